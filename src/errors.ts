@@ -1,0 +1,275 @@
+/**
+ * Every error that a user can meet, in one table. `docs/errors.md` explains the same codes; a test ties the two.
+ *
+ * `kind` says what the caller should do: `input` fix the request, `retry` send it again later,
+ * `setup` fix the installation or configuration, `internal` report a bug in Assay.
+ */
+
+export type ErrorKind = 'input' | 'retry' | 'setup' | 'internal';
+
+interface Entry {
+  kind: ErrorKind;
+  /** HTTP status when the error answers a whole request. */
+  status: number;
+  /** Placeholders in braces are filled from the details. */
+  message: string;
+  /** What the user can do about it. */
+  fix: string;
+}
+
+const entry = <const T extends Entry>(e: T): T => e;
+const input = <const S extends number, const M extends string>(status: S, message: M, fix: string) =>
+  entry({ kind: 'input', status, message, fix });
+const retry = <const S extends number, const M extends string>(status: S, message: M, fix: string) =>
+  entry({ kind: 'retry', status, message, fix });
+const setup = <const M extends string>(message: M, fix: string) =>
+  entry({ kind: 'setup', status: 503, message, fix });
+
+export const ERRORS = {
+  // images
+  FILE_NOT_FOUND: input(404, 'no such file or folder: {path}', 'Check the path; quote globs.'),
+  FILE_UNREADABLE: input(
+    422,
+    'cannot read {path}: {reason}',
+    'Check the permissions of the file and its folder.',
+  ),
+  NO_IMAGES: input(
+    404,
+    'no image files in {path} (looked for {extensions})',
+    'Name a folder that holds images, or the files themselves.',
+  ),
+  IMAGE_EMPTY: input(422, 'the image has no bytes', 'Send the whole file; it may not have been written yet.'),
+  IMAGE_UNSUPPORTED: input(
+    415,
+    'not an image of a known format ({found}); known are PNG, JPEG, WebP, AVIF, GIF and raw rgb8 or rgba8',
+    'Convert the file, or check that the download is not an error page.',
+  ),
+  IMAGE_CORRUPT: input(422, 'the image is damaged or cut short: {reason}', 'Write or download it again.'),
+  IMAGE_TOO_SMALL: input(
+    422,
+    'the image is {width}×{height} pixels; each side needs at least {minSide}',
+    'Send the image at the size it was generated.',
+  ),
+  IMAGE_TOO_LARGE: input(
+    413,
+    'the image is {width}×{height} pixels; the limit is {maxPixels} pixels and {maxSide} a side',
+    'Scale it down, or raise limits.maxPixels and limits.maxSide in the config.',
+  ),
+  IMAGE_TOO_HEAVY: input(
+    413,
+    'the image has {bytes} bytes; the limit is {maxBytes}',
+    'Compress it, or raise limits.maxImageBytes in the config.',
+  ),
+  RAW_SIZE_MISMATCH: input(
+    400,
+    'raw {format} of {width}×{height} needs {expected} bytes, {found} came',
+    'Send width × height × channels bytes, rows without padding.',
+  ),
+  PROMPT_REQUIRED: input(
+    422,
+    'scorer {scorer} needs a prompt and the item has none',
+    'Send the prompt of the image, or use a scorer of quality alone.',
+  ),
+
+  // requests
+  USAGE: input(400, '{reason}', 'Run the command with --help.'),
+  BAD_REQUEST: input(400, 'the request does not fit: {reason}', 'Compare it with GET /openapi.json.'),
+  MALFORMED_BODY: input(
+    400,
+    'the body is not valid {format}: {reason}',
+    'Check the encoder and the content type.',
+  ),
+  UNSUPPORTED_CONTENT_TYPE: input(
+    415,
+    'content type {found} is not accepted here; send {expected}',
+    'Set the Content-Type header.',
+  ),
+  BODY_TOO_LARGE: input(
+    413,
+    'the message is larger than {maxBytes} bytes',
+    'Send fewer images at a time, or raise limits.maxBodyBytes in the config.',
+  ),
+  UNKNOWN_OP: input(400, 'no operation "{op}"; known are {known}', 'Correct the field op.'),
+  DUPLICATE_ID: input(
+    409,
+    'request id {id} is in flight on this connection already',
+    'Give each request in flight an id of its own.',
+  ),
+  UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
+  NOT_FOUND: input(404, 'nothing at {method} {path}', 'GET /openapi.json lists what there is.'),
+  UNAUTHORIZED: input(
+    401,
+    'this daemon asks for a token',
+    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with.',
+  ),
+  HOST_REFUSED: input(
+    403,
+    'host "{host}" is not one this daemon answers to',
+    'Use the address it printed, or add the name to allowedHosts in the config.',
+  ),
+  ORIGIN_REFUSED: input(
+    403,
+    'pages from {origin} may not call this daemon',
+    'Add the origin to allowedOrigins in the config.',
+  ),
+  PATH_NOT_ALLOWED: input(
+    403,
+    'reading {path} on behalf of a client is not allowed',
+    'Add its folder to allowedDirs in the config, or send the bytes.',
+  ),
+  CANCELLED: input(499, 'cancelled by the caller', 'Nothing to do.'),
+
+  // ratings (assay eval)
+  RATINGS_INVALID: input(
+    422,
+    '{path}: {reason}',
+    'The file needs a header with a name column and at least one of mos_quality, mos_align, mos_authenticity.',
+  ),
+
+  // again later
+  BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
+  DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
+  DEADLINE: retry(503, 'no score within {timeoutMs} ms', 'Send it again, or raise limits.requestTimeoutMs.'),
+  INFERENCE_FAILED: retry(
+    503,
+    'scorer {scorer} failed on this image: {reason}',
+    'Try again; if it lasts, run `assay models verify` and `assay doctor`.',
+  ),
+  STORE_UNAVAILABLE: retry(
+    503,
+    'the history is not available: {reason}',
+    'Scoring goes on without it. Free the disk or repair the file, then restart.',
+  ),
+
+  // installation and configuration
+  CONFIG_INVALID: setup('{source}: {key} is {found}; expected {expected}', 'Correct the value.'),
+  CONFIG_UNREADABLE: setup('cannot read the config {path}: {reason}', 'Check the path and that it is JSON.'),
+  TOKEN_REQUIRED: setup(
+    'listening on {host}, beyond this machine, needs a token',
+    'Start with --token, or set ASSAY_TOKEN, or listen on 127.0.0.1.',
+  ),
+  PORT_IN_USE: setup(
+    'port {port} on {host} is taken by another program',
+    'Choose another with --port (0 picks a free one), or stop the other program.',
+  ),
+  LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
+  MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
+  MODEL_FILE_MISSING: setup(
+    '{folder}: the manifest names {file}, which is absent',
+    'Copy or import the model again.',
+  ),
+  MODEL_HASH_MISMATCH: setup(
+    '{file}: sha256 is {found}, the manifest says {expected}',
+    'The file was changed or cut short: import the model again.',
+  ),
+  MODEL_EXISTS: setup('model {id} is installed already in {folder}', 'Pass --force to replace it.'),
+  MODEL_UNFIT: setup(
+    'scorer {scorer}: graph {file}: {reason}',
+    'The graph and its manifest disagree: export the model again.',
+  ),
+  MODEL_LOAD_FAILED: setup(
+    'cannot load scorer {scorer}: {reason}',
+    'Run `assay doctor` and `assay models verify`.',
+  ),
+  PROVIDER_UNAVAILABLE: setup('execution provider {provider} is not available: {reason}', '{install}'),
+  BACKEND_MISSING: setup('scorer {scorer} needs the {backend} backend, which is not installed', '{install}'),
+
+  // ours
+  INTERNAL: entry({
+    kind: 'internal',
+    status: 500,
+    message: 'unexpected failure: {reason}',
+    fix: 'This is a bug in Assay: please report it with the log line.',
+  }),
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+type Placeholders<M extends string> = M extends `${string}{${infer K}}${infer Rest}`
+  ? K | Placeholders<Rest>
+  : never;
+type Details<C extends ErrorCode> = Record<
+  Placeholders<(typeof ERRORS)[C]['message']> | Placeholders<(typeof ERRORS)[C]['fix']>,
+  string | number
+>;
+
+const fill = (template: string, details: Record<string, string | number>): string =>
+  template.replace(/\{(\w+)\}/g, (whole, key: string) => String(details[key] ?? whole));
+
+/** An error from the table: what happened (`message`), what to do (`fix`), and the code that names it. */
+export class AssayError extends Error {
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  readonly status: number;
+  readonly fix: string;
+  readonly details: Readonly<Record<string, string | number>>;
+  /** Milliseconds after which a `retry` makes sense. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    details: Record<string, string | number>,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    const row: Entry = ERRORS[code];
+    super(fill(row.message, details), options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AssayError';
+    this.code = code;
+    this.kind = row.kind;
+    this.status = row.status;
+    this.fix = fill(row.fix, details);
+    this.details = details;
+    this.retryAfterMs = options.retryAfterMs ?? (row.kind === 'retry' ? 1000 : undefined);
+  }
+}
+
+/**
+ * Makes the error of a code, its message filled from `details` (checked against the template's placeholders).
+ *
+ * @example throw fail('PORT_IN_USE', { host: '127.0.0.1', port: 7878 });
+ */
+export function fail<C extends ErrorCode>(
+  code: C,
+  details: Details<C>,
+  options?: { cause?: unknown; retryAfterMs?: number },
+): AssayError {
+  return new AssayError(code, details, options);
+}
+
+/** The text of anything thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Any thrown value as an error of the table; aborts become CANCELLED, the unknown INTERNAL with its cause kept. */
+export function toAssayError(error: unknown): AssayError {
+  if (error instanceof AssayError) return error;
+  if (error instanceof Error && error.name === 'AbortError') return fail('CANCELLED', {}, { cause: error });
+  return fail('INTERNAL', { reason: reasonOf(error) }, { cause: error });
+}
+
+/** Exit codes of the command line: ok, bug, wrong usage or setup, some items failed, host or daemon unreachable. */
+export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 4 } as const;
+
+/** Exit code for an error that ends a command. */
+export const exitCodeOf = (error: AssayError): number =>
+  error.kind === 'internal' ? EXIT.internal : EXIT.usage;
+
+/** The known word nearest to `word`, if it is near enough to be a slip; for "did you mean". */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known.map((k) => ({ k, d: editDistance(word.toLowerCase(), k.toLowerCase()) }));
+  ranked.sort((a, b) => a.d - b.d);
+  const best = ranked[0];
+  return best && best.d <= Math.max(2, Math.floor(word.length / 3)) ? best.k : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

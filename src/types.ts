@@ -1,0 +1,202 @@
+/** The nouns that every part of Assay shares. Plain data: no behaviour, no imports. */
+
+/** One human judgement that a scorer predicts. */
+export const ASPECTS = ['quality', 'alignment', 'authenticity'] as const;
+export type Aspect = (typeof ASPECTS)[number];
+
+export type GuardName = 'blank' | 'noise' | 'corrupt' | 'out-of-domain';
+
+/** A pixel check that makes the model's score meaningless, with the figure that tripped it. */
+export interface GuardFinding {
+  guard: GuardName;
+  message: string;
+}
+
+export type Decision = 'accept' | 'reject' | 'unsure';
+
+/** Least demands on one aspect; an absent one is not made. */
+export interface AspectThreshold {
+  /** Least score, in the scorer's range. */
+  minScore?: number | undefined;
+  /** Least percentile, 0..1. */
+  minPercentile?: number | undefined;
+}
+
+/** When to keep an image. With no thresholds, all that trips no guard is accepted. */
+export interface Policy {
+  aspects: Partial<Record<Aspect, AspectThreshold>>;
+  /** Least reward, 0..1. */
+  minReward?: number | undefined;
+  /** Answer `unsure` when a score misses or meets its `minScore` by less than its prediction interval. */
+  unsureWithinInterval: boolean;
+}
+
+/** An image as it arrived: encoded bytes of a file, or raw interleaved 8-bit pixels, row by row. */
+export type ImageInput =
+  | { kind: 'encoded'; bytes: Uint8Array }
+  | { kind: 'raw'; format: 'rgb8' | 'rgba8'; width: number; height: number; bytes: Uint8Array };
+
+/** Decoded pixels: interleaved RGB, 3 bytes a pixel, row by row, `width * height * 3` bytes. */
+export interface Pixels {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** One image to score. `fetch` is called once, when its turn comes, so waiting items hold no bytes. */
+export interface ScoreItem {
+  /** The caller's name for the item, echoed in its result. */
+  id: string;
+  /** Where the image came from, for people; null when the caller did not say. */
+  source: string | null;
+  /** The text that the image was generated from. */
+  prompt: string | null;
+  fetch: (signal: AbortSignal) => Promise<ImageInput> | ImageInput;
+}
+
+export interface ScoreRequest {
+  items: ScoreItem[];
+  /** Scorer id; the configured default when absent. */
+  scorer?: string | undefined;
+  /** Who asks: the queue is fair between clients. */
+  client: string;
+  signal: AbortSignal;
+}
+
+/** A predicted mean opinion score (MOS) of one aspect; higher is better. */
+export interface AspectScore {
+  score: number;
+  /** Lowest and highest possible score. */
+  range: [number, number];
+  /** Share of the scorer's reference images that score lower, 0..1. */
+  percentile: number;
+  /** Prediction interval for the MOS. */
+  interval: [number, number];
+  /** Share of human ratings that fall into the interval, e.g. 0.9. */
+  coverage: number;
+}
+
+/** Which weights made a score: enough to reproduce it. */
+export interface ScorerStamp {
+  id: string;
+  version: string;
+  variant: string;
+  /** `sha256:<hex>` over the graph files of the variant. */
+  weights: string;
+  /** `sha256:<hex>` of the calibration file. */
+  calibration: string;
+}
+
+/** Milliseconds spent on one item. */
+export interface Timings {
+  decodeMs: number;
+  queueMs: number;
+  inferMs: number;
+  totalMs: number;
+}
+
+export interface ItemError {
+  code: string;
+  message: string;
+}
+
+/** The verdict on one image. Exactly one of `aspects` and `error` is set. */
+export interface ScoreResult {
+  id: string;
+  source: string | null;
+  /** Hex digest of the bytes as received; null when nothing was received. */
+  sha256: string | null;
+  width: number | null;
+  height: number | null;
+  prompt: string | null;
+  scorer: ScorerStamp | null;
+  aspects: Record<Aspect, AspectScore | null> | null;
+  /** 0..1, higher is better; null when a guard tripped or the item failed. */
+  reward: number | null;
+  guards: GuardFinding[];
+  decision: Decision | null;
+  /** Why the decision is what it is, for people. */
+  reasons: string[];
+  timings: Timings | null;
+  error: ItemError | null;
+}
+
+/** Results of one prompt's images, best first. */
+export interface RankResult {
+  results: ScoreResult[];
+  /** Indexes into `results`, best first; items without a reward come last, in request order. */
+  order: number[];
+  /** `order[0]`, or null when no item has a reward. */
+  best: number | null;
+}
+
+/** What is known of a loaded or loadable scorer. */
+export interface ScorerInfo {
+  id: string;
+  version: string;
+  title: string;
+  license: string;
+  backend: 'onnx' | 'tfjs';
+  folder: string;
+  default: boolean;
+  loaded: boolean;
+  variant: string;
+  /** Execution provider in use, or the one that would be chosen. */
+  provider: string;
+  /** Why a preferred provider is not used; empty when it is. */
+  providerNotes: string[];
+  aspects: Aspect[];
+  needsPrompt: boolean;
+}
+
+/** Filters and page of the history; all given filters must hold. */
+export interface HistoryQuery {
+  scorer?: string | undefined;
+  decision?: Decision | undefined;
+  /** Text contained in the prompt, case-insensitive. */
+  prompt?: string | undefined;
+  sha256?: string | undefined;
+  minReward?: number | undefined;
+  maxReward?: number | undefined;
+  /** Unix milliseconds, inclusive. */
+  since?: number | undefined;
+  /** Unix milliseconds, exclusive. */
+  until?: number | undefined;
+  failed?: boolean | undefined;
+  /** Rows a page, 1..500. */
+  limit: number;
+  /** `next` of the page before. */
+  cursor?: string | undefined;
+}
+
+/** A recorded verdict. */
+export interface HistoryEntry {
+  rowId: number;
+  /** Unix milliseconds of the reply. */
+  at: number;
+  client: string;
+  result: ScoreResult;
+}
+
+/** Newest first. */
+export interface HistoryPage {
+  entries: HistoryEntry[];
+  /** Cursor of the next page, or null at the end. */
+  next: string | null;
+}
+
+/** What the bridges may ask of the rest of Assay; the daemon puts it together. */
+export interface Service {
+  /** Results in request order. Throws only for what is wrong with the request as a whole. */
+  score(request: ScoreRequest): Promise<ScoreResult[]>;
+  rank(request: ScoreRequest): Promise<RankResult>;
+  scorers(): ScorerInfo[];
+  /** Throws STORE_UNAVAILABLE. */
+  history(query: HistoryQuery): HistoryPage;
+  /** Calls `listener` with every finished result until the returned function is called. */
+  subscribe(listener: (result: ScoreResult, client: string) => void): () => void;
+  /** Null when the default scorer is loaded and warm, else what is missing. */
+  notReady(): string | null;
+  /** Images waiting and images in work, for metrics. */
+  load(): { waiting: number; running: number };
+}
