@@ -22,7 +22,7 @@ const input = <const S extends number, const M extends string>(status: S, messag
   entry({ kind: 'input', status, message, fix });
 const retry = <const S extends number, const M extends string>(status: S, message: M, fix: string) =>
   entry({ kind: 'retry', status, message, fix });
-const setup = <const M extends string>(message: M, fix: string) =>
+const setup = <const M extends string, const F extends string>(message: M, fix: F) =>
   entry({ kind: 'setup', status: 503, message, fix });
 
 export const ERRORS = {

@@ -1,0 +1,136 @@
+/** 8 calibrate: raw outputs to MOS, prediction interval, percentile and reward. Pure. */
+import { z } from 'zod';
+import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
+import type { RawOutputs } from './batch.ts';
+import type { AspectSpec, Manifest } from './manifest.ts';
+
+const increasing = (values: number[]): boolean => values.every((v, i) => i === 0 || v > values[i - 1]!);
+const sorted = (values: number[]): boolean => values.every((v, i) => i === 0 || v >= values[i - 1]!);
+
+const aspectCalibration = z.strictObject({
+  map: z
+    .strictObject({ x: z.array(z.number()).min(2), y: z.array(z.number()).min(2) })
+    .refine((m) => m.x.length === m.y.length && increasing(m.x) && sorted(m.y), 'x and y must rise together')
+    .describe('piecewise-linear map from the raw mean to MOS; the end slopes go on beyond the ends'),
+  interval: z
+    .strictObject({ coverage: z.number().min(0).max(1), scale: z.number().min(0) })
+    .describe('prediction interval: score ± scale × spread (split conformal with normalised residuals)'),
+  quantiles: z
+    .array(z.number())
+    .min(2)
+    .refine(sorted, 'quantiles must not fall')
+    .describe('scores of the reference images at equal steps of the percentile, 0 to 1'),
+});
+
+export const calibrationSchema = z.strictObject({
+  version: z.literal(1),
+  fittedOn: z.string(),
+  aspects: z.partialRecord(z.enum(ASPECTS), aspectCalibration),
+});
+
+export type Calibration = z.infer<typeof calibrationSchema>;
+type AspectCalibration = z.infer<typeof aspectCalibration>;
+
+const clamp = (value: number, [low, high]: [number, number]): number => Math.min(high, Math.max(low, value));
+
+/** Index `i` such that `at` lies between knots `i` and `i + 1`; the outermost pieces reach beyond the ends. */
+function pieceOf(knots: number[], at: number): number {
+  let i = 0;
+  while (i < knots.length - 2 && at > knots[i + 1]!) i++;
+  return i;
+}
+
+function interpolate(x: number[], y: number[], at: number): number {
+  const i = pieceOf(x, at);
+  return y[i]! + ((at - x[i]!) * (y[i + 1]! - y[i]!)) / (x[i + 1]! - x[i]!);
+}
+
+/** Share of the reference scores below `score`, 0..1, linear between the quantiles. */
+function percentileOf(quantiles: number[], score: number): number {
+  const steps = quantiles.length - 1;
+  if (score <= quantiles[0]!) return 0;
+  if (score >= quantiles[steps]!) return 1;
+  const i = pieceOf(quantiles, score);
+  const width = quantiles[i + 1]! - quantiles[i]!;
+  return (i + (width > 0 ? (score - quantiles[i]!) / width : 0)) / steps;
+}
+
+interface Estimate {
+  mean: number;
+  spread: number;
+}
+
+/** Mean and spread of one output row; a bare mean has spread 1, so its interval has a constant width. */
+function estimate(spec: AspectSpec, row: number[]): Estimate {
+  if (spec.kind === 'mean') return { mean: row[0]!, spread: 1 };
+  if (spec.kind === 'mean-spread') return { mean: row[0]!, spread: row[1]! };
+  const levels = spec.levels!;
+  const total = row.reduce((sum, p) => sum + p, 0);
+  const mean = row.reduce((sum, p, i) => sum + p * levels[i]!, 0) / total;
+  const spread = Math.sqrt(row.reduce((sum, p, i) => sum + p * (levels[i]! - mean) ** 2, 0) / total);
+  return { mean, spread };
+}
+
+function scoreOf(spec: AspectSpec, calibration: AspectCalibration, row: number[]): AspectScore {
+  const { mean, spread } = estimate(spec, row);
+  const { map, interval, quantiles } = calibration;
+  const score = clamp(interpolate(map.x, map.y, mean), spec.range);
+  const reach = interval.scale * spread;
+  return {
+    score,
+    range: spec.range,
+    percentile: percentileOf(quantiles, score),
+    interval: [clamp(score - reach, spec.range), clamp(score + reach, spec.range)],
+    coverage: interval.coverage,
+  };
+}
+
+/** Numbers each output must have a row, by kind. */
+const rowLength = (spec: AspectSpec): number =>
+  spec.kind === 'distribution' ? spec.levels!.length : spec.kind === 'mean' ? 1 : 2;
+
+/**
+ * Scores of all aspects; null for those that the scorer does not predict, or needs a prompt for and has none.
+ *
+ * @throws Error when the graph's outputs do not fit the manifest, or are not finite
+ */
+export function calibrate(
+  raw: RawOutputs,
+  manifest: Manifest,
+  calibration: Calibration,
+  hasPrompt: boolean,
+): Record<Aspect, AspectScore | null> {
+  const one = (aspect: Aspect): AspectScore | null => {
+    const spec = manifest.aspects[aspect];
+    if (!spec || (spec.needsPrompt && !hasPrompt)) return null;
+    const row = raw[spec.output];
+    if (!row)
+      throw new Error(`the graph has no output "${spec.output}" (has ${Object.keys(raw).join(', ')})`);
+    if (row.length !== rowLength(spec))
+      throw new Error(
+        `output "${spec.output}" has ${row.length} numbers an image; ${spec.kind} needs ${rowLength(spec)}`,
+      );
+    if (!row.every(Number.isFinite)) throw new Error(`output "${spec.output}" is not finite`);
+    return scoreOf(spec, calibration.aspects[aspect]!, row);
+  };
+  return { quality: one('quality'), alignment: one('alignment'), authenticity: one('authenticity') };
+}
+
+/**
+ * One number 0..1: the weighted mean of the aspects' scores, each scaled from its range to 0..1.
+ * Aspects that are null leave the mean; null when none is left.
+ */
+export function rewardOf(
+  aspects: Record<Aspect, AspectScore | null>,
+  weights: Partial<Record<string, number>>,
+): number | null {
+  const parts = ASPECTS.flatMap((name) => {
+    const aspect = aspects[name];
+    const weight = weights[name] ?? 0;
+    if (!aspect || weight === 0) return [];
+    const [low, high] = aspect.range;
+    return [{ weight, value: (aspect.score - low) / (high - low) }];
+  });
+  const total = parts.reduce((sum, p) => sum + p.weight, 0);
+  return total > 0 ? parts.reduce((sum, p) => sum + p.weight * p.value, 0) / total : null;
+}

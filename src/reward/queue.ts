@@ -1,0 +1,94 @@
+/**
+ * The one line in which images of all clients wait: bounded, and fair per client.
+ *
+ * At most `width` images are inside (decoding, waiting for a batch or in one); the others hold no memory but their
+ * request. Whoever leaves lets in the next, one client after the other, so a client with one image does not wait
+ * for a client with a thousand.
+ */
+import { fail } from '../errors.ts';
+
+interface Ticket {
+  admit: () => void;
+}
+
+export interface FairQueue {
+  /**
+   * Waits for a place. The returned function gives it back and must be called once.
+   *
+   * @throws BUSY when `maxWaiting` images wait already, or the signal's reason
+   */
+  enter(client: string, signal: AbortSignal): Promise<() => void>;
+  readonly waiting: number;
+  readonly running: number;
+}
+
+/** A rough pause after which a full queue has moved on. */
+const RETRY_AFTER_MS = 1000;
+
+export function createFairQueue(width: number, maxWaiting: number): FairQueue {
+  // Insertion order is the order of turns: a client that was served goes to the end.
+  const lines = new Map<string, Ticket[]>();
+  let waiting = 0;
+  let running = 0;
+
+  const leave = (client: string, ticket: Ticket): void => {
+    const line = lines.get(client) ?? [];
+    const rest = line.filter((t) => t !== ticket);
+    if (rest.length < line.length) waiting--;
+    if (rest.length > 0) lines.set(client, rest);
+    else lines.delete(client);
+  };
+
+  const admitNext = (): void => {
+    while (running < width && waiting > 0) {
+      const [client, line] = lines.entries().next().value!;
+      const ticket = line.shift()!;
+      waiting--;
+      running++;
+      lines.delete(client);
+      if (line.length > 0) lines.set(client, line);
+      ticket.admit();
+    }
+  };
+
+  const exit = (): (() => void) => {
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      running--;
+      admitNext();
+    };
+  };
+
+  return {
+    async enter(client, signal) {
+      signal.throwIfAborted();
+      if (waiting >= maxWaiting) throw fail('BUSY', { waiting }, { retryAfterMs: RETRY_AFTER_MS });
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const ticket: Ticket = { admit: resolve };
+      const onAbort = () => {
+        leave(client, ticket);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const line = lines.get(client);
+      if (line) line.push(ticket);
+      else lines.set(client, [ticket]);
+      waiting++;
+      admitNext();
+      try {
+        await promise;
+        return exit();
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+    get waiting() {
+      return waiting;
+    },
+    get running() {
+      return running;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Arrays with a shape, as they travel between prepare, worker and session. */
+
+export type Tensor =
+  | { dtype: 'uint8'; dims: number[]; data: Uint8Array }
+  | { dtype: 'float32'; dims: number[]; data: Float32Array }
+  | { dtype: 'int32'; dims: number[]; data: Int32Array }
+  | { dtype: 'int64'; dims: number[]; data: BigInt64Array };
+
+/** Tensors by graph input or output name. */
+export type Tensors = Record<string, Tensor>;
+
+/** A loaded graph, whichever library runs it. Lives in a worker thread, since runs block theirs. */
+export interface Session {
+  /** Execution provider in use. */
+  readonly provider: string;
+  /** Why preferred providers are not used. */
+  readonly notes: string[];
+  run(feeds: Tensors): Promise<Tensors>;
+  release(): Promise<void>;
+}
+
+/** What a session needs to load. */
+export interface SessionSpec {
+  scorer: string;
+  backend: 'onnx' | 'tfjs';
+  /** Graph file for the CPU, and for other providers. */
+  graph: string;
+  gpuGraph: string;
+  /** Providers to try in order; the CPU is always tried last. */
+  providers: string[];
+  threads: number;
+}
+
+/** Joins one-item tensors (dims without the batch) into a batch: dims `[n, …]`. All items have equal dims. */
+export function stack(items: Tensor[]): Tensor {
+  const first = items[0]!;
+  const size = first.data.length;
+  const dims = [items.length, ...first.dims];
+  const data = new (first.data.constructor as Uint8ArrayConstructor)(size * items.length);
+  items.forEach((item, i) => {
+    data.set(item.data as Uint8Array, i * size);
+  });
+  return { dtype: first.dtype, dims, data } as Tensor;
+}
+
+/** Row `i` of a batch as plain numbers; a one-dimensional batch gives one number. */
+export function row(batch: Tensor, i: number): number[] {
+  const size = batch.data.length / batch.dims[0]!;
+  return Array.from(batch.data.subarray(i * size, (i + 1) * size), Number);
+}

@@ -1,0 +1,58 @@
+/** Prompt to token ids, with the tokenizer that ships with the scorer. */
+import { Tokenizer } from '@huggingface/tokenizers';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { fail, reasonOf } from '../errors.ts';
+import { type ModelFolder, readModelJson, type TextSpec } from './manifest.ts';
+import type { Tensors } from './tensor.ts';
+
+/** Token tensors of a prompt, `[contextLength]` each, by graph input name. */
+export type TextEncoder = (prompt: string) => Tensors;
+
+/** Prompts of a batch repeat; their tokens are kept. */
+const CACHED_PROMPTS = 1024;
+
+/** Cuts to `length`, keeping the last token: end-of-text or separator. */
+function cut(ids: number[], length: number): number[] {
+  return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]!];
+}
+
+/** Fills up to `length`; int64 graphs get BigInts. */
+function tensor(values: number[], spec: TextSpec, filler: number): Tensors[string] {
+  const padded = [...values, ...Array<number>(spec.contextLength - values.length).fill(filler)];
+  const dims = [spec.contextLength];
+  return spec.dtype === 'int32'
+    ? { dtype: 'int32', dims, data: Int32Array.from(padded) }
+    : { dtype: 'int64', dims, data: BigInt64Array.from(padded, BigInt) };
+}
+
+function tokensOf(tokenizer: Tokenizer, spec: TextSpec, prompt: string): Tensors {
+  const ids = cut(tokenizer.encode(prompt).ids, spec.contextLength);
+  const tokens: Tensors = { [spec.ids]: tensor(ids, spec, spec.padId) };
+  if (spec.mask) tokens[spec.mask] = tensor(Array<number>(ids.length).fill(1), spec, 0);
+  return tokens;
+}
+
+/** Loads the tokenizer of a model folder. @throws MANIFEST_INVALID, MODEL_FILE_MISSING */
+export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEncoder {
+  const json = readModelJson(folder, spec.tokenizer, z.looseObject({}));
+  const config = spec.tokenizerConfig ? readModelJson(folder, spec.tokenizerConfig, z.looseObject({})) : {};
+  const cache = new LRUCache<string, Tensors>({ max: CACHED_PROMPTS });
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = new Tokenizer(json, config);
+  } catch (cause) {
+    throw fail(
+      'MANIFEST_INVALID',
+      { path: `${folder}/${spec.tokenizer}`, reason: reasonOf(cause) },
+      { cause },
+    );
+  }
+  return (prompt) => {
+    const known = cache.get(prompt);
+    if (known) return known;
+    const tokens = tokensOf(tokenizer, spec, prompt);
+    cache.set(prompt, tokens);
+    return tokens;
+  };
+}
