@@ -128,7 +128,11 @@ export function writeModel(parent: string, model: TestModel = {}): string {
           ...{ contextLength: 8, padId: 0 },
         }
       : null,
-    aspects: { quality: aspect('quality', false), alignment: text ? aspect('alignment', true) : null, authenticity: null },
+    aspects: {
+      quality: aspect('quality', false),
+      alignment: text ? aspect('alignment', true) : null,
+      authenticity: null,
+    },
     reward: { weights: text ? { quality: 1, alignment: 1 } : { quality: 1 } },
     ...{ maxBatch: 8, calibration: 'calibration.json', golden: 'golden.json', card: 'card.md' },
   };

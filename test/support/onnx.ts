@@ -12,7 +12,8 @@ const varint = (value: number | bigint): number[] => {
   return out;
 };
 
-const int = (field: number, value: number | bigint): Field => Uint8Array.from([...varint(field << 3), ...varint(value)]);
+const int = (field: number, value: number | bigint): Field =>
+  Uint8Array.from([...varint(field << 3), ...varint(value)]);
 const bytes = (field: number, value: Uint8Array | string): Field => {
   const data = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([Uint8Array.from([...varint((field << 3) | 2), ...varint(data.length)]), data]);

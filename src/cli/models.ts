@@ -1,0 +1,147 @@
+/** `assay models`: the scorers that are installed. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { EXIT, fail } from '../errors.ts';
+import { checkGolden } from '../reward/golden.ts';
+import { checkFiles, type ModelFolder, readManifest } from '../reward/manifest.ts';
+import { listProviders } from '../reward/providers.ts';
+import { openScorer, type Scorer } from '../reward/scorer.ts';
+import type { ScorerInfo } from '../types.ts';
+import { catalogOf, configOf, importedModels } from './open.ts';
+import { complain, type ScorerFlags } from './program.ts';
+import { type Column, table } from './table.ts';
+
+const print = (text: string): void => void process.stdout.write(text);
+const printJson = (value: unknown): void => print(`${JSON.stringify(value, null, 2)}\n`);
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const COLUMNS: Column<ScorerInfo>[] = [
+  { title: 'scorer', value: (s) => s.id + (s.default ? ' *' : '') },
+  { title: 'version', value: (s) => s.version },
+  { title: 'predicts', value: (s) => s.aspects.join(', ') },
+  { title: 'variant', value: (s) => s.variant },
+  { title: 'runs on', value: (s) => s.provider },
+  { title: 'licence', value: (s) => s.license },
+  { title: 'folder', value: (s) => s.folder, flexible: true },
+];
+
+export function listModels(flags: ScorerFlags & { json?: boolean }): number {
+  const catalog = catalogOf(configOf(flags));
+  const scorers = catalog.list();
+  if (flags.json) printJson(scorers);
+  else print(`${table(scorers, COLUMNS, process.stdout)}\n* used when a request names no scorer\n`);
+  for (const error of catalog.broken()) complain(error);
+  return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
+}
+
+function describe(info: ScorerInfo, { manifest }: ModelFolder, aspects: string[]): string {
+  const lines = [
+    `${info.id} ${info.version}: ${info.title}`,
+    manifest.description,
+    '',
+    `predicts   ${aspects.join('; ')}`,
+    `licence    ${info.license} (weights), source: ${manifest.source}`,
+    `runs on    ${info.provider}, variant ${info.variant}${info.loaded ? ', loads and runs' : ''}`,
+    ...info.providerNotes.map((note) => `           ${note}`),
+    `providers  ${listProviders()
+      .map((p) => `${p.name}: ${p.available ? 'yes' : `no (${p.reason})`}`)
+      .join(', ')}`,
+    `folder     ${info.folder}`,
+    ...Object.entries(manifest.files).map(
+      ([name, f]) => `  ${f.sha256.slice(0, 12)}  ${megabytes(f.bytes).padStart(8)}  ${name}`,
+    ),
+    `read more  ${join(info.folder, manifest.card)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const aspectWords = ({ manifest }: ModelFolder): string[] =>
+  Object.entries(manifest.aspects).map(([name, aspect]) => {
+    if (!aspect) return `${name}: not predicted`;
+    return `${name} ${aspect.range.join(' to ')}${aspect.needsPrompt ? ' (needs the prompt)' : ''}`;
+  });
+
+/** Loads the scorer too, so that what is printed of its provider is what happens. */
+export async function modelInfo(id: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
+  const catalog = catalogOf(configOf(flags));
+  const model = catalog.find(id);
+  try {
+    await catalog.open(id);
+    const info = catalog.list().find((s) => s.id === id)!;
+    if (flags.json) printJson({ ...info, manifest: model.manifest, providers: listProviders() });
+    else print(describe(info, model, aspectWords(model)));
+    return EXIT.ok;
+  } finally {
+    await catalog.close();
+  }
+}
+
+/** A scorer by id, or a model folder by path. */
+function locate(idOrFolder: string, flags: ScorerFlags): ModelFolder {
+  if (existsSync(join(idOrFolder, 'manifest.json'))) return readManifest(resolve(idOrFolder));
+  return catalogOf(configOf(flags)).find(idOrFolder);
+}
+
+async function withScorer<T>(
+  model: ModelFolder,
+  flags: ScorerFlags,
+  use: (scorer: Scorer) => Promise<T>,
+): Promise<T> {
+  const scorer = await openScorer(model, configOf(flags));
+  try {
+    return await use(scorer);
+  } finally {
+    await scorer.close();
+  }
+}
+
+/** Checks hashes, then the golden scores of every variant (or the one asked for). True when all agree. */
+async function verify(model: ModelFolder, flags: ScorerFlags): Promise<boolean> {
+  const files = Object.keys(model.manifest.files);
+  checkFiles(model, files);
+  print(`hashes     ${files.length} files as the manifest says\n`);
+  let good = true;
+  for (const variant of flags.variant ? [flags.variant] : Object.keys(model.manifest.variants)) {
+    const checks = await withScorer(model, { ...flags, variant }, (scorer) => checkGolden(model, scorer));
+    const bad = checks.filter((c) => !c.ok);
+    const worst = Math.max(0, ...checks.map((c) => c.difference));
+    print(
+      `${variant.padEnd(10)} ${checks.length - bad.length} of ${checks.length} golden scores agree, largest difference ${worst.toFixed(5)}\n`,
+    );
+    for (const c of bad) print(`  ${c.image} ${c.aspect}: expected ${c.expected}, found ${c.found}\n`);
+    good &&= bad.length === 0;
+  }
+  return good;
+}
+
+export async function verifyModel(idOrFolder: string, flags: ScorerFlags): Promise<number> {
+  const good = await verify(locate(idOrFolder, flags), flags);
+  print(good ? 'verified\n' : 'not verified: this machine or these files give other scores\n');
+  return good ? EXIT.ok : EXIT.someFailed;
+}
+
+/** Copies beside the target first, so that a broken copy never takes the place of a good model. */
+function copyModel(from: string, target: string): void {
+  const parent = resolve(target, '..');
+  mkdirSync(parent, { recursive: true });
+  const copy = mkdtempSync(join(parent, `.${basename(target)}-`));
+  try {
+    cpSync(from, copy, { recursive: true });
+    rmSync(target, { recursive: true, force: true });
+    renameSync(copy, target);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+export async function importModel(dir: string, flags: ScorerFlags & { force?: boolean }): Promise<number> {
+  const model = readManifest(resolve(dir));
+  const { id } = model.manifest;
+  const target = join(importedModels(configOf(flags)), id);
+  if (existsSync(target) && !flags.force) throw fail('MODEL_EXISTS', { id, folder: target });
+  if (!(await verify(model, flags)))
+    throw fail('MODEL_UNFIT', { scorer: id, file: model.manifest.golden, reason: 'golden scores differ' });
+  copyModel(model.folder, target);
+  print(`imported ${id} ${model.manifest.version} to ${target}\nuse it with --scorer ${id}\n`);
+  return EXIT.ok;
+}

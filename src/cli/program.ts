@@ -1,0 +1,175 @@
+/** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { PROVIDERS } from '../config.ts';
+import { EXIT, exitCodeOf, fail, toAssayError } from '../errors.ts';
+
+/** Options that every command with a scorer takes. Names are those of the config. */
+export interface ScorerFlags {
+  config?: string;
+  scorer?: string;
+  variant?: string;
+  providers?: string[];
+  threads?: number;
+  models?: string[];
+  dataDir?: string;
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+function whole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+const collect = (text: string, before: string[] = []): string[] => [...before, text];
+
+const withScorer = (command: Command): Command =>
+  command
+    .option('-s, --scorer <id>', 'scorer to use (see `assay models list`)')
+    .option('--variant <name>', "variant of the scorer's weights, e.g. int8 or fp32")
+    .option('--providers <list>', `execution providers in order of preference: ${PROVIDERS.join(', ')}`, list)
+    .option('--threads <n>', 'threads for inference', whole)
+    .option('--models <dir>', 'folder with further model folders (repeatable)', collect)
+    .option('--data-dir <dir>', "folder for Assay's own data: history, imported models")
+    .option('--config <file>', 'JSON file with settings');
+
+function scoreCommand(exit: (code: number) => void): Command {
+  return withScorer(new Command('score'))
+    .summary('score images and print the result')
+    .description('Score image files, folders of images, or globs (quote them).')
+    .argument('<images...>', 'files, folders or globs')
+    .option('-p, --prompt <text>', 'the prompt that all the images were generated from')
+    .option('--prompts <csv>', 'CSV file with columns name,prompt')
+    .addOption(
+      new Option('-f, --format <format>', 'how to print')
+        .choices(['table', 'json', 'jsonl', 'csv'])
+        .default('table'),
+    )
+    .option('-o, --out <file>', 'write there instead of to the terminal')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  assay score cat.png
+  assay score outputs/ --format csv --out scores.csv
+  assay score "renders/**/*.webp" --prompt "a red fox in snow"
+
+Exit code 0, or 3 when an image could not be scored (the others are still printed).`,
+    )
+    .action(async (images, options) => exit(await (await import('./score.ts')).score(images, options)));
+}
+
+function serveCommand(exit: (code: number) => void): Command {
+  return withScorer(new Command('serve'))
+    .summary('start the daemon that UIs, nodes and trainers talk to')
+    .description('Start the daemon. It prints one line when ready; Ctrl-C finishes what runs, then stops it.')
+    .option('--host <address>', 'address to listen on (default 127.0.0.1: this machine only)')
+    .option('--port <n>', 'port to listen on (default 7878; 0 picks a free one)', whole)
+    .option('--token <secret>', 'token that clients must send; required beyond this machine')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .action(async (options) => exit(await (await import('./serve.ts')).serve(options)));
+}
+
+function evalCommand(exit: (code: number) => void): Command {
+  return withScorer(new Command('eval'))
+    .summary('measure how well a scorer agrees with human ratings')
+    .description('Score rated images and report correlation, calibration and best-of-N utility.')
+    .requiredOption('--images <dir>', 'folder of the images')
+    .requiredOption(
+      '--ratings <csv>',
+      'CSV file: name, mos_quality and/or mos_align, optionally generator and prompt',
+    )
+    .option('--ratings-range <low,high>', "scale of the ratings, when it is not the scorer's")
+    .option('-o, --out <dir>', 'folder for report.json, report.html and predictions.csv', 'assay-eval')
+    .action(async (options) => exit(await (await import('./eval.ts')).runEval(options)));
+}
+
+function benchCommand(exit: (code: number) => void): Command {
+  return withScorer(new Command('bench'))
+    .summary('measure speed and overhead on this machine')
+    .description(
+      'Throughput and latency of the daemon against the bare model, start-up time, memory, batch invariance.',
+    )
+    .option('--json', 'print JSON')
+    .action(async (options) => exit(await (await import('./bench.ts')).bench(options)));
+}
+
+function modelsCommand(exit: (code: number) => void): Command {
+  const models = new Command('models').summary('list, inspect, verify and import scorers');
+  const load = () => import('./models.ts');
+  withScorer(models.command('list'))
+    .description('List the installed scorers.')
+    .option('--json', 'print JSON')
+    .action(async (options) => exit((await load()).listModels(options)));
+  withScorer(models.command('info'))
+    .description('Show what a scorer predicts, its licence, its files and where it runs.')
+    .argument('<id>')
+    .option('--json', 'print JSON')
+    .action(async (id, options) => exit(await (await load()).modelInfo(id, options)));
+  withScorer(models.command('verify'))
+    .description('Recompute the hashes and the golden scores of a scorer.')
+    .argument('<id>', 'scorer id or model folder')
+    .action(async (id, options) => exit(await (await load()).verifyModel(id, options)));
+  withScorer(models.command('import'))
+    .description('Check a model folder and copy it to where Assay finds it.')
+    .argument('<dir>', 'model folder with a manifest.json')
+    .option('--force', 'replace an installed scorer of the same id')
+    .action(async (dir, options) => exit(await (await load()).importModel(dir, options)));
+  return models;
+}
+
+function doctorCommand(exit: (code: number) => void): Command {
+  return withScorer(new Command('doctor'))
+    .summary('check what runs here, and how to fix what does not')
+    .description('Check Node, execution providers, GPU, models, port and data folder.')
+    .option('--port <n>', 'port to check', whole)
+    .action(async (options) => exit(await (await import('./doctor.ts')).doctor(options)));
+}
+
+function buildProgram(exit: (code: number) => void): Command {
+  const program = new Command('assay')
+    .description('Scores the images that diffusion models make.')
+    .version(version)
+    .showHelpAfterError('Run with --help for the options.');
+  for (const make of [scoreCommand, serveCommand, evalCommand, benchCommand, modelsCommand, doctorCommand])
+    program.addCommand(make(exit));
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)])
+    command.exitOverride();
+  return program;
+}
+
+/** Prints an error for people: what happened, then what to do. */
+export function complain(thrown: unknown): number {
+  const error = toAssayError(thrown);
+  process.stderr.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
+  if (error.kind === 'internal' && error.cause instanceof Error)
+    process.stderr.write(`${error.cause.stack}\n`);
+  return exitCodeOf(error);
+}
+
+/** Runs one command line; the result is the exit code. */
+export async function run(argv: string[]): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram((result) => {
+    code = result;
+  });
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `assay score … | head` closes the pipe early.
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return complain(error);
+  }
+}
+
+/** A usage error that commander cannot see. */
+export const usage = (reason: string) => fail('USAGE', { reason });
