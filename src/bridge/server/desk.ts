@@ -1,0 +1,105 @@
+/** What HTTP and websocket requests share: the service behind, the limits, and one log line and count per request. */
+import type { Config } from '../../config.ts';
+import { type AssayError, fail } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { RankResult, ScoreItem, ScoreResult, Service } from '../../types.ts';
+import type { AccessRules } from './access.ts';
+import type { Budget } from './budget.ts';
+import type { Call } from './call.ts';
+import type { Metrics } from './metrics.ts';
+import type { ErrorAnswer } from './schemas.ts';
+import type { Traffic } from './traffic.ts';
+
+export interface Desk {
+  config: Config;
+  log: Log;
+  service: Service;
+  version: string;
+  metrics: Metrics;
+  traffic: Traffic;
+  budget: Budget;
+  access: AccessRules;
+}
+
+/** A parsed request for scores. */
+export interface Order {
+  items: ScoreItem[];
+  scorer: string | undefined;
+}
+
+/** @throws what the service throws, DEADLINE, CANCELLED, DRAINING */
+export async function score(desk: Desk, call: Call, order: Order): Promise<{ results: ScoreResult[] }> {
+  call.items = order.items.length;
+  const results = await call.run(() => desk.service.score(request(call, order)));
+  return { results: note(desk, call, results.map(sealed)) };
+}
+
+/** @throws as `score` */
+export async function rank(desk: Desk, call: Call, order: Order): Promise<RankResult> {
+  call.items = order.items.length;
+  const ranked = await call.run(() => desk.service.rank(request(call, order)));
+  if (!ranked.results.every(hasFiniteNumbers))
+    throw fail('INTERNAL', { reason: 'a ranked score is not a number' });
+  note(desk, call, ranked.results);
+  return ranked;
+}
+
+const request = (call: Call, { items, scorer }: Order) => ({
+  items,
+  scorer,
+  client: call.client,
+  signal: call.signal,
+});
+
+function note(desk: Desk, call: Call, results: ScoreResult[]): ScoreResult[] {
+  desk.metrics.results(results);
+  for (const { timings } of results) {
+    if (!timings) continue;
+    for (const [stage, ms] of Object.entries(timings))
+      call.slowest[stage] = Math.max(call.slowest[stage] ?? 0, Math.round(ms * 10) / 10);
+  }
+  return results;
+}
+
+/** JSON has no NaN: it would turn into null, which means "not applicable". */
+function hasFiniteNumbers(result: ScoreResult): boolean {
+  const aspects = Object.values(result.aspects ?? {}).flatMap((a) =>
+    a ? [a.score, a.percentile, a.coverage, ...a.range, ...a.interval] : [],
+  );
+  return [...aspects, result.reward ?? 0].every(Number.isFinite);
+}
+
+/** A result whose numbers are not all finite becomes a failed item: a failure is never a score. */
+export function sealed(result: ScoreResult): ScoreResult {
+  if (hasFiniteNumbers(result)) return result;
+  const { code, message } = fail('INTERNAL', { reason: 'a score is not a number' });
+  return { ...result, aspects: null, reward: null, decision: null, reasons: [], error: { code, message } };
+}
+
+/** Milliseconds to wait where the error names none: a broken setup takes a person to repair. */
+const SETUP_RETRY_MS = 30_000;
+
+/** When to try again, for the answers that must say so. */
+export const retryAfterMs = (error: AssayError): number | undefined =>
+  error.retryAfterMs ?? (error.status === 503 || error.status === 429 ? SETUP_RETRY_MS : undefined);
+
+/** The wire form of an error. */
+export function errorBody(error: AssayError): ErrorAnswer {
+  const { code, message, fix } = error;
+  const wait = retryAfterMs(error);
+  return { error: { code, message, fix, ...(wait === undefined ? {} : { retryAfterMs: wait }) } };
+}
+
+/** Routes asked every few seconds by machines, and ops that carry no images: not worth a line each. */
+const QUIET = new Set(['/healthz', '/readyz', '/metrics', 'ws ping', 'ws cancel', 'ws subscribe']);
+
+/** Counts and logs a finished request: one line. */
+export function report(desk: Desk, call: Call, status: string | number, error?: AssayError): void {
+  const ms = Math.round(call.elapsedMs * 10) / 10;
+  desk.metrics.request(call.route, String(status), ms);
+  const { route, client, items, slowest } = call;
+  const line = { route, status, ...(error ? { code: error.code } : {}), items, ms, client, slowest };
+  if (error?.kind === 'internal') desk.log.error({ ...line, err: error }, 'request failed');
+  else if (QUIET.has(route) && !error) desk.log.debug(line, 'request');
+  else desk.log.info(line, 'request');
+}

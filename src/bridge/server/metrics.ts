@@ -1,0 +1,123 @@
+/** Prometheus metrics of the server, in a registry of their own. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ScoreResult, Service } from '../../types.ts';
+
+export type Outcome = 'scored' | 'guarded' | 'failed';
+
+export interface Metrics {
+  contentType: string;
+  text(): Promise<string>;
+  /** @param status HTTP status, or `ok` or an error code for websocket requests */
+  request(route: string, status: string, ms: number): void;
+  results(results: readonly ScoreResult[]): void;
+  socketOpened(): void;
+  socketClosed(): void;
+  eventsLost(count: number): void;
+}
+
+/** Seconds; from a cached answer to a full queue. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+
+export const outcomeOf = (result: ScoreResult): Outcome => {
+  if (result.error) return 'failed';
+  return result.guards.length > 0 ? 'guarded' : 'scored';
+};
+
+export function createMetrics(service: Service, version: string): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  addGauges(registry, service, version);
+  const requests = new Counter({
+    name: 'assay_requests_total',
+    help: 'Requests answered, by route (or websocket op) and status',
+    labelNames: ['route', 'status'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'assay_request_duration_seconds',
+    help: 'Time from receipt to answer',
+    labelNames: ['route'],
+    buckets: BUCKETS,
+    registers,
+  });
+  const items = new Counter({
+    name: 'assay_items_total',
+    help: 'Images answered, by outcome: scored, guarded (a guard forbids the score) or failed',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const stages = new Histogram({
+    name: 'assay_stage_duration_seconds',
+    help: 'Time of one image in a stage',
+    labelNames: ['stage'],
+    buckets: BUCKETS,
+    registers,
+  });
+  const sockets = new Gauge({ name: 'assay_websockets', help: 'Open websockets', registers });
+  const lost = new Counter({
+    name: 'assay_feed_events_lost_total',
+    help: 'Events not sent because a subscriber was too slow',
+    registers,
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    request: (route, status, ms) => {
+      requests.inc({ route, status });
+      durations.observe({ route }, ms / 1000);
+    },
+    results: (results) => {
+      for (const result of results) countItem(result, items, stages);
+    },
+    socketOpened: () => sockets.inc(),
+    socketClosed: () => sockets.dec(),
+    eventsLost: (count) => lost.inc(count),
+  };
+}
+
+function countItem(result: ScoreResult, items: Counter<'outcome'>, stages: Histogram<'stage'>): void {
+  items.inc({ outcome: outcomeOf(result) });
+  if (!result.timings) return;
+  const { decodeMs, queueMs, inferMs, totalMs } = result.timings;
+  for (const [stage, ms] of Object.entries({
+    decode: decodeMs,
+    queue: queueMs,
+    infer: inferMs,
+    total: totalMs,
+  }))
+    stages.observe({ stage }, ms / 1000);
+}
+
+/** Gauges that are read when the page is asked for. */
+function addGauges(registry: Registry, service: Service, version: string): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
+  };
+  gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
+  gauge('assay_queue_running', 'Images in work', () => service.load().running);
+  gauge('assay_ready', '1 when the default scorer is loaded and warm', () => (service.notReady() ? 0 : 1));
+  gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
+  gauge('process_start_time_seconds', 'Unix time of the start', () => performance.timeOrigin / 1000);
+  gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);
+  gauge('nodejs_external_memory_bytes', 'Memory of buffers', () => process.memoryUsage().external);
+  gauge('nodejs_eventloop_utilization', 'Share of time the event loop was busy, since the start', () => {
+    return performance.eventLoopUtilization().utilization;
+  });
+  const cpu: Counter = new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of the process',
+    registers: [registry],
+    collect: () => {
+      const { user, system } = process.cpuUsage();
+      cpu.reset();
+      cpu.inc((user + system) / 1e6);
+    },
+  });
+  const info = new Gauge({
+    name: 'assay_info',
+    help: 'Version',
+    labelNames: ['version'],
+    registers: [registry],
+  });
+  info.set({ version }, 1);
+}

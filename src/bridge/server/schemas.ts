@@ -1,0 +1,197 @@
+/** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types.ts. */
+import { z } from 'zod';
+import {
+  ASPECTS,
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryQuery,
+  type RankResult,
+  type ScoreResult,
+  type ScorerInfo,
+} from '../../types.ts';
+
+// requests
+
+/** Raw bytes; only MessagePack can carry them. */
+export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected binary');
+const name = z.string().min(1).max(256);
+const prompt = z.string().max(100_000).nullable();
+const side = z.int().min(1).max(1_000_000);
+
+export const rawImage = z
+  .strictObject({
+    format: z.enum(['rgb8', 'rgba8']).describe('interleaved 8-bit channels, row by row, without padding'),
+    width: side,
+    height: side,
+    data: z.union([z.string(), bytes]).describe('base64 in JSON, binary in MessagePack'),
+  })
+  .describe('raw pixels');
+
+const image = z
+  .union([z.string(), bytes, rawImage])
+  .describe('an encoded image (base64 or data: URL in JSON, binary in MessagePack), or raw pixels');
+
+export const scoreItem = z
+  .strictObject({
+    id: name.optional().describe('echoed in the result; the index as text when absent'),
+    source: z.string().max(4096).nullable().optional().describe('where the image came from, for people'),
+    prompt: prompt.optional().describe('the text the image was generated from; null for none'),
+    image: image.optional(),
+    path: z.string().min(1).max(4096).optional().describe('a file below one of allowedDirs of the config'),
+  })
+  .refine((item) => (item.image === undefined) !== (item.path === undefined), {
+    error: 'expected exactly one of image and path',
+  });
+
+const scoreFields = {
+  scorer: name.optional().describe('scorer id; the configured default when absent'),
+  prompt: prompt.optional().describe('prompt of the items that have none of their own'),
+  items: z.array(scoreItem).min(1),
+};
+
+/** Body of `POST /v1/score` and `POST /v1/rank`. */
+export const scoreBody = z.strictObject(scoreFields);
+export type ScoreBody = z.infer<typeof scoreBody>;
+
+/** The JSON part `request` of a multipart body; files without an entry get the defaults. */
+export const uploadRequest = z.strictObject({
+  scorer: scoreFields.scorer,
+  prompt: scoreFields.prompt,
+  items: z
+    .array(
+      z.strictObject({
+        id: scoreItem.shape.id,
+        source: scoreItem.shape.source,
+        prompt: scoreItem.shape.prompt,
+        file: name.optional().describe('field or file name; the next unnamed file when absent'),
+      }),
+    )
+    .default([]),
+});
+export type UploadRequest = z.infer<typeof uploadRequest>;
+
+/** Query of `GET /v1/history`; everything arrives as text. */
+export const historyQuery = z.strictObject({
+  scorer: name.optional(),
+  decision: z.enum(['accept', 'reject', 'unsure']).optional(),
+  prompt: z.string().optional().describe('text contained in the prompt, case-insensitive'),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+  minReward: z.coerce.number().min(0).max(1).optional(),
+  maxReward: z.coerce.number().min(0).max(1).optional(),
+  since: z.coerce.number().int().min(0).optional().describe('Unix milliseconds, inclusive'),
+  until: z.coerce.number().int().min(0).optional().describe('Unix milliseconds, exclusive'),
+  failed: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(1024).optional().describe('next of the page before'),
+}) satisfies z.ZodType<HistoryQuery>;
+
+/** Text or a number, as the client likes; answers carry it back unchanged. */
+export const messageId = z.union([z.string().min(1).max(256), z.int()]);
+export type MessageId = z.infer<typeof messageId>;
+
+/** Websocket messages by `op`. */
+export const socketMessages = {
+  score: z.strictObject({ id: messageId, op: z.literal('score'), ...scoreFields }),
+  rank: z.strictObject({ id: messageId, op: z.literal('rank'), ...scoreFields }),
+  cancel: z.strictObject({ id: messageId, op: z.literal('cancel'), target: messageId }),
+  subscribe: z.strictObject({ id: messageId, op: z.literal('subscribe') }),
+  ping: z.strictObject({ id: messageId, op: z.literal('ping') }),
+};
+export type SocketOp = keyof typeof socketMessages;
+export type SocketMessage = { [Op in SocketOp]: z.infer<(typeof socketMessages)[Op]> }[SocketOp];
+
+// answers
+
+const aspectScore = z.object({
+  score: z.number(),
+  range: z.tuple([z.number(), z.number()]),
+  percentile: z.number().min(0).max(1),
+  interval: z.tuple([z.number(), z.number()]),
+  coverage: z.number().min(0).max(1),
+});
+
+export const scoreResult = z.object({
+  id: z.string(),
+  source: z.string().nullable(),
+  sha256: z.string().nullable(),
+  width: z.int().nullable(),
+  height: z.int().nullable(),
+  prompt: z.string().nullable(),
+  scorer: z
+    .object({
+      id: z.string(),
+      version: z.string(),
+      variant: z.string(),
+      weights: z.string(),
+      calibration: z.string(),
+    })
+    .nullable(),
+  aspects: z.record(z.enum(ASPECTS), aspectScore.nullable()).nullable(),
+  reward: z.number().min(0).max(1).nullable(),
+  guards: z.array(
+    z.object({ guard: z.enum(['blank', 'noise', 'corrupt', 'out-of-domain']), message: z.string() }),
+  ),
+  decision: z.enum(['accept', 'reject', 'unsure']).nullable(),
+  reasons: z.array(z.string()),
+  timings: z
+    .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
+    .nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+}) satisfies z.ZodType<ScoreResult>;
+
+export const scoreAnswer = z.object({ results: z.array(scoreResult) });
+
+export const rankAnswer = z.object({
+  results: z.array(scoreResult),
+  order: z.array(z.int()).describe('indexes into results, best first'),
+  best: z.int().nullable(),
+}) satisfies z.ZodType<RankResult>;
+
+export const scorerInfo = z.object({
+  id: z.string(),
+  version: z.string(),
+  title: z.string(),
+  license: z.string(),
+  backend: z.enum(['onnx', 'tfjs']),
+  folder: z.string(),
+  default: z.boolean(),
+  loaded: z.boolean(),
+  variant: z.string(),
+  provider: z.string(),
+  providerNotes: z.array(z.string()),
+  aspects: z.array(z.enum(ASPECTS)),
+  needsPrompt: z.boolean(),
+}) satisfies z.ZodType<ScorerInfo>;
+
+export const scorersAnswer = z.object({ scorers: z.array(scorerInfo) });
+
+const historyEntry = z.object({
+  rowId: z.int(),
+  at: z.int(),
+  client: z.string(),
+  result: scoreResult,
+}) satisfies z.ZodType<HistoryEntry>;
+
+export const historyAnswer = z.object({
+  entries: z.array(historyEntry),
+  next: z.string().nullable(),
+}) satisfies z.ZodType<HistoryPage>;
+
+export const healthAnswer = z.object({ status: z.literal('ok'), version: z.string() });
+export const readyAnswer = z.object({ ready: z.boolean(), reason: z.string().nullable() });
+
+export const errorAnswer = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    fix: z.string(),
+    retryAfterMs: z.number().optional(),
+  }),
+});
+export type ErrorAnswer = z.infer<typeof errorAnswer>;

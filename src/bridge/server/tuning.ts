@@ -1,0 +1,24 @@
+/** Sizes and times of the server that no user needs to set; tests do. */
+export interface Tuning {
+  /** Unanswered bytes of one websocket before it is no longer read: 21 raw images of 1024², plenty for one batch. */
+  windowBytes: number;
+  /** Unanswered images of one websocket before it is no longer read. */
+  windowItems: number;
+  /** Unsent bytes before a subscriber loses events: about a thousand results. */
+  feedBytes: number;
+  /** Pause between pings; a peer that is silent for two of them is dropped. */
+  heartbeatMs: number;
+  /** Longest time for the headers of an HTTP request. */
+  headersTimeoutMs: number;
+  /** How long a closing websocket or connection may take to say goodbye. */
+  goodbyeMs: number;
+}
+
+export const TUNING: Tuning = {
+  windowBytes: 64 * 2 ** 20,
+  windowItems: 256,
+  feedBytes: 2 ** 20,
+  heartbeatMs: 20_000,
+  headersTimeoutMs: 10_000,
+  goodbyeMs: 1_000,
+};

@@ -1,0 +1,54 @@
+/** The history file behind a guard: faults of the disk are noted, logged once and turned into one coded error. */
+import { fail } from '../errors.ts';
+import { createConnection, type Opened } from './connection.ts';
+import { type Fault, faultOf } from './faults.ts';
+import { createHealth, type Health, type StoreLog } from './health.ts';
+import { setAside } from './set-aside.ts';
+
+export interface GuardedFile {
+  readonly health: Health;
+  /**
+   * Runs `work` on the open file, which is opened when it is not.
+   *
+   * @throws STORE_UNAVAILABLE for whatever goes wrong; the file is then closed and opened anew the next time
+   */
+  run<T>(work: (opened: Opened) => T): T;
+  close(): void;
+}
+
+/** @param now Unix milliseconds, for the name of a damaged file that is moved */
+export function createGuardedFile(path: string, log: StoreLog, now: () => number): GuardedFile {
+  const connection = createConnection(path);
+  const health = createHealth(log);
+
+  /** A damaged file makes way for a fresh one. Returns what still stands in the way, or null. */
+  function startAfresh(damage: Fault): Fault | null {
+    try {
+      const movedTo = setAside(path, now());
+      log.error(
+        { reason: damage.reason, movedTo },
+        'the history was damaged: it was moved and a new one begun',
+      );
+      connection.use();
+      return null;
+    } catch (error) {
+      return faultOf(error, path);
+    }
+  }
+
+  return {
+    health,
+    run(work) {
+      try {
+        return work(connection.use());
+      } catch (cause) {
+        const fault = faultOf(cause, path);
+        connection.drop();
+        const remaining = fault.kind === 'corrupt' ? startAfresh(fault) : fault;
+        if (remaining) health.failed(remaining);
+        throw fail('STORE_UNAVAILABLE', { reason: (remaining ?? fault).reason }, { cause });
+      }
+    },
+    close: connection.drop,
+  };
+}

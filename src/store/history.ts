@@ -1,0 +1,60 @@
+/** Reads recorded verdicts, newest first, page by page. */
+import { fail } from '../errors.ts';
+import type { HistoryPage, HistoryQuery } from '../types.ts';
+import { cursorAfter } from './cursor.ts';
+import type { Database } from './db.ts';
+import { type Where, whereOf } from './filters.ts';
+import { type AspectRow, entryOf, type VerdictRow } from './rows.ts';
+
+const MAX_LIMIT = 500;
+
+/** A query that was checked and is ready to run. */
+export interface PageRequest {
+  where: Where;
+  limit: number;
+}
+
+/**
+ * Checks a query without touching the database.
+ *
+ * @throws BAD_REQUEST for a limit out of 1..500 or a cursor that no page gave
+ */
+export function pageRequest(query: HistoryQuery): PageRequest {
+  const { limit } = query;
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+    throw fail('BAD_REQUEST', { reason: `limit is ${limit}; expected a whole number 1..${MAX_LIMIT}` });
+  return { where: whereOf(query), limit };
+}
+
+/**
+ * One page. The next one starts below its last row id, so rows that arrive meanwhile shift nothing.
+ *
+ * @throws what node:sqlite throws
+ */
+export function readPage(db: Database, { where, limit }: PageRequest): HistoryPage {
+  // One row more than asked for tells whether there is a next page.
+  const found = db
+    .prepare(
+      `SELECT v.*, s.name, s.version, s.variant, s.weights, s.calibration
+       FROM verdicts v LEFT JOIN scorers s ON s.id = v.scorer
+       WHERE ${where.sql} ORDER BY v.id DESC LIMIT ?`,
+    )
+    .all(...where.values, limit + 1) as unknown as VerdictRow[]; // the tables are STRICT
+  const rows = found.slice(0, limit);
+  const aspects = readAspects(
+    db,
+    rows.map((row) => row.id),
+  );
+  return {
+    entries: rows.map((row) => entryOf(row, aspects.get(row.id) ?? [])),
+    next: found.length > limit ? cursorAfter(rows.at(-1)!.id) : null,
+  };
+}
+
+/** Rows of `aspects` by verdict. */
+function readAspects(db: Database, ids: number[]): Map<number, AspectRow[]> {
+  const rows = db
+    .prepare('SELECT * FROM aspects WHERE verdict IN (SELECT value FROM json_each(?))')
+    .all(JSON.stringify(ids)) as unknown as AspectRow[];
+  return Map.groupBy(rows, (row) => row.verdict);
+}

@@ -1,0 +1,5 @@
+/** The steps of the schema in order; step n makes version n. A released step never changes: add a new one. */
+import { verdicts } from './001-verdicts.ts';
+import { historyFilters } from './002-history-filters.ts';
+
+export const MIGRATIONS: readonly string[] = [verdicts, historyFilters];
