@@ -71,6 +71,7 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   const progress = startProgress(paths.length, 'scoring');
   const failed = failures.map(({ name, error }) => failedResult(name, error));
   try {
+    for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
     for (const result of failed) printer.add(result);
     const items = paths.map((path) => fileItem(path, prompt(path)));
     const order = inOrder((result) => printer.add(result));
