@@ -1,0 +1,72 @@
+/**
+ * `npm run demo`: makes a few images, scores them, starts the daemon and asks it for one score.
+ * In a terminal the daemon stays up until Ctrl-C; elsewhere the demo ends by itself.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { writeScenes } from './scenes.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function startDaemon(folder: string): ChildProcess {
+  const args = [CLI, 'serve', '--port', '0', '--log-level', 'error', '--data-dir', folder];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function addressOf(daemon: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: daemon.stdout! })) {
+    say(line);
+    const url = /http:\/\/\S+/.exec(line)?.[0];
+    if (url) return url;
+  }
+  throw new Error('the daemon ended before it was ready');
+}
+
+async function askForScore(url: string, image: string): Promise<void> {
+  const form = new FormData();
+  form.append('image', new Blob([readFileSync(image)]), 'scene.png');
+  const answer = await fetch(`${url}/v1/score`, {
+    method: 'POST',
+    body: form,
+    signal: AbortSignal.timeout(30_000),
+  });
+  const { results } = (await answer.json()) as {
+    results: { reward: number; timings: { totalMs: number } }[];
+  };
+  const { reward, timings } = results[0]!;
+  say(`it answers: scene.png has reward ${reward.toFixed(2)}, scored in ${timings.totalMs.toFixed(0)} ms`);
+  say(`try it:     curl -F image=@your.png ${url}/v1/score`);
+}
+
+/** The daemon as a child of the demo, so that Ctrl-C reaches both. */
+async function showDaemon(folder: string, image: string): Promise<void> {
+  const daemon = startDaemon(folder);
+  const ended = once(daemon, 'exit');
+  try {
+    await askForScore(await addressOf(daemon), image);
+    if (process.stdout.isTTY) await ended;
+  } finally {
+    daemon.kill('SIGTERM');
+    await ended;
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'assay-demo-'));
+process.on('SIGINT', () => {});
+try {
+  const images = await writeScenes(folder);
+  say(`eight images in ${folder}: one good, the others as generation and saving go wrong\n`);
+  // Exit code 3 is expected: one file is cut short and cannot be scored.
+  const args = [CLI, 'score', ...images.map((path) => path.slice(folder.length + 1))];
+  spawnSync(process.execPath, args, { cwd: folder, stdio: 'inherit' });
+  say('\nthe same scorer as a daemon, for UIs, nodes and trainers:');
+  await showDaemon(folder, images[0]!);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

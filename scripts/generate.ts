@@ -1,0 +1,50 @@
+/** `npm run generate`: writes the files that are made from the source, so that they cannot drift from it. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { ERRORS, type ErrorKind } from '../src/errors.ts';
+import { manifestSchema } from '../src/reward/manifest.ts';
+
+const KINDS: Record<ErrorKind, [title: string, meaning: string]> = {
+  input: [
+    'Fix the request',
+    'Sending the same again fails again. Exit code 2, or 3 when only some items failed.',
+  ],
+  retry: ['Try again later', 'Over HTTP the answer carries `Retry-After`.'],
+  setup: ['Fix the set-up', 'Something about the installation, a model or the configuration. Exit code 2.'],
+  internal: ['A bug in Assay', 'Exit code 1.'],
+};
+
+function errorsPage(): string {
+  const sections = Object.entries(KINDS).map(([kind, [title, meaning]]) => {
+    const rows = Object.entries(ERRORS).filter(([, entry]) => entry.kind === kind);
+    const body = rows.map(([code, e]) => `### ${code}\n\nHTTP ${e.status} · \`${e.message}\`\n\n${e.fix}\n`);
+    return `## ${title}\n\n${meaning}\n\n${body.join('\n')}`;
+  });
+  const intro = `# Errors
+
+Every error has a code. It is printed on the command line in brackets, and stands in \`error.code\` of HTTP and websocket
+answers. An image that cannot be scored carries the error in its own result; the other images are scored all the same.
+
+<!-- Generated from src/errors.ts by \`npm run generate\`. -->
+`;
+  return `${intro}\n${sections.join('\n')}`;
+}
+
+const manifestJsonSchema = (): string =>
+  `${JSON.stringify(z.toJSONSchema(manifestSchema, { io: 'input' }), null, 2)}\n`;
+
+const FILES: Record<string, () => string> = {
+  'docs/errors.md': errorsPage,
+  'models/manifest.schema.json': manifestJsonSchema,
+};
+
+const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
+
+/** Generated files that differ from what the source gives now. */
+export const stale = (): string[] =>
+  Object.entries(FILES)
+    .filter(([file, make]) => !existsSync(pathOf(file)) || readFileSync(pathOf(file), 'utf8') !== make())
+    .map(([file]) => file);
+
+if (import.meta.main) for (const [file, make] of Object.entries(FILES)) writeFileSync(pathOf(file), make());
