@@ -1,7 +1,7 @@
 /** Example images, made from nothing: one clean scene, and the ways in which generation and saving go wrong. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 
 const SIZE = 512;
 
@@ -41,14 +41,14 @@ function random(): () => number {
   };
 }
 
-async function noisy(scene: Buffer): Promise<sharp.Sharp> {
+async function noisy(scene: Buffer): Promise<Sharp> {
   const { data, info } = await sharp(scene).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const next = random();
   const grainy = data.map((value) => Math.max(0, Math.min(255, value + (next() - 0.5) * 160)));
   return sharp(grainy, { raw: { width: info.width, height: info.height, channels: 3 } });
 }
 
-function staticNoise(): sharp.Sharp {
+function staticNoise(): Sharp {
   const next = random();
   const data = Buffer.from(Array.from({ length: SIZE * SIZE * 3 }, () => next() * 256));
   return sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } });

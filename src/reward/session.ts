@@ -17,7 +17,7 @@ function options(spec: SessionSpec, provider: string): ort.InferenceSession.Sess
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     // Idle threads would otherwise spin on the cores that decode the next images.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };

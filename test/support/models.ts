@@ -46,7 +46,7 @@ export const tokenGraph: Graph = {
   ],
 };
 
-/** A word-level tokenizer of the Hugging Face format: `[CLS] words [SEP]`. */
+/** A word-piece tokenizer of the Hugging Face format: `[CLS] words [SEP]`. */
 export const wordTokenizer = {
   version: '1.0',
   truncation: null,
@@ -69,7 +69,7 @@ export const wordTokenizer = {
   },
   decoder: null,
   model: {
-    type: 'WordLevel',
+    ...{ type: 'WordPiece', continuing_subword_prefix: '##', max_input_chars_per_word: 100 },
     vocab: { '[PAD]': 0, '[CLS]': 1, '[SEP]': 2, '[UNK]': 3, a: 4, cat: 5, red: 6, dog: 7 },
     unk_token: '[UNK]',
   },

@@ -1,0 +1,86 @@
+/** The architecture as rules on imports: layers point down, and each heavy library has one owner. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+interface Import {
+  from: string;
+  /** Path inside src, or package name. */
+  to: string;
+  typeOnly: boolean;
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'));
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const found = text.matchAll(/^(?:import|export)( type)?[^'"]*?from '([^']+)'|import\('([^']+)'\)/gm);
+  return [...found].map((m) => {
+    const target = (m[2] ?? m[3])!;
+    const to = target.startsWith('.') ? relative(src, join(dirname(join(src, file)), target)) : target;
+    return { from: file, to, typeOnly: m[1] !== undefined };
+  });
+}
+
+const imports = files.flatMap(importsOf);
+const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
+
+const SHARED = ['types.ts', 'errors.ts', 'config.ts', 'log.ts'];
+const PARTS = ['bridge', 'reward', 'loops', 'store'];
+const ALLOWED: Record<string, string[]> = {
+  'types.ts': [],
+  'errors.ts': [],
+  'log.ts': [],
+  'config.ts': ['types.ts', 'errors.ts'],
+  ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),
+  'pipeline.ts': [...PARTS, ...SHARED],
+  'daemon.ts': ['pipeline.ts', ...PARTS, ...SHARED],
+};
+
+const OWNERS: Record<string, string> = {
+  'onnxruntime-node': 'reward/session.ts',
+  sharp: 'reward/decode.ts',
+  'node:sqlite': 'store/db.ts',
+  ws: 'bridge/server/socket.ts',
+  '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
+  '@observablehq/plot': 'eval/plots.ts',
+};
+
+describe('imports', () => {
+  it('are found', () => {
+    expect(files.length).toBeGreaterThan(30);
+    expect(imports.filter((i) => i.from === 'pipeline.ts').length).toBeGreaterThan(5);
+  });
+
+  it('point down the layers', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      const allowed = ALLOWED[layerOf(from)];
+      return allowed && to.endsWith('.ts') && !allowed.includes(layerOf(to));
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(Object.entries(OWNERS))('of %s stand in %s alone', (library, owner) => {
+    const users = imports.filter((i) => i.to === library && !i.typeOnly).map((i) => i.from);
+    expect([...new Set(users)]).toEqual([owner]);
+  });
+
+  it('have no cycles', () => {
+    const graph = new Map(files.map((f) => [f, imports.filter((i) => i.from === f && !i.typeOnly).map((i) => i.to)]));
+    const done = new Set<string>();
+    const visit = (file: string, path: string[]): string[] | undefined => {
+      if (path.includes(file)) return [...path, file];
+      if (done.has(file) || !graph.has(file)) return undefined;
+      for (const next of graph.get(file)!) {
+        const cycle = visit(next, [...path, file]);
+        if (cycle) return cycle;
+      }
+      done.add(file);
+      return undefined;
+    };
+    for (const file of files) expect(visit(file, [])).toBeUndefined();
+  });
+});

@@ -1,0 +1,205 @@
+/** The scoring path from bytes to verdict, with real ONNX graphs whose scores can be told in advance. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type ConfigInput, loadConfig } from '../../src/config.ts';
+import { createPipeline } from '../../src/pipeline.ts';
+import { openCatalog } from '../../src/reward/catalog.ts';
+import type { ImageInput, ScoreItem } from '../../src/types.ts';
+import { tempFolder } from '../support/files.ts';
+import { flat, picture, png, type Raw } from '../support/images.ts';
+import { brightnessGraph, type TestModel, writeModel } from '../support/models.ts';
+import type { Graph } from '../support/onnx.ts';
+
+const never = new AbortController().signal;
+const rawInput = ({ data, ...size }: Raw): ImageInput => ({ kind: 'raw', format: 'rgb8', bytes: data, ...size });
+const item = (id: string, image: ImageInput, prompt: string | null = null): ScoreItem => ({
+  ...{ id, source: null, prompt },
+  fetch: () => image,
+});
+const request = (items: ScoreItem[], signal = never) => ({ items, client: 'test', signal });
+
+async function open(model: TestModel = {}, settings: ConfigInput = {}) {
+  const parent = tempFolder();
+  writeModel(parent, model);
+  const id = model.id ?? 'test-bright';
+  const config = loadConfig({ scorer: id, dataDir: parent, ...settings }, undefined, {});
+  const catalog = openCatalog({ ...config, modelDirs: [parent], defaultId: id });
+  onTestFinished(() => catalog.close());
+  return { catalog, pipeline: createPipeline(catalog, config), config };
+}
+
+/** A picture shifted in brightness: each gives another score. */
+const shades = (n: number): Raw[] =>
+  Array.from({ length: n }, (_, k) => {
+    const { data, ...size } = picture(64, 64);
+    return { ...size, data: data.map((v) => Math.max(0, Math.min(255, v - 40 + 3 * k))) };
+  });
+
+describe('pipeline', () => {
+  it('scores as the graph says, with interval, percentile and reward', async () => {
+    const { pipeline } = await open();
+    const raw = picture(32, 32);
+    const [result] = await pipeline.score(request([item('a', rawInput(raw))]));
+    const expected = raw.data.reduce((sum, v) => sum + v, 0) / raw.data.length / 51;
+    const quality = result!.aspects!.quality!;
+    expect(quality.score).toBeCloseTo(expected, 4);
+    expect(quality.interval[0]).toBeCloseTo(expected - 1, 4);
+    expect(quality.interval[1]).toBeCloseTo(expected + 1, 4);
+    expect(quality.percentile).toBeCloseTo(expected / 5, 3);
+    expect(quality).toMatchObject({ range: [0, 5], coverage: 0.9 });
+    expect(result!.reward).toBeCloseTo(expected / 5, 4);
+    expect(result).toMatchObject({ id: 'a', decision: 'accept', width: 32, height: 32, guards: [], error: null });
+    expect(result!.aspects).toMatchObject({ alignment: null, authenticity: null });
+    expect(result!.scorer!.weights).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it('gives the same score at any batch size, order, thread count and run', async () => {
+    const images = shades(32).map((raw, i) => item(String(i), rawInput(raw)));
+    const scores = async (threads: number, items: ScoreItem[], oneByOne: boolean) => {
+      const { pipeline } = await open({}, { threads, resultCache: 0 });
+      const parts = oneByOne ? items.map((i) => [i]) : [items];
+      const results = [];
+      for (const part of parts) results.push(...(await pipeline.score(request(part))));
+      return new Map(results.map((r) => [r.id, r.aspects!.quality!.score]));
+    };
+    const reference = await scores(1, images, true);
+    for (const other of [await scores(1, images, false), await scores(2, [...images].reverse(), false)])
+      for (const [id, score] of reference) expect(Math.abs(other.get(id)! - score)).toBeLessThan(1e-4);
+  });
+
+  it('fails a bad item alone', async () => {
+    const { pipeline } = await open();
+    const good = rawInput(picture(32, 32));
+    const results = await pipeline.score(
+      request([item('a', good), item('b', { kind: 'encoded', bytes: Buffer.from('text') }), item('c', good)]),
+    );
+    expect(results.map((r) => r.error?.code ?? 'ok')).toEqual(['ok', 'IMAGE_UNSUPPORTED', 'ok']);
+    expect(results[1]).toMatchObject({ aspects: null, reward: null, decision: null });
+  });
+
+  it('fails alone what breaks a whole batch', async () => {
+    // Looks the rounded score up in a table of three: a score of 3 or more is out of bounds, and the run fails.
+    const fragile: Graph = {
+      ...brightnessGraph,
+      constants: { ...brightnessGraph.constants, table: { dims: [3], floats: [0.1, 0.2, 0.3] } },
+      nodes: [
+        ...brightnessGraph.nodes.slice(0, 3),
+        { op: 'Cast', inputs: ['score'], outputs: ['index'], attributes: { to: 7 } },
+        { op: 'Gather', inputs: ['table', 'index'], outputs: ['looked'], attributes: { axis: 0 } },
+        { op: 'Reshape', inputs: ['looked', 'column'], outputs: ['scores'] },
+        ...brightnessGraph.nodes.slice(4),
+      ],
+    };
+    const { pipeline } = await open({ graph: fragile });
+    const grey = (value: number) => rawInput({ ...picture(32, 32), data: picture(32, 32).data.map((v, i) => (i % 7 ? value : v)) });
+    const items = [20, 60, 250, 80, 240, 30].map((value, i) => item(String(i), grey(value)));
+    const results = await pipeline.score(request(items));
+    expect(results.map((r) => r.error?.code ?? 'ok')).toEqual(['ok', 'ok', 'INFERENCE_FAILED', 'ok', 'INFERENCE_FAILED', 'ok']);
+    expect((await pipeline.score(request([items[0]!])))[0]!.error).toBeNull();
+  });
+
+  it('refuses a graph whose output is not finite', async () => {
+    const dividing: Graph = {
+      ...brightnessGraph,
+      nodes: brightnessGraph.nodes.map((n) => (n.op === 'Mul' && n.inputs[1] === 'scale' ? { ...n, op: 'Div', inputs: ['mean', 'zero'] } : n)),
+    };
+    const { pipeline } = await open({ graph: dividing });
+    await expect(pipeline.score(request([item('a', rawInput(picture()))]))).rejects.toMatchObject({
+      code: 'MODEL_UNFIT',
+      message: expect.stringMatching(/not finite/),
+    });
+  });
+
+  it('gives no reward under a guard, and says why', async () => {
+    const { pipeline } = await open();
+    const [result] = await pipeline.score(request([item('a', rawInput(flat([0, 0, 0])))]));
+    expect(result).toMatchObject({ reward: null, decision: 'reject', error: null });
+    expect(result!.guards.map((g) => g.guard)).toEqual(['blank']);
+    expect(result!.reasons[0]).toMatch(/^blank: /);
+  });
+
+  it('orders by reward, with what has none last', async () => {
+    const { pipeline } = await open();
+    const [dark, light] = [shades(30)[0]!, shades(30)[29]!];
+    const items = [flat([9, 9, 9]), dark, light].map((raw, i) => item(String(i), rawInput(raw)));
+    const ranking = await pipeline.rank(request(items));
+    expect(ranking.order).toEqual([2, 1, 0]);
+    expect(ranking.best).toBe(2);
+    expect((await pipeline.rank(request(items.slice(0, 1)))).best).toBeNull();
+  });
+
+  it('remembers identical requests, and only those', async () => {
+    const { pipeline } = await open({ text: true, id: 'test-text' });
+    const bytes = await png(picture(64, 64));
+    const score = async (prompt: string | null) =>
+      (await pipeline.score(request([item('a', { kind: 'encoded', bytes }, prompt)])))[0]!;
+    const first = await score('a cat');
+    expect(first.timings!.inferMs).toBeGreaterThan(0);
+    const again = await score('a cat');
+    expect(again.timings!.inferMs).toBe(0);
+    expect(again.aspects).toEqual(first.aspects);
+    expect((await score('a red cat')).timings!.inferMs).toBeGreaterThan(0);
+  });
+
+  it('applies the policy of the config', async () => {
+    const { pipeline } = await open({}, { policy: { aspects: { quality: { minScore: 4.9 } } } });
+    const [result] = await pipeline.score(request([item('a', rawInput(picture()))]));
+    expect(result!.decision).toBe('reject');
+    expect(result!.reasons[0]).toMatch(/^quality \d\.\d\d is below 4\.90$/);
+  });
+
+  it('answers BUSY when the queue is full, and cancels what waits', async () => {
+    const { pipeline } = await open({}, { limits: { maxQueue: 4 } });
+    const gate = Promise.withResolvers<ImageInput>();
+    const slow = (id: string): ScoreItem => ({ id, source: null, prompt: null, fetch: () => gate.promise });
+    const controller = new AbortController();
+    const running = pipeline.score(request(Array.from({ length: 16 }, (_, i) => slow(`r${i}`))));
+    const waiting = pipeline.score(request(Array.from({ length: 6 }, (_, i) => slow(`w${i}`)), controller.signal));
+    await expect.poll(() => pipeline.load().waiting).toBe(4);
+    controller.abort();
+    const codes = (await waiting).map((r) => r.error!.code);
+    expect(codes.filter((c) => c === 'BUSY')).toHaveLength(2);
+    expect(codes.filter((c) => c === 'CANCELLED')).toHaveLength(4);
+    gate.resolve(rawInput(picture(32, 32)));
+    expect((await running).every((r) => r.error === null)).toBe(true);
+    expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
+  });
+
+  it('serves a client with one image before the rest of a client with many', async () => {
+    const { pipeline } = await open();
+    const finished: string[] = [];
+    const one = async (client: string, id: string) => {
+      await pipeline.score({ items: [item(id, rawInput(picture(64, 64)))], client, signal: never });
+      finished.push(client);
+    };
+    await pipeline.score(request([item('warm', rawInput(picture(32, 32)))]));
+    const many = Array.from({ length: 200 }, (_, i) => one('many', `m${i}`));
+    await one('single', 's');
+    expect(finished.filter((c) => c === 'many').length).toBeLessThan(100);
+    await Promise.all(many);
+  });
+});
+
+describe('prompts', () => {
+  it('reach the graph as tokens; long ones are cut and keep their end token', async () => {
+    const { catalog, pipeline } = await open({ text: true, id: 'test-text' });
+    const alignment = async (prompt: string | null) =>
+      (await pipeline.score(request([item('a', rawInput(picture(32, 32)), prompt)])))[0]!.aspects!.alignment;
+    expect((await alignment('a red cat'))!.score).toBeCloseTo((5 / 8) * 4, 4);
+    expect((await alignment(''))!.score).toBeCloseTo((2 / 8) * 4, 4);
+    expect((await alignment('漂亮 的 猫'))!.score).toBeCloseTo((5 / 8) * 4, 4);
+    expect((await alignment('a '.repeat(50)))!.score).toBeCloseTo(4, 4);
+    expect(await alignment(null)).toBeNull();
+    expect((await catalog.open()).manifest.text!.contextLength).toBe(8);
+  });
+
+  it('are required by a scorer that predicts nothing without', async () => {
+    const { pipeline } = await open({
+      ...{ text: true, id: 'test-text' },
+      edit: (m) => {
+        m.aspects.quality = null;
+      },
+    });
+    const [result] = await pipeline.score(request([item('a', rawInput(picture(32, 32)))]));
+    expect(result!.error!.code).toBe('PROMPT_REQUIRED');
+  });
+});

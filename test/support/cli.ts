@@ -1,0 +1,63 @@
+/** The real command line, as a child process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function start(args: string[], env: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Runs `assay <args>` to its end. */
+export async function assay(args: string[], env?: Record<string, string>): Promise<Outcome> {
+  const child = start(args, env);
+  let [stdout, stderr] = ['', ''];
+  child.stdout!.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr!.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, stdout, stderr };
+}
+
+export interface Served {
+  url: string;
+  child: ChildProcess;
+  /** Exit code after SIGTERM. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts `assay serve <args>` and waits for its address. */
+export async function serve(args: string[]): Promise<Served> {
+  const child = start(['serve', '--port', '0', '--log-level', 'error', ...args]);
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  let log = '';
+  child.stderr!.on('data', (chunk) => {
+    log += chunk;
+  });
+  for await (const line of createInterface({ input: child.stdout! })) {
+    const url = /http:\/\/\S+/.exec(line)?.[0];
+    if (!url) continue;
+    const stop = () => {
+      child.kill('SIGTERM');
+      return ended;
+    };
+    return { url, child, stop };
+  }
+  throw new Error(`the daemon ended before it was ready: ${log}`);
+}
