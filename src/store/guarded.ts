@@ -3,7 +3,6 @@ import { fail } from '../errors.ts';
 import { createConnection, type Opened } from './connection.ts';
 import { type Fault, faultOf } from './faults.ts';
 import { createHealth, type Health, type StoreLog } from './health.ts';
-import { setAside } from './set-aside.ts';
 
 export interface GuardedFile {
   readonly health: Health;
@@ -24,7 +23,7 @@ export function createGuardedFile(path: string, log: StoreLog, now: () => number
   /** A damaged file makes way for a fresh one. Returns what still stands in the way, or null. */
   function startAfresh(damage: Fault): Fault | null {
     try {
-      const movedTo = setAside(path, now());
+      const movedTo = connection.setAside(now());
       log.error(
         { reason: damage.reason, movedTo },
         'the history was damaged: it was moved and a new one begun',
@@ -43,9 +42,11 @@ export function createGuardedFile(path: string, log: StoreLog, now: () => number
         return work(connection.use());
       } catch (cause) {
         const fault = faultOf(cause, path);
-        connection.drop();
         const remaining = fault.kind === 'corrupt' ? startAfresh(fault) : fault;
-        if (remaining) health.failed(remaining);
+        if (remaining) {
+          connection.drop();
+          health.failed(remaining);
+        }
         throw fail('STORE_UNAVAILABLE', { reason: (remaining ?? fault).reason }, { cause });
       }
     },
