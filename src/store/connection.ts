@@ -24,10 +24,10 @@ export interface Connection {
    * Moves the damaged file out of the way and drops it.
    *
    * @param at Unix milliseconds, for its new name
-   * @returns its new path
+   * @returns its new path; undefined when another process has moved it already
    * @throws what the file system throws
    */
-  setAside(at: number): string;
+  setAside(at: number): string | undefined;
 }
 
 /** Names the file on its disk; undefined when it is gone. */
@@ -80,7 +80,7 @@ export function createConnection(path: string): Connection {
       // Closing deletes the -wal, unless it has gone from its place before. Windows moves no open file.
       if (process.platform === 'win32') drop();
       try {
-        return moveAside(path, at);
+        return inode === inodeOf(path) ? moveAside(path, at) : undefined;
       } finally {
         drop();
       }

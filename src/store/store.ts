@@ -16,7 +16,7 @@ import { createQueue } from './queue.ts';
 /** Most verdicts that wait: about 20 MB. */
 const MAX_QUEUED = 16_384;
 /** Verdicts a transaction: a few milliseconds during which the event loop stands still. */
-const BATCH = 128;
+const BATCH = 64;
 /** Longest wait for company before verdicts are written. */
 const GATHER_MS = 15;
 const CLOSED = 'it is closed';
@@ -113,6 +113,13 @@ export function openStore(options: StoreOptions): Store {
     if (file.health.fault) timer.unref();
   }
 
+  /** Fits the timer to how things stand after a try that was not its own. */
+  function sleepAnew(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    if (file.health.fault || queue.size > 0) wake(file.health.fault ? file.health.pauseMs : 0);
+  }
+
   /** Works on the file; false when it cannot be used, which the guard has noted then. */
   function attempt(work: (opened: Opened) => void): boolean {
     try {
@@ -139,7 +146,7 @@ export function openStore(options: StoreOptions): Store {
         return readPage(opened.db, page);
       });
     } finally {
-      if (file.health.fault) wake(file.health.pauseMs);
+      sleepAnew();
     }
   }
 

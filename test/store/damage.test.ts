@@ -102,6 +102,25 @@ describe('a damaged file is moved aside and a fresh one begun', () => {
     ]);
   });
 
+  it('but not twice in a minute, so that a broken disk makes no heap of files', async () => {
+    const { folder, path } = filledFolder();
+    const { store } = openedStore(folder);
+    const spoil = () => {
+      for (const part of ['', '-wal', '-shm']) rmSync(path + part, { force: true });
+      writeFileSync(path, 'garbage'.repeat(1000));
+      store.record(numbered(5), 'c');
+    };
+    spoil();
+    await until('the first move', () => store.status().recorded === 5);
+    spoil();
+    await until('degraded', () => store.status().state === 'degraded');
+    expect(store.status().reason).toContain('is damaged');
+    expect(asideIn(folder)).toHaveLength(1);
+    rmSync(path);
+    await until('recovery', () => store.status().state === 'ok');
+    expect(store.status().recorded).toBe(10);
+  });
+
   it('together with the log of writes beside it', () => {
     const { folder, path } = filledFolder();
     writeFileSync(path, 'garbage'.repeat(1000));

@@ -116,6 +116,8 @@ describe('a folder that cannot be made', () => {
     expect(asks()).toBeUndefined();
     rmSync(parent);
     await until('an answer', () => asks() !== undefined, 3000);
+    store.record(numbered(1), 'c');
+    await until('a row', () => store.status().recorded === 1, 3000);
   });
 });
 
