@@ -145,7 +145,7 @@ async function withDisk(kib: number, body: (folder: string) => Promise<void>): P
   try {
     await body(folder);
   } finally {
-    run('umount', folder);
+    run('umount', '--lazy', folder); // lazy: a test that failed still has its file open
   }
 }
 

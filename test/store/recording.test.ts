@@ -120,6 +120,21 @@ describe('recording', () => {
     expect(allPages(openedStore(folder).store)).toHaveLength(1000);
   });
 
+  it.skipIf(!process.features.typescript)('survives the death of the process', () => {
+    const folder = tempFolder();
+    const store = JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href);
+    const script = `
+      const { openStore } = await import(${store});
+      const store = openStore({ dataDir: process.argv[1], log: console });
+      store.record(JSON.parse(process.argv[2]), 'c');
+      store.history({ limit: 1 });
+      process.kill(process.pid, 'SIGKILL');`;
+    const args = ['--input-type=module', '-e', script, folder, JSON.stringify(numbered(100))];
+    const { signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 10_000 });
+    expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+    expect(idsOf(allPages(openedStore(folder).store)).reverse()).toEqual(numbered(100).map((r) => r.id));
+  });
+
   it('counts what comes after it was closed', () => {
     const { store } = openedStore(tempFolder());
     store.close();
