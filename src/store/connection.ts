@@ -1,8 +1,9 @@
 /** The open history file: opened when first used, dropped after a fault, opened anew at the next use. */
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Database, inTransaction, openDatabase } from './db.ts';
 import { migrate } from './migrate.ts';
+import { moveAside } from './move-aside.ts';
 import { createWriter, type Writer } from './writer.ts';
 
 export interface Opened {
@@ -17,8 +18,16 @@ export interface Connection {
    * @throws what node:sqlite and the file system throw
    */
   use(): Opened;
-  /** Closes the file, so that it can be moved, deleted or freed. */
+  /** Closes the file, so that it can be moved, deleted or freed. Never throws. */
   drop(): void;
+  /**
+   * Moves the damaged file out of the way and drops it.
+   *
+   * @param at Unix milliseconds, for its new name
+   * @returns its new path; undefined when another process has moved it already
+   * @throws what the file system throws
+   */
+  setAside(at: number): string | undefined;
 }
 
 /** Names the file on its disk; undefined when it is gone. */
@@ -26,43 +35,55 @@ const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNo
 
 /** Prompts are private: folder and file are the user's own. An existing file keeps its mode. */
 function createFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   // Only when it is absent: closing a second descriptor of an open database would drop SQLite's locks.
   if (inodeOf(path) === undefined) closeSync(openSync(path, 'a', 0o600));
-}
-
-function open(path: string): Opened {
-  createFile(path);
-  const db = openDatabase(path);
-  try {
-    migrate(db);
-    inTransaction(db, () => {}); // shows a read-only or locked file now and not at the first verdict
-    return { db, writer: createWriter(db) };
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+  // SQLite says no more than "unable to open" of a disk that is read-only.
+  for (const place of [folder, path]) accessSync(place, constants.W_OK);
 }
 
 /** @param path the database file; its folder is created when absent */
 export function createConnection(path: string): Connection {
-  let opened: (Opened & { inode: number | undefined }) | undefined;
+  let db: Database | undefined;
+  let inode: number | undefined;
+  let opened: Opened | undefined;
+
+  function open(): Opened {
+    createFile(path);
+    db = openDatabase(path);
+    inode = inodeOf(path);
+    migrate(db);
+    inTransaction(db, () => {}); // shows a locked file now and not at the first verdict
+    return { db, writer: createWriter(db) };
+  }
+
   function drop(): void {
-    const { db } = opened ?? {};
-    opened = undefined;
     try {
       db?.close();
     } catch {
       // The handle is given up either way; the fault that led here is the one to tell.
     }
+    db = undefined;
+    opened = undefined;
   }
+
   return {
-    drop,
     use() {
       // Someone may delete or replace the file under us; writing on into the old one would lose the rows.
-      if (opened && opened.inode !== inodeOf(path)) drop();
-      opened ??= { ...open(path), inode: inodeOf(path) };
+      if (opened && inode !== inodeOf(path)) drop();
+      opened ??= open();
       return opened;
+    },
+    drop,
+    setAside(at) {
+      // Closing deletes the -wal, unless it has gone from its place before. Windows moves no open file.
+      if (process.platform === 'win32') drop();
+      try {
+        return inode === inodeOf(path) ? moveAside(path, at) : undefined;
+      } finally {
+        drop();
+      }
     },
   };
 }

@@ -10,7 +10,7 @@ export interface Fault {
   reason: string;
 }
 
-/** Primary result codes: https://sqlite.org/rescode.html */
+/** Result codes, primary ones unless said otherwise: https://sqlite.org/rescode.html */
 const KIND_OF_RESULT: Record<number, FaultKind> = {
   3: 'read-only', // PERM
   5: 'locked', // BUSY
@@ -20,6 +20,7 @@ const KIND_OF_RESULT: Record<number, FaultKind> = {
   13: 'full', // FULL
   15: 'locked', // PROTOCOL
   26: 'corrupt', // NOTADB
+  4874: 'full', // IOERR_SHMSIZE, extended: no room for the file that the processes share
 };
 
 const KIND_OF_ERRNO: Record<string, FaultKind> = {
@@ -43,16 +44,19 @@ const TEXT: Record<FaultKind, (path: string, detail: string) => string> = {
   other: (path, detail) => `${path} cannot be used (${detail})`,
 };
 
-/** Primary result code of a node:sqlite error; its extended code carries it in the low byte. */
+/** Extended result code of a node:sqlite error. */
 function resultOf(error: unknown): number | undefined {
   const errcode = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof errcode === 'number' ? errcode & 0xff : undefined;
+  return typeof errcode === 'number' ? errcode : undefined;
 }
+
+/** An extended code carries the primary one in its low byte. */
+const primary = (result: number): number => result & 0xff;
 
 function kindOf(error: unknown): FaultKind {
   if (error instanceof NewerDatabase) return 'newer';
   const result = resultOf(error);
-  if (result !== undefined) return KIND_OF_RESULT[result] ?? 'other';
+  if (result !== undefined) return KIND_OF_RESULT[result] ?? KIND_OF_RESULT[primary(result)] ?? 'other';
   return KIND_OF_ERRNO[(error as NodeJS.ErrnoException | null)?.code ?? ''] ?? 'other';
 }
 
@@ -65,5 +69,5 @@ export function faultOf(error: unknown, path: string): Fault {
 /** Whether an error met while inserting blames the row and not the file. */
 export function blamesRow(error: unknown): boolean {
   const result = resultOf(error);
-  return result === undefined ? error instanceof TypeError : ROW_RESULTS.has(result);
+  return result === undefined ? error instanceof TypeError : ROW_RESULTS.has(primary(result));
 }

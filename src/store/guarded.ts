@@ -3,7 +3,9 @@ import { fail } from '../errors.ts';
 import { createConnection, type Opened } from './connection.ts';
 import { type Fault, faultOf } from './faults.ts';
 import { createHealth, type Health, type StoreLog } from './health.ts';
-import { setAside } from './set-aside.ts';
+
+/** A file that is damaged again so soon is a sign of a broken disk: then no heap of moved files is made. */
+const LEAST_BETWEEN_MOVES_MS = 60_000;
 
 export interface GuardedFile {
   readonly health: Health;
@@ -20,11 +22,14 @@ export interface GuardedFile {
 export function createGuardedFile(path: string, log: StoreLog, now: () => number): GuardedFile {
   const connection = createConnection(path);
   const health = createHealth(log);
+  let movedAt = Number.NEGATIVE_INFINITY;
 
   /** A damaged file makes way for a fresh one. Returns what still stands in the way, or null. */
   function startAfresh(damage: Fault): Fault | null {
+    if (performance.now() - movedAt < LEAST_BETWEEN_MOVES_MS) return damage;
     try {
-      const movedTo = setAside(path, now());
+      const movedTo = connection.setAside(now());
+      movedAt = performance.now();
       log.error(
         { reason: damage.reason, movedTo },
         'the history was damaged: it was moved and a new one begun',
@@ -43,9 +48,11 @@ export function createGuardedFile(path: string, log: StoreLog, now: () => number
         return work(connection.use());
       } catch (cause) {
         const fault = faultOf(cause, path);
-        connection.drop();
         const remaining = fault.kind === 'corrupt' ? startAfresh(fault) : fault;
-        if (remaining) health.failed(remaining);
+        if (remaining) {
+          connection.drop();
+          health.failed(remaining);
+        }
         throw fail('STORE_UNAVAILABLE', { reason: (remaining ?? fault).reason }, { cause });
       }
     },

@@ -15,7 +15,7 @@ export interface Health {
   /** Milliseconds until the next try. */
   readonly pauseMs: number;
   failed(fault: Fault): void;
-  /** @param figures what to say of the time since the fault */
+  /** @param figures what the log says beside it */
   worked(figures: object): void;
   /** Whether a reader is worth a try now. */
   mayTry(): boolean;

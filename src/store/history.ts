@@ -35,8 +35,8 @@ export function readPage(db: Database, { where, limit }: PageRequest): HistoryPa
   // One row more than asked for tells whether there is a next page.
   const found = db
     .prepare(
-      `SELECT v.*, s.name, s.version, s.variant, s.weights, s.calibration
-       FROM verdicts v LEFT JOIN scorers s ON s.id = v.scorer
+      `SELECT v.*, s.version, s.variant, s.weights, s.calibration
+       FROM verdicts v ${indexFor(db, where)} LEFT JOIN stamps s ON s.id = v.stamp
        WHERE ${where.sql} ORDER BY v.id DESC LIMIT ?`,
     )
     .all(...where.values, limit + 1) as unknown as VerdictRow[]; // the tables are STRICT
@@ -49,6 +49,23 @@ export function readPage(db: Database, { where, limit }: PageRequest): HistoryPa
     entries: rows.map((row) => entryOf(row, aspects.get(row.id) ?? [])),
     next: found.length > limit ? cursorAfter(rows.at(-1)!.id) : null,
   };
+}
+
+/** Matches up to which collecting and sorting them beats walking the history from its newest row. */
+const FEW = 2000;
+
+/**
+ * Without statistics SQLite walks the rows newest first, which is best when many match. When few lie in a range
+ * it would walk the whole file for them, so then the range's index is called for.
+ */
+function indexFor(db: Database, { ranges }: Where): string {
+  const narrow = ranges.find(({ sql, values }) => {
+    const sample = db.prepare(
+      `SELECT count(*) AS n FROM (SELECT 1 FROM verdicts v WHERE ${sql} LIMIT ${FEW})`,
+    );
+    return Number(sample.get(...values)!.n) < FEW;
+  });
+  return narrow ? `INDEXED BY ${narrow.index}` : '';
 }
 
 /** Rows of `aspects` by verdict. */

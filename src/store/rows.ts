@@ -5,7 +5,7 @@ import type { Pending } from './queue.ts';
 type Text = string | null;
 type Real = number | null;
 
-/** Columns of `verdicts` that are written; the scorer is a row id, see the writer. */
+/** Columns of `verdicts` that are written; the stamp is a row id, see the writer. */
 export interface VerdictColumns {
   at: number;
   client: string;
@@ -15,6 +15,7 @@ export interface VerdictColumns {
   width: Real;
   height: Real;
   prompt: Text;
+  scorer: Text;
   reward: Real;
   decision: Text;
   guards: string;
@@ -27,10 +28,9 @@ export interface VerdictColumns {
   error_message: Text;
 }
 
-/** A row of `verdicts` joined with its scorer. */
+/** A row of `verdicts` joined with its stamp. */
 export interface VerdictRow extends VerdictColumns {
   id: number;
-  name: Text;
   version: string;
   variant: string;
   weights: string;
@@ -63,6 +63,7 @@ export const verdictColumns = ({ at, client, result }: Pending): VerdictColumns 
   width: result.width,
   height: result.height,
   prompt: plainOrNull(result.prompt),
+  scorer: result.scorer?.id ?? null,
   reward: result.reward,
   decision: result.decision,
   guards: JSON.stringify(result.guards),
@@ -116,10 +117,10 @@ function aspectsOf(failed: boolean, rows: AspectRow[]): ScoreResult['aspects'] {
 }
 
 const scorerOf = (row: VerdictRow): ScoreResult['scorer'] =>
-  row.name === null
+  row.scorer === null
     ? null
     : {
-        id: row.name,
+        id: row.scorer,
         version: row.version,
         variant: row.variant,
         weights: row.weights,

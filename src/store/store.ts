@@ -11,12 +11,10 @@ import type { Opened } from './connection.ts';
 import { createGuardedFile } from './guarded.ts';
 import type { StoreLog } from './health.ts';
 import { pageRequest, readPage } from './history.ts';
-import { createQueue } from './queue.ts';
+import { createRecorder } from './recorder.ts';
 
 /** Most verdicts that wait: about 20 MB. */
 const MAX_QUEUED = 16_384;
-/** Verdicts a transaction: a few milliseconds during which the event loop stands still. */
-const BATCH = 128;
 /** Longest wait for company before verdicts are written. */
 const GATHER_MS = 15;
 const CLOSED = 'it is closed';
@@ -66,57 +64,36 @@ export interface Store {
  * store.close();
  */
 export function openStore(options: StoreOptions): Store {
-  const { log, now = Date.now } = options;
-  const file = createGuardedFile(join(options.dataDir, 'history.db'), log, now);
-  const queue = createQueue(options.maxQueued ?? MAX_QUEUED);
+  const { dataDir, log, now = Date.now, maxQueued = MAX_QUEUED } = options;
+  const file = createGuardedFile(join(dataDir, 'history.db'), log, now);
+  const recorder = createRecorder(maxQueued, now, log);
+  const { health } = file;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
-  let overflowing = false;
-  let recorded = 0;
-  let dropped = 0;
 
-  function enqueue(result: ScoreResult, client: string): void {
-    if (!closed && queue.push({ at: now(), client, result })) return;
-    dropped++;
-    if (closed || overflowing) return;
-    overflowing = true;
-    log.warn({ waiting: queue.size }, 'too many verdicts wait to be recorded: further ones are dropped');
-  }
-
-  function writeBatch({ writer }: Opened): void {
-    const batch = queue.peek(BATCH);
-    if (batch.length > 0) {
-      const refusals = writer.write(batch);
-      queue.shift(batch.length);
-      recorded += batch.length - refusals.length;
-      dropped += refusals.length;
-      if (refusals.length > 0)
-        log.error(
-          { count: refusals.length, reason: refusals[0] },
-          'dropped verdicts that do not fit the history',
-        );
-    }
-    if (queue.size > 0) return;
-    overflowing = false;
-    file.health.worked({ recorded, dropped });
-  }
-
-  function writeAll(opened: Opened): void {
-    do writeBatch(opened);
-    while (queue.size > 0);
-  }
-
-  /** Sees to the next try. There is at most one timer, and while a fault lasts it does not hold the process open. */
+  /** Has the file worked on later. There is at most one timer; while a fault lasts it does not hold the process open. */
   function wake(afterMs: number): void {
     if (timer || closed) return;
     timer = setTimeout(pump, afterMs);
-    if (file.health.fault) timer.unref();
+    if (health.fault) timer.unref();
   }
 
-  /** Works on the file; false when it cannot be used, which the guard has noted then. */
+  function sleep(): void {
+    clearTimeout(timer);
+    timer = undefined;
+  }
+
+  /** Runs `work` on the file. It works again once nothing waits: a batch may find room where the next does not. */
+  function use<T>(work: (opened: Opened) => T): T {
+    const answer = file.run(work);
+    if (recorder.waiting === 0) health.worked({ ...recorder.counts });
+    return answer;
+  }
+
+  /** Whether it went well; if not, the guard has noted why. */
   function attempt(work: (opened: Opened) => void): boolean {
     try {
-      file.run(work);
+      use(work);
       return true;
     } catch {
       return false;
@@ -124,47 +101,46 @@ export function openStore(options: StoreOptions): Store {
   }
 
   function pump(): void {
-    timer = undefined;
-    const worked = attempt(writeBatch);
-    if (file.health.fault || queue.size > 0) wake(worked ? 0 : file.health.pauseMs);
+    sleep();
+    const worked = attempt(recorder.writeSome);
+    if (health.fault || recorder.waiting > 0) wake(worked ? 0 : health.pauseMs);
   }
 
   function history(query: HistoryQuery): HistoryPage {
     const page = pageRequest(query);
     if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
-    if (!file.health.mayTry()) throw fail('STORE_UNAVAILABLE', { reason: file.health.fault!.reason });
+    if (!health.mayTry()) throw fail('STORE_UNAVAILABLE', { reason: health.fault!.reason });
+    sleep();
     try {
-      return file.run((opened) => {
-        writeAll(opened);
+      return use((opened) => {
+        recorder.writeAll(opened);
         return readPage(opened.db, page);
       });
     } finally {
-      if (file.health.fault) wake(file.health.pauseMs);
+      if (health.fault || recorder.waiting > 0) wake(health.pauseMs);
     }
   }
 
   function status(): StoreStatus {
-    const reason = closed ? CLOSED : (file.health.fault?.reason ?? null);
-    return { state: closed ? 'off' : reason ? 'degraded' : 'ok', reason, dropped, recorded };
+    const reason = closed ? CLOSED : (health.fault?.reason ?? null);
+    return { state: closed ? 'off' : reason === null ? 'ok' : 'degraded', reason, ...recorder.counts };
   }
 
   function close(): void {
     if (closed) return;
-    clearTimeout(timer);
+    sleep();
     // A second try for a file that turns out damaged just now: the first one has put a fresh one in its place.
-    if (queue.size > 0 && !attempt(writeAll)) attempt(writeAll);
+    if (recorder.waiting > 0 && !attempt(recorder.writeAll)) attempt(recorder.writeAll);
+    recorder.giveUp();
     closed = true;
-    dropped += queue.size;
-    if (queue.size > 0) log.warn({ lost: queue.size }, 'closed before these verdicts could be recorded');
     file.close();
   }
 
-  attempt(() => {});
-  if (file.health.fault) wake(file.health.pauseMs);
+  if (!attempt(() => {}) && health.fault) wake(health.pauseMs);
   return {
     record(results, client) {
-      for (const result of results) enqueue(result, client);
-      if (queue.size > 0) wake(GATHER_MS);
+      for (const result of results) recorder.add(result, client);
+      if (recorder.waiting > 0) wake(GATHER_MS);
     },
     history,
     status,

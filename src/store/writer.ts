@@ -7,7 +7,7 @@ import type { Pending } from './queue.ts';
 import { aspectRows, verdictColumns } from './rows.ts';
 
 const VERDICT = [
-  ...['at', 'client', 'item', 'source', 'sha256', 'width', 'height', 'prompt', 'scorer', 'reward'],
+  ...['at', 'client', 'item', 'source', 'sha256', 'width', 'height', 'prompt', 'scorer', 'stamp', 'reward'],
   ...['decision', 'guards', 'reasons', 'decode_ms', 'queue_ms', 'infer_ms', 'total_ms'],
   ...['error_code', 'error_message'],
 ];
@@ -15,7 +15,7 @@ const ASPECT = [
   ...['verdict', 'aspect', 'score', 'range_low', 'range_high', 'percentile'],
   ...['interval_low', 'interval_high', 'coverage'],
 ];
-const SCORER = ['name', 'version', 'variant', 'weights', 'calibration'];
+const STAMP = ['version', 'variant', 'weights', 'calibration'];
 
 const insert = (table: string, columns: string[]): string =>
   `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((c) => `:${c}`).join(', ')})`;
@@ -33,14 +33,14 @@ export interface Writer {
 export function createWriter(db: Database): Writer {
   const verdict = db.prepare(insert('verdicts', VERDICT));
   const aspect = db.prepare(insert('aspects', ASPECT));
-  const scorerId = createScorerIds(db);
+  const stampId = createStampIds(db);
   const begin = db.prepare('SAVEPOINT verdict');
   const undo = db.prepare('ROLLBACK TO verdict');
   const end = db.prepare('RELEASE verdict');
 
   function add(entry: Pending): void {
-    const scorer = entry.result.scorer && scorerId(entry.result.scorer);
-    const { lastInsertRowid } = verdict.run({ ...verdictColumns(entry), scorer });
+    const stamp = entry.result.scorer && stampId(entry.result.scorer);
+    const { lastInsertRowid } = verdict.run({ ...verdictColumns(entry), stamp });
     for (const row of aspectRows(Number(lastInsertRowid), entry.result.aspects)) aspect.run({ ...row });
   }
 
@@ -64,12 +64,12 @@ export function createWriter(db: Database): Writer {
   };
 }
 
-/** Finds or makes the row of a scorer. Not remembered here: an undone verdict takes its scorer with it. */
-function createScorerIds(db: Database): (stamp: ScorerStamp) => number {
-  const find = db.prepare(`SELECT id FROM scorers WHERE ${SCORER.map((c) => `${c} = :${c}`).join(' AND ')}`);
-  const add = db.prepare(insert('scorers', SCORER));
-  return ({ id: name, version, variant, weights, calibration }) => {
-    const row = { name, version, variant, weights, calibration };
+/** Finds or makes the row of a stamp. Not remembered here: an undone verdict takes its stamp with it. */
+function createStampIds(db: Database): (stamp: ScorerStamp) => number {
+  const find = db.prepare(`SELECT id FROM stamps WHERE ${STAMP.map((c) => `${c} = :${c}`).join(' AND ')}`);
+  const add = db.prepare(insert('stamps', STAMP));
+  return ({ version, variant, weights, calibration }) => {
+    const row = { version, variant, weights, calibration };
     return Number(find.get(row)?.id ?? add.run(row).lastInsertRowid);
   };
 }

@@ -1,13 +1,12 @@
-/** Tables: one row a verdict, one row an aspect of it, and the scorers that made them, each named once. */
+/** Tables: one row a verdict, one row an aspect of it, and the stamps of the weights that made them, each once. */
 export const verdicts = `
-CREATE TABLE scorers (
+CREATE TABLE stamps (
   id INTEGER PRIMARY KEY,
-  name TEXT NOT NULL,
   version TEXT NOT NULL,
   variant TEXT NOT NULL,
   weights TEXT NOT NULL,
   calibration TEXT NOT NULL,
-  UNIQUE (name, version, variant, weights, calibration)
+  UNIQUE (version, variant, weights, calibration)
 ) STRICT;
 
 -- AUTOINCREMENT: a row id is never given twice, for cursors and whatever else refers to a verdict.
@@ -21,7 +20,8 @@ CREATE TABLE verdicts (
   width INTEGER,
   height INTEGER,
   prompt TEXT,
-  scorer INTEGER REFERENCES scorers (id),
+  scorer TEXT,
+  stamp INTEGER REFERENCES stamps (id),
   reward REAL,
   decision TEXT CHECK (decision IN ('accept', 'reject', 'unsure')),
   guards TEXT NOT NULL, -- JSON: [{"guard", "message"}]

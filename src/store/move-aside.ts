@@ -18,7 +18,7 @@ function freePath(folder: string, at: number): string {
  * @returns the new path
  * @throws what the file system throws
  */
-export function setAside(path: string, at: number): string {
+export function moveAside(path: string, at: number): string {
   const target = freePath(dirname(path), at);
   // The log goes first: left behind by a crash in between, it would be replayed into the fresh file.
   for (const part of ['-wal', '-shm', ''])

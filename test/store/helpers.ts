@@ -1,0 +1,104 @@
+/** What the tests of the store share: folders, results, a log that is kept, waiting with a deadline. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { openStore, type Store, type StoreOptions } from '../../src/store/store.ts';
+import type { AspectScore, HistoryEntry, HistoryQuery, ScoreResult } from '../../src/types.ts';
+
+/** A folder that goes when the test ends. */
+export function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'assay-store-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface LogLine {
+  level: number;
+  msg: string;
+  reason?: string;
+  movedTo?: string;
+}
+
+/** The real logger, its lines kept. */
+export function keptLog() {
+  const lines: LogLine[] = [];
+  return { lines, log: pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) }) };
+}
+
+/** A store that is closed when the test ends. */
+export function openedStore(dataDir: string, options: Partial<StoreOptions> = {}) {
+  const { lines, log } = keptLog();
+  const store = openStore({ dataDir, log, ...options });
+  onTestFinished(() => store.close());
+  return { store, lines };
+}
+
+const aspect = (score: number): AspectScore => ({
+  score,
+  range: [0, 5],
+  percentile: score / 5,
+  interval: [score - 0.7, score + 0.9],
+  coverage: 0.9,
+});
+
+/** A full result; `changes` replace its fields. */
+export const result = (changes: Partial<ScoreResult> = {}): ScoreResult => ({
+  id: 'a1',
+  source: 'cat.png',
+  sha256: 'c0ffee'.padEnd(64, '0'),
+  width: 1024,
+  height: 768,
+  prompt: 'a cat on a mat',
+  scorer: {
+    id: 'assay-lite',
+    version: '1.0.0',
+    variant: 'int8',
+    weights: 'sha256:aa',
+    calibration: 'sha256:bb',
+  },
+  aspects: { quality: aspect(3.42), alignment: aspect(2.9), authenticity: null },
+  reward: 0.63,
+  guards: [],
+  decision: 'accept',
+  reasons: [],
+  timings: { decodeMs: 4.1, queueMs: 0.2, inferMs: 9.8, totalMs: 14.6 },
+  error: null,
+  ...changes,
+});
+
+/** An item that could not be scored. */
+export const failedResult = (changes: Partial<ScoreResult> = {}): ScoreResult =>
+  result({
+    ...{ sha256: null, width: null, height: null, scorer: null, aspects: null, reward: null, decision: null },
+    ...{ timings: null, error: { code: 'IMAGE_EMPTY', message: 'the image has no bytes' } },
+    ...changes,
+  });
+
+/** `count` results with ids n0, n1, … */
+export const numbered = (count: number, from = 0): ScoreResult[] =>
+  Array.from({ length: count }, (_, i) => result({ id: `n${from + i}` }));
+
+/** Every page of a query. */
+export function allPages(store: Store, query: Omit<HistoryQuery, 'limit'> & { limit?: number } = {}) {
+  const entries: HistoryEntry[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = store.history({ limit: 500, ...query, cursor });
+    entries.push(...page.entries);
+    cursor = page.next ?? undefined;
+  } while (cursor);
+  return entries;
+}
+
+export const idsOf = (entries: HistoryEntry[]): string[] => entries.map((entry) => entry.result.id);
+
+/** Asks again and again until `check` holds. @throws after `deadlineMs`, naming `what` */
+export async function until(what: string, check: () => boolean, deadlineMs = 8000): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  while (!check()) {
+    if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
