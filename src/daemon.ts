@@ -1,10 +1,10 @@
 /** The daemon: puts store, reward core, pipeline and bridges together, and takes them down again. */
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
-import { fail } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import type { Catalog } from './reward/catalog.ts';
+import { offStore } from './store/off.ts';
 import { openStore, type Store } from './store/store.ts';
 import type { ScoreRequest, ScoreResult, Service } from './types.ts';
 
@@ -22,7 +22,7 @@ type Listener = (result: ScoreResult, client: string) => void;
 interface Parts {
   catalog: Catalog;
   pipeline: Pipeline;
-  store: Store | undefined;
+  store: Store;
   listeners: Set<Listener>;
   notReady: () => string | null;
 }
@@ -30,7 +30,7 @@ interface Parts {
 /** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
 function createService({ catalog, pipeline, store, listeners, notReady }: Parts): Service {
   const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
-    store?.record(results, client);
+    store.record(results, client);
     for (const listener of listeners) for (const result of results) listener(result, client);
   };
   return {
@@ -45,10 +45,7 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       return ranking;
     },
     scorers: () => catalog.list(),
-    history(query) {
-      if (!store) throw fail('STORE_UNAVAILABLE', { reason: 'it is switched off (history: false)' });
-      return store.history(query);
-    },
+    history: (query) => store.history(query),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -92,11 +89,13 @@ export async function startDaemon(options: {
   const log = createLog(config.logLevel);
   const pipeline = createPipeline(catalog, config);
   const { ready, notReady } = warmUp(catalog, log);
-  const store = config.history ? openStore({ dataDir: config.dataDir, log }) : undefined;
+  const store = config.history
+    ? openStore({ dataDir: config.dataDir, log })
+    : offStore('it is switched off in the config');
   const service = createService({ catalog, pipeline, store, listeners: new Set(), notReady });
   const closeParts = async () => {
     await catalog.close();
-    store?.close();
+    store.close();
   };
   try {
     const server = await startServer({ config, log, service, version });

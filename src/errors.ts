@@ -138,7 +138,7 @@ export const ERRORS = {
   STORE_UNAVAILABLE: retry(
     503,
     'the history is not available: {reason}',
-    'Scoring goes on without it. Free the disk or repair the file, then restart.',
+    'Scoring goes on without it, and it resumes by itself once the cause is gone.',
   ),
 
   // installation and configuration

@@ -13,14 +13,22 @@ function fileWith(content: string): string {
 describe('config', () => {
   it('lets flags win over environment, environment over file, file over defaults', () => {
     const file = fileWith('{"port": 1, "threads": 3, "host": "::1", "limits": {"maxItems": 7}}');
-    const config = loadConfig({ port: 3, scorer: undefined }, file, { ASSAY_PORT: '2', ASSAY_HOST: '127.0.0.2' });
+    const config = loadConfig({ port: 3, scorer: undefined }, file, {
+      ASSAY_PORT: '2',
+      ASSAY_HOST: '127.0.0.2',
+    });
     expect(config).toMatchObject({ port: 3, host: '127.0.0.2', threads: 3, scorer: 'assay-lite' });
     expect(config.limits).toMatchObject({ maxItems: 7, maxQueue: 4096 });
     expect(Object.isFrozen(config.limits)).toBe(true);
   });
 
   it.each<[string, object, Record<string, string>, RegExp]>([
-    ['an unknown key, with the near one', { prot: 1 }, {}, /flags: prot is 1; expected a known key \(did you mean "port"\?\)/],
+    [
+      'an unknown key, with the near one',
+      { prot: 1 },
+      {},
+      /flags: prot is 1; expected a known key \(did you mean "port"\?\)/,
+    ],
     ['an unknown nested key', { limits: { maxPixel: 3 } }, {}, /limits\.maxPixel is 3;.*"maxPixels"/],
     ['a wrong type', { port: 'x' }, {}, /port is "x"; expected number/],
     ['an environment variable', {}, { ASSAY_PORT: 'seven' }, /ASSAY_PORT: port is null; expected number/],
@@ -39,6 +47,8 @@ describe('config', () => {
   });
 
   it('says which file is absent', () => {
-    expect(() => loadConfig({}, '/nowhere/config.json', {})).toThrow(/cannot read the config \/nowhere\/config\.json/);
+    expect(() => loadConfig({}, '/nowhere/config.json', {})).toThrow(
+      /cannot read the config \/nowhere\/config\.json/,
+    );
   });
 });

@@ -69,7 +69,9 @@ describe('imports', () => {
   });
 
   it('have no cycles', () => {
-    const graph = new Map(files.map((f) => [f, imports.filter((i) => i.from === f && !i.typeOnly).map((i) => i.to)]));
+    const graph = new Map(
+      files.map((f) => [f, imports.filter((i) => i.from === f && !i.typeOnly).map((i) => i.to)]),
+    );
     const done = new Set<string>();
     const visit = (file: string, path: string[]): string[] | undefined => {
       if (path.includes(file)) return [...path, file];

@@ -7,8 +7,8 @@ import type { Config } from '../config.ts';
 import { EXIT, reasonOf, toAssayError } from '../errors.ts';
 import { checkFiles } from '../reward/manifest.ts';
 import { listProviders } from '../reward/providers.ts';
+import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
-import type { ScorerFlags } from './program.ts';
 
 type Level = 'ok' | 'note' | 'problem';
 

@@ -7,8 +7,9 @@ import { checkFiles, type ModelFolder, readManifest } from '../reward/manifest.t
 import { listProviders } from '../reward/providers.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
 import type { ScorerInfo } from '../types.ts';
+import { complain } from './complaint.ts';
+import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf, importedModels } from './open.ts';
-import { complain, type ScorerFlags } from './program.ts';
 import { type Column, table } from './table.ts';
 
 const print = (text: string): void => void process.stdout.write(text);

@@ -4,7 +4,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/catalog.ts';
 import type { ScoreItem, ScoreResult } from '../types.ts';
-import type { ScorerFlags } from './program.ts';
+import type { ScorerFlags } from './flags.ts';
 
 /** Folder that `models import` copies to. */
 export const importedModels = (config: Config): string => join(config.dataDir, 'models');

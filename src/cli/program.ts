@@ -1,25 +1,9 @@
 /** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PROVIDERS } from '../config.ts';
-import { EXIT, exitCodeOf, fail, toAssayError } from '../errors.ts';
-
-/** Options that every command with a scorer takes. Names are those of the config. */
-export interface ScorerFlags {
-  config?: string;
-  scorer?: string;
-  variant?: string;
-  providers?: string[];
-  threads?: number;
-  models?: string[];
-  dataDir?: string;
-}
-
-export const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as {
-  version: string;
-};
+import { EXIT } from '../errors.ts';
+import { complain } from './complaint.ts';
+import { version } from './version.ts';
 
 function whole(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
@@ -144,15 +128,6 @@ function buildProgram(exit: (code: number) => void): Command {
   return program;
 }
 
-/** Prints an error for people: what happened, then what to do. */
-export function complain(thrown: unknown): number {
-  const error = toAssayError(thrown);
-  process.stderr.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
-  if (error.kind === 'internal' && error.cause instanceof Error)
-    process.stderr.write(`${error.cause.stack}\n`);
-  return exitCodeOf(error);
-}
-
 /** Runs one command line; the result is the exit code. */
 export async function run(argv: string[]): Promise<number> {
   let code: number = EXIT.ok;
@@ -172,6 +147,3 @@ export async function run(argv: string[]): Promise<number> {
     return complain(error);
   }
 }
-
-/** A usage error that commander cannot see. */
-export const usage = (reason: string) => fail('USAGE', { reason });

@@ -5,9 +5,9 @@ import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { EXIT, fail, reasonOf, toAssayError } from '../errors.ts';
 import type { ScoreResult } from '../types.ts';
+import { type ScorerFlags, usage } from './flags.ts';
 import { expandImages, fileItem } from './images.ts';
 import { openPipeline, scoreAll } from './open.ts';
-import { type ScorerFlags, usage } from './program.ts';
 import { startProgress } from './progress.ts';
 import { type Format, formatter } from './results.ts';
 

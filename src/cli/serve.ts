@@ -1,8 +1,9 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { startDaemon } from '../daemon.ts';
 import { EXIT } from '../errors.ts';
+import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
-import { type ScorerFlags, version } from './program.ts';
+import { version } from './version.ts';
 
 export interface ServeFlags extends ScorerFlags {
   host?: string;

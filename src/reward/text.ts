@@ -28,8 +28,9 @@ function tensor(values: number[], spec: TextSpec, filler: number): Tensors[strin
 
 function tokensOf(tokenizer: Tokenizer, spec: TextSpec, prompt: string): Tensors {
   const encoded = tokenizer.encode(prompt);
-  const unknown = encoded.ids.findIndex((id) => !Number.isInteger(id));
-  if (unknown >= 0) throw new Error(`${spec.tokenizer} has no id for "${encoded.tokens[unknown]}" and no unknown token`);
+  const unknown = encoded.ids.findIndex((id: unknown) => !Number.isInteger(id));
+  if (unknown >= 0)
+    throw new Error(`${spec.tokenizer} has no id for "${encoded.tokens[unknown]}" and no unknown token`);
   const ids = cut(encoded.ids, spec.contextLength);
   const tokens: Tensors = { [spec.ids]: tensor(ids, spec, spec.padId) };
   if (spec.mask) tokens[spec.mask] = tensor(Array<number>(ids.length).fill(1), spec, 0);

@@ -2,28 +2,71 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/loops/policy.ts';
 import type { AspectScore, Policy } from '../../src/types.ts';
 
-const quality: AspectScore = { score: 3, range: [0, 5], percentile: 0.6, interval: [2.5, 3.5], coverage: 0.9 };
+const quality: AspectScore = {
+  score: 3,
+  range: [0, 5],
+  percentile: 0.6,
+  interval: [2.5, 3.5],
+  coverage: 0.9,
+};
 const image = { aspects: { quality, alignment: null, authenticity: null }, reward: 0.6, guards: [] };
-const policy = (demands: Partial<Policy>): Policy => ({ aspects: {}, unsureWithinInterval: false, ...demands });
+const policy = (demands: Partial<Policy>): Policy => ({
+  aspects: {},
+  unsureWithinInterval: false,
+  ...demands,
+});
 
 describe('decide', () => {
   it.each<[string, Partial<Policy>, string, string[]]>([
     ['no demands', {}, 'accept', []],
     ['a score that is reached', { aspects: { quality: { minScore: 3 } } }, 'accept', []],
-    ['a score that is missed', { aspects: { quality: { minScore: 4 } } }, 'reject', ['quality 3.00 is below 4.00']],
-    ['a percentile that is missed', { aspects: { quality: { minPercentile: 0.7 } } }, 'reject', ['quality percentile 60 % is below 70 %']],
+    [
+      'a score that is missed',
+      { aspects: { quality: { minScore: 4 } } },
+      'reject',
+      ['quality 3.00 is below 4.00'],
+    ],
+    [
+      'a percentile that is missed',
+      { aspects: { quality: { minPercentile: 0.7 } } },
+      'reject',
+      ['quality percentile 60 % is below 70 %'],
+    ],
     ['a reward that is missed', { minReward: 0.9 }, 'reject', ['reward 0.60 is below 0.90']],
-    ['an aspect without a score', { aspects: { alignment: { minScore: 1 } } }, 'unsure', ['alignment has no score']],
-    ['a miss and a doubt', { aspects: { quality: { minScore: 4 }, alignment: { minScore: 1 } } }, 'reject', ['quality 3.00 is below 4.00']],
-    ['a score inside the interval', { aspects: { quality: { minScore: 3.2 } }, unsureWithinInterval: true }, 'unsure', ['quality 3.00 is too near 3.20: it may lie between 2.50 and 3.50']],
-    ['a score outside the interval', { aspects: { quality: { minScore: 3.6 } }, unsureWithinInterval: true }, 'reject', ['quality 3.00 is below 3.60']],
+    [
+      'an aspect without a score',
+      { aspects: { alignment: { minScore: 1 } } },
+      'unsure',
+      ['alignment has no score'],
+    ],
+    [
+      'a miss and a doubt',
+      { aspects: { quality: { minScore: 4 }, alignment: { minScore: 1 } } },
+      'reject',
+      ['quality 3.00 is below 4.00'],
+    ],
+    [
+      'a score inside the interval',
+      { aspects: { quality: { minScore: 3.2 } }, unsureWithinInterval: true },
+      'unsure',
+      ['quality 3.00 is too near 3.20: it may lie between 2.50 and 3.50'],
+    ],
+    [
+      'a score outside the interval',
+      { aspects: { quality: { minScore: 3.6 } }, unsureWithinInterval: true },
+      'reject',
+      ['quality 3.00 is below 3.60'],
+    ],
   ])('%s', (_name, demands, decision, reasons) => {
     expect(decide(image, policy(demands))).toEqual({ decision, reasons });
   });
 
   it('rejects under a guard, whatever the score', () => {
     const guards = [{ guard: 'blank' as const, message: 'one colour' }];
-    expect(decide({ ...image, guards }, policy({}))).toEqual({ decision: 'reject', reasons: ['blank: one colour'] });
+    expect(decide({ ...image, guards }, policy({}))).toEqual({
+      decision: 'reject',
+      reasons: ['blank: one colour'],
+    });
   });
 
   it('is unsure about a reward that is missing', () => {

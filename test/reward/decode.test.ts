@@ -55,7 +55,9 @@ describe('decode', () => {
   it('takes the first frame of an animation', async () => {
     const frames = [flat([200, 0, 0], 16), flat([0, 0, 200], 16)].map((f) => f.data);
     const strip = { raw: { width: 16, height: 32, channels: 3 as const, pageHeight: 16 } };
-    const bytes = await sharp(Buffer.concat(frames), strip).gif({ delay: [100, 100] }).toBuffer();
+    const bytes = await sharp(Buffer.concat(frames), strip)
+      .gif({ delay: [100, 100] })
+      .toBuffer();
     expect((await sharp(bytes).metadata()).pages).toBe(2);
     const pixels = await load(bytes);
     expect([pixels.width, pixels.height]).toEqual([16, 16]);
@@ -75,8 +77,13 @@ describe('decode', () => {
     ['#ffffff', 255],
     ['#000000', 0],
   ])('lays transparency over %s', async (background, value) => {
-    const clear = { create: { width: 16, height: 16, channels: 4 as const, background: { r: 9, g: 9, b: 9, alpha: 0 } } };
-    for (const bytes of [await sharp(clear).png().toBuffer(), await sharp(clear).png({ palette: true }).toBuffer()]) {
+    const clear = {
+      create: { width: 16, height: 16, channels: 4 as const, background: { r: 9, g: 9, b: 9, alpha: 0 } },
+    };
+    for (const bytes of [
+      await sharp(clear).png().toBuffer(),
+      await sharp(clear).png({ palette: true }).toBuffer(),
+    ]) {
       const pixels = await decode(encoded(bytes), { ...options, background });
       expect(pixelAt(pixels, 3, 3)).toEqual([value, value, value]);
     }
@@ -101,7 +108,12 @@ describe('decode refuses', () => {
 
   it.each<[string, () => Promise<Uint8Array> | Uint8Array, string, RegExp]>([
     ['no bytes', () => new Uint8Array(), 'IMAGE_EMPTY', /no bytes/],
-    ['text renamed to .png', () => Buffer.from('not an image at all'), 'IMAGE_UNSUPPORTED', /looks like text/],
+    [
+      'text renamed to .png',
+      () => Buffer.from('not an image at all'),
+      'IMAGE_UNSUPPORTED',
+      /looks like text/,
+    ],
     ['a web page', () => Buffer.from('<!doctype html><p>404'), 'IMAGE_UNSUPPORTED', /web page/],
     ['SVG', () => Buffer.from(svg), 'IMAGE_UNSUPPORTED', /SVG/],
     ['TIFF', () => toSharp(picture(32, 32)).tiff().toBuffer(), 'IMAGE_UNSUPPORTED', /TIFF/],
@@ -110,10 +122,20 @@ describe('decode refuses', () => {
     ['a truncated WebP', () => cut(toSharp(picture()).webp().toBuffer()), 'IMAGE_CORRUPT', /cut short/],
     ['a truncated AVIF', () => cut(toSharp(picture()).avif().toBuffer()), 'IMAGE_CORRUPT', /cut short/],
     ['a truncated GIF', () => cut(toSharp(picture()).gif().toBuffer()), 'IMAGE_CORRUPT', /cut short/],
-    ['a PNG magic and nothing else', () => Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), 'IMAGE_CORRUPT', /cut short/],
+    [
+      'a PNG magic and nothing else',
+      () => Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+      'IMAGE_CORRUPT',
+      /cut short/,
+    ],
     ['0×0', () => pngHeader(0, 0), 'IMAGE_TOO_SMALL', /0×0/],
     ['1×1', () => png(flat([9, 9, 9], 1)), 'IMAGE_TOO_SMALL', /1×1/],
-    ['a 30 000×30 000 header', () => pngHeader(30_000, 30_000), 'IMAGE_TOO_LARGE', /30000×30000.*1000000 pixels/],
+    [
+      'a 30 000×30 000 header',
+      () => pngHeader(30_000, 30_000),
+      'IMAGE_TOO_LARGE',
+      /30000×30000.*1000000 pixels/,
+    ],
     ['a long thin header', () => pngHeader(10_000, 16), 'IMAGE_TOO_LARGE', /4096 a side/],
     ['too many bytes', () => new Uint8Array(1_000_001), 'IMAGE_TOO_HEAVY', /1000001 bytes/],
   ])('%s', async (_name, make, code, message) => {

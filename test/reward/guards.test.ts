@@ -7,11 +7,20 @@ import { flat, jpeg, noise, picture, png, random, rgb, toSharp } from '../suppor
 const domain = { minSide: 64, maxAspectRatio: 4 };
 const names = (pixels: Pixels): string[] => inspect(pixels, domain).map((f) => f.guard);
 const load = async (bytes: Buffer) =>
-  decode({ kind: 'encoded', bytes }, { maxImageBytes: 1e8, maxPixels: 1e8, maxSide: 1e5, background: '#ffffff' });
+  decode(
+    { kind: 'encoded', bytes },
+    { maxImageBytes: 1e8, maxPixels: 1e8, maxSide: 1e5, background: '#ffffff' },
+  );
 
 describe('guards', () => {
   it('let a picture through, whatever its size', () => {
-    for (const [w, h] of [[64, 64], [256, 128], [1024, 1024], [65, 259]] as const) expect(names(picture(w, h))).toEqual([]);
+    for (const [w, h] of [
+      [64, 64],
+      [256, 128],
+      [1024, 1024],
+      [65, 259],
+    ] as const)
+      expect(names(picture(w, h))).toEqual([]);
   });
 
   it.each<[string, [number, number, number]]>([
@@ -50,7 +59,8 @@ describe('guards', () => {
   ])('call %s noise, also after JPEG and enlargement', async (_name, make) => {
     const raw = make();
     expect(names(raw)).toContain('noise');
-    for (const quality of [90, 50, 20]) expect(names(await load(await jpeg(raw, quality)))).toContain('noise');
+    for (const quality of [90, 50, 20])
+      expect(names(await load(await jpeg(raw, quality)))).toContain('noise');
     const enlarged = toSharp(raw).extract({ left: 0, top: 0, width: 128, height: 128 }).resize(512, 512);
     expect(names(await load(await enlarged.png().toBuffer()))).toContain('noise');
   });
@@ -58,7 +68,9 @@ describe('guards', () => {
   it('do not call a grainy picture noise', () => {
     const next = random(6);
     const { data, ...size } = picture();
-    expect(names({ ...size, data: data.map((v) => Math.max(0, Math.min(255, v + (next() - 0.5) * 60))) })).toEqual([]);
+    expect(
+      names({ ...size, data: data.map((v) => Math.max(0, Math.min(255, v + (next() - 0.5) * 60))) }),
+    ).toEqual([]);
   });
 
   it.each<[string, number]>([

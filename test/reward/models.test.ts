@@ -27,20 +27,95 @@ const changed =
 
 describe('a model folder', () => {
   it.each<[string, TestModel, ((folder: string) => void) | undefined, string, RegExp]>([
-    ['with a changed graph', {}, (f) => appendFileSync(join(f, 'model.onnx'), 'x'), 'MODEL_HASH_MISMATCH', /model\.onnx: sha256 is .*manifest says/],
-    ['without its graph', {}, (f) => rmSync(join(f, 'model.onnx')), 'MODEL_FILE_MISSING', /names model\.onnx, which is absent/],
-    ['whose manifest is not JSON', {}, (f) => writeFileSync(join(f, 'manifest.json'), '{'), 'MANIFEST_INVALID', /manifest\.json/],
-    ['with a wrong type', { edit: changed((m) => Object.assign(m, { maxBatch: 'many' })) }, undefined, 'MANIFEST_INVALID', /maxBatch: expected/],
-    ['with an unknown key', { edit: changed((m) => Object.assign(m, { colour: 1 })) }, undefined, 'MANIFEST_INVALID', /colour/],
-    ['that reaches outside itself', { edit: changed((m) => Object.assign(m, { card: '../../etc/passwd' })) }, undefined, 'MANIFEST_INVALID', /card/],
-    ['with an unknown default variant', { edit: (m) => Object.assign(m, { defaultVariant: 'int4' }) }, undefined, 'MANIFEST_INVALID', /variant "int4"/],
-    ['that calibrates nothing', { files: { 'calibration.json': '{"version":1,"fittedOn":"","aspects":{}}' } }, undefined, 'MANIFEST_INVALID', /aspects\.quality is missing/],
-    ['whose graph is no graph', { files: { 'model.onnx': 'hello' } }, undefined, 'MODEL_LOAD_FAILED', /cannot load scorer test-bright/],
-    ['that names another output', { edit: (m) => Object.assign(m.aspects.quality!, { output: 'beauty' }) }, undefined, 'MODEL_UNFIT', /no output "beauty" \(has quality\)/],
-    ['that names another input', { edit: (m) => Object.assign(m.image, { input: 'picture' }) }, undefined, 'MODEL_UNFIT', /image|picture/],
-    ['of another size', { edit: (m) => Object.assign(m.image, { width: 16 }) }, undefined, 'MODEL_UNFIT', /model\.onnx/],
+    [
+      'with a changed graph',
+      {},
+      (f) => appendFileSync(join(f, 'model.onnx'), 'x'),
+      'MODEL_HASH_MISMATCH',
+      /model\.onnx: sha256 is .*manifest says/,
+    ],
+    [
+      'without its graph',
+      {},
+      (f) => rmSync(join(f, 'model.onnx')),
+      'MODEL_FILE_MISSING',
+      /names model\.onnx, which is absent/,
+    ],
+    [
+      'whose manifest is not JSON',
+      {},
+      (f) => writeFileSync(join(f, 'manifest.json'), '{'),
+      'MANIFEST_INVALID',
+      /manifest\.json/,
+    ],
+    [
+      'with a wrong type',
+      { edit: changed((m) => Object.assign(m, { maxBatch: 'many' })) },
+      undefined,
+      'MANIFEST_INVALID',
+      /maxBatch: expected/,
+    ],
+    [
+      'with an unknown key',
+      { edit: changed((m) => Object.assign(m, { colour: 1 })) },
+      undefined,
+      'MANIFEST_INVALID',
+      /colour/,
+    ],
+    [
+      'that reaches outside itself',
+      { edit: changed((m) => Object.assign(m, { card: '../../etc/passwd' })) },
+      undefined,
+      'MANIFEST_INVALID',
+      /card/,
+    ],
+    [
+      'with an unknown default variant',
+      { edit: (m) => Object.assign(m, { defaultVariant: 'int4' }) },
+      undefined,
+      'MANIFEST_INVALID',
+      /variant "int4"/,
+    ],
+    [
+      'that calibrates nothing',
+      { files: { 'calibration.json': '{"version":1,"fittedOn":"","aspects":{}}' } },
+      undefined,
+      'MANIFEST_INVALID',
+      /aspects\.quality is missing/,
+    ],
+    [
+      'whose graph is no graph',
+      { files: { 'model.onnx': 'hello' } },
+      undefined,
+      'MODEL_LOAD_FAILED',
+      /cannot load scorer test-bright/,
+    ],
+    [
+      'that names another output',
+      { edit: (m) => Object.assign(m.aspects.quality!, { output: 'beauty' }) },
+      undefined,
+      'MODEL_UNFIT',
+      /no output "beauty" \(has quality\)/,
+    ],
+    [
+      'that names another input',
+      { edit: (m) => Object.assign(m.image, { input: 'picture' }) },
+      undefined,
+      'MODEL_UNFIT',
+      /image|picture/,
+    ],
+    [
+      'of another size',
+      { edit: (m) => Object.assign(m.image, { width: 16 }) },
+      undefined,
+      'MODEL_UNFIT',
+      /model\.onnx/,
+    ],
   ])('%s is refused', async (_name, model, spoil, code, message) => {
-    await expect(openBroken(model, spoil)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(openBroken(model, spoil)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
   });
 
   it('that is broken does not hide the others', async () => {
@@ -76,7 +151,9 @@ describe('a model folder', () => {
     const catalog = openCatalog({ ...settings, providers: ['coreml', 'dml'], modelDirs: [parent] });
     const scorer = await catalog.open();
     expect(scorer.provider).toMatch(/cpu|coreml|dml/);
-    expect(scorer.notes.join(' ')).toMatch(/(dml|coreml) is not available: only on .*there is nothing to install elsewhere/);
+    expect(scorer.notes.join(' ')).toMatch(
+      /(dml|coreml) is not available: only on .*there is nothing to install elsewhere/,
+    );
     await catalog.close();
   });
 });

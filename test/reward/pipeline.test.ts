@@ -10,7 +10,12 @@ import { brightnessGraph, type TestModel, writeModel } from '../support/models.t
 import type { Graph } from '../support/onnx.ts';
 
 const never = new AbortController().signal;
-const rawInput = ({ data, ...size }: Raw): ImageInput => ({ kind: 'raw', format: 'rgb8', bytes: data, ...size });
+const rawInput = ({ data, ...size }: Raw): ImageInput => ({
+  kind: 'raw',
+  format: 'rgb8',
+  bytes: data,
+  ...size,
+});
 const item = (id: string, image: ImageInput, prompt: string | null = null): ScoreItem => ({
   ...{ id, source: null, prompt },
   fetch: () => image,
@@ -47,7 +52,14 @@ describe('pipeline', () => {
     expect(quality.percentile).toBeCloseTo(expected / 5, 3);
     expect(quality).toMatchObject({ range: [0, 5], coverage: 0.9 });
     expect(result!.reward).toBeCloseTo(expected / 5, 4);
-    expect(result).toMatchObject({ id: 'a', decision: 'accept', width: 32, height: 32, guards: [], error: null });
+    expect(result).toMatchObject({
+      id: 'a',
+      decision: 'accept',
+      width: 32,
+      height: 32,
+      guards: [],
+      error: null,
+    });
     expect(result!.aspects).toMatchObject({ alignment: null, authenticity: null });
     expect(result!.scorer!.weights).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
@@ -90,17 +102,27 @@ describe('pipeline', () => {
       ],
     };
     const { pipeline } = await open({ graph: fragile });
-    const grey = (value: number) => rawInput({ ...picture(32, 32), data: picture(32, 32).data.map((v, i) => (i % 7 ? value : v)) });
+    const grey = (value: number) =>
+      rawInput({ ...picture(32, 32), data: picture(32, 32).data.map((v, i) => (i % 7 ? value : v)) });
     const items = [20, 60, 250, 80, 240, 30].map((value, i) => item(String(i), grey(value)));
     const results = await pipeline.score(request(items));
-    expect(results.map((r) => r.error?.code ?? 'ok')).toEqual(['ok', 'ok', 'INFERENCE_FAILED', 'ok', 'INFERENCE_FAILED', 'ok']);
+    expect(results.map((r) => r.error?.code ?? 'ok')).toEqual([
+      'ok',
+      'ok',
+      'INFERENCE_FAILED',
+      'ok',
+      'INFERENCE_FAILED',
+      'ok',
+    ]);
     expect((await pipeline.score(request([items[0]!])))[0]!.error).toBeNull();
   });
 
   it('refuses a graph whose output is not finite', async () => {
     const dividing: Graph = {
       ...brightnessGraph,
-      nodes: brightnessGraph.nodes.map((n) => (n.op === 'Mul' && n.inputs[1] === 'scale' ? { ...n, op: 'Div', inputs: ['mean', 'zero'] } : n)),
+      nodes: brightnessGraph.nodes.map((n) =>
+        n.op === 'Mul' && n.inputs[1] === 'scale' ? { ...n, op: 'Div', inputs: ['mean', 'zero'] } : n,
+      ),
     };
     const { pipeline } = await open({ graph: dividing });
     await expect(pipeline.score(request([item('a', rawInput(picture()))]))).rejects.toMatchObject({
@@ -153,7 +175,12 @@ describe('pipeline', () => {
     const slow = (id: string): ScoreItem => ({ id, source: null, prompt: null, fetch: () => gate.promise });
     const controller = new AbortController();
     const running = pipeline.score(request(Array.from({ length: 16 }, (_, i) => slow(`r${i}`))));
-    const waiting = pipeline.score(request(Array.from({ length: 6 }, (_, i) => slow(`w${i}`)), controller.signal));
+    const waiting = pipeline.score(
+      request(
+        Array.from({ length: 6 }, (_, i) => slow(`w${i}`)),
+        controller.signal,
+      ),
+    );
     await expect.poll(() => pipeline.load().waiting).toBe(4);
     controller.abort();
     const codes = (await waiting).map((r) => r.error!.code);

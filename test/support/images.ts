@@ -17,10 +17,18 @@ export interface Raw {
 }
 
 /** Raw RGB from a function of position. */
-export function rgb(width: number, height: number, at: (x: number, y: number) => [number, number, number]): Raw {
+export function rgb(
+  width: number,
+  height: number,
+  at: (x: number, y: number) => [number, number, number],
+): Raw {
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) data.set(at(x, y).map((v) => Math.max(0, Math.min(255, v))), (y * width + x) * 3);
+    for (let x = 0; x < width; x++)
+      data.set(
+        at(x, y).map((v) => Math.max(0, Math.min(255, v))),
+        (y * width + x) * 3,
+      );
   return { data, width, height };
 }
 

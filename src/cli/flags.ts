@@ -1,0 +1,16 @@
+/** Flags that several commands share. */
+import { fail } from '../errors.ts';
+
+/** Options that every command with a scorer takes. Names are those of the config. */
+export interface ScorerFlags {
+  config?: string;
+  scorer?: string;
+  variant?: string;
+  providers?: string[];
+  threads?: number;
+  models?: string[];
+  dataDir?: string;
+}
+
+/** A usage error that commander cannot see. */
+export const usage = (reason: string) => fail('USAGE', { reason });
