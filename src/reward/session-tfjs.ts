@@ -19,8 +19,8 @@ interface Runtime {
 }
 
 interface ModelJson {
-  format?: string;
-  modelTopology: object;
+  /** A graph model's topology is a list of nodes; a layers model's is a Keras config. Older files state no format. */
+  modelTopology: { node?: object[] };
   weightsManifest: { paths: string[]; weights: import('@tensorflow/tfjs-core').io.WeightsManifestEntry[] }[];
 }
 
@@ -42,6 +42,7 @@ async function wasm(threads: number): Promise<Runtime> {
   const core = await import('@tensorflow/tfjs-core');
   const converter = await import('@tensorflow/tfjs-converter');
   const backend = await import('@tensorflow/tfjs-backend-wasm');
+  core.enableProdMode(); // else it advertises itself on stderr
   backend.setThreadsCount(threads);
   await core.setBackend('wasm');
   await core.ready();
@@ -85,7 +86,7 @@ async function loadModel(runtime: Runtime, path: string): Promise<Model> {
     weightSpecs: json.weightsManifest.flatMap((group) => group.weights),
     weightData: readShards(dirname(path), json),
   };
-  const load = json.format === 'layers-model' ? runtime.loadLayersModel : runtime.loadGraphModel;
+  const load = json.modelTopology.node ? runtime.loadGraphModel : runtime.loadLayersModel;
   return load({ load: async () => artifacts });
 }
 
@@ -101,29 +102,45 @@ function toTf(core: Core, t: Tensor) {
   );
 }
 
+/** Layers models name their inputs and outputs apart from the tensors. */
+function names(model: Model): { inputs: string[]; outputs: string[] } {
+  const { inputNames, outputNames } = model as Model & { inputNames?: string[]; outputNames?: string[] };
+  return {
+    inputs: inputNames ?? model.inputs.map((t) => plainName(t.name)),
+    outputs: outputNames ?? model.outputs.map((t) => plainName(t.name)),
+  };
+}
+
+function feedOf(feeds: Tensors, name: string): Tensor {
+  const feed = feeds[name];
+  if (!feed)
+    throw new Error(`the model has an input "${name}"; the manifest feeds ${Object.keys(feeds).join(', ')}`);
+  return feed;
+}
+
 /** Loads a tfjs `model.json` with its weight shards. @throws BACKEND_MISSING */
 export async function openTfjsSession(spec: SessionSpec): Promise<Session> {
   const { runtime, notes } = await openRuntime(spec);
   const { core } = runtime;
   const model = await loadModel(runtime, spec.graph);
-  const inputNames = new Map(model.inputs.map((input) => [plainName(input.name), input.name]));
+  const { inputs: inputNames, outputs: outputNames } = names(model);
   return {
     provider: runtime.provider,
     notes,
     async run(feeds: Tensors): Promise<Tensors> {
-      const inputs = Object.entries(feeds).map(
-        ([name, t]) => [inputNames.get(name) ?? name, toTf(core, t)] as const,
-      );
-      const outputs = model.predict(Object.fromEntries(inputs), {});
-      const list = (Array.isArray(outputs) ? outputs : [outputs]) as import('@tensorflow/tfjs-core').Tensor[];
+      const inputs = inputNames.map((name) => toTf(core, feedOf(feeds, name)));
+      const predicted = model.predict(inputs, {});
+      const outputs = (
+        Array.isArray(predicted) ? predicted : [predicted]
+      ) as import('@tensorflow/tfjs-core').Tensor[];
       try {
-        const named = list.map(async (t, i): Promise<[string, Tensor]> => {
+        const read = outputs.map(async (t, i): Promise<[string, Tensor]> => {
           const data = (await t.data()) as Float32Array;
-          return [plainName(model.outputs[i]!.name), { dtype: 'float32', dims: t.shape, data }];
+          return [outputNames[i]!, { dtype: 'float32', dims: t.shape, data }];
         });
-        return Object.fromEntries(await Promise.all(named));
+        return Object.fromEntries(await Promise.all(read));
       } finally {
-        core.dispose([...inputs.map(([, t]) => t), ...list]);
+        core.dispose([...inputs, ...outputs]);
       }
     },
     async release() {
