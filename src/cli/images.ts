@@ -1,7 +1,7 @@
 /** Names on the command line to images: files, folders, globs. */
 import { type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, isAbsolute, join, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { fail, reasonOf } from '../errors.ts';
 import type { ImageInput, ScoreItem } from '../types.ts';
@@ -16,7 +16,10 @@ function statOf(path: string): Stats | undefined {
 }
 
 async function imagesIn(pattern: string, cwd?: string): Promise<string[]> {
-  const found = await glob(pattern, { ...(cwd && { cwd }), onlyFiles: true, expandDirectories: false });
+  const found = await glob(pattern, {
+    ...(cwd && { cwd }),
+    ...{ onlyFiles: true, expandDirectories: false, absolute: isAbsolute(pattern) },
+  });
   return found.filter(isImage).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
@@ -51,7 +54,8 @@ export async function expandImages(names: string[]): Promise<Expanded> {
       expanded.failures.push({ name, error });
     }
   }
-  return { ...expanded, paths: [...new Set(expanded.paths)] };
+  const unique = new Map(expanded.paths.map((path) => [resolve(path), path]));
+  return { ...expanded, paths: [...unique.values()] };
 }
 
 /** The bytes of an image file. @throws FILE_NOT_FOUND, FILE_UNREADABLE */

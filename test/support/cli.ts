@@ -7,13 +7,16 @@ import { onTestFinished } from 'vitest';
 
 const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
+/** Variables added to those of the test run; undefined takes one away. */
+export type Environment = Record<string, string | undefined>;
+
 export interface Outcome {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-function start(args: string[], env: Record<string, string> = {}): ChildProcess {
+function start(args: string[], env: Environment = {}): ChildProcess {
   return spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -21,7 +24,7 @@ function start(args: string[], env: Record<string, string> = {}): ChildProcess {
 }
 
 /** Runs `assay <args>` to its end. */
-export async function assay(args: string[], env?: Record<string, string>): Promise<Outcome> {
+export async function assay(args: string[], env?: Environment): Promise<Outcome> {
   const child = start(args, env);
   let [stdout, stderr] = ['', ''];
   child.stdout!.on('data', (chunk) => {

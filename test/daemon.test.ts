@@ -1,0 +1,117 @@
+/** The daemon end to end: the real command, real sockets, a real graph, a real database. */
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { assay, serve } from './support/cli.ts';
+import { tempFolder } from './support/files.ts';
+import { picture, png } from './support/images.ts';
+import { writeModel } from './support/models.ts';
+
+const packr = new Packr({ useRecords: false });
+
+function flags(folder = tempFolder()): string[] {
+  writeModel(join(folder, 'models'));
+  return ['--models', join(folder, 'models'), '--scorer', 'test-bright', '--data-dir', join(folder, 'data')];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are asserted on, not used
+type Json = any;
+
+async function post(url: string, body: unknown): Promise<{ status: number; body: Json }> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: await answer.json() };
+}
+
+const image = async () => (await png(picture(64, 64))).toString('base64');
+
+describe('the daemon', () => {
+  it('scores, ranks, records, and stops cleanly', async () => {
+    const { url, stop } = await serve(flags());
+    const scored = await post(`${url}/v1/score`, {
+      items: [{ id: 'x', prompt: 'a cat', image: await image() }],
+    });
+    expect(scored.status).toBe(200);
+    expect(scored.body.results[0]).toMatchObject({
+      id: 'x',
+      decision: 'accept',
+      scorer: { id: 'test-bright' },
+    });
+    const ranked = await post(`${url}/v1/rank`, { items: [{ image: 'AAAA' }, { image: await image() }] });
+    expect(ranked.body).toMatchObject({ order: [1, 0], best: 1 });
+    const history: Json = await (await fetch(`${url}/v1/history?limit=10`)).json();
+    expect(history.entries).toHaveLength(3);
+    const kept = history.entries.find((e: { result: { id: string } }) => e.result.id === 'x');
+    expect(kept.result).toEqual(scored.body.results[0]);
+    expect(await stop()).toBe(0);
+  });
+
+  it('keeps the history over a restart', async () => {
+    const args = flags();
+    const first = await serve(args);
+    await post(`${first.url}/v1/score`, { items: [{ id: 'kept', image: await image() }] });
+    expect(await first.stop()).toBe(0);
+    const second = await serve(args);
+    const { entries }: Json = await (await fetch(`${second.url}/v1/history`)).json();
+    expect(entries.map((e: { result: { id: string } }) => e.result.id)).toEqual(['kept']);
+  });
+
+  it('scores raw pixels over the websocket', async () => {
+    const { url } = await serve(flags());
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'assay.v1.msgpack');
+    await new Promise((resolve) => socket.once('open', resolve));
+    const { data, width, height } = picture(128, 96);
+    const items = [{ id: 'raw', image: { format: 'rgb8', width, height, data } }];
+    const answered = new Promise<Buffer>((resolve) => socket.once('message', resolve));
+    socket.send(packr.pack({ id: '1', op: 'score', items }));
+    const answer = packr.unpack(await answered);
+    expect(answer).toMatchObject({
+      id: '1',
+      ok: true,
+      results: [{ id: 'raw', width: 128, height: 96, error: null }],
+    });
+    socket.close();
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['an unknown scorer', ['--scorer', 'nope'], /no scorer "nope".*installed are/],
+    ['a wide address without a token', ['--host', '0.0.0.0'], /needs a token[\s\S]*--token/],
+    [
+      'an address that is not ours',
+      ['--host', '203.0.113.7', '--token', 'long-enough-token'],
+      /cannot listen on 203\.0\.113\.7/,
+    ],
+    ['a token that is too short', ['--token', 'short'], /token/],
+  ])('refuses to start with %s', async (_name, args, message) => {
+    const { code, stderr } = await assay([
+      'serve',
+      '--port',
+      '0',
+      '--log-level',
+      'silent',
+      ...flags(),
+      ...args,
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
+  it('says so when the port is taken', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => blocker.once('listening', resolve));
+    const { port } = blocker.address() as { port: number };
+    const { code, stderr } = await assay([
+      'serve',
+      '--port',
+      String(port),
+      '--log-level',
+      'silent',
+      ...flags(),
+    ]);
+    blocker.close();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`port ${port} on 127\\.0\\.0\\.1 is taken[\\s\\S]*--port`));
+  });
+});
