@@ -1,3 +1,136 @@
-export async function bench(_o: unknown): Promise<number> {
-  return 0;
+/** `assay bench`: speed and overhead on this machine, as ratios measured in one run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { measureCrowd } from '../bench/crowd.ts';
+import { startDaemonUnderTest } from '../bench/daemon.ts';
+import { median, round } from '../bench/figures.ts';
+import { measureInvariance } from '../bench/invariance.ts';
+import { measureLatency } from '../bench/latency.ts';
+import { openRawSession, type RawSession } from '../bench/raw.ts';
+import { measureThroughput } from '../bench/throughput.ts';
+import type { Config } from '../config.ts';
+import { EXIT } from '../errors.ts';
+import type { ModelFolder } from '../reward/manifest.ts';
+import { planLoad } from '../reward/scorer.ts';
+import type { SessionSpec } from '../reward/tensor.ts';
+import { type ScorerFlags, usage } from './flags.ts';
+import { catalogOf, configOf } from './open.ts';
+
+const STARTS = 3;
+
+const report = (what: string): void =>
+  void (process.stderr.isTTY && process.stderr.write(`measuring ${what} …\n`));
+
+function sessionSpec({ folder, manifest }: ModelFolder, config: Config): SessionSpec {
+  const plan = planLoad({ folder, manifest }, config);
+  const graphOf = (variant: string) => join(folder, manifest.variants[variant]!.graphs.score);
+  const { backend, id: scorer } = manifest;
+  const graphs = { graph: graphOf(plan.variant), gpuGraph: graphOf(plan.gpuVariant) };
+  return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
+}
+
+async function rawSession(model: ModelFolder, config: Config): Promise<RawSession> {
+  const { image, text, backend } = model.manifest;
+  if (backend !== 'onnx' || text || image.dtype !== 'uint8' || image.width !== image.height)
+    throw usage(
+      `bench measures ONNX scorers with one square uint8 image input; ${model.manifest.id} is another kind`,
+    );
+  return openRawSession(sessionSpec(model, config), { name: image.input, size: image.width });
+}
+
+async function measureStartup(flags: string[]): Promise<{ readyMs: number; allMs: number[] }> {
+  const times: number[] = [];
+  for (let i = 0; i < STARTS; i++) {
+    const daemon = await startDaemonUnderTest(flags);
+    times.push(round(daemon.readyMs, 0));
+    await daemon.stop();
+  }
+  return { readyMs: median(times), allMs: times };
+}
+
+/** The flags of this command as `serve` takes them, with a data folder that goes away. */
+function serveFlags(flags: ScorerFlags, config: Config, dataDir: string): string[] {
+  const pairs: [string, string | undefined][] = [
+    ['--scorer', config.scorer],
+    ['--variant', flags.variant],
+    ['--providers', flags.providers?.join(',')],
+    ['--threads', String(config.threads)],
+    ['--config', flags.config],
+    ...(flags.models ?? []).map((dir): [string, string] => ['--models', dir]),
+    ['--data-dir', dataDir],
+  ];
+  return pairs.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+}
+
+async function measureAll(flags: ScorerFlags, config: Config, dataDir: string) {
+  const model = catalogOf(config).find();
+  const daemonFlags = serveFlags(flags, config, dataDir);
+  report('start-up');
+  const startup = await measureStartup(daemonFlags);
+  report('batch invariance');
+  const invariance = await measureInvariance(model, config);
+  const raw = await rawSession(model, config);
+  const daemon = await startDaemonUnderTest(daemonFlags);
+  try {
+    const idleMb = round(await daemon.rssMb(), 0);
+    report('latency');
+    const latency = await measureLatency(daemon.url);
+    report('throughput');
+    const throughput = await measureThroughput(daemon.url, raw, { maxBatch: model.manifest.maxBatch });
+    report('32 clients at once');
+    const crowd = await measureCrowd(daemon);
+    const memory = { rssMb: idleMb, afterMb: round(await daemon.rssMb(), 0) };
+    const { id, version } = model.manifest;
+    const scorer = { id, version, threads: config.threads };
+    return { scorer, throughput, latency, startup, memory, crowd, invariance };
+  } finally {
+    await raw.close();
+    await daemon.stop();
+  }
+}
+
+type Figures = Awaited<ReturnType<typeof measureAll>>;
+
+function print({ scorer, throughput, latency, startup, memory, crowd, invariance }: Figures): void {
+  const rows: [string, string, string][] = [
+    [
+      'throughput',
+      `${throughput.ratio} of the bare session`,
+      `${throughput.endToEndPerSecond} of ${throughput.rawPerSecond} images/s, ${throughput.imageSize}² raw RGB over the websocket, ${scorer.threads} thread(s)`,
+    ],
+    [
+      'latency added',
+      `${latency.addedP50Ms} ms (p50)`,
+      `p95 ${latency.addedP95Ms} ms; ${latency.imageSize}² raw RGB, inference ${latency.inferP50Ms} ms`,
+    ],
+    ['start to ready', `${startup.readyMs} ms`, `median of ${startup.allMs.join(', ')}`],
+    ['memory', `${memory.rssMb} MB`, `${memory.afterMb} MB after the load`],
+    [
+      '32 × 64 images',
+      `${crowd.failures} failures`,
+      `slowest client ${crowd.slowestOverFastest} × fastest, memory +${crowd.memoryGrowthMb} MB at most`,
+    ],
+    [
+      'same score',
+      `± ${invariance.largestDifference.toExponential(1)}`,
+      `${invariance.images} images; batches 1–32, any order, 1 and 2 threads`,
+    ],
+  ];
+  process.stdout.write(`${scorer.id} ${scorer.version} on this machine\n\n`);
+  for (const [name, value, note] of rows)
+    process.stdout.write(`${name.padEnd(15)} ${value.padEnd(26)} ${note}\n`);
+}
+
+export async function bench(flags: ScorerFlags & { json?: boolean }): Promise<number> {
+  const config = configOf(flags);
+  const dataDir = mkdtempSync(join(tmpdir(), 'assay-bench-'));
+  try {
+    const figures = await measureAll(flags, config, dataDir);
+    if (flags.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+    else print(figures);
+    return EXIT.ok;
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
 }

@@ -1,0 +1,44 @@
+/** A websocket client of the daemon, as thin as a client can be: many requests in flight, answers by id. */
+import { Packr } from 'msgpackr';
+import type { ScoreResult } from '../types.ts';
+
+const packr = new Packr({ useRecords: false });
+
+export interface Client {
+  /** Scores one raw RGB image of `size × size`. */
+  score(data: Uint8Array, size: number): Promise<ScoreResult>;
+  close(): void;
+}
+
+/** Connects to `http://…`. */
+export async function connect(url: string): Promise<Client> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'assay.v1.msgpack');
+  socket.binaryType = 'arraybuffer';
+  const waiting = new Map<string, PromiseWithResolvers<ScoreResult>>();
+  await new Promise<void>((resolve, reject) => {
+    socket.onopen = () => resolve();
+    socket.onerror = () => reject(new Error(`cannot connect to ${url}`));
+  });
+  socket.onmessage = ({ data }) => {
+    const answer = packr.unpack(new Uint8Array(data as ArrayBuffer));
+    const request = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if (answer.ok) request?.resolve(answer.results[0]);
+    else request?.reject(new Error(answer.error.message));
+  };
+  socket.onclose = () => {
+    for (const request of waiting.values()) request.reject(new Error('the daemon closed the connection'));
+  };
+  let next = 0;
+  return {
+    score(data, size) {
+      const id = String(next++);
+      const request = Promise.withResolvers<ScoreResult>();
+      waiting.set(id, request);
+      const items = [{ id, image: { format: 'rgb8', width: size, height: size, data } }];
+      socket.send(packr.pack({ id, op: 'score', items }));
+      return request.promise;
+    },
+    close: () => socket.close(),
+  };
+}

@@ -1,0 +1,35 @@
+/** Thread of `raw.ts`: runs the session over and over on the same batch. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openOnnxSession } from '../reward/session.ts';
+import { type SessionSpec, stack, type Tensor } from '../reward/tensor.ts';
+import { testPicture } from './figures.ts';
+
+export interface RawTask {
+  batch: number;
+  durationMs: number;
+  input: { name: string; size: number };
+}
+
+export interface RawReply {
+  imagesPerSecond: number;
+}
+
+const port = parentPort!;
+const session = await openOnnxSession(workerData as SessionSpec);
+
+async function run({ batch, durationMs, input }: RawTask): Promise<RawReply> {
+  const { name, size } = input;
+  const image: Tensor = { dtype: 'uint8', dims: [size, size, 3], data: testPicture(size, 1) };
+  const feeds = { [name]: stack(Array<Tensor>(batch).fill(image)) };
+  await session.run(feeds);
+  const start = performance.now();
+  let runs = 0;
+  while (performance.now() - start < durationMs) {
+    await session.run(feeds);
+    runs++;
+  }
+  return { imagesPerSecond: (runs * batch * 1000) / (performance.now() - start) };
+}
+
+port.on('message', async (task: RawTask) => port.postMessage(await run(task)));
+port.postMessage({ imagesPerSecond: 0 } satisfies RawReply);
