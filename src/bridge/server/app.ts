@@ -179,7 +179,8 @@ function parseBody(value: unknown, maxItems: number): ScoreBody {
 
 function history(desk: Desk, request: IncomingMessage): object {
   const query = new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'));
-  return desk.service.history(parse(historyQuery, Object.fromEntries(query)));
+  const given = [...query].filter(([, value]) => value !== ''); // forms send their empty fields, too
+  return desk.service.history(parse(historyQuery, Object.fromEntries(given)));
 }
 
 const health = (desk: Desk): Answer => ({ body: { status: 'ok', version: desk.version } });

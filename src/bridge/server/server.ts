@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
-import { type AssayError, fail, reasonOf } from '../../errors.ts';
+import { fail, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Service } from '../../types.ts';
 import { isLoopback } from './access.ts';
@@ -132,9 +132,10 @@ async function close(
   drainTimeoutMs: number,
   goodbyeMs: number,
 ): Promise<void> {
-  await desk.traffic.drain(drainTimeoutMs);
-  const overdue: AssayError = fail('DRAINING', {});
-  desk.traffic.abortAll(overdue); // they are answered at once
+  desk.traffic.closeDoor();
+  await desk.traffic.idle(drainTimeoutMs);
+  desk.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
+  await desk.traffic.idle(goodbyeMs);
   await sockets.close();
   await new Promise<void>((resolve) => {
     const sweep = setInterval(() => http.closeIdleConnections(), 20);
