@@ -39,7 +39,7 @@ test('32 posts of 64 images at once: all are answered right', async () => {
 });
 
 test('a websocket is not read while it has a window of unanswered work', async () => {
-  const rig = await start({}, { windowBytes: 2 ** 20, windowItems: 1000, heartbeatMs: 30 });
+  const rig = await start({}, { windowBytes: 2 ** 20, windowItems: 1000, heartbeatMs: 10, maxSilenceMs: 30 });
   const { promise, resolve } = Promise.withResolvers<void>();
   rig.service.hold = promise;
   const peer = await dial(rig, { protocol: 'assay.v1.msgpack' });

@@ -196,8 +196,18 @@ describe('connections', () => {
     expect((await other.answer(1)).ok).toBe(true);
   });
 
+  test('one that leaves while it is not read is noticed, too', async () => {
+    const rig = await start({}, { windowItems: 1, heartbeatMs: 20 });
+    rig.service.hold = never();
+    const peer = await dial(rig);
+    peer.send({ id: 1, op: 'score', items: [image(1)] });
+    await until('the work begins', () => rig.service.requests.length === 1);
+    peer.ws.terminate();
+    await until('it is aborted', () => rig.service.requests[0]!.signal.aborted);
+  });
+
   test('a peer that answers no ping is dropped, one that does is kept', async () => {
-    const rig = await start({}, { heartbeatMs: 60 });
+    const rig = await start({}, { heartbeatMs: 20, maxSilenceMs: 100 });
     const quiet = await dial(rig, { autoPong: false });
     const live = await dial(rig);
     await quiet.closed;
