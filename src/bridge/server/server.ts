@@ -51,7 +51,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (!isLoopback(config.host) && config.token === undefined)
     throw fail('TOKEN_REQUIRED', { host: config.host });
   const desk = createDesk(options);
-  const http = createServer({ connectionsCheckingInterval: 1000 });
+  const http = createServer({
+    connectionsCheckingInterval: 1000,
+    // Java and curl --http2 ask for h2c on ordinary requests; Node before 24.9 hands those to `upgrade`
+    shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
+  });
   await listen(http, config.host, config.port);
   desk.access.port = (http.address() as AddressInfo).port;
   const sockets = createSockets(desk, tuning);
@@ -111,6 +115,7 @@ function attach(http: HttpServer, desk: Desk, sockets: Sockets, tuning: Tuning):
   http.on('checkContinue', app); // refusals come before the body; admitBody says "go on"
   http.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
   http.on('clientError', refuseUnparsed);
+  http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
 }
 
 /** A request that is no HTTP, or that took too long to arrive. */

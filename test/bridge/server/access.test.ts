@@ -184,9 +184,15 @@ describe('peers that speak no proper HTTP', () => {
       /^HTTP\/1\.1 408 /,
     );
   });
-  test('an upgrade to anything but a websocket is refused', async () => {
+  test('a client that asks for HTTP/2 on the way is served over HTTP/1.1', async () => {
     const rig = await start();
-    const head = `GET /v1/ws HTTP/1.1\r\nhost: 127.0.0.1:${rig.server.port}\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n`;
-    expect(await talk(rig, head)).toMatch(/^HTTP\/1\.1 (400|426) /);
+    const head = `GET /healthz HTTP/1.1\r\nhost: 127.0.0.1:${rig.server.port}\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n`;
+    expect(await talk(rig, head)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+  test('a refused upgrade leaves no connection behind', async () => {
+    const rig = await start();
+    const head = `GET /v1/ws HTTP/1.1\r\nhost: evil.example\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`;
+    expect(await talk(rig, head)).toMatch(/^HTTP\/1\.1 403 .*HOST_REFUSED/s);
+    await rig.server.close({ drainTimeoutMs: 20_000 });
   });
 });
