@@ -102,9 +102,8 @@ function allowOrigin(desk: Desk, request: Request, response: Response): void {
 
 async function exchange(desk: Desk, route: Route, request: Request, response: Response): Promise<void> {
   const call = desk.traffic.begin(route.path, clientOf(request));
-  // also fires after a complete answer, when an abort no longer matters
   response.once('close', () => {
-    call.abort(fail('CANCELLED', {}));
+    if (!response.writableFinished) call.abort(fail('CANCELLED', {})); // the client left
     call.end();
   });
   try {

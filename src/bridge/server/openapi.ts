@@ -179,7 +179,9 @@ function paths(): Json {
 
 const SOCKET_TEXT = `Messages are \`{id, op, …}\` with op ${Object.keys(wire.socketMessages).join(', ')} (schemas \`Socket…\`).
 Each is answered once, in any order: \`{id, ok: true, …}\` or \`{id, ok: false, error}\`.
-\`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.`;
+\`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.
+Answer pings: a peer that is silent for ten minutes is dropped. A client on the same machine may mask its frames
+with zeros; the daemon then takes raw pixels as they are, which saves most of its time for them.`;
 
 /** Builds the document; all of it is plain data. */
 export function createOpenApi(version: string): Json {

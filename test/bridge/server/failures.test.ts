@@ -107,6 +107,13 @@ describe('deadline and disconnect', () => {
     expect(heard).toMatch(/503 .*DEADLINE/s);
   });
 
+  test('an answered request is not aborted after the fact', async () => {
+    const rig = await start();
+    await post(rig, '/v1/score', { items: [image(1)] });
+    await ask(rig, '/healthz');
+    expect(rig.service.requests[0]!.signal.aborted).toBe(false);
+  });
+
   test('a client that leaves aborts its work', async () => {
     const rig = await start();
     rig.service.hold = never();
