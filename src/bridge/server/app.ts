@@ -6,7 +6,7 @@ import { checkAccess, clientOf, isOriginAllowed, isPreflight } from './access.ts
 import { admitBody, readBody } from './body.ts';
 import type { Call } from './call.ts';
 import { codecOf } from './codec.ts';
-import { type Desk, type Order, rank, report, score } from './desk.ts';
+import { type Desk, type Job, rank, report, score } from './desk.ts';
 import { toScoreItems } from './items.ts';
 import { checkItemCount, parse } from './parse.ts';
 import { type Answer, errorAnswer, send } from './reply.ts';
@@ -49,17 +49,17 @@ export function createApp(desk: Desk, openapi: object): Express {
 
 function routesOf(desk: Desk, openapi: object): Route[] {
   const readUpload = createUploads(desk.config.limits);
-  const ordered = async (exchange: Exchange) => readOrder(desk, exchange, readUpload);
+  const job = async (exchange: Exchange) => readJob(desk, exchange, readUpload);
   return [
     {
       method: 'post',
       path: '/v1/score',
-      handler: async (e) => ({ body: await score(desk, e.call, await ordered(e)) }),
+      handler: async (e) => ({ body: await score(desk, e.call, await job(e)) }),
     },
     {
       method: 'post',
       path: '/v1/rank',
-      handler: async (e) => ({ body: await rank(desk, e.call, await ordered(e)) }),
+      handler: async (e) => ({ body: await rank(desk, e.call, await job(e)) }),
     },
     { method: 'get', path: '/v1/scorers', handler: () => ({ body: { scorers: desk.service.scorers() } }) },
     { method: 'get', path: '/v1/history', handler: (e) => ({ body: history(desk, e.request) }) },
@@ -74,13 +74,13 @@ function routesOf(desk: Desk, openapi: object): Route[] {
 // access
 
 function admit(desk: Desk, request: Request, response: Response, next: NextFunction): void {
+  allowOrigin(desk, request, response); // refusals, too, are for the page to read
   try {
     checkAccess(request, desk.access);
   } catch (error) {
     refuse(desk, request, response, toAssayError(error));
     return;
   }
-  allowOrigin(desk, request, response);
   if (isPreflight(request)) response.status(204).end();
   else next();
 }
@@ -102,9 +102,8 @@ function allowOrigin(desk: Desk, request: Request, response: Response): void {
 
 async function exchange(desk: Desk, route: Route, request: Request, response: Response): Promise<void> {
   const call = desk.traffic.begin(route.path, clientOf(request));
-  // also fires after a complete answer, when an abort no longer matters
   response.once('close', () => {
-    call.abort(fail('CANCELLED', {}));
+    if (!response.writableFinished) call.abort(fail('CANCELLED', {})); // the client left
     call.end();
   });
   try {
@@ -152,11 +151,11 @@ function fromExpress(error: unknown): AssayError {
 
 // handlers
 
-async function readOrder(
+async function readJob(
   desk: Desk,
   { call, request, response }: Exchange,
   readUpload: ReadUpload,
-): Promise<Order> {
+): Promise<Job> {
   const { limits, allowedDirs } = desk.config;
   const type = request.headers['content-type'] ?? '(none)';
   const codec = codecOf(type);
@@ -179,7 +178,8 @@ function parseBody(value: unknown, maxItems: number): ScoreBody {
 
 function history(desk: Desk, request: IncomingMessage): object {
   const query = new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'));
-  return desk.service.history(parse(historyQuery, Object.fromEntries(query)));
+  const given = [...query].filter(([, value]) => value !== ''); // forms send their empty fields, too
+  return desk.service.history(parse(historyQuery, Object.fromEntries(given)));
 }
 
 const health = (desk: Desk): Answer => ({ body: { status: 'ok', version: desk.version } });

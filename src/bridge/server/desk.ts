@@ -22,29 +22,29 @@ export interface Desk {
 }
 
 /** A parsed request for scores. */
-export interface Order {
+export interface Job {
   items: ScoreItem[];
   scorer: string | undefined;
 }
 
 /** @throws what the service throws, DEADLINE, CANCELLED, DRAINING */
-export async function score(desk: Desk, call: Call, order: Order): Promise<{ results: ScoreResult[] }> {
-  call.items = order.items.length;
-  const results = await call.run(() => desk.service.score(request(call, order)));
+export async function score(desk: Desk, call: Call, job: Job): Promise<{ results: ScoreResult[] }> {
+  call.items = job.items.length;
+  const results = await call.run(() => desk.service.score(request(call, job)));
   return { results: note(desk, call, results.map(sealed)) };
 }
 
 /** @throws as `score` */
-export async function rank(desk: Desk, call: Call, order: Order): Promise<RankResult> {
-  call.items = order.items.length;
-  const ranked = await call.run(() => desk.service.rank(request(call, order)));
+export async function rank(desk: Desk, call: Call, job: Job): Promise<RankResult> {
+  call.items = job.items.length;
+  const ranked = await call.run(() => desk.service.rank(request(call, job)));
   if (!ranked.results.every(hasFiniteNumbers))
     throw fail('INTERNAL', { reason: 'a ranked score is not a number' });
   note(desk, call, ranked.results);
   return ranked;
 }
 
-const request = (call: Call, { items, scorer }: Order) => ({
+const request = (call: Call, { items, scorer }: Job) => ({
   items,
   scorer,
   client: call.client,
@@ -98,7 +98,15 @@ export function report(desk: Desk, call: Call, status: string | number, error?: 
   const ms = Math.round(call.elapsedMs * 10) / 10;
   desk.metrics.request(call.route, String(status), ms);
   const { route, client, items, slowest } = call;
-  const line = { route, status, ...(error ? { code: error.code } : {}), items, ms, client, slowest };
+  const line = {
+    route,
+    status,
+    ...(error ? { code: error.code, reason: error.message } : {}),
+    items,
+    ms,
+    client,
+    slowest,
+  };
   if (error?.kind === 'internal') desk.log.error({ ...line, err: error }, 'request failed');
   else if (QUIET.has(route) && !error) desk.log.debug(line, 'request');
   else desk.log.info(line, 'request');

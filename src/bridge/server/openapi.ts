@@ -1,59 +1,8 @@
 /** The OpenAPI 3.1 document of `GET /openapi.json`, made from the wire schemas. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
+import { historyParameters, type Json, ref, type SchemaName, schemas } from './openapi-schemas.ts';
 import * as wire from './schemas.ts';
-
-/** Schemas that the document names; the rest is inlined. */
-const NAMED = {
-  ScoreRequest: wire.scoreBody,
-  UploadRequest: wire.uploadRequest,
-  ScoreItem: wire.scoreItem,
-  RawImage: wire.rawImage,
-  ScoreAnswer: wire.scoreAnswer,
-  RankAnswer: wire.rankAnswer,
-  ScoreResult: wire.scoreResult,
-  ScorersAnswer: wire.scorersAnswer,
-  HistoryAnswer: wire.historyAnswer,
-  HealthAnswer: wire.healthAnswer,
-  ReadyAnswer: wire.readyAnswer,
-  Error: wire.errorAnswer,
-  ...Object.fromEntries(
-    Object.entries(wire.socketMessages).map(([op, schema]) => [
-      `Socket${op[0]!.toUpperCase()}${op.slice(1)}`,
-      schema,
-    ]),
-  ),
-} as const;
-
-type SchemaName = Exclude<keyof typeof NAMED, number>;
-type Json = Record<string, unknown>;
-
-const ref = (name: SchemaName): Json => ({ $ref: `#/components/schemas/${name}` });
-
-const TRANSLATION = {
-  io: 'input',
-  unrepresentable: 'any',
-  override: ({
-    zodSchema,
-    jsonSchema,
-  }: {
-    zodSchema: z.core.$ZodType;
-    jsonSchema: z.core.JSONSchema.BaseSchema;
-  }) => {
-    // JSON schema has no binary type
-    if (zodSchema === wire.bytes) Object.assign(jsonSchema, { type: 'string', format: 'binary' });
-  },
-} as const;
-
-function schemas(): Json {
-  const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
-  const uri = (id: string) => `#/components/schemas/${id}`;
-  const made = z.toJSONSchema(registry, { ...TRANSLATION, uri }).schemas;
-  return Object.fromEntries(
-    Object.entries(made).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
-  );
-}
 
 const content = (schema: Json, types: string[], example?: unknown): Json =>
   Object.fromEntries(types.map((type) => [type, { schema, ...(example === undefined ? {} : { example }) }]));
@@ -153,11 +102,6 @@ const scoring = (summary: string, ok: Json): Json => ({
   responses: { '200': ok, ...failures(SCORE_ERRORS) },
 });
 
-function historyParameters(): Json[] {
-  const { properties = {} } = z.toJSONSchema(wire.historyQuery, TRANSLATION);
-  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
-}
-
 const reading = (
   summary: string,
   ok: Json,
@@ -235,7 +179,9 @@ function paths(): Json {
 
 const SOCKET_TEXT = `Messages are \`{id, op, …}\` with op ${Object.keys(wire.socketMessages).join(', ')} (schemas \`Socket…\`).
 Each is answered once, in any order: \`{id, ok: true, …}\` or \`{id, ok: false, error}\`.
-\`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.`;
+\`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.
+Answer pings: a peer that is silent for ten minutes is dropped. A client on the same machine may mask its frames
+with zeros; the daemon then takes raw pixels as they are, which saves most of its time for them.`;
 
 /** Builds the document; all of it is plain data. */
 export function createOpenApi(version: string): Json {

@@ -4,6 +4,9 @@ import { type AssayError, fail, nearest } from '../../errors.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** Characters of a caller's own words that an error message repeats. */
+export const MAX_ECHO = 64;
+
 /** `items[2].image`; empty at the top. */
 const pathText = (path: PropertyKey[]): string =>
   path.reduce<string>((text, key) => {
@@ -48,9 +51,10 @@ function complaint(issue: Issue): string {
 
 function unknownField(keys: string[], path: PropertyKey[], schema: z.core.$ZodType): string {
   const known = fieldsAt(schema, path);
-  const near = nearest(keys[0]!, known);
+  const key = keys[0]!.slice(0, MAX_ECHO);
+  const near = nearest(key, known);
   const hint = near ? `did you mean "${near}"?` : `known are ${known.join(', ')}`;
-  return `unknown field "${pathText([...path, keys[0]!])}"; ${hint}`;
+  return `unknown field "${pathText([...path, key])}"; ${hint}`;
 }
 
 function badRequest(error: z.core.$ZodError, schema: z.core.$ZodType, where: PropertyKey[]): AssayError {

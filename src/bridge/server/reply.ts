@@ -55,5 +55,6 @@ export function sendRaw(socket: Duplex, error: AssayError, status: string): void
   const lines = Object.entries({ ...headers, ...retryHeader(error) }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
+  socket.once('finish', () => socket.destroy()); // nobody else watches over it
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
-import { type AssayError, fail, reasonOf } from '../../errors.ts';
+import { fail, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Service } from '../../types.ts';
 import { isLoopback } from './access.ts';
@@ -51,7 +51,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (!isLoopback(config.host) && config.token === undefined)
     throw fail('TOKEN_REQUIRED', { host: config.host });
   const desk = createDesk(options);
-  const http = createServer({ connectionsCheckingInterval: 1000 });
+  const http = createServer({
+    connectionsCheckingInterval: 1000,
+    // Java and curl --http2 ask for h2c on ordinary requests; Node before 24.9 hands those to `upgrade`
+    shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
+  });
   await listen(http, config.host, config.port);
   desk.access.port = (http.address() as AddressInfo).port;
   const sockets = createSockets(desk, tuning);
@@ -111,6 +115,7 @@ function attach(http: HttpServer, desk: Desk, sockets: Sockets, tuning: Tuning):
   http.on('checkContinue', app); // refusals come before the body; admitBody says "go on"
   http.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
   http.on('clientError', refuseUnparsed);
+  http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
 }
 
 /** A request that is no HTTP, or that took too long to arrive. */
@@ -132,9 +137,10 @@ async function close(
   drainTimeoutMs: number,
   goodbyeMs: number,
 ): Promise<void> {
-  await desk.traffic.drain(drainTimeoutMs);
-  const overdue: AssayError = fail('DRAINING', {});
-  desk.traffic.abortAll(overdue); // they are answered at once
+  desk.traffic.closeDoor();
+  await desk.traffic.idle(drainTimeoutMs);
+  desk.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
+  await desk.traffic.idle(goodbyeMs);
   await sockets.close();
   await new Promise<void>((resolve) => {
     const sweep = setInterval(() => http.closeIdleConnections(), 20);

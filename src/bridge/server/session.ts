@@ -5,7 +5,7 @@ import type { Codec } from './codec.ts';
 import { type Desk, errorBody, rank, report, score } from './desk.ts';
 import { Feed } from './feed.ts';
 import { toScoreItems } from './items.ts';
-import { checkItemCount, parse } from './parse.ts';
+import { checkItemCount, MAX_ECHO, parse } from './parse.ts';
 import { type MessageId, messageId, type SocketMessage, type SocketOp, socketMessages } from './schemas.ts';
 import type { Tuning } from './tuning.ts';
 import { type Valve, Window } from './window.ts';
@@ -171,9 +171,10 @@ function opOf(value: unknown): SocketOp {
   const { op } = value as { op?: unknown };
   if (isOp(op)) return op;
   if (typeof op !== 'string') throw fail('BAD_REQUEST', { reason: `op: expected one of ${OPS.join(', ')}` });
-  const near = nearest(op, OPS);
+  const word = op.slice(0, MAX_ECHO);
+  const near = nearest(word, OPS);
   throw fail('UNKNOWN_OP', {
-    op,
+    op: word,
     known: near ? `${OPS.join(', ')}; did you mean "${near}"?` : OPS.join(', '),
   });
 }

@@ -33,7 +33,8 @@ interface Peer {
   /** Bytes read so far; a live peer at least answers pings. */
   bytesRead(): number;
   seen: number;
-  silentBeats: number;
+  /** When it was last heard, by `performance.now`. */
+  heardAt: number;
 }
 
 /** Tells the sender what the matter is before it closes over a message that is too long. */
@@ -55,7 +56,7 @@ export function createSockets(desk: Desk, tuning: Tuning): Sockets {
     perMessageDeflate: false, // images do not shrink, and inflating is a way to fill memory
     handleProtocols: (offered) => [...offered].find((name) => name in CODECS) ?? false,
   });
-  const heartbeat = setInterval(() => beat(peers), tuning.heartbeatMs).unref();
+  const heartbeat = setInterval(() => beat(peers, tuning.maxSilenceMs), tuning.heartbeatMs).unref();
   return {
     upgrade(request, socket, head) {
       const onError = () => socket.destroy();
@@ -116,7 +117,13 @@ function welcome(
 ): void {
   const codec = CODECS[ws.protocol] ?? json;
   const session = new Session(desk, linkOf(ws), codec, clientOf(request), tuning);
-  const peer: Peer = { ws, session, bytesRead: () => request.socket.bytesRead, seen: 0, silentBeats: 0 };
+  const peer: Peer = {
+    ws,
+    session,
+    bytesRead: () => request.socket.bytesRead,
+    seen: 0,
+    heardAt: performance.now(),
+  };
   const { maxBodyBytes } = desk.config.limits;
   ws.explainTooBig = () => codec.encode({ id: null, ok: false, ...errorBody(tooLarge(maxBodyBytes)) });
   peers.add(peer);
@@ -141,13 +148,13 @@ const linkOf = (ws: WebSocket): Link => ({
 });
 
 /** Drops peers that are silent; one that we do not read cannot be heard. */
-function beat(peers: Set<Peer>): void {
+function beat(peers: Set<Peer>, maxSilenceMs: number): void {
+  const now = performance.now();
   for (const peer of peers) {
     const bytes = peer.bytesRead();
-    const isAlive = bytes !== peer.seen || peer.session.isPaused;
+    if (bytes !== peer.seen || peer.session.isPaused) peer.heardAt = now;
     peer.seen = bytes;
-    peer.silentBeats = isAlive ? 0 : peer.silentBeats + 1;
-    if (peer.silentBeats >= 2) peer.ws.terminate();
+    if (now - peer.heardAt > maxSilenceMs) peer.ws.terminate();
     else peer.ws.ping();
   }
 }

@@ -34,9 +34,13 @@ export class Traffic {
     for (const call of this.#calls) call.abort(reason);
   }
 
-  /** Refuses new work from now on and resolves when the running calls have ended, or after the timeout. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Refuses new work from now on. */
+  closeDoor(): void {
     this.#isDraining = true;
+  }
+
+  /** Resolves when no call is in flight, or after the timeout. */
+  async idle(timeoutMs: number): Promise<void> {
     if (this.#calls.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);

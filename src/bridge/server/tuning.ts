@@ -6,8 +6,10 @@ export interface Tuning {
   windowItems: number;
   /** Unsent bytes before a subscriber loses events: about a thousand results. */
   feedBytes: number;
-  /** Pause between pings; a peer that is silent for two of them is dropped. */
+  /** Pause between pings. */
   heartbeatMs: number;
+  /** A websocket silent for so long is dropped. Long, because a blocking client hears no ping while it trains. */
+  maxSilenceMs: number;
   /** Longest time for the headers of an HTTP request. */
   headersTimeoutMs: number;
   /** How long a closing websocket or connection may take to say goodbye. */
@@ -19,6 +21,7 @@ export const TUNING: Tuning = {
   windowItems: 256,
   feedBytes: 2 ** 20,
   heartbeatMs: 20_000,
+  maxSilenceMs: 600_000,
   headersTimeoutMs: 10_000,
   goodbyeMs: 1_000,
 };
