@@ -2,10 +2,10 @@
 import { mean } from './metrics.ts';
 import { groupBy, type Pair } from './pairs.ts';
 
-/** Mean MOS of the image kept out of `n`, over all groups that have so many. */
+/** Mean MOS of the image kept out of `n`. */
 export interface BestOfN {
   n: number;
-  /** Groups with at least `n` images. */
+  /** Groups behind the figures: the same for every `n`, so that the curve compares like with like. */
   groups: number;
   /** Kept by score. */
   pick: number;
@@ -19,31 +19,31 @@ export interface BestOfN {
 
 /** Enough to see the curve flatten; more makes long tables of the same. */
 const MAX_N = 32;
+/** Groups differ in size. The curve goes as far as this share of them, and leaves the smaller ones out. */
+const LEAST_SHARE = 1 / 3;
 
 /**
- * The curve of N = 1..largest group. The expectation over all choices of `n` images is computed exactly, not drawn.
+ * The curve of N = 1, 2, … The expectation over all choices of `n` images is computed exactly, not drawn.
  *
  * @param keyOf group of a pair, such as its prompt; null leaves it out
  * @returns null when no group has two images
  */
 export function bestOfN(pairs: readonly Pair[], keyOf: (pair: Pair) => string | null): BestOfN[] | null {
-  const groups = [...groupBy(pairs, keyOf).values()].filter((g) => g.length > 1);
-  if (groups.length === 0) return null;
+  const all = [...groupBy(pairs, keyOf).values()].filter((g) => g.length > 1);
+  const sizes = all.map((g) => g.length).sort((a, b) => b - a);
+  const largest = Math.min(sizes[Math.ceil(sizes.length * LEAST_SHARE) - 1] ?? 0, MAX_N);
+  if (largest < 2) return null;
+  const groups = all.filter((g) => g.length >= largest);
   const byScore = groups.map(mosByScore);
   const byMos = groups.map((g) => g.map((p) => p.mos).sort((a, b) => b - a));
-  const largest = groups.reduce((most, g) => Math.max(most, g.length), 0);
-  return Array.from({ length: Math.min(largest, MAX_N) }, (_, i) => pointAt(i + 1, byScore, byMos));
-}
-
-function pointAt(n: number, byScore: number[][], byMos: number[][]): BestOfN {
-  const enough = (group: number[]) => group.length >= n;
-  const kept = byScore.filter(enough);
-  const pick = mean(kept.map((g) => expectedFirst(g, n)))!;
-  const random = mean(kept.map((g) => mean(g)!))!;
-  const oracle = mean(byMos.filter(enough).map((g) => expectedFirst(g, n)))!;
-  // differences of rounding size are no gain: at N = 1 all three are the same
-  const gain = oracle - random > 1e-9 ? (pick - random) / (oracle - random) : null;
-  return { n, groups: kept.length, pick, random, oracle, gain };
+  const random = mean(byMos.map((g) => mean(g)!))!;
+  return Array.from({ length: largest }, (_, i) => {
+    const pick = mean(byScore.map((g) => expectedFirst(g, i + 1)))!;
+    const oracle = mean(byMos.map((g) => expectedFirst(g, i + 1)))!;
+    // at N = 1 all three are the same but for rounding, which is no gain
+    const gain = oracle - random > 1e-9 ? (pick - random) / (oracle - random) : null;
+    return { n: i + 1, groups: groups.length, pick, random, oracle, gain };
+  });
 }
 
 /** MOS in descending order of score. Among equal scores the pick is a matter of chance: each counts their mean. */

@@ -25,7 +25,9 @@ export interface Report {
   ratings: string;
   /** Unix milliseconds of the evaluation. */
   at: number;
-  /** Null when no image was scored. */
+  /** Scorer id that was asked for; null when it was left to the default. */
+  requested: string | null;
+  /** What did score; null when no image was scored. */
   scorer: ScorerStamp | null;
   images: { rated: number; scored: number; failed: number };
   aspects: PerAspect<Figures>;
@@ -50,6 +52,7 @@ export interface Run {
   ratings: Ratings;
   /** One per row of the ratings. */
   outcomes: Outcome[];
+  requested: string | null;
   /** The ratings' own range, when it was given. */
   ratingsRange: Range | null;
   scoreSeconds: number;
@@ -75,6 +78,7 @@ export function summarise(run: Run): Report {
     format: 'assay-eval/1',
     ratings: ratings.path.split(/[\\/]/).at(-1)!,
     at: run.at,
+    requested: run.requested,
     scorer: scored.find((o) => o.result.scorer)?.result.scorer ?? null,
     images: { rated: outcomes.length, scored: scored.length, failed: outcomes.length - scored.length },
     aspects: per('figures'),
@@ -94,6 +98,15 @@ export function summarise(run: Run): Report {
     },
     notes: notesOf(run, details, guards),
   };
+}
+
+/** The figures of one aspect put together again; null when there are none. */
+export function aspectReport(report: Report, aspect: Aspect): AspectReport | null {
+  const [figures, ci, scale] = [report.aspects[aspect], report.ci[aspect], report.scales[aspect]];
+  const [generators, calibration] = [report.generators[aspect], report.calibration[aspect]];
+  const [bestOf, worst] = [report.bestOf[aspect], report.worst[aspect]];
+  if (!figures || !ci || !scale || !generators || !calibration || !bestOf || !worst) return null;
+  return { figures, ci, scale, generators, calibration, bestOf, worst };
 }
 
 function detailOf(run: Run, aspect: Aspect, over: 'prompts' | 'images'): AspectReport | null {

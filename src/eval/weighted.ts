@@ -49,7 +49,8 @@ export function weightedWithin(x: Series, y: Series, groups: readonly Uint32Arra
 /** The distinct values of a series by size: which of them each element is, and how many there are. */
 interface Places {
   at: Uint32Array;
-  size: number;
+  /** Room for one number per distinct value, used again by every resample. */
+  ranks: Float64Array;
 }
 
 function placesOf(x: Series): Places {
@@ -60,20 +61,20 @@ function placesOf(x: Series): Places {
     if (x[order[k]!] !== x[order[k - 1]!]) place++;
     at[order[k]!] = place;
   }
-  return { at, size: place + 1 };
+  return { at, ranks: new Float64Array(place + 1) };
 }
 
 /** Mean ranks when element `i` is repeated `w[i]` times. */
-function weightedRanks({ at, size }: Places, w: Float64Array, out: Float64Array): void {
-  const rank = new Float64Array(size);
-  for (let i = 0; i < at.length; i++) rank[at[i]!]! += w[i]!;
+function weightedRanks({ at, ranks }: Places, w: Float64Array, out: Float64Array): void {
+  ranks.fill(0);
+  for (let i = 0; i < at.length; i++) ranks[at[i]!]! += w[i]!;
   let below = 0;
-  for (let p = 0; p < size; p++) {
-    const here = rank[p]!;
-    rank[p] = below + (here + 1) / 2;
+  for (let p = 0; p < ranks.length; p++) {
+    const here = ranks[p]!;
+    ranks[p] = below + (here + 1) / 2;
     below += here;
   }
-  for (let i = 0; i < at.length; i++) out[i] = rank[at[i]!]!;
+  for (let i = 0; i < at.length; i++) out[i] = ranks[at[i]!]!;
 }
 
 /** Below this share of the squared mean a variance is rounding noise of a constant series. */
