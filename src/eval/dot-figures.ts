@@ -1,7 +1,7 @@
 /** Predictions against ratings, a dot per image: all at once, and generator by generator. */
 import { type Axes, type Dot, padded, panel, scatter } from './drawings.ts';
 import { decimal } from './format.ts';
-import { html, Markup } from './html.ts';
+import { html, type Markup } from './html.ts';
 import { familyOf, groupBy, type Pair } from './pairs.ts';
 import { type AspectView, figure, largestGenerators } from './view.ts';
 
@@ -82,7 +82,7 @@ export function generatorPanels(view: AspectView): Markup {
     const dots = dotsOf(groups.get(generator) ?? [], colors);
     const plot = draw(panel(dots, axes), `Predicted ${aspect} against mean opinion score: ${generator}`);
     const text = `SRCC ${decimal(srcc, 2)} · ${n} images`;
-    return html`<div class="panel"><h4>${generator}</h4><p>${text}</p>${new Markup(plot)}</div>\n`;
+    return html`<div class="panel"><h4>${generator}</h4><p>${text}</p>${plot}</div>\n`;
   });
   return html`<h3>Inside each generator</h3>
 <p class="meaning">The same dots, one generator at a time: predicted score across, MOS up. A cloud without slope means that the scorer knows the generator, but not which of its images is better.</p>

@@ -22,13 +22,16 @@ export function imageFinder(folder: string): (name: string) => string | null {
     const local = name.replaceAll('\\', '/');
     for (const root of roots) {
       const path = join(root, local);
-      if (relative(root, path).startsWith('..')) continue;
+      if (leadsOut(relative(root, path))) continue;
       const file = pick(listing(dirname(path)), basename(path));
       if (file) return join(dirname(path), file);
     }
     return null;
   };
 }
+
+/** The folder itself is no image either. */
+const leadsOut = (path: string): boolean => path === '' || /^\.\.([\\/]|$)/.test(path);
 
 function cached<V>(make: (key: string) => V): (key: string) => V {
   const made = new Map<string, V>();

@@ -1,5 +1,12 @@
 /** Predictions beside ratings: what all figures are computed from. */
-import { ASPECTS, type Aspect, type GuardFinding, type ItemError, type ScoreResult } from '../types.ts';
+import {
+  ASPECTS,
+  type Aspect,
+  type AspectScore,
+  type GuardFinding,
+  type ItemError,
+  type ScoreResult,
+} from '../types.ts';
 import type { Rating } from './ratings.ts';
 import { type Range, rescale } from './scale.ts';
 
@@ -21,8 +28,11 @@ export interface Pair {
   guards: GuardFinding[];
 }
 
-/** What a scorer predicts: the score of `aspect` for each image that has one. */
-export const prediction = (outcome: Outcome, aspect: Aspect) => outcome.result?.aspects?.[aspect] ?? null;
+/** The score of an image; null when it has none, or one that is not a number. */
+export function prediction({ result }: Outcome, aspect: Aspect): AspectScore | null {
+  const score = result?.aspects?.[aspect];
+  return score && [score.score, ...score.interval].every(Number.isFinite) ? score : null;
+}
 
 /** Aspects with at least one score. */
 export const predicted = (outcomes: readonly Outcome[]): Aspect[] =>
@@ -42,7 +52,7 @@ export function pairUp(
   return outcomes.flatMap((outcome) => {
     const predictedScore = prediction(outcome, scored);
     const mos = outcome.rating.mos[rated];
-    if (!predictedScore || !Number.isFinite(predictedScore.score) || mos === undefined) return [];
+    if (!predictedScore || mos === undefined) return [];
     const { name, prompt, generator } = outcome.rating;
     const { score, interval, range } = predictedScore;
     const guards = outcome.result?.guards ?? [];

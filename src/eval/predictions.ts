@@ -33,7 +33,8 @@ function rowOf(outcome: Outcome): Cell[] {
 
 function cellsOf(outcome: Outcome, aspect: Aspect): Cell[] {
   const score = prediction(outcome, aspect);
-  return [score?.score, score?.interval[0], score?.interval[1], outcome.rating.mos[aspect]].map(
-    (v) => v ?? null,
-  );
+  const mos = outcome.rating.mos[aspect] ?? null;
+  return score
+    ? [...[score.score, ...score.interval].map((v) => Number(v.toFixed(6))), mos]
+    : [null, null, null, mos];
 }

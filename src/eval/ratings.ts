@@ -22,8 +22,8 @@ export interface Rating {
 export interface Ratings {
   path: string;
   rows: Rating[];
-  /** Aspects that have a column. */
-  aspects: Aspect[];
+  /** Header of the column that rates each aspect. */
+  columns: Partial<Record<Aspect, string>>;
   hasPrompts: boolean;
   hasGenerators: boolean;
 }
@@ -55,7 +55,7 @@ export function readRatings(path: string): Ratings {
   return {
     path,
     rows,
-    aspects: Object.keys(columns.mos) as Aspect[],
+    columns: Object.fromEntries(Object.entries(columns.mos).map(([a, at]) => [a, head.record[at]!.trim()])),
     hasPrompts: rows.some((r) => r.prompt !== null),
     hasGenerators: rows.some((r) => r.generator !== null),
   };

@@ -88,7 +88,7 @@ function failures({ failed }: Report): Markup {
 const more = (count: number): Markup =>
   count > LISTED ? html`<p class="sub">and ${count - LISTED} more, all in report.json</p>` : html``;
 
-function provenance({ scorer, ratings, at, timings, bootstrap }: Report): Markup {
+function provenance({ scorer, ratings, columns, at, timings, bootstrap }: Report): Markup {
   const facts: [string, string][] = [
     ...(scorer
       ? ([
@@ -97,7 +97,12 @@ function provenance({ scorer, ratings, at, timings, bootstrap }: Report): Markup
           ['calibration', scorer.calibration],
         ] satisfies [string, string][])
       : []),
-    ['ratings', ratings],
+    [
+      'ratings',
+      `${ratings}: ${Object.entries(columns)
+        .map(([aspect, column]) => `${aspect} from ${column}`)
+        .join(', ')}`,
+    ],
     ['evaluated', `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`],
     ['speed', `${decimal(timings.imagesPerSecond, 1)} images/s, ${decimal(timings.scoreSeconds, 1)} s`],
     ['intervals', `95 %, ${bootstrap.resamples} seeded bootstrap draws of ${bootstrap.over}`],

@@ -40,14 +40,14 @@ export const rescale = (value: number, from: Range, to: Range): number =>
 const inside = (value: number, [low, high]: Range): boolean => value >= low && value <= high;
 
 /** @throws RATINGS_INVALID naming the first rating outside the range that was given for all */
-export function checkRange({ path, rows }: Ratings, range: Range): void {
+export function checkRange({ path, rows, columns }: Ratings, range: Range): void {
   for (const { line, mos } of rows)
     for (const [aspect, value] of Object.entries(mos))
       if (!inside(value, range)) {
         const expected = `expected a number in ${range.join('..')} as --ratings-range says`;
         throw fail('RATINGS_INVALID', {
           path,
-          reason: `line ${line}, ${aspect}: ${expected}, found ${value}`,
+          reason: `line ${line}, column "${columns[aspect as Aspect]}": ${expected}, found ${value}`,
         });
       }
 }

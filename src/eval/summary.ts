@@ -23,6 +23,8 @@ export interface Report {
   format: 'assay-eval/1';
   /** File name of the ratings. */
   ratings: string;
+  /** Header of the column that was read for each rated aspect. */
+  columns: Ratings['columns'];
   /** Unix milliseconds of the evaluation. */
   at: number;
   /** Scorer id that was asked for; null when it was left to the default. */
@@ -77,6 +79,7 @@ export function summarise(run: Run): Report {
   return {
     format: 'assay-eval/1',
     ratings: ratings.path.split(/[\\/]/).at(-1)!,
+    columns: ratings.columns,
     at: run.at,
     requested: run.requested,
     scorer: scored.find((o) => o.result.scorer)?.result.scorer ?? null,
@@ -132,7 +135,7 @@ function notesOf(run: Run, details: PerAspect<AspectReport>, guards: GuardTally)
   const notes: (string | null | false)[] = ASPECTS.flatMap((a) => [
     details[a] && scaleNote(a, details[a].scale),
     details[a] && unratedNote(a, ratings),
-    ratings.aspects.includes(a) && !known.includes(a) && `${a} is rated, but the scorer does not predict it`,
+    a in ratings.columns && !known.includes(a) && `${a} is rated, but the scorer does not predict it`,
   ]);
   const failed = outcomes.filter((o) => o.error).length;
   const few = Object.values(details).some((d) => d && d.figures.srcc !== null && !d.ci.srcc);

@@ -1,24 +1,23 @@
 /** What the figures of the page have in common. */
 import type { Aspect } from '../types.ts';
 import type { AspectReport, GeneratorRow } from './aspect.ts';
-import { html, Markup } from './html.ts';
+import { html, type Markup } from './html.ts';
 import type { Pair } from './pairs.ts';
-import type { Drawing } from './plots.ts';
+import type { Draw } from './plots.ts';
 
 /** One aspect of a report, and the means to draw it. */
 export interface AspectView {
   aspect: Aspect;
   report: AspectReport;
   pairs: readonly Pair[];
-  /** SVG text; the label describes the plot to those who cannot see it. */
-  draw: (drawing: Drawing, label: string) => string;
+  draw: Draw;
 }
 
 type Caption = Markup | string | false;
 
 /** A plot under its title, with what it shows in words. */
-export const figure = (title: string, plot: string, ...caption: Caption[]): Markup =>
-  html`<figure><h3>${title}</h3>${new Markup(plot)}<figcaption>${caption}</figcaption></figure>\n`;
+export const figure = (title: string, plot: Markup, ...caption: Caption[]): Markup =>
+  html`<figure><h3>${title}</h3>${plot}<figcaption>${caption}</figcaption></figure>\n`;
 
 /** More than these nobody compares in a plot; the table has all. */
 const MOST_GENERATORS = 24;
