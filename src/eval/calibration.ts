@@ -29,7 +29,7 @@ export const coverageOf = (pairs: readonly Pair[]): number | null =>
   mean(pairs.map(({ mos, interval }) => Number(mos >= interval[0] && mos <= interval[1])));
 
 /**
- * Splits pairs by score into tenths of equal size, fewer when there are under 50.
+ * Splits pairs by score into tenths of equal size as far as equal scores allow, fewer when there are under 50.
  *
  * @param statedCoverage share of ratings that the intervals should hold, 0..1
  * @param comparable whether scores and ratings are in one scale
@@ -37,7 +37,12 @@ export const coverageOf = (pairs: readonly Pair[]): number | null =>
 export function scoreBins(pairs: readonly Pair[], statedCoverage: number, comparable: boolean): ScoreBin[] {
   const sorted = [...pairs].sort((a, b) => a.score - b.score);
   const count = Math.max(1, Math.min(BINS, Math.floor(pairs.length / LEAST_IMAGES)));
-  const edge = (k: number) => Math.round((k * sorted.length) / count);
+  const edge = (k: number): number => {
+    let at = Math.round((k * sorted.length) / count);
+    // equal scores stay together: which of them came first would decide their bin
+    while (at > 0 && at < sorted.length && sorted[at]!.score === sorted[at - 1]!.score) at++;
+    return at;
+  };
   const bins = Array.from({ length: count }, (_, k) => sorted.slice(edge(k), edge(k + 1)));
   return bins.filter((bin) => bin.length).map((bin) => binOf(bin, statedCoverage, comparable));
 }

@@ -1,4 +1,5 @@
 /** Predictions against ratings, a dot per image: all at once, and generator by generator. */
+import type { GeneratorRow } from './aspect.ts';
 import { type Axes, type Dot, padded, panel, scatter } from './drawings.ts';
 import { decimal } from './format.ts';
 import { html, type Markup } from './html.ts';
@@ -13,15 +14,18 @@ const OTHER = 'var(--other)';
 interface Cloud {
   shown: readonly Pair[];
   axes: Axes;
-  /** Colour of each family that has its own; empty without generators. */
+  /** What the colours tell apart; null for a single colour. */
+  kind: 'family' | 'generator' | null;
+  keyOf: (pair: Pair) => string | null;
+  /** Colour of each key that has its own. */
   colors: Map<string, string>;
 }
 
-const cloudOf = ({ pairs, report }: AspectView): Cloud => {
+function cloudOf({ pairs, report }: AspectView): Cloud {
   const step = Math.ceil(pairs.length / MOST_DOTS);
   const shown = pairs.filter((_, i) => i % step === 0);
-  return { shown, axes: axesOf(pairs, report.scale.comparable), colors: familyColors(pairs) };
-};
+  return { shown, axes: axesOf(pairs, report.scale.comparable), ...coloring(pairs, report.generators) };
+}
 
 /** One scale for both axes where scores and ratings can be compared, so that the diagonal means agreement. */
 function axesOf(pairs: readonly Pair[], comparable: boolean): Axes {
@@ -31,39 +35,51 @@ function axesOf(pairs: readonly Pair[], comparable: boolean): Axes {
   return { score: comparable ? both : padded(score), mos: comparable ? both : padded(mos), comparable };
 }
 
-/** The families with the most images get a colour each; the rest share one. */
-function familyColors(pairs: readonly Pair[]): Map<string, string> {
-  const families = [...groupBy(pairs, familyIn)].sort(([, a], [, b]) => b.length - a.length);
-  const names = families.slice(0, COLORS.length).map(([name]) => name);
-  return new Map(names.sort().map((name, i) => [name, COLORS[i]!]));
+/** By family, or by generator where all are of one family; the keys with the most images get a colour of their own. */
+function coloring(
+  pairs: readonly Pair[],
+  rows: readonly GeneratorRow[],
+): Pick<Cloud, 'kind' | 'keyOf' | 'colors'> {
+  const families = new Set(rows.map((r) => familyOf(r.generator)));
+  const keyOf = ({ generator }: Pair) => (generator && families.size > 1 ? familyOf(generator) : generator);
+  const largest = [...groupBy(pairs, keyOf)]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .slice(0, COLORS.length);
+  const names = largest.map(([name]) => name).sort();
+  const colors = new Map(names.map((name, i) => [name, COLORS[i]!]));
+  const kind = families.size > 1 ? 'family' : 'generator';
+  return { kind: colors.size > 1 ? kind : null, keyOf, colors };
 }
 
-const familyIn = ({ generator }: Pair): string | null => generator && familyOf(generator);
+const colorOf = (pair: Pair, { kind, keyOf, colors }: Cloud): string =>
+  kind ? (colors.get(keyOf(pair) ?? '') ?? OTHER) : 'var(--accent)';
 
-function colorOf(pair: Pair, colors: Map<string, string>): string {
-  if (colors.size === 0) return 'var(--accent)';
-  return colors.get(familyIn(pair) ?? '') ?? OTHER;
-}
+const dotsOf = (pairs: readonly Pair[], cloud: Cloud): Dot[] =>
+  pairs.map((pair) => ({ score: pair.score, mos: pair.mos, color: colorOf(pair, cloud) }));
 
-const dotsOf = (pairs: readonly Pair[], colors: Map<string, string>): Dot[] =>
-  pairs.map((pair) => ({ score: pair.score, mos: pair.mos, color: colorOf(pair, colors) }));
-
-function legend(pairs: readonly Pair[], colors: Map<string, string>): Markup {
-  const keys = [...colors];
-  if (pairs.some((p) => colorOf(p, colors) === OTHER)) keys.push(['other', OTHER]);
-  if (keys.length < 2) return html``;
+function legend(pairs: readonly Pair[], cloud: Cloud): Markup {
+  if (!cloud.kind) return html``;
+  const keys = [...cloud.colors];
+  if (pairs.some((p) => colorOf(p, cloud) === OTHER)) keys.push(['other', OTHER]);
   return html`<ul class="legend">${keys.map(([name, color]) => html`<li><i style="background:${color}"></i>${name}</li>`)}</ul>`;
 }
+
+const colorWords = {
+  none: '',
+  family: ', its colour the generator family',
+  generator: ', its colour the generator',
+};
 
 /** All images in one plot. */
 export function scatterFigure(view: AspectView): Markup {
   const { aspect, report, pairs, draw } = view;
-  const { shown, axes, colors } = cloudOf(view);
+  const cloud = cloudOf(view);
+  const { shown, axes } = cloud;
   return figure(
     'Prediction against people',
-    draw(scatter(dotsOf(shown, colors), axes), `Predicted ${aspect} against mean opinion score`),
-    legend(pairs, colors),
-    `One dot is one image${colors.size > 1 ? ', its colour the generator family' : ''}. `,
+    draw(scatter(dotsOf(shown, cloud), axes), `Predicted ${aspect} against mean opinion score`),
+    legend(pairs, cloud),
+    `One dot is one image${colorWords[cloud.kind ?? 'none']}. `,
     axes.comparable
       ? 'On the dashed line, score and mean opinion agree. '
       : 'Scores and ratings are in different scales. ',
@@ -75,11 +91,12 @@ export function scatterFigure(view: AspectView): Markup {
 /** A small plot for each generator, on the same axes; nothing when there are less than two. */
 export function generatorPanels(view: AspectView): Markup {
   const { aspect, report, draw } = view;
-  const { shown, axes, colors } = cloudOf(view);
+  const cloud = cloudOf(view);
+  const { shown, axes } = cloud;
   if (report.generators.length < 2) return html``;
   const groups = groupBy(shown, (p) => p.generator);
   const panels = largestGenerators(report.generators).map(({ generator, srcc, n }) => {
-    const dots = dotsOf(groups.get(generator) ?? [], colors);
+    const dots = dotsOf(groups.get(generator) ?? [], cloud);
     const plot = draw(panel(dots, axes), `Predicted ${aspect} against mean opinion score: ${generator}`);
     const text = `SRCC ${decimal(srcc, 2)} · ${n} images`;
     return html`<div class="panel"><h4>${generator}</h4><p>${text}</p>${plot}</div>\n`;

@@ -27,7 +27,7 @@ const ACCENT = 'var(--accent, #2f6bd8)';
 const MUTED = 'var(--muted, #6b7280)';
 const PAPER = 'var(--paper, #fff)';
 const GUIDE: MarkOptions = { stroke: INK, strokeOpacity: 0.6, strokeDasharray: '5 4' };
-const MARGINS = { marginLeft: 48, marginBottom: 44 };
+const MARGINS = { marginTop: 28, marginLeft: 48, marginBottom: 44 };
 
 /** The range of the values with a margin of 4 % at both ends. */
 export function padded(values: readonly number[]): [number, number] {
@@ -61,7 +61,10 @@ export const scatter =
     x: { ...scoreAxis, domain: axes.score },
     y: { ...mosAxis, domain: axes.mos },
     color: { type: 'identity' },
-    marks: [Plot.dot(shuffled(dots), { ...dotStyle, r: 2.2 }), ...diagonal(Plot, axes)],
+    marks: [
+      Plot.dot(shuffled(dots), { ...dotStyle, r: dots.length < 300 ? 3.5 : 2.2 }),
+      ...diagonal(Plot, axes),
+    ],
   });
 
 /** So that no generator hides the others by being drawn last. */
@@ -78,12 +81,12 @@ export const panel =
     width: 230,
     height: 200,
     margin: 8,
-    marginLeft: 26,
+    marginLeft: 36,
     marginBottom: 24,
     x: { domain: axes.score, label: null, ticks: 4, grid: true },
     y: { domain: axes.mos, label: null, ticks: 4, grid: true },
     color: { type: 'identity' },
-    marks: [Plot.dot(dots, { ...dotStyle, r: 1.8 }), ...diagonal(Plot, axes)],
+    marks: [Plot.dot(dots, { ...dotStyle, r: dots.length < 60 ? 2.8 : 1.8 }), ...diagonal(Plot, axes)],
   });
 
 /** Mean MOS and its spread by score, over the band of the prediction intervals. */
@@ -153,8 +156,9 @@ export const bars =
   });
 
 const LONGEST_NAME = 22;
+/** Names of one family begin alike, so it is the middle that can be spared. */
 const shortName = (name: string): string =>
-  name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
+  name.length > LONGEST_NAME ? `${name.slice(0, 8)}…${name.slice(9 - LONGEST_NAME)}` : name;
 
 /** MOS of the image kept out of N: by score, blindly, and by the ratings themselves. */
 export const bestOf =

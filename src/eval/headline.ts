@@ -88,6 +88,6 @@ export function headline(report: Report): Markup {
       html`<tr><th scope="row">${name}</th>${columns.map((c) => cell(key, c))}<td class="meaning">${meaning}</td></tr>\n`,
   )}</tbody>
 </table>
-<p class="sub">The small figures are 95 % confidence intervals from ${resamples} bootstrap draws of ${over}.</p>
+${columns.some((c) => c.ci?.srcc) && html`<p class="sub">The small figures are 95 % confidence intervals from ${resamples} bootstrap draws of ${over}.</p>`}
 ${report.qualityAsAlignment && html`<p class="sub">* The quality score held against the alignment ratings: what a score of alignment has to beat.</p>`}`;
 }

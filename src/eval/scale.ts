@@ -73,7 +73,8 @@ export function scaleNote(aspect: Aspect, { scorer, ratings, mappedFrom, compara
   const range = scorer.map(brief).join('..');
   if (!comparable)
     return `${span}, outside the scorer's ${range}: no RMSE and no coverage; pass --ratings-range LOW,HIGH`;
-  if (!mappedFrom && ratings[1] - ratings[0] < NARROW * (scorer[1] - scorer[0]))
+  const width = ratings[1] - ratings[0];
+  if (!mappedFrom && width > 0 && width < NARROW * (scorer[1] - scorer[0]))
     return `${span}, little of the scorer's ${range}: if they are in another scale, pass --ratings-range LOW,HIGH`;
   return null;
 }

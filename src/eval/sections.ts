@@ -33,7 +33,7 @@ function calibrationFigure({ aspect, report: { calibration: bins, scale }, draw 
   return figure(
     'Calibration',
     draw(calibration(bins, scale.comparable), `Mean opinion score by predicted ${aspect}`),
-    `Images in ${bins.length} groups by score. A dot is a group’s mean score and mean MOS, its bar holds ${stated} of the group’s ratings. `,
+    `Images in groups of similar score, from low to high. A dot is a group’s mean score and mean MOS, its bar holds ${stated} of its ratings. `,
     scale.comparable
       ? 'The band is what the scorer states for that share. Dots on the dashed line and bars as high as the band mean that a score can be taken at its word.'
       : 'The scales differ, so only the shape can be judged: it should rise steadily.',

@@ -21,15 +21,6 @@ export const STYLE = `
     ${DARK}
   }
 }
-@media print {
-  :root {
-    color-scheme: light;
-    ${LIGHT}
-  }
-  body { font-size: 10.5pt; max-width: none; padding: 0; }
-  figure, .panel, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
-}
 * { box-sizing: border-box; }
 body {
   margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem;
@@ -72,7 +63,6 @@ figcaption strong { color: var(--ink); }
 .lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem 2.5rem; align-items: start; }
 .lists table, .small { font-size: .88rem; }
 .bad { color: var(--bad); }
-code { font-size: .9em; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; font-size: .9rem; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -86,5 +76,15 @@ dd { margin: 0; overflow-wrap: anywhere; }
   .headline td[data-of]::before { content: attr(data-of); display: block; font-size: .75rem; font-weight: 400; color: var(--muted); }
   .headline .meaning { flex: 1 0 100%; padding-left: 0; }
   th, td { padding: .3rem .4rem; }
+}
+@media print {
+  :root {
+    color-scheme: light;
+    ${LIGHT}
+  }
+  body { font-size: 10.5pt; max-width: none; padding: 0; }
+  figure, .panel, tr { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  .figures { grid-template-columns: 1fr 1fr; gap: 1rem 1.5rem; }
 }
 `;

@@ -73,8 +73,9 @@ function gainLine(aspect: string, curve: BestOfN[] | null): string[] {
   if (!point || point.gain === null) return [];
   const { n, pick, random, oracle, gain } = point;
   const [kept, blind, ideal] = [pick, random, oracle].map((v) => decimal(v, 2));
-  const figures = `MOS ${kept}, blind ${blind}, ideal ${ideal}`;
-  return [clip(`best of ${n} by ${aspect}: ${figures} (${percent(gain)} of the gain)`)];
+  return [
+    clip(`best of ${n} by ${aspect}:  MOS ${kept}  blind ${blind}  ideal ${ideal}  gain ${percent(gain)}`),
+  ];
 }
 
 const clip = (text: string): string => (text.length > WIDTH ? `${text.slice(0, WIDTH - 1)}…` : text);
