@@ -1,4 +1,5 @@
 /** The limit that the daemon is held against: the bare session in a thread of its own, fed with ready tensors. */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { SessionSpec } from '../reward/tensor.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
@@ -12,11 +13,9 @@ export interface RawSession {
   close(): Promise<void>;
 }
 
-function reply(worker: Worker): Promise<RawReply> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
+async function reply(worker: Worker): Promise<RawReply> {
+  const [answer] = await once(worker, 'message');
+  return answer;
 }
 
 /** Loads the session that the daemon would load. `input` is the graph's image input, `[height, width, 3]`. */

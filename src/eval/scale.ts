@@ -1,0 +1,82 @@
+/** The scale that ratings are in, against the scale that a scorer predicts in. */
+import { fail } from '../errors.ts';
+import type { Aspect, AspectScore } from '../types.ts';
+import type { Ratings } from './ratings.ts';
+
+/** Lowest and highest value. */
+export type Range = [number, number];
+
+export interface Scale {
+  /** The scorer's range. */
+  scorer: Range;
+  /** Lowest and highest rating as the file has them. */
+  ratings: Range;
+  /** The range that was given for the ratings and mapped to the scorer's; null when none was. */
+  mappedFrom: Range | null;
+  /** Whether scores and ratings can be subtracted: without it, RMSE and coverage mean nothing. */
+  comparable: boolean;
+  /** Share of ratings that the scorer says its intervals hold, 0..1. */
+  statedCoverage: number;
+}
+
+const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)`;
+
+/**
+ * Reads `LOW,HIGH`, e.g. `0,100` or `-1,1`.
+ *
+ * @throws USAGE when it is not two numbers with the lower first
+ */
+export function parseRange(text: string): Range {
+  const [, low, high] = text.match(new RegExp(`^\\s*(${NUMBER})\\s*[,:]\\s*(${NUMBER})\\s*$`)) ?? [];
+  if (low === undefined || high === undefined || !(Number(low) < Number(high)))
+    throw fail('USAGE', { reason: `--ratings-range ${text}: expected LOW,HIGH, for example 0,100` });
+  return [Number(low), Number(high)];
+}
+
+/** Maps a value linearly from one range to another. */
+export const rescale = (value: number, from: Range, to: Range): number =>
+  to[0] + ((value - from[0]) / (from[1] - from[0])) * (to[1] - to[0]);
+
+const inside = (value: number, [low, high]: Range): boolean => value >= low && value <= high;
+
+/** @throws RATINGS_INVALID naming the first rating outside the range that was given for all */
+export function checkRange({ path, rows, columns }: Ratings, range: Range): void {
+  for (const { line, mos } of rows)
+    for (const [aspect, value] of Object.entries(mos))
+      if (!inside(value, range)) {
+        const expected = `expected a number in ${range.join('..')} as --ratings-range says`;
+        throw fail('RATINGS_INVALID', {
+          path,
+          reason: `line ${line}, column "${columns[aspect as Aspect]}": ${expected}, found ${value}`,
+        });
+      }
+}
+
+/** @param ratings the values of the file, at least one */
+export function scaleOf(
+  ratings: number[],
+  { range, coverage }: AspectScore,
+  mappedFrom: Range | null,
+): Scale {
+  const low = ratings.reduce((a, b) => Math.min(a, b));
+  const high = ratings.reduce((a, b) => Math.max(a, b));
+  const comparable = mappedFrom !== null || (inside(low, range) && inside(high, range));
+  return { scorer: range, ratings: [low, high], mappedFrom, comparable, statedCoverage: coverage };
+}
+
+/** Ratings over less than this share of the scorer's range may be in a scale of their own, such as 0..1 in 0..5. */
+const NARROW = 1 / 3;
+
+/** What a reader must know before trusting RMSE and coverage; null when nothing stands out. */
+export function scaleNote(aspect: Aspect, { scorer, ratings, mappedFrom, comparable }: Scale): string | null {
+  const span = `${aspect} ratings run from ${ratings.map(brief).join(' to ')}`;
+  const range = scorer.map(brief).join('..');
+  if (!comparable)
+    return `${span}, outside the scorer's ${range}: no RMSE and no coverage; pass --ratings-range LOW,HIGH`;
+  const width = ratings[1] - ratings[0];
+  if (!mappedFrom && width > 0 && width < NARROW * (scorer[1] - scorer[0]))
+    return `${span}, little of the scorer's ${range}: if they are in another scale, pass --ratings-range LOW,HIGH`;
+  return null;
+}
+
+const brief = (value: number): string => String(Number(value.toPrecision(4)));

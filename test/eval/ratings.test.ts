@@ -1,0 +1,172 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { imageFinder } from '../../src/eval/images.ts';
+import { readRatings } from '../../src/eval/ratings.ts';
+import { tempFolder } from './synthetic.ts';
+
+function fileOf(content: string | Uint8Array): string {
+  const path = join(tempFolder(), 'ratings.csv');
+  writeFileSync(path, content);
+  return path;
+}
+
+const read = (content: string | Uint8Array) => readRatings(fileOf(content));
+
+describe('headers', () => {
+  test.each([
+    ['name,mos_quality', 'quality'],
+    ['image,quality', 'quality'],
+    ['FILE,MOS', 'quality'],
+    ['filename,mos_q', 'quality'],
+    ['Path,mos_qual', 'quality'],
+    ['image_path,Quality MOS', 'quality'],
+    ['name,mos_align', 'alignment'],
+    ['name,mos_alignment', 'alignment'],
+    ['name,Alignment', 'alignment'],
+    ['name,align', 'alignment'],
+    ['name,mos_authenticity', 'authenticity'],
+    ['name,authenticity', 'authenticity'],
+  ])('%s rates %s', (header, aspect) => {
+    const { rows, columns } = read(`${header}\ncat.png,3.5\n`);
+    expect(columns).toEqual({ [aspect]: header.split(',')[1] });
+    expect(rows).toEqual([
+      { line: 2, name: 'cat.png', prompt: null, generator: null, mos: { [aspect]: 3.5 }, std: {} },
+    ]);
+  });
+
+  test('all columns at once, in any order, with others between', () => {
+    const header = 'id,std_align,mos_quality,Model,std_quality,prompt,image,mos_align';
+    const { rows, hasPrompts, hasGenerators } = read(
+      `${header}\n7,0.1,3,sd_xl,0.2,"a cat, sitting",x.png,4\n`,
+    );
+    expect(rows[0]).toEqual({
+      line: 2,
+      name: 'x.png',
+      prompt: 'a cat, sitting',
+      generator: 'sd_xl',
+      mos: { quality: 3, alignment: 4 },
+      std: { quality: 0.2, alignment: 0.1 },
+    });
+    expect([hasPrompts, hasGenerators]).toEqual([true, true]);
+  });
+
+  test('plain mos beside mos_align is quality, mos_quality wins over quality', () => {
+    expect(read('name,mos,mos_align\na,1,2').rows[0]!.mos).toEqual({ quality: 1, alignment: 2 });
+    expect(read('name,quality,mos_quality\na,1,2').rows[0]!.mos).toEqual({ quality: 2 });
+  });
+});
+
+describe('text', () => {
+  test.each([
+    ['byte order mark and CRLF', '\uFEFFname,mos\r\na.png,1\r\n'],
+    ['semicolons', 'name;mos\na.png;1\n'],
+    ['tabs', 'name\tmos\na.png\t1\n'],
+    ['UTF-16', Buffer.from('\uFEFFname,mos\na.png,1\n', 'utf16le')],
+    ['blank lines', 'name,mos\n\na.png,1\n\n'],
+    ['blanks around values', 'name , mos\n a.png , 1 \n'],
+  ])('%s', (_, content) => {
+    expect(read(content).rows.map((r) => [r.name, r.mos.quality])).toEqual([['a.png', 1]]);
+  });
+
+  test.each(['3', '-0.25', '+1.5', '.5', '4.', '1e-2', '2.5E1'])('%s is a number', (cell) => {
+    expect(read(`name,mos\na,${cell}`).rows[0]!.mos.quality).toBe(Number(cell));
+  });
+
+  test('an aspect may be unrated where another is not', () => {
+    expect(read('name,mos,align\na,1,\nb,,2').rows.map((r) => r.mos)).toEqual([
+      { quality: 1 },
+      { alignment: 2 },
+    ]);
+  });
+
+  test('one image may be rated under several prompts', () => {
+    expect(read('name,prompt,mos\na,cat,1\na,dog,2').rows).toHaveLength(2);
+  });
+});
+
+describe('what is wrong is named', () => {
+  test.each([
+    ['', 'the file is empty; expected a header row'],
+    ['name,mos\n', 'no rows after the header'],
+    [
+      'mos,prompt\n1,cat',
+      'line 1: no column of image names; expected name, image or file; found "mos", "prompt"',
+    ],
+    ['name,prompt\na,cat', 'expected at least one of mos_quality, mos_alignment, mos_authenticity; found'],
+    ['name,mso_quality\na,1', 'did you mean mos_quality by "mso_quality"?'],
+    ['name,mos,mos\na,1,2', 'line 1: column "mos" appears twice'],
+    ['name,mos\na,1\nb,good', 'line 3, column "mos": expected a number, found "good"'],
+    ['name,mos\na,NaN', 'line 2, column "mos": expected a number, found "NaN"'],
+    ['name,mos\na,1e999', 'expected a number, found "1e999"'],
+    ['name,mos\na,0x10', 'expected a number, found "0x10"'],
+    ['name,mos\na,"3,5"', 'expected a number, found "3,5"'],
+    ['name,mos\na,', 'line 2, column "mos": expected a number, found nothing'],
+    ['name,mos\n,3', 'line 2, column "name": expected the name of an image, found nothing'],
+    ['name,mos,std\na,1,x', 'line 2, column "std": expected a number, found "x"'],
+    ['name,mos\na,1\nb,2,3', 'line 3: '],
+    ['name,mos\n"a,1', 'Quote'],
+    ['name,mos\na,1\nb,2\na,3', 'line 4: a is on line 2 already; expected one row of means per image'],
+    [Buffer.from('name,mos\ncaf\xe9,1', 'latin1'), 'not UTF-8'],
+  ])('%j', (content, reason) => {
+    const path = fileOf(content);
+    expect(() => readRatings(path)).toThrow(
+      expect.objectContaining({ code: 'RATINGS_INVALID', message: expect.stringContaining(reason) }),
+    );
+    expect(() => readRatings(path)).toThrow(path);
+  });
+
+  test('a missing file and a folder', () => {
+    const folder = tempFolder();
+    expect(() => readRatings(join(folder, 'no.csv'))).toThrow(
+      expect.objectContaining({ code: 'FILE_NOT_FOUND' }),
+    );
+    expect(() => readRatings(folder)).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
+  });
+});
+
+describe('images are found', () => {
+  const folder = () => {
+    const root = join(tempFolder(), 'set');
+    mkdirSync(join(root, 'images', 'deep'), { recursive: true });
+    const files = [
+      'top.PNG',
+      'sd1.5_001.jpg',
+      'both.jpg',
+      'both.png',
+      'odd.tiff',
+      'images/in.webp',
+      'images/deep/x.png',
+    ];
+    for (const file of [...files, '../outside.png']) writeFileSync(join(root, file), '');
+    return root;
+  };
+
+  test.each([
+    ['top.PNG', 'top.PNG'],
+    ['top', 'top.PNG'],
+    ['top.jpg', 'top.PNG'],
+    ['sd1.5_001', 'sd1.5_001.jpg'],
+    ['both', 'both.png'],
+    ['both.jpg', 'both.jpg'],
+    ['odd.tiff', 'odd.tiff'],
+    ['in.webp', 'images/in.webp'],
+    ['images/in', 'images/in.webp'],
+    ['deep/x.png', 'images/deep/x.png'],
+    ['images\\deep\\x.png', 'images/deep/x.png'],
+    ['x.png', null],
+    ['no.png', null],
+    ['nowhere/no.png', null],
+    ['../outside.png', null],
+    ['', null],
+  ])('%s', (name, expected) => {
+    const root = folder();
+    expect(imageFinder(root)(name)).toBe(expected && join(root, expected));
+  });
+
+  test('a folder that is not there', () => {
+    expect(() => imageFinder(join(tempFolder(), 'no'))).toThrow(
+      expect.objectContaining({ code: 'FILE_NOT_FOUND' }),
+    );
+  });
+});
