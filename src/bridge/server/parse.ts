@@ -49,12 +49,17 @@ function complaint(issue: Issue): string {
   return `expected ${[...new Set(wanted)].join(' or ')}`;
 }
 
-function unknownField(keys: string[], path: PropertyKey[], schema: z.core.$ZodType): string {
+function unknownField(
+  keys: string[],
+  path: PropertyKey[],
+  schema: z.core.$ZodType,
+  where: PropertyKey[],
+): string {
   const known = fieldsAt(schema, path);
   const key = keys[0]!.slice(0, MAX_ECHO);
   const near = nearest(key, known);
   const hint = near ? `did you mean "${near}"?` : `known are ${known.join(', ')}`;
-  return `unknown field "${pathText([...path, key])}"; ${hint}`;
+  return `unknown field "${pathText([...where, ...path, key])}"; ${hint}`;
 }
 
 function badRequest(error: z.core.$ZodError, schema: z.core.$ZodType, where: PropertyKey[]): AssayError {
@@ -63,7 +68,7 @@ function badRequest(error: z.core.$ZodError, schema: z.core.$ZodType, where: Pro
     [],
   );
   if (issue.code === 'unrecognized_keys')
-    return fail('BAD_REQUEST', { reason: unknownField(issue.keys, path, schema) });
+    return fail('BAD_REQUEST', { reason: unknownField(issue.keys, path, schema, where) });
   const text = pathText([...where, ...path]);
   return fail('BAD_REQUEST', { reason: `${text === '' ? 'the message' : text}: ${complaint(issue)}` });
 }

@@ -132,7 +132,7 @@ describe('multipart', () => {
       'an unknown field',
       parts([['f', 'a', 1]], { items: [{ promt: 'x' }] }),
       'BAD_REQUEST',
-      'did you mean "prompt"?',
+      'unknown field "request.items[0].promt"; did you mean "prompt"?',
     ],
     ['a request that is no JSON', parts([['f', 'a', 1]], '{'), 'MALFORMED_BODY', 'JSON'],
     ['a request that is no object', parts([['f', 'a', 1]], '3'), 'BAD_REQUEST', 'request: expected object'],
