@@ -1,5 +1,7 @@
 /** A websocket client of the daemon, as thin as a client can be: many requests in flight, answers by id. */
+import { once } from 'node:events';
 import { Packr } from 'msgpackr';
+import { WebSocket } from 'ws';
 import type { ScoreResult } from '../types.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -13,22 +15,18 @@ export interface Client {
 /** Connects to `http://…`. */
 export async function connect(url: string): Promise<Client> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'assay.v1.msgpack');
-  socket.binaryType = 'arraybuffer';
   const waiting = new Map<string, PromiseWithResolvers<ScoreResult>>();
-  await new Promise<void>((resolve, reject) => {
-    socket.onopen = () => resolve();
-    socket.onerror = () => reject(new Error(`cannot connect to ${url}`));
-  });
-  socket.onmessage = ({ data }) => {
-    const answer = packr.unpack(new Uint8Array(data as ArrayBuffer));
+  await once(socket, 'open');
+  socket.on('message', (data: Buffer) => {
+    const answer = packr.unpack(data);
     const request = waiting.get(answer.id);
     waiting.delete(answer.id);
     if (answer.ok) request?.resolve(answer.results[0]);
     else request?.reject(new Error(answer.error.message));
-  };
-  socket.onclose = () => {
+  });
+  socket.on('close', () => {
     for (const request of waiting.values()) request.reject(new Error('the daemon closed the connection'));
-  };
+  });
   let next = 0;
   return {
     score(data, size) {
