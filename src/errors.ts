@@ -44,6 +44,11 @@ export const ERRORS = {
     'not an image of a known format ({found}); known are PNG, JPEG, WebP, AVIF, GIF and raw rgb8 or rgba8',
     'Convert the file, or check that the download is not an error page.',
   ),
+  IMAGE_ENCODING: input(
+    400,
+    'the image is not valid base64: {reason}',
+    'Encode the bytes of the file, or send them as multipart or MessagePack.',
+  ),
   IMAGE_CORRUPT: input(422, 'the image is damaged or cut short: {reason}', 'Write or download it again.'),
   IMAGE_TOO_SMALL: input(
     422,
@@ -97,6 +102,11 @@ export const ERRORS = {
   ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
   NOT_FOUND: input(404, 'nothing at {method} {path}', 'GET /openapi.json lists what there is.'),
+  METHOD_NOT_ALLOWED: input(
+    405,
+    '{path} takes {allowed}, not {method}',
+    'Use a method that the Allow header names.',
+  ),
   UNAUTHORIZED: input(
     401,
     'this daemon asks for a token',

@@ -119,16 +119,10 @@ async function exchange(desk: Desk, route: Route, request: Request, response: Re
 }
 
 /** Answers what no route takes. */
-function refuse(
-  desk: Desk,
-  request: Request,
-  response: Response,
-  error: AssayError,
-  status = error.status,
-): void {
+function refuse(desk: Desk, request: Request, response: Response, error: AssayError): void {
   const call = desk.traffic.begin('refused', clientOf(request));
-  send(request, response, errorAnswer(error, status));
-  report(desk, call, status, error);
+  send(request, response, errorAnswer(error));
+  report(desk, call, error.status, error);
   call.end();
 }
 
@@ -138,8 +132,10 @@ const allowedAt = (routes: Route[], path: string): string[] =>
   routes.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
 
 function refuseMethod(desk: Desk, request: Request, response: Response, methods: string[]): void {
-  response.setHeader('allow', methods.join(', '));
-  refuse(desk, request, response, notFound(request), 405);
+  const allowed = methods.join(', ');
+  response.setHeader('allow', allowed);
+  const { method, path } = request;
+  refuse(desk, request, response, fail('METHOD_NOT_ALLOWED', { method, path, allowed }));
 }
 
 /** Express itself complains about paths that do not decode; all else is ours. */

@@ -12,12 +12,12 @@ export interface FetchRules {
 type WireItem = ScoreBody['items'][number];
 type WireImage = NonNullable<WireItem['image']>;
 
-const notBase64 = (reason: string): AssayError => fail('MALFORMED_BODY', { format: 'base64', reason });
+const notBase64 = (reason: string): AssayError => fail('IMAGE_ENCODING', { reason });
 
 /**
  * Decodes base64, standard or URL-safe, with or without padding and line breaks, bare or as a `data:` URL.
  *
- * @throws MALFORMED_BODY; BAD_REQUEST for an http(s) URL, which is never fetched
+ * @throws IMAGE_ENCODING; BAD_REQUEST for an http(s) URL, which is never fetched
  */
 export function decodeBase64(text: string): Buffer {
   if (/^https?:/i.test(text))

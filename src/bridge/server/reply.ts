@@ -18,9 +18,9 @@ function retryHeader(error: AssayError): Record<string, string> {
   return wait === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(wait / 1000))) };
 }
 
-export const errorAnswer = (error: AssayError, status = error.status): Answer => ({
-  status,
-  headers: { ...retryHeader(error), ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}) },
+export const errorAnswer = (error: AssayError): Answer => ({
+  status: error.status,
+  headers: { ...retryHeader(error), ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}) },
   body: errorBody(error),
 });
 

@@ -107,7 +107,10 @@ describe('what is not there', () => {
   ])('%s %s is 405 with what is allowed', async (method, path, allow) => {
     const reply = await ask(await start(), path, { method });
     expect([reply.status, reply.headers.allow]).toEqual([405, allow]);
-    expect(reply.body.error.message).toContain(`${method} ${path}`);
+    expect(reply.body.error).toMatchObject({
+      code: 'METHOD_NOT_ALLOWED',
+      message: `${path} takes ${allow}, not ${method}`,
+    });
   });
 });
 

@@ -81,9 +81,9 @@ describe('POST /v1/score', () => {
   });
 
   test.each([
-    ['bad base64', { image: 'a!b$' }, 'MALFORMED_BODY', /base64.*"!" at 1/],
-    ['base64 cut short', { image: 'AAAAA' }, 'MALFORMED_BODY', /cut short/],
-    ['a data: URL without base64', { image: 'data:text/plain,hi' }, 'MALFORMED_BODY', /;base64,/],
+    ['bad base64', { image: 'a!b$' }, 'IMAGE_ENCODING', /base64.*"!" at 1/],
+    ['base64 cut short', { image: 'AAAAA' }, 'IMAGE_ENCODING', /cut short/],
+    ['a data: URL without base64', { image: 'data:text/plain,hi' }, 'IMAGE_ENCODING', /;base64,/],
     ['a URL', { image: 'https://example.com/cat.png' }, 'BAD_REQUEST', /never fetched/],
     [
       'a heavy image',

@@ -47,7 +47,7 @@ describe('operations', () => {
     const peer = await dial(await start());
     peer.send({ id: 1, op: 'score', items: [{ image: '!' }, image(1)] });
     const { results } = await peer.answer(1);
-    expect(results.map((r: { error: unknown }) => r.error)).toMatchObject([{ code: 'MALFORMED_BODY' }, null]);
+    expect(results.map((r: { error: unknown }) => r.error)).toMatchObject([{ code: 'IMAGE_ENCODING' }, null]);
   });
 
   test('answers come as they are ready, not in order', async () => {

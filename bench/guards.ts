@@ -1,0 +1,73 @@
+/**
+ * Guards on a folder of good pictures: how many they flag wrongly, and whether they catch what is made bad.
+ *
+ * npm run guards -- DIR [--list]
+ */
+import { readFileSync } from 'node:fs';
+import sharp from 'sharp';
+import { expandImages } from '../src/cli/images.ts';
+import { decode } from '../src/reward/decode.ts';
+import { inspect } from '../src/reward/guards.ts';
+import type { Pixels } from '../src/types.ts';
+
+const DOMAIN = { minSide: 64, maxAspectRatio: 4 };
+const LIMITS = { maxImageBytes: 2 ** 30, maxPixels: 1e9, maxSide: 65_535, background: '#ffffff' };
+
+const [folder, option] = process.argv.slice(2);
+if (!folder) throw new Error('usage: npm run guards -- DIR [--list]');
+
+const load = (bytes: Uint8Array): Promise<Pixels> => decode({ kind: 'encoded', bytes }, LIMITS);
+const guardsOf = (pixels: Pixels): string[] => inspect(pixels, DOMAIN).map((f) => f.guard);
+
+/** Each picture cut short as decoders show it: the lower part filled. */
+function cutShort({ data, width, height }: Pixels, fill: number): Pixels {
+  const cut = Uint8Array.from(data);
+  cut.fill(fill, Math.floor(height * 0.75) * width * 3);
+  return { data: cut, width, height };
+}
+
+/** Pixels in random order: the colours of a picture, and none of its structure. */
+function scrambled({ data, width, height }: Pixels, seed: number): Pixels {
+  const out = Uint8Array.from(data);
+  let state = seed;
+  for (let i = width * height - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    for (let c = 0; c < 3; c++) [out[i * 3 + c], out[j * 3 + c]] = [out[j * 3 + c]!, out[i * 3 + c]!];
+  }
+  return { data: out, width, height };
+}
+
+/** The file's bytes cut at 60 %: decoding must refuse it. */
+async function refusesTruncated(bytes: Buffer): Promise<boolean> {
+  const cut = bytes.subarray(0, Math.floor(bytes.length * 0.6));
+  return load(cut).then(
+    () => false,
+    () => true,
+  );
+}
+
+const { paths } = await expandImages([folder]);
+const flagged: string[] = [];
+const caught = { scrambled: 0, cutGrey: 0, cutBlack: 0, truncatedFile: 0, flattened: 0 };
+for (const [i, path] of paths.entries()) {
+  const bytes = readFileSync(path);
+  const pixels = await load(bytes);
+  const guards = guardsOf(pixels);
+  if (guards.length > 0) flagged.push(`${path}: ${guards.join(', ')}`);
+  const { data, width, height } = pixels;
+  const mean = await sharp(data, { raw: { width, height, channels: 3 } })
+    .resize(1, 1)
+    .raw()
+    .toBuffer();
+  const flat = { ...pixels, data: data.map((_, k) => mean[k % 3]!) };
+  if (guardsOf(scrambled(pixels, i + 1)).includes('noise')) caught.scrambled++;
+  if (guardsOf(cutShort(pixels, 128)).includes('corrupt')) caught.cutGrey++;
+  if (guardsOf(cutShort(pixels, 0)).includes('corrupt')) caught.cutBlack++;
+  if (guardsOf(flat).includes('blank')) caught.flattened++;
+  if (await refusesTruncated(bytes)) caught.truncatedFile++;
+}
+const share = (n: number): string => `${n} of ${paths.length} (${((n / paths.length) * 100).toFixed(2)} %)`;
+console.log(`flagged as they are    ${share(flagged.length)}`);
+for (const [what, n] of Object.entries(caught)) console.log(`${what.padEnd(22)} ${share(n)}`);
+if (option === '--list') console.log(flagged.join('\n'));
