@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { configSchema } from '../src/config.ts';
 import { ERRORS, type ErrorKind } from '../src/errors.ts';
 import { manifestSchema } from '../src/reward/manifest.ts';
 
@@ -31,11 +32,71 @@ answers. An image that cannot be scored carries the error in its own result; the
   return `${intro}\n${sections.join('\n')}`;
 }
 
+interface Property {
+  type?: string | string[];
+  enum?: unknown[];
+  items?: Property;
+  anyOf?: Property[];
+  default?: unknown;
+  description?: string;
+  properties?: Record<string, Property>;
+}
+
+/** What depends on the machine has no default in the page. */
+const DEPENDS: Record<string, string> = {
+  dataDir: "the platform's folder for application data",
+  threads: 'one less than the cores, at least 1',
+};
+
+function typeOf(p: Property): string {
+  if (p.enum) return p.enum.map((v) => `\`${v}\``).join(', ');
+  if (p.type === 'array') return `list of ${p.items?.enum ? typeOf(p.items) : p.items?.type}`;
+  return String(p.type ?? 'object');
+}
+
+function settingRows(properties: Record<string, Property>, prefix = ''): string[] {
+  return Object.entries(properties).flatMap(([key, p]) => {
+    const name = `${prefix}${key}`;
+    if (p.properties && Object.keys(p.properties).length > 0) return settingRows(p.properties, `${name}.`);
+    const fallback = DEPENDS[name] ?? (p.default === undefined ? '–' : `\`${JSON.stringify(p.default)}\``);
+    return [`| \`${name}\` | ${typeOf(p)} | ${fallback} | ${p.description ?? ''} |`];
+  });
+}
+
+function settingsPage(): string {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Property;
+  return `# Settings
+
+Defaults < JSON file (\`--config FILE\` or \`ASSAY_CONFIG\`) < environment (\`ASSAY_\` and the key in capitals; not for limits and policy; e.g.
+\`ASSAY_DATA_DIR\`) < flags. An unknown key or a value that does not fit stops the start with exit code 2 and a message
+that names the key, the value and what was expected. Times are milliseconds.
+
+<!-- Generated from src/config.ts by \`npm run generate\`. -->
+
+| key | type | default | meaning |
+|---|---|---|---|
+${settingRows(schema.properties!).join('\n')}
+
+A policy accepts what trips no guard, unless thresholds say otherwise:
+
+\`\`\`json
+{
+  "policy": {
+    "aspects": { "quality": { "minPercentile": 0.3 }, "alignment": { "minScore": 2.5 } },
+    "minReward": 0.4,
+    "unsureWithinInterval": true
+  }
+}
+\`\`\`
+`;
+}
+
 const manifestJsonSchema = (): string =>
   `${JSON.stringify(z.toJSONSchema(manifestSchema, { io: 'input' }), null, 2)}\n`;
 
 const FILES: Record<string, () => string> = {
   'docs/errors.md': errorsPage,
+  'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,
 };
 

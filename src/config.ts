@@ -22,7 +22,10 @@ const threshold = z.strictObject({
 });
 
 const policy = z.strictObject({
-  aspects: z.partialRecord(z.enum(ASPECTS), threshold).default({}),
+  aspects: z
+    .partialRecord(z.enum(ASPECTS), threshold)
+    .default({})
+    .describe('by aspect: `minScore` and `minPercentile`'),
   minReward: z.number().min(0).max(1).optional().describe('least reward, 0..1'),
   unsureWithinInterval: z
     .boolean()
@@ -81,7 +84,10 @@ export const configSchema = z.strictObject({
     .regex(/^#[0-9a-fA-F]{6}$/)
     .default('#ffffff')
     .describe('colour laid under transparent pixels'),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('least severe events that are logged'),
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limits.default(() => limits.parse({})),
   policy: policy.default(() => policy.parse({})),
