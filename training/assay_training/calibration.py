@@ -18,7 +18,7 @@ REACH = 2.0  # raw units beyond the data at which the map meets the ends of the 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Piecewise-linear map raw mean -> score (knots x, y), interval scale, and 101 quantiles of known scores."""
+    """Piecewise-linear map raw mean -> score (knots x, y), interval scale, 101 quantiles of known scores."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -48,14 +48,14 @@ class Calibration:
         )
 
     def score(self, mean: np.ndarray) -> np.ndarray:
-        """Raw means [N] to scores in the range; beyond the end knots the end slopes continue until the range ends."""
+        """Raw means [N] to scores; beyond the end knots the end slopes continue until the range ends."""
         x, y = np.array(self.x), np.array(self.y)
         segment = np.clip(np.searchsorted(x, mean, "right") - 1, 0, len(x) - 2)
         slope = (y[segment + 1] - y[segment]) / (x[segment + 1] - x[segment])
         return np.clip(y[segment] + slope * (mean - x[segment]), *self.range)
 
     def apply(self, raw: np.ndarray) -> dict[str, np.ndarray]:
-        """Raw [N, 2] (mean, spread) to score, low, high (all in the range) and percentile (0..1), each [N]."""
+        """Raw [N, 2] (mean, spread) to score, low, high (in the range) and percentile (0..1), each [N]."""
         raw = np.asarray(raw, np.float64)
         score = self.score(raw[:, 0])
         half = self.scale * raw[:, 1]
@@ -81,7 +81,7 @@ def fit(raw: np.ndarray, rated: np.ndarray, limits: tuple[float, float] = (0.0, 
 
 
 def fit_map(mean: np.ndarray, rated: np.ndarray, limits: tuple[float, float]) -> tuple[tuple, tuple]:
-    """Knots of the increasing piecewise-linear least-squares fit; two outer knots lead to the ends of the range."""
+    """Knots of the increasing least-squares fit; two outer knots lead to the ends of the range."""
     x = np.quantile(mean, np.linspace(0.01, 0.99, KNOTS))
     steps = np.diff(x)
     # column 0 is the height of the first knot, column j the rise between knots j-1 and j (end slopes continue)
@@ -105,7 +105,7 @@ def conformal_scale(ratio: np.ndarray, coverage: float) -> float:
 
 
 def cross_fitted(raw: np.ndarray, rated: np.ndarray, fold: np.ndarray) -> dict[str, np.ndarray]:
-    """As fit and apply, but each fold is calibrated on the other folds only, so that reported numbers are not flattered."""
+    """As fit and apply, but each fold is calibrated on the other folds, so that no number is flattered."""
     found = {name: np.empty(len(raw)) for name in ("score", "low", "high", "percentile")}
     for number in np.unique(fold):
         test = fold == number

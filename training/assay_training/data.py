@@ -60,7 +60,7 @@ class Ratings:
 
 
 def load_ratings(folder: Path) -> Ratings:
-    """Reads and checks DIR/ratings.csv and that every image exists. Raises DataError saying what is wrong where."""
+    """Reads and checks DIR/ratings.csv and the images. Raises DataError saying what is wrong where."""
     table = folder / "ratings.csv"
     if not table.is_file():
         raise DataError(f"{table}: file not found; expected the AGIQA-3K layout (ratings.csv, images/)")
@@ -91,7 +91,7 @@ def check_folds(prompts: np.ndarray, folds: np.ndarray, where: Path | str = "fol
     seen: dict[str, int] = {}
     for prompt, fold in zip(prompts, folds, strict=True):
         if seen.setdefault(prompt, fold) != fold:
-            raise DataError(f"{where}: column fold: prompt {prompt!r} is in folds {seen[prompt]} and {fold}")
+            raise DataError(f"{where}: column fold: prompt {str(prompt)!r} is in folds {seen[prompt]} and {fold}")
 
 
 def _numbers(table: Path, rows: list[dict], column: str, low: float, high: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Procedural images whose expected scores are shipped with a model: they prove that another runtime agrees."""
+"""Procedural images whose expected scores ship with a model: they prove that another runtime agrees."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXACT, RESIZED = 0.01, 0.05
 
 
 def golden_images() -> dict[str, Image.Image]:
-    """Seeded images by name: smooth, textured, degraded, flat, and one of another size."""
+    """Seeded images by name: smooth, textured, degraded, dark, and one of another size."""
     scene = _scene(SIDE, SIDE, 0)
     blurred = scene.filter(ImageFilter.GaussianBlur(4))
     noisy = np.asarray(scene.resize((80, 80))).astype(float) + np.random.default_rng(1).normal(
@@ -31,13 +31,13 @@ def golden_images() -> dict[str, Image.Image]:
         "blurred": _few_colours(blurred),
         "blocky": blocky,
         "texture": _texture(SIDE, 2),
-        "grey": Image.new("RGB", (SIDE, SIDE), (128, 128, 128)),
+        "dim": _few_colours(scene.point(lambda value: value * 0.3), 2),
         "wide": _scene(*WIDE, 3),
     }
 
 
 def write_golden(folder: Path, prompt: str | None = None) -> None:
-    """Writes FOLDER/golden/*.png and FOLDER/golden.json with the results of every variant of the model there."""
+    """Writes FOLDER/golden/*.png and FOLDER/golden.json with the results of every variant there."""
     (folder / "golden").mkdir(exist_ok=True)
     images = golden_images()
     for name, image in images.items():
@@ -86,13 +86,13 @@ def _texture(side: int, seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:side, 0:side] / side
     waves = sum(
-        np.sin(2 * np.pi * (rng.uniform(-24, 24) * x + rng.uniform(-24, 24) * y) + rng.uniform(0, 6))[
+        np.sin(2 * np.pi * (rng.uniform(-14, 14) * x + rng.uniform(-14, 14) * y) + rng.uniform(0, 6))[
             ..., None
         ]
         * rng.uniform(-1, 1, 3)
         for _ in range(6)
     )
-    return _few_colours(Image.fromarray((127 + 45 * waves).clip(0, 255).astype(np.uint8)), 8)
+    return _few_colours(Image.fromarray((127 + 45 * waves).clip(0, 255).astype(np.uint8)), 16)
 
 
 def _few_colours(image: Image.Image, step: int = 4) -> Image.Image:

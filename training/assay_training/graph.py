@@ -1,4 +1,4 @@
-"""Writes ONNX graphs node by node: full control over operators, padding and names, and no exporter to depend on."""
+"""Writes ONNX graphs node by node: full control over operators, padding and names."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ def covered(rated: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
 def best_of(predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray) -> dict[str, float]:
     """Picks the highest predicted image of each prompt.
 
-    Returns mean MOS of the pick, of a random choice and of the best one, and gain = (pick - random) / (best - random).
+    Returns the mean MOS of the pick, of a random choice and of the best one, and
+    gain = (pick - random) / (best - random).
     """
     sets = [np.flatnonzero(prompt == name) for name in np.unique(prompt)]
     sets = [members for members in sets if len(members) > 1]
@@ -67,7 +68,7 @@ def best_of(predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray) -> dic
 def interval(
     measure: Callable[[np.ndarray], float], prompt: np.ndarray, draws: int = DRAWS, seed: int = 0
 ) -> list[float]:
-    """95 % percentile bootstrap interval [low, high] of `measure(rows)`, drawing whole prompts with replacement."""
+    """95 % percentile bootstrap interval [low, high] of `measure(rows)`, drawing whole prompts."""
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(prompt == name) for name in np.unique(prompt)]
     values = [

@@ -53,7 +53,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One node: `kind` is the builtin operator's name, inputs and outputs are tensors (inputs may be None)."""
+    """One node: `kind` is the builtin operator's name; inputs and outputs are tensors, some inputs None."""
 
     kind: str
     inputs: tuple[Tensor | None, ...]

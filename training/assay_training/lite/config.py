@@ -27,3 +27,9 @@ class Config:
     order: float = 0.5
     spread: float = 0.2
     same_generator: float = 4.0  # rank-loss weight of pairs made by one generator, other pairs being 1
+    mixup: float = 0.0  # Beta(a, a) of feature mixup (Verma et al., 1806.05236), 0 for none
+    text: float = 0.0  # weight of predicting the images' written descriptions
+    text_size: int = 32  # length of the description vectors
+    dropout: float = 0.2  # of pooled features
+    head_rate: float = 1.0  # learning rate of the linear layers, as a share of the backbone's
+    varied: int = 3  # cached copies with random part and colours, beside the plain and the mirrored one

@@ -11,7 +11,7 @@ SOFTNESS = 0.25
 
 
 def rank_loss(predicted: Tensor, target: Tensor, same: Tensor, same_weight: float) -> Tensor:
-    """Pairwise logistic loss over a batch [N]: RankNet (Burges et al. 2005) with pairs weighted by how far the MOS differ.
+    """Pairwise logistic loss over a batch [N] (RankNet, Burges et al. 2005), weighted by the MOS gap.
 
     `same` [N, N] marks pairs of one generator, which count `same_weight` times.
     """
@@ -32,5 +32,5 @@ def order_loss(better: Tensor, worse: Tensor) -> Tensor:
 
 
 def laplace_loss(residual: Tensor, spread: Tensor) -> Tensor:
-    """Negative log likelihood of residuals under a Laplace distribution of scale `spread`, without its constant."""
+    """Negative log likelihood of residuals under Laplace distributions of scale `spread`, up to a constant."""
     return (spread.log() + residual.abs() / spread).mean()

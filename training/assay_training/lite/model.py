@@ -36,13 +36,13 @@ ASPECTS = ("quality", "alignment")
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """(before, after) zeros along one axis so that the output has ceil(size / stride) entries, as TensorFlow pads."""
+    """(before, after) zeros along one axis, as TensorFlow pads: the output has ceil(size / stride) entries."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow SAME padding: at stride 2 the odd extra zero goes to the right and bottom."""
+    """Convolution with TensorFlow SAME padding: at stride 2 an odd extra zero goes right and bottom."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -55,7 +55,7 @@ class SameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted residual: 1x1 expansion, depthwise, 1x1 projection without activation (MobileNetV2, 1801.04381)."""
+    """Inverted residual: 1x1 expansion, depthwise, linear 1x1 projection (MobileNetV2, 1801.04381)."""
 
     def __init__(self, inputs: int, expansion: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Backbone(nn.Module):
         return [module for module in self.modules() if isinstance(module, SameConv)]
 
     def load_tflite(self, path: Path) -> None:
-        """Takes the dequantised weights of an EfficientNet-Lite0 file. Raises TfliteError if shapes differ."""
+        """Takes the dequantised weights of a tflite file. Raises TfliteError if it is another net."""
         found = [op for op in read_operators(path) if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D")]
         wanted = self.convolutions()
         if len(found) != len(wanted):
@@ -129,7 +129,7 @@ def _load(conv: SameConv, op, where: str) -> None:
 
 
 def pooled(x: Tensor) -> Tensor:
-    """[N, C, H, W] to [N, 2C]: mean, then population standard deviation, over the positions of each channel."""
+    """[N, C, H, W] to [N, 2C]: each channel's mean, then its population standard deviation."""
     mean = x.mean((2, 3))
     variance = (x - mean[:, :, None, None]).square().mean((2, 3))
     return torch.cat([mean, (variance + 1e-6).sqrt()], 1)
@@ -154,9 +154,13 @@ class LiteNet(nn.Module):
 
     def from_early(self, early_map: Tensor, early_stats: Tensor) -> tuple[Tensor, Tensor]:
         """The same from the frozen half's (cached) output; the map may be a crop."""
-        return self.heads(torch.cat([early_stats, self.backbone.late(early_map)], 1))
+        return self.heads(self.features(early_map, early_stats))
 
-    def heads(self, stats: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled statistics [N, 3488] to means and spreads; spreads never move the backbone."""
-        z = self.dropout((stats - self.centre) / self.scale)
-        return self.mean(z), F.softplus(self.spread(z.detach())) + 0.05
+    def features(self, early_map: Tensor, early_stats: Tensor) -> Tensor:
+        """Standardised statistics [N, 3488], with dropout while training."""
+        stats = torch.cat([early_stats, self.backbone.late(early_map)], 1)
+        return self.dropout((stats - self.centre) / self.scale)
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [N, 3488] to means and spreads; spreads never move the backbone."""
+        return self.mean(features), F.softplus(self.spread(features.detach())) + 0.05

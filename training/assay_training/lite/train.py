@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assay_training.data import Ratings
-from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, WEAK, Cache
+from assay_training.descriptions import description_vectors
+from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, VARIED, WEAK, Cache
 from assay_training.lite.config import Config
 from assay_training.lite.losses import laplace_loss, order_loss, plcc_loss, rank_loss
 from assay_training.lite.model import FROZEN, LiteNet
@@ -35,7 +35,7 @@ def train(
     folder: Path,
     config: Config,
 ) -> LiteNet:
-    """Trains on `rows`, prints the rank correlation on `held_out` (never used otherwise), returns the averaged net.
+    """Trains on `rows`, prints the correlation on `held_out` (its only use), returns the averaged net.
 
     Writes `folder`/checkpoint.pt after each epoch, resumes from it, and ends with `folder`/net.pt.
     """
@@ -51,7 +51,7 @@ def train(
         run.save(folder / "checkpoint.pt")
         message = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
         print(f"{folder.name} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True)
-        if len(held_out) and (run.epoch % 5 == 0 or run.epoch == config.epochs):
+        if len(held_out) and (run.epoch % 3 == 0 or run.epoch == config.epochs):
             means, _ = predict(run.average, cache, held_out)
             found = [srcc(means[:, k], ratings.targets()[held_out, k]) for k in (0, 1)]
             print(
@@ -94,7 +94,10 @@ class _Run:
         self.unit = self.targets[torch.from_numpy(rows)].std(0)  # MOS per unit of the losses
         self.net = initial_net(rows, ratings, cache, weights, config.ridge)
         self.average = copy.deepcopy(self.net)
-        self.optimizer = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.learning_rate)
+        self.net.dropout.p = config.dropout
+        self.describe, self.texts = _description_head(rows, ratings, cache, config)
+        groups = _groups(self.net.backbone, [self.net.mean, self.net.spread, self.describe], config)
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self.steps_per_epoch = len(rows) // config.batch
         self.epoch, self.step, self.seconds = 0, 0, 0.0
 
@@ -115,9 +118,14 @@ class _Run:
     def _train_step(self, batch: np.ndarray) -> dict[str, float]:
         config, count = self.config, len(batch)
         early, stats = self._crops(batch)
-        means, spreads = self.net.from_early(early, stats)
-        means, spreads = means / self.unit, spreads / self.unit
-        terms = self._terms(means[:count], spreads[:count], torch.from_numpy(batch))
+        target, texts = self.targets[batch] / self.unit, self.texts[batch]
+        if config.mixup:
+            early, stats, target, texts = self._mixed(early, stats, target, texts)
+        features = self.net.features(early, stats)
+        means, spreads = (values / self.unit for values in self.net.heads(features))
+        terms = self._terms(means[:count], spreads[:count], target, torch.from_numpy(batch))
+        if config.text:
+            terms["text"] = F.mse_loss(self.describe(features[:count]), texts)
         if config.degraded:
             plain, weak, strong = means[: config.degraded, 0], *means[count:, 0].chunk(2)
             terms["order"] = order_loss(plain, weak) + order_loss(weak, strong)
@@ -127,21 +135,40 @@ class _Run:
             "plcc": config.plcc,
             "order": config.order,
             "nll": config.spread,
+            "text": config.text,
         }
         loss = sum(weights[name] * value for name, value in terms.items())
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate() * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
+        scored = (value for name, value in self.net.named_parameters() if not name.startswith("spread"))
+        torch.nn.utils.clip_grad_norm_(scored, config.clip)
         self.optimizer.step()
         self.step += 1
         self._update_average()
         return {name: value.item() for name, value in terms.items()}
 
-    def _terms(self, means: Tensor, spreads: Tensor, batch: Tensor) -> dict[str, Tensor]:
-        """The loss terms of the plain images: means and spreads [N, 2] in loss units."""
-        target = self.targets[batch] / self.unit
+    def _mixed(self, early: Tensor, stats: Tensor, target: Tensor, texts: Tensor) -> tuple[Tensor, ...]:
+        """Mixes each unpaired image with another one; the first `degraded` images stay as they are."""
+        count, paired = len(target), self.config.degraded
+        share = torch.ones(count)
+        share[paired:] = torch.from_numpy(
+            self.rng.beta(self.config.mixup, self.config.mixup, count - paired)
+        ).float()
+        other = torch.from_numpy(
+            np.concatenate([np.arange(paired), paired + self.rng.permutation(count - paired)])
+        )
+
+        def mix(values: Tensor) -> Tensor:
+            part = share.reshape(-1, *[1] * (values.ndim - 1))
+            mixed = part * values[:count] + (1 - part) * values[other]
+            return torch.cat([mixed, values[count:]])
+
+        return mix(early), mix(stats), mix(target), mix(texts)
+
+    def _terms(self, means: Tensor, spreads: Tensor, target: Tensor, batch: Tensor) -> dict[str, Tensor]:
+        """The loss terms of the plain images: means, spreads and target [N, 2] in loss units."""
         same = self.generators[batch][:, None] == self.generators[batch][None, :]
         weight = self.config.same_generator
         return {
@@ -154,12 +181,12 @@ class _Run:
     def _crops(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
         """Random crops of the batch, then of degraded copies of its first images (weak, then strong).
 
-        The first images stay unmirrored and share the crop with their copies. Early statistics are those of the
-        whole, unmirrored image.
+        The first images are taken as they are and share the crop with their copies. Early statistics are those
+        of the whole view.
         """
         side = int(self.rng.choice(self.config.crops))
         corners = self.rng.integers(0, 40 - side + 1, (len(batch), 2))
-        views = np.where(self.rng.random(len(batch)) < 0.5, MIRRORED, PLAIN)
+        views = self.rng.choice([PLAIN, MIRRORED, *VARIED[: self.config.varied]], len(batch))
         views[: self.config.degraded] = PLAIN
         paired = np.arange(self.config.degraded)
         index = np.concatenate([np.arange(len(batch)), paired, paired])
@@ -170,7 +197,7 @@ class _Run:
                 for i, view, (top, left) in zip(index, views, corners[index], strict=True)
             ]
         )
-        stats = self.cache.stats[batch[index], np.where(views == MIRRORED, PLAIN, views)]
+        stats = self.cache.stats[batch[index], views]
         return torch.from_numpy(maps).permute(0, 3, 1, 2).float(), torch.from_numpy(stats)
 
     def _rate(self) -> float:
@@ -187,7 +214,9 @@ class _Run:
 
     def save(self, path: Path) -> None:
         state = {name: getattr(self, name) for name in ("epoch", "step", "seconds")}
-        state |= {name: getattr(self, name).state_dict() for name in ("net", "average", "optimizer")}
+        state |= {
+            name: getattr(self, name).state_dict() for name in ("net", "average", "describe", "optimizer")
+        }
         state |= {
             "numpy": self.rng.bit_generator.state,
             "torch": torch.get_rng_state(),
@@ -196,7 +225,7 @@ class _Run:
         _write(state, path)
 
     def restore(self, path: Path) -> None:
-        """Continues from a checkpoint if there is one; raises ValueError if it was made with other settings."""
+        """Continues from a checkpoint, if any; raises ValueError if it was made with other settings."""
         if not path.exists():
             return
         state = torch.load(path, weights_only=True)
@@ -205,7 +234,7 @@ class _Run:
                 f"{path}: made with other settings ({state['config']}); delete it or use another --work"
             )
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-        for name in ("net", "average", "optimizer"):
+        for name in ("net", "average", "describe", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["numpy"]
         torch.set_rng_state(state["torch"])
@@ -234,15 +263,33 @@ def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path,
     return net
 
 
-def _groups(net: LiteNet, decay: float) -> list[dict]:
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _description_head(
+    rows: np.ndarray, ratings: Ratings, cache: Cache, config: Config
+) -> tuple[torch.nn.Linear, Tensor]:
+    """A linear layer from features to description vectors, which exists only during training, and its targets."""
+    if not config.text:
+        return torch.nn.Linear(1, 1), torch.zeros(len(ratings), 1)
+    vectors = description_vectors(ratings, rows, config.text_size)
+    fit = ridge(cache.frozen[rows], vectors[rows], config.ridge)
+    layer = torch.nn.Linear(fit.weight.shape[1], config.text_size)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(fit.weight))
+        layer.bias.copy_(torch.from_numpy(fit.bias))
+    return layer, torch.from_numpy(vectors)
+
+
+def _groups(backbone: torch.nn.Module, heads: list[torch.nn.Module], config: Config) -> list[dict]:
+    """Parameters by learning rate and weight decay: the heads start from a regression and move slowly."""
+    groups = []
+    for modules, share in (([backbone], 1.0), (heads, config.head_rate)):
+        trained = [value for module in modules for value in module.parameters() if value.requires_grad]
+        for matrix, decay in ((True, config.weight_decay), (False, 0.0)):
+            chosen = [value for value in trained if (value.ndim > 1) == matrix]
+            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
 
 
 def _write(state: dict, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
