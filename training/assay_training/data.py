@@ -91,7 +91,9 @@ def check_folds(prompts: np.ndarray, folds: np.ndarray, where: Path | str = "fol
     seen: dict[str, int] = {}
     for prompt, fold in zip(prompts, folds, strict=True):
         if seen.setdefault(prompt, fold) != fold:
-            raise DataError(f"{where}: column fold: prompt {str(prompt)!r} is in folds {seen[prompt]} and {fold}")
+            raise DataError(
+                f"{where}: column fold: prompt {str(prompt)!r} is in folds {seen[prompt]} and {fold}"
+            )
 
 
 def _numbers(table: Path, rows: list[dict], column: str, low: float, high: float) -> np.ndarray:

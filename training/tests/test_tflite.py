@@ -61,7 +61,9 @@ def file(tmp_path):
         return Table({2: ("f", scale), 3: ("q", [0] * len(scale)), 6: ("i", axis)})
 
     def tensor(name, shape, kind, buffer, **more):
-        return Table({0: ("i", shape), 1: ("b", kind), 2: ("I", buffer), 3: name.encode(), **more.get("extra", {})})
+        return Table(
+            {0: ("i", shape), 1: ("b", kind), 2: ("I", buffer), 3: name.encode(), **more.get("extra", {})}
+        )
 
     tensors = [
         tensor("image", [1, 4, 4, 1], 0, 0),
