@@ -1,0 +1,64 @@
+"""Command line: `python -m assay_training lite …` trains a scorer, `… verify FOLDER` checks one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0, or 1 after printing what is wrong with the input."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ValueError as error:  # DataError, TfliteError and VerifyError name the file and what was expected
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _lite(options: argparse.Namespace) -> None:
+    from assay_training.lite.pipeline import STAGES, Paths, run
+
+    stages = options.stages.split(",") if options.stages else list(STAGES)
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        raise ValueError(f"--stages: unknown {', '.join(unknown)}; known are {', '.join(STAGES)}")
+    work = options.work or options.out / ".work"
+    results = options.results or Path(__file__).parent.parent / "results" / "lite.json"
+    paths = Paths(options.data, options.backbones, options.out, work, results)
+    run(paths, stages, options.workers, options.families)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from assay_training.verify import verify
+
+    verify(options.folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m assay_training", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    lite = commands.add_parser("lite", help="train, measure and export assay-lite")
+    lite.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
+    lite.add_argument("--out", type=Path, required=True, help="model folder to write")
+    lite.add_argument("--work", type=Path, help="intermediate files, 2.2 GB; a rerun resumes (OUT/.work)")
+    lite.add_argument("--results", type=Path, help="where the measured numbers go (results/lite.json)")
+    lite.add_argument(
+        "--stages", help="comma-separated subset of cache,train,export,score,evaluate,package,verify"
+    )
+    lite.add_argument("--workers", type=int, default=2, help="nets trained side by side, one thread each (2)")
+    lite.add_argument("--families", action="store_true", help="also train without each generator family")
+    lite.set_defaults(command=_lite)
+    verify = commands.add_parser(
+        "verify", help="check hashes, golden results and invariance of a model folder"
+    )
+    verify.add_argument("folder", type=Path)
+    verify.set_defaults(command=_verify)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Procedural images whose expected scores ship with a model: they prove that another runtime agrees."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from assay_training.scorer import Scorer
+from assay_training.verify import golden_result
+
+SIDE = 320
+WIDE = (512, 384)  # the one image that has to be resized: resizers differ slightly, so its tolerance is wider
+EXACT, RESIZED = 0.01, 0.05
+
+
+def golden_images() -> dict[str, Image.Image]:
+    """Seeded images by name: smooth, textured, degraded, dark, and one of another size."""
+    scene = _scene(SIDE, SIDE, 0)
+    blurred = scene.filter(ImageFilter.GaussianBlur(4))
+    noisy = np.asarray(scene.resize((80, 80))).astype(float) + np.random.default_rng(1).normal(
+        0, 40, (80, 80, 3)
+    )
+    blocky = Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).resize(
+        (SIDE, SIDE), Image.Resampling.NEAREST
+    )
+    return {
+        "scene": scene,
+        "blurred": _few_colours(blurred),
+        "blocky": blocky,
+        "texture": _texture(SIDE, 2),
+        "dim": _few_colours(scene.point(lambda value: value * 0.3), 2),
+        "wide": _scene(*WIDE, 3),
+    }
+
+
+def write_golden(folder: Path, prompt: str | None = None) -> None:
+    """Writes FOLDER/golden/*.png and FOLDER/golden.json with the results of every variant there."""
+    (folder / "golden").mkdir(exist_ok=True)
+    images = golden_images()
+    for name, image in images.items():
+        image.save(folder / "golden" / f"{name}.png", optimize=True)
+    variants = json.loads((folder / "manifest.json").read_text())["variants"]
+    scorers = {variant: Scorer(folder, variant) for variant in variants}
+    items = [
+        {
+            "image": f"golden/{name}.png",
+            "prompt": prompt,
+            "expect": {
+                variant: golden_result(scorer, folder / "golden" / f"{name}.png")
+                for variant, scorer in scorers.items()
+            },
+            "tolerance": EXACT if image.size == (SIDE, SIDE) else RESIZED,
+        }
+        for name, image in images.items()
+    ]
+    (folder / "golden.json").write_text(json.dumps({"version": 1, "items": items}, indent=1) + "\n")
+
+
+def _scene(width: int, height: int, seed: int) -> Image.Image:
+    """Sky, hills and discs in few colours, so that the PNG stays small."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
+    pixels = np.stack([90 + 120 * y, 140 + 60 * y, 230 - 40 * y], -1)
+    for depth in range(4):
+        ridge = (
+            0.45
+            + 0.13 * depth
+            + sum(
+                rng.uniform(0.01, 0.05) * np.sin(rng.uniform(3, 25) * x + rng.uniform(0, 6)) for _ in range(3)
+            )
+        )
+        pixels[y > ridge] = rng.uniform(30, 120, 3) * (1.3 - 0.2 * depth)
+    for _ in range(9):
+        centre, radius = rng.uniform(0.1, 0.9, 2), rng.uniform(0.02, 0.09)
+        distance = np.hypot(x - centre[0], (y - centre[1]) * height / width)
+        shade = np.clip(1.2 - distance / radius * 0.6, 0, 1)[..., None]
+        pixels = np.where(distance[..., None] < radius, rng.uniform(60, 255, 3) * shade, pixels)
+    return _few_colours(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+
+
+def _texture(side: int, seed: int) -> Image.Image:
+    """Sum of random waves: fine structure without an object."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:side, 0:side] / side
+    waves = sum(
+        np.sin(2 * np.pi * (rng.uniform(-14, 14) * x + rng.uniform(-14, 14) * y) + rng.uniform(0, 6))[
+            ..., None
+        ]
+        * rng.uniform(-1, 1, 3)
+        for _ in range(6)
+    )
+    return _few_colours(Image.fromarray((127 + 45 * waves).clip(0, 255).astype(np.uint8)), 16)
+
+
+def _few_colours(image: Image.Image, step: int = 4) -> Image.Image:
+    return Image.fromarray((np.asarray(image) // step * step).astype(np.uint8))

@@ -1,0 +1,142 @@
+"""The stages from a data folder to the shipped model folder; each one resumes from what it finds in the work folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from assay_training.data import FAMILIES, FOLDS, Ratings, load_ratings
+from assay_training.lite.cache import Cache, build_cache, open_cache
+from assay_training.lite.card import write_card
+from assay_training.lite.config import Config
+from assay_training.lite.evaluate import evaluate
+from assay_training.lite.export import FLOAT_CONVOLUTIONS, export
+from assay_training.lite.package import package
+from assay_training.lite.score import Scores, score_all
+from assay_training.lite.train import load_net, train
+from assay_training.quantise import quantise
+from assay_training.report import print_results
+from assay_training.verify import verify
+
+BACKBONE = "efficientnet_lite0_int8w.tflite"
+CALIBRATION_IMAGES = 200  # training images that set the int8 ranges of each net
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Folders of one run: inputs, shipped model, intermediate files, and the small results file."""
+
+    data: Path
+    backbones: Path
+    out: Path
+    work: Path
+    results: Path
+
+
+def run(paths: Paths, stages: Iterable[str], workers: int, families: bool) -> None:
+    """Runs the named stages (see STAGES) in order and prints how long each took."""
+    ratings = load_ratings(paths.data)
+    print(f"data: {len(ratings)} images, {len(np.unique(ratings.prompt))} prompts, {FOLDS} folds", flush=True)
+    for stage in stages:
+        started = time.monotonic()
+        STAGES[stage](paths, ratings, workers, families)
+        print(f"stage {stage}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def job_rows(ratings: Ratings, families: bool) -> dict[str, np.ndarray]:
+    """Training rows of each net by name: one per fold, one on everything, and on demand one without each family."""
+    jobs = {f"fold{fold}": np.flatnonzero(ratings.fold != fold) for fold in range(FOLDS)}
+    jobs["full"] = np.arange(len(ratings))
+    if families:
+        jobs |= {f"without-{name}": np.flatnonzero(ratings.family() != name) for name in FAMILIES}
+    return jobs
+
+
+def _cache(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    build_cache(ratings, paths.backbones / BACKBONE, paths.work / "cache", workers)
+
+
+def _train(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    _each_job(_train_job, paths, ratings, workers, families)
+
+
+def _export(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    _each_job(_export_job, paths, ratings, workers, False)
+
+
+def _score(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    score_all(ratings, _open(paths), paths.work).save(paths.work / "scores.npz")
+
+
+def _evaluate(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    scores = Scores.load(paths.work / "scores.npz")
+    results = evaluate(ratings, _open(paths), scores, paths.work, Config())
+    paths.results.parent.mkdir(parents=True, exist_ok=True)
+    paths.results.write_text(json.dumps(_rounded(results), indent=1) + "\n")
+    print_results(json.loads(paths.results.read_text()))
+
+
+def _package(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    results = json.loads(paths.results.read_text())
+    raw = getattr(Scores.load(paths.work / "scores.npz"), results["default"])
+    package(paths.out, paths.work / "full", raw, ratings.quality, results["default"])
+    write_card(paths.out / "card.md", results)
+
+
+def _verify(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    verify(paths.out)
+
+
+STAGES: dict[str, Callable[[Paths, Ratings, int, bool], None]] = {
+    "cache": _cache,
+    "train": _train,
+    "export": _export,
+    "score": _score,
+    "evaluate": _evaluate,
+    "package": _package,
+    "verify": _verify,
+}
+
+
+def _each_job(work: Callable, paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    jobs = job_rows(ratings, families)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in [pool.submit(work, name, rows, paths, ratings) for name, rows in jobs.items()]:
+            future.result()
+
+
+def _train_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
+    torch.set_num_threads(1)
+    held_out = np.setdiff1d(np.arange(len(ratings)), rows)
+    train(rows, held_out, ratings, _open(paths), paths.backbones / BACKBONE, paths.work / name, Config())
+
+
+def _export_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
+    torch.set_num_threads(1)
+    folder, cache = paths.work / name, _open(paths)
+    export(load_net(folder / "net.pt"), folder / "fp32.onnx")
+    chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_IMAGES, len(rows)), replace=False)
+    images = (cache.pixels[row][None] for row in np.sort(chosen))
+    quantise(folder / "fp32.onnx", folder / "int8.onnx", "image", images, FLOAT_CONVOLUTIONS)
+    print(f"export: {name}", flush=True)
+
+
+def _open(paths: Paths) -> Cache:
+    return open_cache(paths.work / "cache")
+
+
+def _rounded(value: object, digits: int = 4) -> object:
+    """Results with floats rounded, so that the committed file stays readable."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry, digits) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_rounded(entry, digits) for entry in value]
+    return round(value, digits) if isinstance(value, float) else value
