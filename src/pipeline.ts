@@ -11,7 +11,7 @@ import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
 import { inspect } from './reward/guards.ts';
 import { createFairQueue } from './reward/queue.ts';
-import type { Scorer } from './reward/scorer.ts';
+import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
 import type { ImageInput, RankResult, ScoreItem, ScoreRequest, ScoreResult, Timings } from './types.ts';
 
 export interface Pipeline {
@@ -22,17 +22,21 @@ export interface Pipeline {
   load(): { waiting: number; running: number };
 }
 
-type PipelineConfig = Pick<Config, 'limits' | 'background' | 'policy' | 'resultCache' | 'workers'>;
-
 /** What does not depend on who asks: kept for identical requests. */
 type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'aspects' | 'reward'>;
 
-/** Batches in preparation while one is in work, so that workers never wait for decoding. */
-const BATCHES_AHEAD = 2;
+/** Images inside at least: enough to keep the decoding threads busy. */
+const MIN_INSIDE = 8;
 
-export function createPipeline(catalog: Catalog, config: PipelineConfig): Pipeline {
-  const width = BATCHES_AHEAD * config.workers * catalog.find().manifest.maxBatch;
-  const queue = createFairQueue(width, config.limits.maxQueue);
+/** How many images may be inside at once: what the workers have in work and in hand, and as many in preparation. */
+function widthOf(catalog: Catalog, config: Config): number {
+  const model = catalog.find();
+  const [provider] = planLoad(model, config).providers;
+  return Math.max(MIN_INSIDE, 2 * config.workers * batchSize(model.manifest, provider!));
+}
+
+export function createPipeline(catalog: Catalog, config: Config): Pipeline {
+  const queue = createFairQueue(widthOf(catalog, config), config.limits.maxQueue);
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
 

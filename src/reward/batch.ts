@@ -1,7 +1,8 @@
 /**
  * 6 batch: continuous batching over a pool of worker threads.
  *
- * An idle worker takes what waits, up to `maxBatch`, at once; while it is busy, items gather. No timer.
+ * A worker takes what waits, up to `maxBatch`, at once; while it is busy, items gather. No timer. Each worker has one
+ * batch in work and one in hand, so that it never waits for the main thread.
  * A batch that fails is run again item by item, so that only the bad item fails. A worker that dies is
  * replaced, and its batch run again item by item; an item that kills a worker alone fails.
  */
@@ -32,14 +33,17 @@ interface Job {
 
 interface Slot {
   worker: Worker;
-  /** The batch in work; empty when idle. */
-  jobs: Job[];
-  startedAt: number;
+  /** Batches sent and not answered, oldest first. */
+  batches: Job[][];
 }
+
+/** One batch in work, one in hand. */
+const BATCHES_A_WORKER = 2;
 
 export interface BatcherOptions {
   spec: SessionSpec;
-  maxBatch: number;
+  /** Most items of a batch on the provider that was loaded. */
+  maxBatch: (provider: string) => number;
   workers: number;
 }
 
@@ -97,7 +101,7 @@ class Pool implements Batcher {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const waiting = [...this.#queue, ...this.#slots.flatMap((slot) => slot.jobs)];
+    const waiting = [...this.#queue, ...this.#slots.flatMap((slot) => slot.batches.flat())];
     this.#queue = [];
     for (const job of waiting) this.#settle(job, () => job.reject(fail('DRAINING', {})));
     await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
@@ -105,7 +109,7 @@ class Pool implements Batcher {
 
   async #spawn(): Promise<Slot> {
     const worker = new Worker(WORKER, { workerData: this.#options.spec });
-    const slot: Slot = { worker, jobs: [], startedAt: 0 };
+    const slot: Slot = { worker, batches: [] };
     const first = await firstReply(worker);
     if (first.type === 'unloadable') throw this.#unloadable(first);
     if (first.type === 'ready') [this.provider, this.notes] = [first.provider, first.notes];
@@ -121,23 +125,24 @@ class Pool implements Batcher {
     return fail('MODEL_LOAD_FAILED', { scorer, reason: reply.reason });
   }
 
+  /** Idle workers first, so that two of them never leave one with two batches and one with none. */
   #dispatch(): void {
-    for (const slot of this.#slots) {
-      if (this.#queue.length === 0) return;
-      if (slot.jobs.length === 0) this.#send(slot, this.#take());
-    }
+    for (let depth = 0; depth < BATCHES_A_WORKER; depth++)
+      for (const slot of this.#slots) {
+        if (this.#queue.length === 0) return;
+        if (slot.batches.length === depth) this.#send(slot, this.#take());
+      }
   }
 
   /** The next batch: from the front, up to `maxBatch`; an item that must run alone comes alone. */
   #take(): Job[] {
-    const size = this.#queue[0]!.alone ? 1 : this.#options.maxBatch;
+    const size = this.#queue[0]!.alone ? 1 : this.#options.maxBatch(this.provider);
     const stop = this.#queue.findIndex((job, i) => i > 0 && job.alone);
     return this.#queue.splice(0, stop < 0 ? size : Math.min(size, stop));
   }
 
   #send(slot: Slot, jobs: Job[]): void {
-    slot.jobs = jobs;
-    slot.startedAt = performance.now();
+    slot.batches.push(jobs);
     const names = Object.keys(jobs[0]!.feeds);
     const message: BatchMessage = {
       feeds: Object.fromEntries(names.map((name) => [name, jobs.map((job) => job.feeds[name]!)])),
@@ -146,14 +151,13 @@ class Pool implements Batcher {
   }
 
   #finish(slot: Slot, reply: WorkerReply): void {
-    const jobs = slot.jobs;
-    slot.jobs = [];
-    if (reply.type === 'done') this.#deliver(slot, jobs, reply);
+    const jobs = slot.batches.shift() ?? [];
+    if (reply.type === 'done') this.#deliver(jobs, reply);
     else if (reply.type === 'failed') this.#retry(jobs, reply.reason);
     this.#dispatch();
   }
 
-  #deliver(slot: Slot, jobs: Job[], reply: Extract<WorkerReply, { type: 'done' }>): void {
+  #deliver(jobs: Job[], reply: Extract<WorkerReply, { type: 'done' }>): void {
     const outputs = Object.entries(reply.outputs);
     const short = outputs.find(([, tensor]) => tensor.dims[0] !== jobs.length);
     if (short) {
@@ -162,7 +166,7 @@ class Pool implements Batcher {
     }
     jobs.forEach((job, i) => {
       const rows = Object.fromEntries(outputs.map(([name, tensor]) => [name, row(tensor, i)]));
-      const queueMs = slot.startedAt - job.enqueuedAt;
+      const queueMs = Math.max(0, performance.now() - job.enqueuedAt - reply.inferMs);
       this.#settle(job, () => job.resolve({ outputs: rows, queueMs, inferMs: reply.inferMs }));
     });
   }
@@ -183,7 +187,9 @@ class Pool implements Batcher {
     const at = this.#slots.indexOf(slot);
     if (this.#closed || at < 0) return;
     this.#slots.splice(at, 1);
-    this.#retry(slot.jobs, reason);
+    const [inWork = [], ...inHand] = slot.batches;
+    this.#queue.unshift(...inHand.flat().filter((job) => !job.settled));
+    this.#retry(inWork, reason);
     this.#spawn().then(
       (fresh) => {
         this.#slots.push(fresh);

@@ -81,7 +81,12 @@ export const manifestSchema = z
     reward: z.strictObject({
       weights: z.record(z.string(), z.number().min(0)).describe('weight of each aspect in the reward'),
     }),
-    maxBatch: z.int().min(1),
+    maxBatch: z.int().min(1).describe('most images in one run'),
+    cpuMaxBatch: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('the same on the CPU, where small batches keep to the caches'),
     calibration: fileName,
     golden: fileName,
     card: fileName,

@@ -72,6 +72,10 @@ export function planLoad({ folder, manifest }: ModelFolder, options: ScorerOptio
   return { variant, gpuVariant, ...chooseProviders(options.providers) };
 }
 
+/** Most images of one run on a provider. */
+export const batchSize = (manifest: Manifest, provider: string): number =>
+  (provider === 'cpu' ? manifest.cpuMaxBatch : undefined) ?? manifest.maxBatch;
+
 /** Which weights and calibration a variant uses. */
 export function stampOf({ manifest }: ModelFolder, variant: string): ScorerStamp {
   const calibration = `sha256:${manifest.files[manifest.calibration]!.sha256}`;
@@ -129,7 +133,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
       providers: plan.providers,
       threads: options.threads,
     },
-    maxBatch: manifest.maxBatch,
+    maxBatch: (provider) => batchSize(manifest, provider),
     workers: options.workers,
   });
   const scorer = new LoadedScorer(model, plan, calibration, encode, batcher);
