@@ -52,6 +52,7 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
     },
     notReady,
     load: () => pipeline.load(),
+    recording: () => store.status(),
   };
 }
 

@@ -199,4 +199,6 @@ export interface Service {
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */
   load(): { waiting: number; running: number };
+  /** Verdicts written to the history and lost since the start, and whether it works now. */
+  recording(): { recorded: number; dropped: number; state: 'ok' | 'degraded' | 'off' };
 }

@@ -1,4 +1,5 @@
 /** The daemon end to end: the real command, real sockets, a real graph, a real database. */
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
@@ -45,6 +46,19 @@ describe('the daemon', () => {
     expect(history.entries).toHaveLength(3);
     const kept = history.entries.find((e: { result: { id: string } }) => e.result.id === 'x');
     expect(kept.result).toEqual(scored.body.results[0]);
+    expect(await stop()).toBe(0);
+  });
+
+  it('goes on scoring when the history cannot be written, and says so', async () => {
+    const folder = tempFolder();
+    writeFileSync(join(folder, 'data'), 'a file where the folder should be');
+    const { url, stop } = await serve(flags(folder));
+    const { body } = await post(`${url}/v1/score`, { items: [{ image: await image() }] });
+    expect(body.results[0].error).toBeNull();
+    const history = await fetch(`${url}/v1/history`);
+    expect([history.status, history.headers.has('retry-after')]).toEqual([503, true]);
+    expect(((await history.json()) as Json).error.code).toBe('STORE_UNAVAILABLE');
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^assay_history_ok 0$/m);
     expect(await stop()).toBe(0);
   });
 

@@ -96,6 +96,11 @@ function addGauges(registry: Registry, service: Service, version: string): void 
   gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
   gauge('assay_queue_running', 'Images in work', () => service.load().running);
   gauge('assay_ready', '1 when the default scorer is loaded and warm', () => (service.notReady() ? 0 : 1));
+  gauge('assay_history_recorded', 'Verdicts written to the history', () => service.recording().recorded);
+  gauge('assay_history_dropped', 'Verdicts that could not be written', () => service.recording().dropped);
+  gauge('assay_history_ok', '1 when the history takes verdicts, or is switched off', () =>
+    service.recording().state === 'degraded' ? 0 : 1,
+  );
   gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
   gauge('process_start_time_seconds', 'Unix time of the start', () => performance.timeOrigin / 1000);
   gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);

@@ -142,6 +142,7 @@ export function createFakeService(): FakeService {
     },
     notReady: () => fake.unready,
     load: () => ({ waiting: 3, running: 2 }),
+    recording: () => ({ recorded: 7, dropped: 1, state: 'degraded' }),
     publish(result, client) {
       for (const listener of listeners) listener(result, client);
     },
