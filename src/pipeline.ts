@@ -15,7 +15,7 @@ import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
 import type { ImageInput, RankResult, ScoreItem, ScoreRequest, ScoreResult, Timings } from './types.ts';
 
 export interface Pipeline {
-  /** Scores a request; one bad item fails alone. @throws UNKNOWN_SCORER and what loading a scorer throws */
+  /** Scores a request; one bad item fails alone. @throws BUSY, UNKNOWN_SCORER and what loading a scorer throws */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   /** Scores the images of one prompt and orders them by reward, best first. */
   rank(request: ScoreRequest): Promise<RankResult>;
@@ -89,6 +89,7 @@ export function createPipeline(catalog: Catalog, config: Config): Pipeline {
 
   async function score({ items, scorer: id, client, signal }: ScoreRequest): Promise<ScoreResult[]> {
     const scorer = await catalog.open(id);
+    queue.checkRoom(items.length);
     return Promise.all(items.map((item) => scoreItem(item, scorer, client, signal)));
   }
 

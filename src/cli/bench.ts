@@ -17,7 +17,16 @@ import type { SessionSpec } from '../reward/tensor.ts';
 import { type ScorerFlags, usage } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
 
-const STARTS = 3;
+/** How much is measured. */
+interface Effort {
+  starts: number;
+  latencyCount: number;
+  throughputMs: number;
+  imagesPerClient: number;
+}
+
+const FULL: Effort = { starts: 3, latencyCount: 60, throughputMs: 3000, imagesPerClient: 64 };
+const QUICK: Effort = { starts: 1, latencyCount: 15, throughputMs: 400, imagesPerClient: 8 };
 
 const report = (what: string): void =>
   void (process.stderr.isTTY && process.stderr.write(`measuring ${what} …\n`));
@@ -39,9 +48,12 @@ async function rawSession(model: ModelFolder, config: Config): Promise<RawSessio
   return openRawSession(sessionSpec(model, config), { name: image.input, size: image.width });
 }
 
-async function measureStartup(flags: string[]): Promise<{ readyMs: number; allMs: number[] }> {
+async function measureStartup(
+  flags: string[],
+  starts: number,
+): Promise<{ readyMs: number; allMs: number[] }> {
   const times: number[] = [];
-  for (let i = 0; i < STARTS; i++) {
+  for (let i = 0; i < starts; i++) {
     const daemon = await startDaemonUnderTest(flags);
     times.push(round(daemon.readyMs, 0));
     await daemon.stop();
@@ -63,11 +75,12 @@ function serveFlags(flags: ScorerFlags, config: Config, dataDir: string): string
   return pairs.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
 }
 
-async function measureAll(flags: ScorerFlags, config: Config, dataDir: string) {
+async function measureAll(flags: ScorerFlags, config: Config, dataDir: string, effort: Effort) {
   const model = catalogOf(config).find();
+  const { id, version, maxBatch } = model.manifest;
   const daemonFlags = serveFlags(flags, config, dataDir);
   report('start-up');
-  const startup = await measureStartup(daemonFlags);
+  const startup = await measureStartup(daemonFlags, effort.starts);
   report('batch invariance');
   const invariance = await measureInvariance(model, config);
   const raw = await rawSession(model, config);
@@ -75,13 +88,15 @@ async function measureAll(flags: ScorerFlags, config: Config, dataDir: string) {
   try {
     const idleMb = round(await daemon.rssMb(), 0);
     report('latency');
-    const latency = await measureLatency(daemon.url);
+    const latency = await measureLatency(daemon.url, 1024, effort.latencyCount);
     report('throughput');
-    const throughput = await measureThroughput(daemon.url, raw, { maxBatch: model.manifest.maxBatch });
-    report('32 clients at once');
-    const crowd = await measureCrowd(daemon);
+    const throughput = await measureThroughput(daemon.url, raw, {
+      maxBatch,
+      durationMs: effort.throughputMs,
+    });
+    report('many clients at once');
+    const crowd = await measureCrowd(daemon, 32, effort.imagesPerClient);
     const memory = { rssMb: idleMb, afterMb: round(await daemon.rssMb(), 0) };
-    const { id, version } = model.manifest;
     const scorer = { id, version, threads: config.threads };
     return { scorer, throughput, latency, startup, memory, crowd, invariance };
   } finally {
@@ -122,11 +137,11 @@ function print({ scorer, throughput, latency, startup, memory, crowd, invariance
     process.stdout.write(`${name.padEnd(15)} ${value.padEnd(26)} ${note}\n`);
 }
 
-export async function bench(flags: ScorerFlags & { json?: boolean }): Promise<number> {
+export async function bench(flags: ScorerFlags & { json?: boolean; quick?: boolean }): Promise<number> {
   const config = configOf(flags);
   const dataDir = mkdtempSync(join(tmpdir(), 'assay-bench-'));
   try {
-    const figures = await measureAll(flags, config, dataDir);
+    const figures = await measureAll(flags, config, dataDir, flags.quick ? QUICK : FULL);
     if (flags.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);
     return EXIT.ok;

@@ -81,6 +81,7 @@ function benchCommand(exit: (code: number) => void): Command {
       'Throughput and latency of the daemon against the bare model, start-up time, memory, batch invariance.',
     )
     .option('--json', 'print JSON')
+    .option('--quick', 'a rough look, in seconds instead of a minute')
     .action(async (options) => exit(await (await import('./bench.ts')).bench(options)));
 }
 

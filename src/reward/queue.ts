@@ -12,11 +12,9 @@ interface Ticket {
 }
 
 export interface FairQueue {
-  /**
-   * Waits for a place. The returned function gives it back and must be called once.
-   *
-   * @throws BUSY when `maxWaiting` images wait already, or the signal's reason
-   */
+  /** Refuses a request as a whole rather than in parts. @throws BUSY when `count` more would be too many */
+  checkRoom(count: number): void;
+  /** Waits for a place; what it returns gives the place back. @throws the signal's reason */
   enter(client: string, signal: AbortSignal): Promise<() => void>;
   readonly waiting: number;
   readonly running: number;
@@ -62,9 +60,12 @@ export function createFairQueue(width: number, maxWaiting: number): FairQueue {
   };
 
   return {
+    checkRoom(count) {
+      if (waiting + count > Math.max(0, width - running) + maxWaiting)
+        throw fail('BUSY', { waiting }, { retryAfterMs: RETRY_AFTER_MS });
+    },
     async enter(client, signal) {
       signal.throwIfAborted();
-      if (waiting >= maxWaiting) throw fail('BUSY', { waiting }, { retryAfterMs: RETRY_AFTER_MS });
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const ticket: Ticket = { admit: resolve };
       const onAbort = () => {

@@ -175,17 +175,19 @@ describe('pipeline', () => {
     const slow = (id: string): ScoreItem => ({ id, source: null, prompt: null, fetch: () => gate.promise });
     const controller = new AbortController();
     const running = pipeline.score(request(Array.from({ length: 16 }, (_, i) => slow(`r${i}`))));
+    await expect.poll(() => pipeline.load().running).toBe(16);
     const waiting = pipeline.score(
       request(
-        Array.from({ length: 6 }, (_, i) => slow(`w${i}`)),
+        Array.from({ length: 3 }, (_, i) => slow(`w${i}`)),
         controller.signal,
       ),
     );
-    await expect.poll(() => pipeline.load().waiting).toBe(4);
+    await expect.poll(() => pipeline.load().waiting).toBe(3);
+    await expect(pipeline.score(request([slow('x'), slow('y')]))).rejects.toMatchObject({
+      ...{ code: 'BUSY', message: 'the queue is full (3 images wait)', retryAfterMs: 1000 },
+    });
     controller.abort();
-    const codes = (await waiting).map((r) => r.error!.code);
-    expect(codes.filter((c) => c === 'BUSY')).toHaveLength(2);
-    expect(codes.filter((c) => c === 'CANCELLED')).toHaveLength(4);
+    expect((await waiting).map((r) => r.error!.code)).toEqual(Array(3).fill('CANCELLED'));
     gate.resolve(rawInput(picture(32, 32)));
     expect((await running).every((r) => r.error === null)).toBe(true);
     expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
