@@ -88,7 +88,7 @@ export async function startDaemon(options: {
 }): Promise<Daemon> {
   const { config, catalog, version } = options;
   const log = createLog(config.logLevel);
-  const pipeline = createPipeline(catalog, config);
+  const pipeline = createPipeline(catalog, config, log);
   const { ready, notReady } = warmUp(catalog, log);
   const store = config.history
     ? openStore({ dataDir: config.dataDir, log })

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
+import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
@@ -23,7 +24,17 @@ export interface Pipeline {
 }
 
 /** What does not depend on who asks: kept for identical requests. */
-type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'aspects' | 'reward'>;
+type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward'> & {
+  aspects: NonNullable<ScoreResult['aspects']>;
+};
+
+/** One image on its way. */
+interface Work {
+  item: ScoreItem;
+  scorer: Scorer;
+  signal: AbortSignal;
+  timings: Timings;
+}
 
 /** Images inside at least: enough to keep the decoding threads busy. */
 const MIN_INSIDE = 8;
@@ -35,62 +46,65 @@ function widthOf(catalog: Catalog, config: Config): number {
   return Math.max(MIN_INSIDE, 2 * config.workers * batchSize(model.manifest, provider!));
 }
 
-export function createPipeline(catalog: Catalog, config: Config): Pipeline {
+/** @param log told of faults that are ours, with their cause */
+export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log, 'error'>): Pipeline {
   const queue = createFairQueue(widthOf(catalog, config), config.limits.maxQueue);
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
 
-  async function examine(
-    item: ScoreItem,
-    image: ImageInput,
-    scorer: Scorer,
-    signal: AbortSignal,
-    timings: Timings,
-  ) {
+  async function examine(work: Work, image: ImageInput): Promise<Finding> {
+    const { item, scorer, signal, timings } = work;
     const start = performance.now();
-    const pixels = await decode(image, { ...config.limits, background: config.background }); //     3 decode
-    const guards = inspect(pixels, scorer.manifest.image); //                                       4 guard
+    // 3 decode
+    const pixels = await decode(image, { ...config.limits, background: config.background });
+    // 4 guard
+    const guards = inspect(pixels, scorer.manifest.image);
     timings.decodeMs = performance.now() - start;
-    const judged = await scorer.judge(pixels, item.prompt, signal); //                              5-8 prepare … calibrate
-    timings.queueMs = judged.queueMs;
-    timings.inferMs = judged.inferMs;
-    const reward = guards.length > 0 ? null : judged.reward;
-    return { width: pixels.width, height: pixels.height, guards, aspects: judged.aspects, reward };
+    // 5 prepare, 6 batch, 7 infer, 8 calibrate
+    const { aspects, reward, queueMs, inferMs } = await scorer.judge(pixels, item.prompt, signal);
+    timings.queueMs += queueMs;
+    timings.inferMs = inferMs;
+    const { width, height } = pixels;
+    return { width, height, guards, aspects, reward: guards.length > 0 ? null : reward };
   }
 
-  async function scoreItem(
-    item: ScoreItem,
-    scorer: Scorer,
-    client: string,
-    signal: AbortSignal,
-  ): Promise<ScoreResult> {
+  async function verdict(work: Work, result: ScoreResult): Promise<void> {
+    const { item, scorer, signal } = work;
+    // 2 fetch
+    const image = await item.fetch(signal);
+    result.sha256 = hash('sha256', image.bytes);
+    const key = cacheKey(result.sha256, image, item, scorer);
+    const finding = cache?.get(key) ?? (await examine(work, image));
+    cache?.set(key, finding);
+    // 9 decide
+    Object.assign(result, finding, decide(finding, config.policy));
+  }
+
+  async function scoreItem(item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> {
     const start = performance.now();
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
     const result = emptyResult(item, scorer);
     let leave = () => {};
     try {
-      leave = await queue.enter(client, signal);
-      const image = await item.fetch(signal); //                                                    2 fetch
-      result.sha256 = hash('sha256', image.bytes);
-      const key = cacheKey(result.sha256, image, item, scorer);
-      const finding = cache?.get(key) ?? (await examine(item, image, scorer, signal, timings));
-      cache?.set(key, finding);
-      Object.assign(result, finding, decide({ ...finding, aspects: finding.aspects! }, config.policy)); // 9 decide
+      leave = await queue.enter(request.client, request.signal);
+      timings.queueMs = performance.now() - start;
+      await verdict({ item, scorer, signal: request.signal, timings }, result);
       timings.totalMs = performance.now() - start;
       result.timings = timings;
-    } catch (error) {
-      const { code, message } = toAssayError(error);
-      result.error = { code, message };
+    } catch (thrown) {
+      const error = toAssayError(thrown);
+      if (error.kind === 'internal') log?.error({ err: error, id: item.id }, 'an image failed');
+      result.error = { code: error.code, message: error.message };
     } finally {
       leave();
     }
     return result;
   }
 
-  async function score({ items, scorer: id, client, signal }: ScoreRequest): Promise<ScoreResult[]> {
-    const scorer = await catalog.open(id);
-    queue.checkRoom(items.length);
-    return Promise.all(items.map((item) => scoreItem(item, scorer, client, signal)));
+  async function score(request: ScoreRequest): Promise<ScoreResult[]> {
+    const scorer = await catalog.open(request.scorer);
+    queue.checkRoom(request.items.length);
+    return Promise.all(request.items.map((item) => scoreItem(item, scorer, request)));
   }
 
   return {

@@ -89,8 +89,11 @@ export interface ScorerStamp {
 
 /** Milliseconds spent on one item. */
 export interface Timings {
+  /** Decoding and guards. */
   decodeMs: number;
+  /** Waiting for its turn and for its batch. */
   queueMs: number;
+  /** The batch that the image was part of. */
   inferMs: number;
   totalMs: number;
 }
