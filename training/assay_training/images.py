@@ -44,7 +44,7 @@ def degrade(image: Image.Image, kind: str, strength: float, rng: np.random.Gener
 
 
 def vary(image: Image.Image, side: int, rng: np.random.Generator) -> np.ndarray:
-    """uint8 [side, side, 3]: a random part (60 to 100 % of the area) with slightly other colours, maybe mirrored.
+    """uint8 [side, side, 3]: a random part (60 to 100 % of the area), colours changed a bit, maybe mirrored.
 
     Changes that hardly alter how good an image looks, so the copy keeps its rating.
     """

@@ -1,4 +1,4 @@
-"""Writes a trained net as ONNX: uint8 [N, 320, 320, 3] in, quality [N, 2] = (mean, spread) in MOS units out."""
+"""Writes a trained net as ONNX: uint8 [N, 320, 320, 3] in, quality [N, 2] = (mean, spread) out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import torch
 
 from assay_training.graph import Graph
 from assay_training.lite.model import ASPECTS, POOLED, SIDE, Block, LiteNet, SameConv, same_padding
+from assay_training.quantise import match_mean, quantise
 
 FLOAT_CONVOLUTIONS = ("stem", "block0.depthwise", "block0.project")  # too few bits for the first layers
+
+
+def int8(source: Path, target: Path, images: list[np.ndarray]) -> float:
+    """Quantises an exported graph, calibrated on uint8 images [1, 320, 320, 3]; returns the mean shift."""
+    names = [name for name, _ in named_convolutions(LiteNet()) if not name.endswith("depthwise")]
+    dense = [f"{name}.weight" for name in names if name not in FLOAT_CONVOLUTIONS]
+    quantise(source, target, "image", images, FLOAT_CONVOLUTIONS, dense)
+    return match_mean(source, target, "image", "quality.bias", images)
 
 
 def export(net: LiteNet, path: Path, aspects: tuple[str, ...] = ("quality",)) -> None:

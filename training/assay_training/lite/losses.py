@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MARGIN = 0.1  # by how much a heavier degradation should score lower
-SOFTNESS = 0.25
 
 
 def rank_loss(predicted: Tensor, target: Tensor, same: Tensor, same_weight: float) -> Tensor:
@@ -27,10 +26,10 @@ def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def order_loss(better: Tensor, worse: Tensor) -> Tensor:
-    """Soft hinge: each `better` [K] should exceed its `worse` [K] by at least MARGIN."""
-    return (F.softplus((worse - better + MARGIN) / SOFTNESS) * SOFTNESS).mean()
+    """Hinge: no pull once each `better` [K] exceeds its `worse` [K] by MARGIN."""
+    return F.relu(worse - better + MARGIN).mean()
 
 
 def laplace_loss(residual: Tensor, spread: Tensor) -> Tensor:
-    """Negative log likelihood of residuals under Laplace distributions of scale `spread`, up to a constant."""
+    """Negative log likelihood, up to a constant, of Laplace distributed residuals of scale `spread`."""
     return (spread.log() + residual.abs() / spread).mean()

@@ -36,7 +36,7 @@ ASPECTS = ("quality", "alignment")
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """(before, after) zeros along one axis, as TensorFlow pads: the output has ceil(size / stride) entries."""
+    """(before, after) zeros along one axis as TensorFlow pads: the output has ceil(size / stride) entries."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

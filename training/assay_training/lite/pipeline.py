@@ -1,4 +1,4 @@
-"""The stages from a data folder to the shipped model folder; each one resumes from what it finds in the work folder."""
+"""The stages from a data folder to the shipped model folder; each resumes from the work folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from assay_training.lite.cache import Cache, build_cache, open_cache
 from assay_training.lite.card import write_card
 from assay_training.lite.config import Config
 from assay_training.lite.evaluate import evaluate
-from assay_training.lite.export import FLOAT_CONVOLUTIONS, export
+from assay_training.lite.export import export, int8
 from assay_training.lite.package import package
 from assay_training.lite.score import Scores, score_all
 from assay_training.lite.train import load_net, train
-from assay_training.quantise import quantise
 from assay_training.report import print_results
 from assay_training.verify import verify
 
@@ -52,7 +51,7 @@ def run(paths: Paths, stages: Iterable[str], workers: int, families: bool) -> No
 
 
 def job_rows(ratings: Ratings, families: bool) -> dict[str, np.ndarray]:
-    """Training rows of each net by name: one per fold, one on everything, and on demand one without each family."""
+    """Training rows of each net by name: per fold, on everything, and on demand without each family."""
     jobs = {f"fold{fold}": np.flatnonzero(ratings.fold != fold) for fold in range(FOLDS)}
     jobs["full"] = np.arange(len(ratings))
     if families:
@@ -124,9 +123,9 @@ def _export_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> 
     folder, cache = paths.work / name, _open(paths)
     export(load_net(folder / "net.pt"), folder / "fp32.onnx")
     chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_IMAGES, len(rows)), replace=False)
-    images = (cache.pixels[row][None] for row in np.sort(chosen))
-    quantise(folder / "fp32.onnx", folder / "int8.onnx", "image", images, FLOAT_CONVOLUTIONS)
-    print(f"export: {name}", flush=True)
+    images = [np.array(cache.pixels[row][None]) for row in np.sort(chosen)]
+    shift = int8(folder / "fp32.onnx", folder / "int8.onnx", images)
+    print(f"export: {name}, int8 mean corrected by {shift:.3f}", flush=True)
 
 
 def _open(paths: Paths) -> Cache:

@@ -181,8 +181,8 @@ class _Run:
     def _crops(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
         """Random crops of the batch, then of degraded copies of its first images (weak, then strong).
 
-        The first images are taken as they are and share the crop with their copies. Early statistics are those
-        of the whole view.
+        The first images are taken as they are and share the crop with their copies. Early statistics are
+        those of the whole view.
         """
         side = int(self.rng.choice(self.config.crops))
         corners = self.rng.integers(0, 40 - side + 1, (len(batch), 2))
@@ -266,7 +266,7 @@ def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path,
 def _description_head(
     rows: np.ndarray, ratings: Ratings, cache: Cache, config: Config
 ) -> tuple[torch.nn.Linear, Tensor]:
-    """A linear layer from features to description vectors, which exists only during training, and its targets."""
+    """A linear layer from features to description vectors, used only during training, and its targets."""
     if not config.text:
         return torch.nn.Linear(1, 1), torch.zeros(len(ratings), 1)
     vectors = description_vectors(ratings, rows, config.text_size)

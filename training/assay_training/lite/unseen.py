@@ -14,7 +14,7 @@ from assay_training.ridge import ridge
 
 
 def unseen_frozen(ratings: Ratings, cache: Cache, strength: float) -> dict:
-    """Ridge regression on features of the ImageNet backbone: what the net starts from, not what is shipped."""
+    """Ridge regression on features of the ImageNet backbone: what the net starts from, not what ships."""
     family, predicted, targets = ratings.family(), np.empty(len(ratings)), ratings.targets()
     for name in FAMILIES:
         test = family == name
