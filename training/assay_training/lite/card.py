@@ -197,5 +197,5 @@ def _text_note(config: Config) -> str:
 def _unseen(results: dict) -> tuple[str, dict]:
     tuned = results["unseen"]["tuned"]
     if tuned:
-        return "the shipped recipe, retrained without each family", tuned
+        return f"the same recipe, {tuned['epochs']} epochs, without each family", tuned
     return "ridge regression on the untuned backbone, not the shipped net", results["unseen"]["frozen"]
