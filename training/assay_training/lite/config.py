@@ -25,6 +25,5 @@ class Config:
     rank: float = 0.5  # weights of the loss terms, the Huber term being 1
     plcc: float = 0.5
     order: float = 0.5
-    spread: float = 0.2
     text: float = 0.3  # predicting the images' written descriptions
     text_size: int = 32  # length of the description vectors

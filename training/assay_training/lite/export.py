@@ -140,5 +140,5 @@ def _heads(graph: Graph, features: str, net: LiteNet, aspect: str) -> None:
     zero, one, two = (graph.constant(np.array([value], np.int64)) for value in (0, 1, 2))
     mean = graph.node("Slice", raw, zero, one, one)
     spread = graph.node("Softplus", graph.node("Slice", raw, one, two, one))
-    floor = graph.constant(np.array(0.05, np.float32))
+    floor = graph.constant(np.array(LiteNet.FLOOR, np.float32))
     graph.node("Concat", mean, graph.node("Add", spread, floor), axis=1, name=aspect)

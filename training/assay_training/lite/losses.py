@@ -24,8 +24,3 @@ def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
 def order_loss(better: Tensor, worse: Tensor) -> Tensor:
     """Hinge: no pull once each `better` [K] exceeds its `worse` [K] by MARGIN."""
     return F.relu(worse - better + MARGIN).mean()
-
-
-def laplace_loss(residual: Tensor, spread: Tensor) -> Tensor:
-    """Negative log likelihood, up to a constant, of Laplace distributed residuals of scale `spread`."""
-    return (spread.log() + residual.abs() / spread).mean()

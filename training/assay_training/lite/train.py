@@ -20,7 +20,7 @@ from assay_training.data import Ratings
 from assay_training.descriptions import description_vectors
 from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, WEAK, Cache
 from assay_training.lite.config import Config
-from assay_training.lite.losses import laplace_loss, order_loss, plcc_loss, rank_loss
+from assay_training.lite.losses import order_loss, plcc_loss, rank_loss
 from assay_training.lite.model import FROZEN, LiteNet
 from assay_training.metrics import srcc
 from assay_training.ridge import ridge
@@ -50,12 +50,15 @@ def train(
         losses = run.train_epoch()
         run.save(folder / "checkpoint.pt")
         message = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        print(f"{folder.name} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True)
+        print(
+            f"{_label(folder)} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True
+        )
         if len(held_out) and (run.epoch % 4 == 0 or run.epoch == config.epochs):
             means, _ = predict(run.average, cache, held_out)
             found = [srcc(means[:, k], ratings.targets()[held_out, k]) for k in (0, 1)]
             print(
-                f"{folder.name} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}", flush=True
+                f"{_label(folder)} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
+                flush=True,
             )
     _write({"net": run.average.state_dict(), "config": asdict(config), "seconds": run.seconds}, final)
     return load_net(final)
@@ -78,6 +81,19 @@ def predict(net: LiteNet, cache: Cache, rows: np.ndarray, view: int = PLAIN) -> 
             outputs.append(net.from_early(early, torch.from_numpy(cache.stats[part, view])))
     means, spreads = (torch.cat(part).numpy() for part in zip(*outputs, strict=True))
     return means, spreads
+
+
+def average_nets(paths: list[Path], target: Path) -> None:
+    """Averages nets that started alike and differ in seed ("model soup", Wortsman et al., 2203.05482)."""
+    states = [torch.load(path, weights_only=True) for path in paths]
+    mean = {name: torch.stack([state["net"][name] for state in states]).mean(0) for name in states[0]["net"]}
+    seconds = sum(state["seconds"] for state in states)
+    _write({"net": mean, "config": states[0]["config"], "seconds": seconds}, target)
+
+
+def replace_weights(path: Path, net: LiteNet) -> None:
+    """Stores other weights in a net.pt file."""
+    _write(torch.load(path, weights_only=True) | {"net": net.state_dict()}, path)
 
 
 class _Run:
@@ -118,8 +134,8 @@ class _Run:
         early, stats = self._crops(batch)
         target, texts = self.targets[batch] / self.unit, self.texts[batch]
         features = self.net.features(early, stats)
-        means, spreads = (values / self.unit for values in self.net.heads(features))
-        terms = self._terms(means[:count], spreads[:count], target, torch.from_numpy(batch))
+        means = self.net.mean(features) / self.unit
+        terms = self._terms(means[:count], target)
         if config.text:
             terms["text"] = F.mse_loss(self.describe(features[:count]), texts)
         if config.degraded:
@@ -130,7 +146,6 @@ class _Run:
             "rank": config.rank,
             "plcc": config.plcc,
             "order": config.order,
-            "nll": config.spread,
             "text": config.text,
         }
         loss = sum(weights[name] * value for name, value in terms.items())
@@ -138,20 +153,18 @@ class _Run:
             group["lr"] = self._rate()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        scored = (value for name, value in self.net.named_parameters() if not name.startswith("spread"))
-        torch.nn.utils.clip_grad_norm_(scored, config.clip)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
         self.optimizer.step()
         self.step += 1
         self._update_average()
         return {name: value.item() for name, value in terms.items()}
 
-    def _terms(self, means: Tensor, spreads: Tensor, target: Tensor, batch: Tensor) -> dict[str, Tensor]:
-        """The loss terms of the plain images: means, spreads and target [N, 2] in loss units."""
+    def _terms(self, means: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The loss terms of the plain images: means and target [N, 2] in loss units."""
         return {
             "huber": F.huber_loss(means, target, delta=self.config.huber) * means.shape[1],
             "rank": sum(rank_loss(means[:, k], target[:, k]) for k in range(means.shape[1])),
             "plcc": sum(plcc_loss(means[:, k], target[:, k]) for k in range(means.shape[1])),
-            "nll": laplace_loss(target - means.detach(), spreads),
         }
 
     def _crops(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -214,11 +227,11 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["numpy"]
         torch.set_rng_state(state["torch"])
-        print(f"{path.parent.name}: continues after epoch {self.epoch}", flush=True)
+        print(f"{_label(path.parent)}: continues after epoch {self.epoch}", flush=True)
 
 
 def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path, strength: float) -> LiteNet:
-    """ImageNet backbone with the frozen half fixed, and heads from ridge regression on `rows`."""
+    """ImageNet backbone with the frozen half fixed, and the means from ridge regression on `rows`."""
     net = LiteNet()
     net.backbone.load_tflite(weights)
     net = net.to(memory_format=torch.channels_last)
@@ -226,16 +239,12 @@ def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path,
         part.requires_grad_(False)
     targets = ratings.targets()[rows]
     fit = ridge(cache.frozen[rows], targets, strength)
-    residual = targets - fit.predict(cache.frozen[rows])
     with torch.no_grad():
         net.centre.copy_(torch.from_numpy(fit.centre))
         net.scale.copy_(torch.from_numpy(fit.scale))
         net.mean.weight.copy_(torch.from_numpy(fit.weight))
         net.mean.bias.copy_(torch.from_numpy(fit.bias))
-        net.spread.weight.zero_()
-        net.spread.bias.copy_(
-            torch.from_numpy(np.log(np.expm1(np.abs(residual).mean(0))))
-        )  # inverse softplus
+        net.spread.requires_grad_(False)  # fitted afterwards, see spread.py
     return net
 
 
@@ -261,6 +270,10 @@ def _groups(modules: list[torch.nn.Module], decay: float) -> list[dict]:
         {"params": [value for value in trained if value.ndim > 1], "weight_decay": decay},
         {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def _label(folder: Path) -> str:
+    return "/".join(folder.parts[-2:])
 
 
 def _write(state: dict, path: Path) -> None:
