@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     lite.add_argument("--work", type=Path, help="intermediate files, 2.2 GB; a rerun resumes (OUT/.work)")
     lite.add_argument("--results", type=Path, help="where the measured numbers go (results/lite.json)")
     lite.add_argument(
-        "--stages", help="comma-separated subset of cache,train,export,score,evaluate,package,verify"
+        "--stages", help="comma-separated subset of cache,train,spread,export,score,evaluate,package,verify"
     )
     lite.add_argument("--workers", type=int, default=2, help="nets trained side by side, one thread each (2)")
     lite.add_argument("--families", action="store_true", help="also train without each generator family")

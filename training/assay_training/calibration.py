@@ -84,7 +84,7 @@ def fit_map(mean: np.ndarray, rated: np.ndarray, limits: tuple[float, float]) ->
     """Knots of the increasing least-squares fit; two outer knots lead to the ends of the range."""
     x = np.quantile(mean, np.linspace(0.01, 0.99, KNOTS))
     steps = np.diff(x)
-    # column 0 is the height of the first knot, column j the rise between knots j-1 and j (end slopes continue)
+    # column 0 is the height of the first knot, column j the rise between knots j-1 and j
     position = (mean[:, None] - x[:-1]) / steps
     low, high = np.zeros(len(steps)), np.ones(len(steps))
     low[0], high[-1] = -np.inf, np.inf

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageFilter
 
 DEGRADATIONS = ("blur", "jpeg", "noise")
 
@@ -41,23 +41,6 @@ def degrade(image: Image.Image, kind: str, strength: float, rng: np.random.Gener
         noisy = pixels + rng.standard_normal(pixels.shape, np.float32) * strength
         return Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8))
     raise ValueError(f"unknown degradation {kind!r}, expected one of {DEGRADATIONS}")
-
-
-def vary(image: Image.Image, side: int, rng: np.random.Generator) -> np.ndarray:
-    """uint8 [side, side, 3]: a random part (60 to 100 % of the area) with slightly other colours, maybe mirrored.
-
-    Changes that hardly alter how good an image looks, so the copy keeps its rating.
-    """
-    width, height = image.size
-    share = rng.uniform(0.6, 1.0) ** 0.5
-    part = (int(width * share), int(height * share))
-    left, top = rng.integers(0, width - part[0] + 1), rng.integers(0, height - part[1] + 1)
-    box = (left, top, left + part[0], top + part[1])
-    image = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
-    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        image = enhance(image).enhance(rng.uniform(0.85, 1.15))
-    pixels = np.asarray(image)
-    return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
 def random_pair(rng: np.random.Generator) -> tuple[str, float, float]:

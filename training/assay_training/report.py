@@ -42,8 +42,8 @@ def _quality(variant: str, table: dict) -> list[str]:
     best = table["bestOf4"]
     low, high = best["gainCi"]
     text.append(
-        f"{variant} best of 4 (SD1.5): pick {best['pick']:.2f}, random {best['random']:.2f}, best {best['best']:.2f}, "
-        f"gain {best['gain']:.2f} ({low:.2f} to {high:.2f})"
+        f"{variant} best of 4 (SD1.5): pick {best['pick']:.2f}, random {best['random']:.2f}, "
+        f"best {best['best']:.2f}, gain {best['gain']:.2f} ({low:.2f} to {high:.2f})"
     )
     return text
 

@@ -37,7 +37,7 @@ class Scorer:
         }
 
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """uint8 [height, width, 3], resized as the manifest says. Raises ValueError for an unknown resize mode."""
+        """uint8 [height, width, 3], resized as the manifest says. Raises ValueError for an unknown mode."""
         if (self.image["resize"], self.image["kernel"]) != ("stretch", "cubic"):
             raise ValueError(f"image.resize: only stretch with a cubic kernel is known, found {self.image}")
         size = (self.image["width"], self.image["height"])

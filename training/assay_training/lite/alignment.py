@@ -18,7 +18,7 @@ def compare_alignment(
 ) -> dict:
     """Out-of-fold agreement with alignment ratings per candidate: SRCC pooled and within generator.
 
-    `alignment`, `quality` [N] are out-of-fold predictions; `frozen` [N, D] are features of the untrained backbone.
+    `alignment`, `quality` [N] are out-of-fold predictions; `frozen` [N, D] features of the untrained net.
     """
     words = prompt_features(ratings.prompt)
     candidates = {

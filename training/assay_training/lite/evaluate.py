@@ -52,7 +52,7 @@ def evaluate(ratings: Ratings, cache: Cache, scores: Scores, work: Path, config:
 
 
 def quality_table(ratings: Ratings, raw: np.ndarray) -> dict:
-    """Agreement of out-of-fold raw outputs [N, 2] with quality ratings, each pooled figure with its interval."""
+    """Agreement of out-of-fold raw outputs [N, 2] with quality ratings; pooled figures with intervals."""
     rated, generator, prompt = ratings.quality, ratings.generator, ratings.prompt
     found = cross_fitted(raw, rated, ratings.fold)
     score, low, high = found["score"], found["low"], found["high"]
@@ -86,7 +86,7 @@ def quality_table(ratings: Ratings, raw: np.ndarray) -> dict:
 
 
 def ladder_table(ratings: Ratings, scores: Scores, raw: np.ndarray, ladder: np.ndarray) -> dict:
-    """Share of steps (original to mild to middle to heavy) at which the calibrated score falls, and mean scores.
+    """Share of steps (original, mild, middle, heavy) at which the calibrated score falls, and mean scores.
 
     `raw` [N, 2] fits the calibration; `ladder` [R, kinds, 4, 2] are the raw outputs of degraded copies.
     """

@@ -1,4 +1,4 @@
-"""Writes a trained net as ONNX: uint8 [N, 320, 320, 3] in, quality [N, 2] = (mean, spread) in MOS units out."""
+"""Writes a trained net as ONNX: uint8 [N, 320, 320, 3] in, quality [N, 2] = (mean, spread) out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import torch
 
 from assay_training.graph import Graph
 from assay_training.lite.model import ASPECTS, POOLED, SIDE, Block, LiteNet, SameConv, same_padding
+from assay_training.quantise import match_mean, quantise
 
 FLOAT_CONVOLUTIONS = ("stem", "block0.depthwise", "block0.project")  # too few bits for the first layers
+
+
+def int8(source: Path, target: Path, images: list[np.ndarray]) -> float:
+    """Quantises an exported graph, calibrated on uint8 images [1, 320, 320, 3]; returns the mean shift."""
+    names = [name for name, _ in named_convolutions(LiteNet()) if not name.endswith("depthwise")]
+    dense = [f"{name}.weight" for name in names if name not in FLOAT_CONVOLUTIONS]
+    quantise(source, target, "image", images, FLOAT_CONVOLUTIONS, dense)
+    return match_mean(source, target, "image", "quality.bias", images)
 
 
 def export(net: LiteNet, path: Path, aspects: tuple[str, ...] = ("quality",)) -> None:
@@ -131,5 +140,5 @@ def _heads(graph: Graph, features: str, net: LiteNet, aspect: str) -> None:
     zero, one, two = (graph.constant(np.array([value], np.int64)) for value in (0, 1, 2))
     mean = graph.node("Slice", raw, zero, one, one)
     spread = graph.node("Softplus", graph.node("Slice", raw, one, two, one))
-    floor = graph.constant(np.array(0.05, np.float32))
+    floor = graph.constant(np.array(LiteNet.FLOOR, np.float32))
     graph.node("Concat", mean, graph.node("Add", spread, floor), axis=1, name=aspect)

@@ -36,7 +36,7 @@ ASPECTS = ("quality", "alignment")
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """(before, after) zeros along one axis, as TensorFlow pads: the output has ceil(size / stride) entries."""
+    """(before, after) zeros along one axis as TensorFlow pads: the output has ceil(size / stride) entries."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
@@ -138,6 +138,8 @@ def pooled(x: Tensor) -> Tensor:
 class LiteNet(nn.Module):
     """Backbone, standardisation of the statistics, and per aspect a mean and a spread, both in MOS units."""
 
+    FLOOR = 0.05  # smallest spread
+
     def __init__(self) -> None:
         super().__init__()
         self.backbone = Backbone()
@@ -162,5 +164,9 @@ class LiteNet(nn.Module):
         return self.dropout((stats - self.centre) / self.scale)
 
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [N, 3488] to means and spreads; spreads never move the backbone."""
-        return self.mean(features), F.softplus(self.spread(features.detach())) + 0.05
+        """Features [N, 3488] to means and spreads, each [N, 2]."""
+        return self.mean(features), self.spreads(features)
+
+    def spreads(self, features: Tensor) -> Tensor:
+        """Features [N, 3488] to expected absolute errors [N, 2], at least FLOOR."""
+        return F.softplus(self.spread(features)) + self.FLOOR

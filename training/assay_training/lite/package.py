@@ -20,7 +20,7 @@ VARIANTS = ("int8", "fp32")
 
 
 def package(folder: Path, nets: Path, raw: np.ndarray, rated: np.ndarray, default: str) -> None:
-    """Fills FOLDER from NETS/{int8,fp32}.onnx; the calibration is fitted to out-of-fold raw outputs [N, 2]."""
+    """Fills FOLDER from NETS/{int8,fp32}.onnx; calibration is fitted to out-of-fold raw outputs [N, 2]."""
     folder.mkdir(parents=True, exist_ok=True)
     for variant in VARIANTS:
         shutil.copyfile(nets / f"{variant}.onnx", folder / f"{ID}.{variant}.onnx")

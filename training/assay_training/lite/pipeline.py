@@ -1,4 +1,4 @@
-"""The stages from a data folder to the shipped model folder; each one resumes from what it finds in the work folder."""
+"""The stages from a data folder to the shipped model folder; each resumes from the work folder."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from assay_training.lite.cache import Cache, build_cache, open_cache
 from assay_training.lite.card import write_card
 from assay_training.lite.config import Config
 from assay_training.lite.evaluate import evaluate
-from assay_training.lite.export import FLOAT_CONVOLUTIONS, export
+from assay_training.lite.export import export, int8
 from assay_training.lite.package import package
 from assay_training.lite.score import Scores, score_all
-from assay_training.lite.train import load_net, train
-from assay_training.quantise import quantise
+from assay_training.lite.spread import features, fit_spread
+from assay_training.lite.train import average_nets, load_net, predict, replace_weights, train
 from assay_training.report import print_results
 from assay_training.verify import verify
 
 BACKBONE = "efficientnet_lite0_int8w.tflite"
+SEEDS = (0, 1)  # each net is the average of one run per seed
+FAMILY_JOBS = {f"without-{name}": name for name in FAMILIES}
+FAMILY_EPOCHS = 3  # of the nets that miss a generator family; the shipped recipe has more
 CALIBRATION_IMAGES = 200  # training images that set the int8 ranges of each net
 
 
@@ -52,11 +55,11 @@ def run(paths: Paths, stages: Iterable[str], workers: int, families: bool) -> No
 
 
 def job_rows(ratings: Ratings, families: bool) -> dict[str, np.ndarray]:
-    """Training rows of each net by name: one per fold, one on everything, and on demand one without each family."""
+    """Training rows of each net by name: per fold, on everything, and on demand without each family."""
     jobs = {f"fold{fold}": np.flatnonzero(ratings.fold != fold) for fold in range(FOLDS)}
     jobs["full"] = np.arange(len(ratings))
     if families:
-        jobs |= {f"without-{name}": np.flatnonzero(ratings.family() != name) for name in FAMILIES}
+        jobs |= {job: np.flatnonzero(ratings.family() != name) for job, name in FAMILY_JOBS.items()}
     return jobs
 
 
@@ -65,11 +68,30 @@ def _cache(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None
 
 
 def _train(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
-    _each_job(_train_job, paths, ratings, workers, families)
+    jobs = job_rows(ratings, families)
+    runs = [(name, seed) for seed in SEEDS for name in jobs if seed == SEEDS[0] or name not in FAMILY_JOBS]
+    _in_parallel(workers, _train_job, [(name, seed, jobs[name], paths, ratings) for name, seed in runs])
+    for name in jobs:
+        seeds = [seed for other, seed in runs if other == name]
+        average_nets(
+            [_run_folder(paths, name, seed) / "net.pt" for seed in seeds], paths.work / name / "net.pt"
+        )
+
+
+def _spread(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    cache, targets = _open(paths), ratings.targets()
+    errors = np.empty_like(targets)
+    for fold in range(FOLDS):
+        rows = np.flatnonzero(ratings.fold == fold)
+        net = load_net(paths.work / f"fold{fold}" / "net.pt")
+        errors[rows] = np.abs(predict(net, cache, rows)[0] - targets[rows])
+    jobs = job_rows(ratings, False)
+    _in_parallel(workers, _spread_job, [(name, rows, errors[rows], paths) for name, rows in jobs.items()])
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
-    _each_job(_export_job, paths, ratings, workers, False)
+    jobs = job_rows(ratings, False)
+    _in_parallel(workers, _export_job, [(name, rows, paths) for name, rows in jobs.items()])
 
 
 def _score(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
@@ -98,6 +120,7 @@ def _verify(paths: Paths, ratings: Ratings, workers: int, families: bool) -> Non
 STAGES: dict[str, Callable[[Paths, Ratings, int, bool], None]] = {
     "cache": _cache,
     "train": _train,
+    "spread": _spread,
     "export": _export,
     "score": _score,
     "evaluate": _evaluate,
@@ -106,27 +129,40 @@ STAGES: dict[str, Callable[[Paths, Ratings, int, bool], None]] = {
 }
 
 
-def _each_job(work: Callable, paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
-    jobs = job_rows(ratings, families)
+def _in_parallel(workers: int, work: Callable, calls: list[tuple]) -> None:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for future in [pool.submit(work, name, rows, paths, ratings) for name, rows in jobs.items()]:
+        for future in [pool.submit(work, *call) for call in calls]:
             future.result()
 
 
-def _train_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
+def _train_job(name: str, seed: int, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
     torch.set_num_threads(1)
     held_out = np.setdiff1d(np.arange(len(ratings)), rows)
-    train(rows, held_out, ratings, _open(paths), paths.backbones / BACKBONE, paths.work / name, Config())
+    config = Config(seed=seed, epochs=FAMILY_EPOCHS) if name in FAMILY_JOBS else Config(seed=seed)
+    folder = _run_folder(paths, name, seed)
+    train(rows, held_out, ratings, _open(paths), paths.backbones / BACKBONE, folder, config)
 
 
-def _export_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
+def _spread_job(name: str, rows: np.ndarray, errors: np.ndarray, paths: Paths) -> None:
+    torch.set_num_threads(1)
+    net = load_net(paths.work / name / "net.pt")
+    reached = fit_spread(net, features(net, _open(paths), rows), torch.from_numpy(errors))
+    replace_weights(paths.work / name / "net.pt", net)
+    print(f"spread: {name}, negative log likelihood {reached:.3f}", flush=True)
+
+
+def _export_job(name: str, rows: np.ndarray, paths: Paths) -> None:
     torch.set_num_threads(1)
     folder, cache = paths.work / name, _open(paths)
     export(load_net(folder / "net.pt"), folder / "fp32.onnx")
     chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_IMAGES, len(rows)), replace=False)
-    images = (cache.pixels[row][None] for row in np.sort(chosen))
-    quantise(folder / "fp32.onnx", folder / "int8.onnx", "image", images, FLOAT_CONVOLUTIONS)
-    print(f"export: {name}", flush=True)
+    images = [np.array(cache.pixels[row][None]) for row in np.sort(chosen)]
+    shift = int8(folder / "fp32.onnx", folder / "int8.onnx", images)
+    print(f"export: {name}, int8 mean corrected by {shift:.3f}", flush=True)
+
+
+def _run_folder(paths: Paths, name: str, seed: int) -> Path:
+    return paths.work / name / f"seed{seed}"
 
 
 def _open(paths: Paths) -> Cache:

@@ -1,4 +1,4 @@
-"""Scores images with exported graphs, always with a net that never saw them: the numbers that everything else uses."""
+"""Scores images with exported graphs, always with a net that never saw them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def run_ladder(path: Path, pixels: np.ndarray) -> np.ndarray:
 
 
 def ladder_pixels(ratings: Ratings, row: int) -> np.ndarray:
-    """uint8 [kinds, 4, 320, 320, 3]: each degradation at strength none, mild, middle, heavy, made at full size."""
+    """uint8 [kinds, 4, 320, 320, 3]: each degradation at none, mild, middle, heavy, made at full size."""
     image = load_rgb(ratings.path(row))
     rng = np.random.default_rng((1, int(row)))
     return np.stack(

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from assay_training.data import Ratings
 from assay_training.descriptions import description_vectors
-from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, VARIED, WEAK, Cache
+from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, WEAK, Cache
 from assay_training.lite.config import Config
-from assay_training.lite.losses import laplace_loss, order_loss, plcc_loss, rank_loss
+from assay_training.lite.losses import order_loss, plcc_loss, rank_loss
 from assay_training.lite.model import FROZEN, LiteNet
 from assay_training.metrics import srcc
 from assay_training.ridge import ridge
@@ -50,12 +50,15 @@ def train(
         losses = run.train_epoch()
         run.save(folder / "checkpoint.pt")
         message = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        print(f"{folder.name} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True)
-        if len(held_out) and (run.epoch % 3 == 0 or run.epoch == config.epochs):
+        print(
+            f"{_label(folder)} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True
+        )
+        if len(held_out) and (run.epoch % 4 == 0 or run.epoch == config.epochs):
             means, _ = predict(run.average, cache, held_out)
             found = [srcc(means[:, k], ratings.targets()[held_out, k]) for k in (0, 1)]
             print(
-                f"{folder.name} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}", flush=True
+                f"{_label(folder)} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
+                flush=True,
             )
     _write({"net": run.average.state_dict(), "config": asdict(config), "seconds": run.seconds}, final)
     return load_net(final)
@@ -80,6 +83,19 @@ def predict(net: LiteNet, cache: Cache, rows: np.ndarray, view: int = PLAIN) -> 
     return means, spreads
 
 
+def average_nets(paths: list[Path], target: Path) -> None:
+    """Averages nets that started alike and differ in seed ("model soup", Wortsman et al., 2203.05482)."""
+    states = [torch.load(path, weights_only=True) for path in paths]
+    mean = {name: torch.stack([state["net"][name] for state in states]).mean(0) for name in states[0]["net"]}
+    seconds = sum(state["seconds"] for state in states)
+    _write({"net": mean, "config": states[0]["config"], "seconds": seconds}, target)
+
+
+def replace_weights(path: Path, net: LiteNet) -> None:
+    """Stores other weights in a net.pt file."""
+    _write(torch.load(path, weights_only=True) | {"net": net.state_dict()}, path)
+
+
 class _Run:
     """Everything that changes while a net is trained."""
 
@@ -90,13 +106,11 @@ class _Run:
         self.rows, self.cache, self.config = rows, cache, config
         self.rng = np.random.default_rng(config.seed)
         self.targets = torch.from_numpy(ratings.targets())
-        self.generators = torch.from_numpy(np.unique(ratings.generator, return_inverse=True)[1])
         self.unit = self.targets[torch.from_numpy(rows)].std(0)  # MOS per unit of the losses
         self.net = initial_net(rows, ratings, cache, weights, config.ridge)
         self.average = copy.deepcopy(self.net)
-        self.net.dropout.p = config.dropout
         self.describe, self.texts = _description_head(rows, ratings, cache, config)
-        groups = _groups(self.net.backbone, [self.net.mean, self.net.spread, self.describe], config)
+        groups = _groups([self.net, self.describe], config.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self.steps_per_epoch = len(rows) // config.batch
         self.epoch, self.step, self.seconds = 0, 0, 0.0
@@ -119,11 +133,9 @@ class _Run:
         config, count = self.config, len(batch)
         early, stats = self._crops(batch)
         target, texts = self.targets[batch] / self.unit, self.texts[batch]
-        if config.mixup:
-            early, stats, target, texts = self._mixed(early, stats, target, texts)
         features = self.net.features(early, stats)
-        means, spreads = (values / self.unit for values in self.net.heads(features))
-        terms = self._terms(means[:count], spreads[:count], target, torch.from_numpy(batch))
+        means = self.net.mean(features) / self.unit
+        terms = self._terms(means[:count], target)
         if config.text:
             terms["text"] = F.mse_loss(self.describe(features[:count]), texts)
         if config.degraded:
@@ -134,59 +146,36 @@ class _Run:
             "rank": config.rank,
             "plcc": config.plcc,
             "order": config.order,
-            "nll": config.spread,
             "text": config.text,
         }
         loss = sum(weights[name] * value for name, value in terms.items())
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate() * group["share"]
+            group["lr"] = self._rate()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        scored = (value for name, value in self.net.named_parameters() if not name.startswith("spread"))
-        torch.nn.utils.clip_grad_norm_(scored, config.clip)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
         self.optimizer.step()
         self.step += 1
         self._update_average()
         return {name: value.item() for name, value in terms.items()}
 
-    def _mixed(self, early: Tensor, stats: Tensor, target: Tensor, texts: Tensor) -> tuple[Tensor, ...]:
-        """Mixes each unpaired image with another one; the first `degraded` images stay as they are."""
-        count, paired = len(target), self.config.degraded
-        share = torch.ones(count)
-        share[paired:] = torch.from_numpy(
-            self.rng.beta(self.config.mixup, self.config.mixup, count - paired)
-        ).float()
-        other = torch.from_numpy(
-            np.concatenate([np.arange(paired), paired + self.rng.permutation(count - paired)])
-        )
-
-        def mix(values: Tensor) -> Tensor:
-            part = share.reshape(-1, *[1] * (values.ndim - 1))
-            mixed = part * values[:count] + (1 - part) * values[other]
-            return torch.cat([mixed, values[count:]])
-
-        return mix(early), mix(stats), mix(target), mix(texts)
-
-    def _terms(self, means: Tensor, spreads: Tensor, target: Tensor, batch: Tensor) -> dict[str, Tensor]:
-        """The loss terms of the plain images: means, spreads and target [N, 2] in loss units."""
-        same = self.generators[batch][:, None] == self.generators[batch][None, :]
-        weight = self.config.same_generator
+    def _terms(self, means: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The loss terms of the plain images: means and target [N, 2] in loss units."""
         return {
             "huber": F.huber_loss(means, target, delta=self.config.huber) * means.shape[1],
-            "rank": sum(rank_loss(means[:, k], target[:, k], same, weight) for k in range(means.shape[1])),
+            "rank": sum(rank_loss(means[:, k], target[:, k]) for k in range(means.shape[1])),
             "plcc": sum(plcc_loss(means[:, k], target[:, k]) for k in range(means.shape[1])),
-            "nll": laplace_loss(target - means.detach(), spreads),
         }
 
     def _crops(self, batch: np.ndarray) -> tuple[Tensor, Tensor]:
         """Random crops of the batch, then of degraded copies of its first images (weak, then strong).
 
-        The first images are taken as they are and share the crop with their copies. Early statistics are those
-        of the whole view.
+        The first images are taken as they are and share the crop with their copies. Early statistics are
+        those of the whole view.
         """
         side = int(self.rng.choice(self.config.crops))
         corners = self.rng.integers(0, 40 - side + 1, (len(batch), 2))
-        views = self.rng.choice([PLAIN, MIRRORED, *VARIED[: self.config.varied]], len(batch))
+        views = self.rng.choice([PLAIN, MIRRORED], len(batch))
         views[: self.config.degraded] = PLAIN
         paired = np.arange(self.config.degraded)
         index = np.concatenate([np.arange(len(batch)), paired, paired])
@@ -238,11 +227,11 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["numpy"]
         torch.set_rng_state(state["torch"])
-        print(f"{path.parent.name}: continues after epoch {self.epoch}", flush=True)
+        print(f"{_label(path.parent)}: continues after epoch {self.epoch}", flush=True)
 
 
 def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path, strength: float) -> LiteNet:
-    """ImageNet backbone with the frozen half fixed, and heads from ridge regression on `rows`."""
+    """ImageNet backbone with the frozen half fixed, and the means from ridge regression on `rows`."""
     net = LiteNet()
     net.backbone.load_tflite(weights)
     net = net.to(memory_format=torch.channels_last)
@@ -250,23 +239,19 @@ def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path,
         part.requires_grad_(False)
     targets = ratings.targets()[rows]
     fit = ridge(cache.frozen[rows], targets, strength)
-    residual = targets - fit.predict(cache.frozen[rows])
     with torch.no_grad():
         net.centre.copy_(torch.from_numpy(fit.centre))
         net.scale.copy_(torch.from_numpy(fit.scale))
         net.mean.weight.copy_(torch.from_numpy(fit.weight))
         net.mean.bias.copy_(torch.from_numpy(fit.bias))
-        net.spread.weight.zero_()
-        net.spread.bias.copy_(
-            torch.from_numpy(np.log(np.expm1(np.abs(residual).mean(0))))
-        )  # inverse softplus
+        net.spread.requires_grad_(False)  # fitted afterwards, see spread.py
     return net
 
 
 def _description_head(
     rows: np.ndarray, ratings: Ratings, cache: Cache, config: Config
 ) -> tuple[torch.nn.Linear, Tensor]:
-    """A linear layer from features to description vectors, which exists only during training, and its targets."""
+    """A linear layer from features to description vectors, used only during training, and its targets."""
     if not config.text:
         return torch.nn.Linear(1, 1), torch.zeros(len(ratings), 1)
     vectors = description_vectors(ratings, rows, config.text_size)
@@ -278,15 +263,17 @@ def _description_head(
     return layer, torch.from_numpy(vectors)
 
 
-def _groups(backbone: torch.nn.Module, heads: list[torch.nn.Module], config: Config) -> list[dict]:
-    """Parameters by learning rate and weight decay: the heads start from a regression and move slowly."""
-    groups = []
-    for modules, share in (([backbone], 1.0), (heads, config.head_rate)):
-        trained = [value for module in modules for value in module.parameters() if value.requires_grad]
-        for matrix, decay in ((True, config.weight_decay), (False, 0.0)):
-            chosen = [value for value in trained if (value.ndim > 1) == matrix]
-            groups.append({"params": chosen, "weight_decay": decay, "share": share})
-    return groups
+def _groups(modules: list[torch.nn.Module], decay: float) -> list[dict]:
+    """Optimiser groups: weight decay for matrices and kernels, none for biases."""
+    trained = [value for module in modules for value in module.parameters() if value.requires_grad]
+    return [
+        {"params": [value for value in trained if value.ndim > 1], "weight_decay": decay},
+        {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _label(folder: Path) -> str:
+    return "/".join(folder.parts[-2:])
 
 
 def _write(state: dict, path: Path) -> None:

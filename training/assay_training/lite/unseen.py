@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from assay_training.data import FAMILIES, Ratings
 from assay_training.lite.cache import Cache
@@ -14,7 +15,7 @@ from assay_training.ridge import ridge
 
 
 def unseen_frozen(ratings: Ratings, cache: Cache, strength: float) -> dict:
-    """Ridge regression on features of the ImageNet backbone: what the net starts from, not what is shipped."""
+    """Ridge regression on features of the ImageNet backbone: what the net starts from, not what ships."""
     family, predicted, targets = ratings.family(), np.empty(len(ratings)), ratings.targets()
     for name in FAMILIES:
         test = family == name
@@ -25,14 +26,15 @@ def unseen_frozen(ratings: Ratings, cache: Cache, strength: float) -> dict:
 
 
 def unseen_tuned(ratings: Ratings, cache: Cache, work: Path) -> dict | None:
-    """The shipped recipe trained without each family (WORK/without-*/net.pt), or None if one is missing."""
+    """The recipe with fewer epochs, trained without each family, or None if one of these nets is missing."""
     if not all((work / f"without-{name}" / "net.pt").exists() for name in FAMILIES):
         return None
     family, predicted = ratings.family(), np.empty(len(ratings))
+    epochs = torch.load(work / "without-GLIDE" / "net.pt", weights_only=True)["config"]["epochs"]
     for name in FAMILIES:
         rows = np.flatnonzero(family == name)
         predicted[rows] = predict(load_net(work / f"without-{name}" / "net.pt"), cache, rows)[0][:, 0]
-    return _table(ratings, predicted)
+    return _table(ratings, predicted) | {"epochs": epochs}
 
 
 def _table(ratings: Ratings, predicted: np.ndarray) -> dict:
