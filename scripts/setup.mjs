@@ -1,26 +1,42 @@
-// Installs what is missing. Plain JavaScript without dependencies: it runs before anything is installed, on any Node.
-import { spawnSync } from 'node:child_process';
+// Installs what is missing, then runs a script with the Node that the checkout pins: node scripts/setup.mjs FILE [ARGS].
+// Plain JavaScript without dependencies: it runs before anything is installed, on any Node.
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const stamp = join(root, 'node_modules', '.assay-setup');
-const wanted = createHash('sha256')
-  .update(readFileSync(join(root, 'package-lock.json')))
-  .digest('hex');
+const windows = process.platform === 'win32';
 
-if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) process.exit(0);
+function install() {
+  const stamp = join(root, 'node_modules', '.assay-setup');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  process.stderr.write('installing what Assay needs (about half a minute) …\n');
+  const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: windows,
+    // onnxruntime-node would otherwise fetch its CUDA files; `npm run gpu` does so on request.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+  });
+  if (status !== 0) process.exit(status ?? 1);
+  writeFileSync(stamp, wanted);
+}
 
-process.stderr.write('installing what Assay needs (about half a minute) …\n');
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund'], {
-  cwd: root,
-  stdio: ['ignore', 2, 2],
-  shell: process.platform === 'win32',
-  // onnxruntime-node would otherwise fetch its CUDA files; `npm run gpu` does so on request.
-  env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
-});
-if (status !== 0) process.exit(status ?? 1);
-writeFileSync(stamp, wanted);
+/** The shell may still remember where it found an older `node`, so the pinned one is named by its path. */
+function run(file, args) {
+  const node = join(root, 'node_modules', 'node', 'bin', windows ? 'node.exe' : 'node');
+  const child = spawn(existsSync(node) ? node : process.execPath, [join(root, file), ...args], {
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code) => process.exit(code ?? 1));
+}
+
+install();
+const [file, ...args] = process.argv.slice(2);
+if (file) run(file, args);
