@@ -33,7 +33,9 @@ function run(file, args) {
   const child = spawn(existsSync(node) ? node : process.execPath, [join(root, file), ...args], {
     stdio: 'inherit',
   });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   child.on('exit', (code) => process.exit(code ?? 1));
 }
 

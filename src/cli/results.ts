@@ -21,10 +21,18 @@ const interval = (r: ScoreResult): string =>
 const verdict = (r: ScoreResult): string => (r.error ? 'failed' : (r.decision ?? ''));
 const VERDICT_STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
 
-const note = (r: ScoreResult): string => r.error?.message ?? r.reasons.join('; ');
+const nameOf = (r: ScoreResult): string => r.source ?? r.id;
+
+/** Why images were not accepted, a line each: reasons are too long for a column. */
+const notes = (results: ScoreResult[]): string =>
+  results
+    .map((r) => ({ name: nameOf(r), why: r.error?.message ?? r.reasons.join('; ') }))
+    .filter(({ why }) => why !== '')
+    .map(({ name, why }, i) => `${i === 0 ? '\n' : ''}${name}: ${why}\n`)
+    .join('');
 
 const COLUMNS: Column<ScoreResult>[] = [
-  { title: 'image', value: (r) => r.source ?? r.id, flexible: true },
+  { title: 'image', value: nameOf, flexible: true },
   { title: 'quality', value: score('quality'), align: 'right' },
   { title: 'percentile', value: percentile, align: 'right' },
   { title: 'interval', value: interval, align: 'right' },
@@ -32,7 +40,6 @@ const COLUMNS: Column<ScoreResult>[] = [
   { title: 'authenticity', value: score('authenticity'), align: 'right' },
   { title: 'reward', value: (r) => r.reward?.toFixed(2) ?? (r.error ? '' : '–'), align: 'right' },
   { title: 'verdict', value: verdict, style: (r) => VERDICT_STYLE[verdict(r) as keyof typeof VERDICT_STYLE] },
-  { title: 'why', value: note, flexible: true },
 ];
 
 /** What the numbers mean, under the table. */
@@ -42,12 +49,16 @@ function legend(results: ScoreResult[]): string {
   const aspect = ASPECTS.map((a) => scored.aspects?.[a]).find((a) => a);
   const { id, version, variant } = scored.scorer;
   const range = aspect ? `, ${aspect.range.join(' to ')}, higher is better` : '';
-  const coverage = aspect ? `; interval: ${Math.round(aspect.coverage * 100)} % prediction interval` : '';
-  return `\nscores: mean opinion score as people would rate${range}${coverage}; reward: 0 to 1\nscorer: ${id} ${version} (${variant})\n`;
+  const coverage = aspect ? `interval: ${Math.round(aspect.coverage * 100)} % prediction interval; ` : '';
+  return [
+    `\nscores: mean opinion score as people would rate${range}`,
+    `${coverage}reward: 0 to 1`,
+    `scorer: ${id} ${version} (${variant})\n`,
+  ].join('\n');
 }
 
 const flat = (r: ScoreResult) => ({
-  name: r.source ?? r.id,
+  name: nameOf(r),
   ...Object.fromEntries(
     ASPECTS.flatMap((a) => {
       const found = r.aspects?.[a];
@@ -85,6 +96,9 @@ export function formatter(format: Format, out: NodeJS.WriteStream): Printer {
         end: () => out.write(`${JSON.stringify({ results: kept }, null, 2)}\n`),
       };
     case 'table':
-      return { add: (r) => kept.push(r), end: () => out.write(table(kept, COLUMNS, out) + legend(kept)) };
+      return {
+        add: (r) => kept.push(r),
+        end: () => out.write(table(kept, COLUMNS, out) + notes(kept) + legend(kept)),
+      };
   }
 }

@@ -50,7 +50,7 @@ export function table<T>(rows: T[], columns: Column<T>[], stream: NodeJS.WriteSt
     Math.max(stringWidth(c.title), ...cells.map((line) => stringWidth(line[i]!))),
   );
   const flexible = shown.map((c) => c.flexible ?? false);
-  const widths = fitWidths(natural, flexible, stream.isTTY ? stream.columns : Number.POSITIVE_INFINITY);
+  const widths = fitWidths(natural, flexible, stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY);
   const paint = (style: Parameters<typeof styleText>[0] | undefined, text: string) =>
     style ? styleText(style, text, { stream }) : text;
   const line = (texts: string[], row?: T) =>

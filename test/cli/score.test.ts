@@ -49,7 +49,7 @@ describe('assay score', () => {
           .at(-1),
       ),
     ).toEqual(['a9.png', 'a10.png', 'b.jpg']);
-    expect(stdout).toMatch(/0 to 5, higher is better; interval: 90 % prediction interval/);
+    expect(stdout).toMatch(/0 to 5, higher is better\ninterval: 90 % prediction interval; reward: 0 to 1/);
     expect(stdout).toMatch(/scorer: test-bright 1\.0\.0/);
   });
 
