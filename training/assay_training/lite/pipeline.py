@@ -19,10 +19,11 @@ from assay_training.lite.card import write_card
 from assay_training.lite.config import Config
 from assay_training.lite.evaluate import evaluate
 from assay_training.lite.export import export, int8
+from assay_training.lite.nets import average_nets, load_net, predict, replace_weights
 from assay_training.lite.package import package
 from assay_training.lite.score import Scores, score_all
 from assay_training.lite.spread import features, fit_spread
-from assay_training.lite.train import average_nets, load_net, predict, replace_weights, train
+from assay_training.lite.train import train
 from assay_training.report import print_results
 from assay_training.verify import verify
 
