@@ -11,7 +11,7 @@ from assay_training.lite import train as training
 from assay_training.lite.config import Config
 from assay_training.lite.losses import order_loss, plcc_loss, rank_loss
 from assay_training.lite.model import STATS, Backbone, LiteNet
-from assay_training.lite.nets import average_nets, initial_net
+from assay_training.lite.nets import initial_net
 from assay_training.lite.spread import fit_spread
 from assay_training.ridge import ridge
 
@@ -93,18 +93,6 @@ def test_checkpoint_of_other_settings_is_refused(tiny, tmp_path):
     other = training._Run(rows, ratings, cache, tmp_path, Config(epochs=5, text=0.0))
     with pytest.raises(ValueError, match="made with other settings"):
         other.restore(tmp_path / "checkpoint.pt")
-
-
-def test_average_of_nets_is_their_mean(tmp_path):
-    for number in (1, 3):
-        torch.save(
-            {"net": {"w": torch.full((2,), float(number))}, "config": {}, "seconds": 5.0},
-            tmp_path / f"{number}.pt",
-        )
-    average_nets([tmp_path / "1.pt", tmp_path / "3.pt"], tmp_path / "mean.pt")
-    stored = torch.load(tmp_path / "mean.pt", weights_only=True)
-    assert stored["net"]["w"].tolist() == [2, 2]
-    assert stored["seconds"] == 10
 
 
 def test_missing_descriptions_are_named(data):

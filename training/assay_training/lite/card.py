@@ -182,7 +182,7 @@ def _made(results: dict) -> str:
 - Folds: five, grouped by prompt. Settings were chosen on two of them (`training/assay_training/lite/LOG.md`), so the
   figures above are slightly optimistic. The shipped net was trained on all images with the same settings; it
   has no held-out images of its own.
-- Each net is the average of two runs (seeds 0 and 1). The spread is fitted to out-of-fold errors.
+- One run per net, seed 0. The spread is fitted to out-of-fold errors.
 - Starting weights: EfficientNet-Lite0 trained on ImageNet-1k (Tan and Le, Apache-2.0).{_text_note(Config())}
 - Calibration: an increasing piecewise-linear map and a conformal interval, fitted to the out-of-fold scores of
   the five nets and applied to the sixth.

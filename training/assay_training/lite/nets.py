@@ -50,14 +50,6 @@ def predict(net: LiteNet, cache: Cache, rows: np.ndarray, view: int = PLAIN) -> 
     return means, spreads
 
 
-def average_nets(paths: list[Path], target: Path) -> None:
-    """Averages nets that started alike and differ in seed ("model soup", Wortsman et al., 2203.05482)."""
-    states = [torch.load(path, weights_only=True) for path in paths]
-    mean = {name: torch.stack([state["net"][name] for state in states]).mean(0) for name in states[0]["net"]}
-    seconds = sum(state["seconds"] for state in states)
-    write_state({"net": mean, "config": states[0]["config"], "seconds": seconds}, target)
-
-
 def replace_weights(path: Path, net: LiteNet) -> None:
     """Stores other weights in a net.pt file."""
     write_state(torch.load(path, weights_only=True) | {"net": net.state_dict()}, path)

@@ -51,14 +51,12 @@ def train(
         losses = run.train_epoch()
         run.save(folder / "checkpoint.pt")
         message = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        print(
-            f"{_label(folder)} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True
-        )
+        print(f"{folder.name} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True)
         if len(held_out) and (run.epoch % 4 == 0 or run.epoch == config.epochs):
             means, _ = predict(run.average, cache, held_out)
             found = [srcc(means[:, k], ratings.targets()[held_out, k]) for k in (0, 1)]
             print(
-                f"{_label(folder)} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
+                f"{folder.name} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
                 flush=True,
             )
     write_state({"net": run.average.state_dict(), "config": asdict(config), "seconds": run.seconds}, final)
@@ -196,7 +194,7 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["numpy"]
         torch.set_rng_state(state["torch"])
-        print(f"{_label(path.parent)}: continues after epoch {self.epoch}", flush=True)
+        print(f"{path.parent.name}: continues after epoch {self.epoch}", flush=True)
 
 
 def _description_head(
@@ -221,7 +219,3 @@ def _groups(modules: list[torch.nn.Module], decay: float) -> list[dict]:
         {"params": [value for value in trained if value.ndim > 1], "weight_decay": decay},
         {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def _label(folder: Path) -> str:
-    return "/".join(folder.parts[-2:])
