@@ -22,7 +22,10 @@ def lines(results: dict) -> list[str]:
     for name, table in results["degradation"].items():
         text += _degradation(name, table)
     for name, entry in results["alignment"]["candidates"].items():
-        text.append(f"alignment by {name}: SRCC {entry['srcc']:.3f}, within {with_ci(entry['within'])}")
+        text.append(
+            f"alignment by {name}: SRCC {entry['srcc']:.3f}, within {with_ci(entry['within'])}, "
+            f"against quality {with_ci(entry['gain'])}"
+        )
     text += [f"speed, one thread, one image: {name} {value:.3g}" for name, value in results["speed"].items()]
     return text
 

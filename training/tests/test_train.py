@@ -11,6 +11,7 @@ from assay_training.lite import train as training
 from assay_training.lite.config import Config
 from assay_training.lite.losses import order_loss, plcc_loss, rank_loss
 from assay_training.lite.model import STATS, Backbone, LiteNet
+from assay_training.lite.nets import initial_net
 from assay_training.lite.spread import fit_spread
 from assay_training.ridge import ridge
 
@@ -80,7 +81,7 @@ def test_interrupted_training_ends_with_the_same_net(tiny, tmp_path, monkeypatch
 
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value, rtol=0, atol=0, msg=name)
-    stem = training.initial_net(rows, ratings, cache, tmp_path, 1.0).backbone.stem.weight
+    stem = initial_net(rows, ratings, cache, tmp_path, 1.0).backbone.stem.weight
     torch.testing.assert_close(whole.backbone.stem.weight, stem)  # the frozen half did not move
 
 
@@ -92,18 +93,6 @@ def test_checkpoint_of_other_settings_is_refused(tiny, tmp_path):
     other = training._Run(rows, ratings, cache, tmp_path, Config(epochs=5, text=0.0))
     with pytest.raises(ValueError, match="made with other settings"):
         other.restore(tmp_path / "checkpoint.pt")
-
-
-def test_average_of_nets_is_their_mean(tmp_path):
-    for number in (1, 3):
-        torch.save(
-            {"net": {"w": torch.full((2,), float(number))}, "config": {}, "seconds": 5.0},
-            tmp_path / f"{number}.pt",
-        )
-    training.average_nets([tmp_path / "1.pt", tmp_path / "3.pt"], tmp_path / "mean.pt")
-    stored = torch.load(tmp_path / "mean.pt", weights_only=True)
-    assert stored["net"]["w"].tolist() == [2, 2]
-    assert stored["seconds"] == 10
 
 
 def test_missing_descriptions_are_named(data):

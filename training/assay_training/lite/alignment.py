@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,18 +23,17 @@ def compare_alignment(
     """
     words = prompt_features(ratings.prompt)
     candidates = {
-        "alignment head": alignment,
-        "alignment head + prompt": _stacked(ratings, np.column_stack([alignment, quality, words]), 30.0),
-        "frozen features + prompt": _stacked(ratings, np.column_stack([frozen, words]), 3000.0),
         "quality in its place": quality,
+        "alignment head": alignment,
+        "both heads + prompt": _stacked(ratings, np.column_stack([alignment, quality, words]), 30.0),
+        "frozen features + prompt": _stacked(ratings, np.column_stack([frozen, words]), 3000.0),
     }
-    return {name: _agreement(ratings, predicted) for name, predicted in candidates.items()}
+    return {name: _agreement(ratings, predicted, quality) for name, predicted in candidates.items()}
 
 
 def worth_shipping(table: dict) -> bool:
-    """Whether a score that knows the prompt ranks better inside generators than the quality score does."""
-    bar = table["quality in its place"]["within"]["value"]
-    return any(table[name]["within"]["value"] > bar for name in table if "prompt" in name)
+    """Whether a score that knows the prompt clearly ranks better inside generators than quality does."""
+    return any(entry["gain"]["ci"][0] > 0 for name, entry in table.items() if "prompt" in name)
 
 
 def prompt_features(prompts: np.ndarray) -> np.ndarray:
@@ -56,12 +56,20 @@ def _stacked(ratings: Ratings, features: np.ndarray, strength: float) -> np.ndar
     return predicted
 
 
-def _agreement(ratings: Ratings, predicted: np.ndarray) -> dict:
-    def inside(rows: np.ndarray) -> float:
-        return within_mean(predicted[rows], ratings.alignment[rows], ratings.generator[rows])
+def _agreement(ratings: Ratings, predicted: np.ndarray, quality: np.ndarray) -> dict:
+    def inside(values: np.ndarray, rows: np.ndarray) -> float:
+        return within_mean(values[rows], ratings.alignment[rows], ratings.generator[rows])
+
+    def gain(rows: np.ndarray) -> float:
+        return inside(predicted, rows) - inside(quality, rows)
 
     everything = np.arange(len(ratings))
     return {
         "srcc": srcc(predicted, ratings.alignment),
-        "within": {"value": inside(everything), "ci": interval(inside, ratings.prompt, 300)},
+        "within": _with_interval(lambda rows: inside(predicted, rows), ratings.prompt, everything),
+        "gain": _with_interval(gain, ratings.prompt, everything),
     }
+
+
+def _with_interval(measure: Callable, prompt: np.ndarray, everything: np.ndarray) -> dict:
+    return {"value": measure(everything), "ci": interval(measure, prompt, 300)}

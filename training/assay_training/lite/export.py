@@ -11,7 +11,15 @@ from assay_training.graph import Graph
 from assay_training.lite.model import ASPECTS, POOLED, SIDE, Block, LiteNet, SameConv, same_padding
 from assay_training.quantise import match_mean, quantise
 
-FLOAT_CONVOLUTIONS = ("stem", "block0.depthwise", "block0.project")  # too few bits for the first layers
+# the first layers stay float: few channels, large maps, and most of what quantising costs
+FLOAT_CONVOLUTIONS = (
+    "stem",
+    "block0.depthwise",
+    "block0.project",
+    "block1.expand",
+    "block1.depthwise",
+    "block1.project",
+)
 
 
 def int8(source: Path, target: Path, images: list[np.ndarray]) -> float:

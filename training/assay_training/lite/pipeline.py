@@ -19,17 +19,17 @@ from assay_training.lite.card import write_card
 from assay_training.lite.config import Config
 from assay_training.lite.evaluate import evaluate
 from assay_training.lite.export import export, int8
+from assay_training.lite.nets import load_net, predict, replace_weights
 from assay_training.lite.package import package
 from assay_training.lite.score import Scores, score_all
 from assay_training.lite.spread import features, fit_spread
-from assay_training.lite.train import average_nets, load_net, predict, replace_weights, train
+from assay_training.lite.train import train
 from assay_training.report import print_results
 from assay_training.verify import verify
 
 BACKBONE = "efficientnet_lite0_int8w.tflite"
-SEEDS = (0, 1)  # each net is the average of one run per seed
 FAMILY_JOBS = {f"without-{name}": name for name in FAMILIES}
-FAMILY_EPOCHS = 3  # of the nets that miss a generator family; the shipped recipe has more
+FAMILY_EPOCHS = 4  # of the nets that miss a generator family; the shipped recipe has more
 CALIBRATION_IMAGES = 200  # training images that set the int8 ranges of each net
 
 
@@ -69,13 +69,7 @@ def _cache(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None
 
 def _train(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
     jobs = job_rows(ratings, families)
-    runs = [(name, seed) for seed in SEEDS for name in jobs if seed == SEEDS[0] or name not in FAMILY_JOBS]
-    _in_parallel(workers, _train_job, [(name, seed, jobs[name], paths, ratings) for name, seed in runs])
-    for name in jobs:
-        seeds = [seed for other, seed in runs if other == name]
-        average_nets(
-            [_run_folder(paths, name, seed) / "net.pt" for seed in seeds], paths.work / name / "net.pt"
-        )
+    _in_parallel(workers, _train_job, [(name, rows, paths, ratings) for name, rows in jobs.items()])
 
 
 def _spread(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
@@ -135,12 +129,11 @@ def _in_parallel(workers: int, work: Callable, calls: list[tuple]) -> None:
             future.result()
 
 
-def _train_job(name: str, seed: int, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
+def _train_job(name: str, rows: np.ndarray, paths: Paths, ratings: Ratings) -> None:
     torch.set_num_threads(1)
     held_out = np.setdiff1d(np.arange(len(ratings)), rows)
-    config = Config(seed=seed, epochs=FAMILY_EPOCHS) if name in FAMILY_JOBS else Config(seed=seed)
-    folder = _run_folder(paths, name, seed)
-    train(rows, held_out, ratings, _open(paths), paths.backbones / BACKBONE, folder, config)
+    config = Config(epochs=FAMILY_EPOCHS) if name in FAMILY_JOBS else Config()
+    train(rows, held_out, ratings, _open(paths), paths.backbones / BACKBONE, paths.work / name, config)
 
 
 def _spread_job(name: str, rows: np.ndarray, errors: np.ndarray, paths: Paths) -> None:
@@ -159,10 +152,6 @@ def _export_job(name: str, rows: np.ndarray, paths: Paths) -> None:
     images = [np.array(cache.pixels[row][None]) for row in np.sort(chosen)]
     shift = int8(folder / "fp32.onnx", folder / "int8.onnx", images)
     print(f"export: {name}, int8 mean corrected by {shift:.3f}", flush=True)
-
-
-def _run_folder(paths: Paths, name: str, seed: int) -> Path:
-    return paths.work / name / f"seed{seed}"
 
 
 def _open(paths: Paths) -> Cache:

@@ -11,7 +11,7 @@ from assay_training.data import FOLDS, Ratings
 from assay_training.images import degrade, load_rgb, stretched
 from assay_training.lite.cache import Cache
 from assay_training.lite.model import SIDE
-from assay_training.lite.train import load_net, predict
+from assay_training.lite.nets import load_net, predict
 from assay_training.scorer import open_session
 
 VARIANTS = ("fp32", "int8")

@@ -21,7 +21,8 @@ from assay_training.descriptions import description_vectors
 from assay_training.lite.cache import MIRRORED, PLAIN, STRONG, WEAK, Cache
 from assay_training.lite.config import Config
 from assay_training.lite.losses import order_loss, plcc_loss, rank_loss
-from assay_training.lite.model import FROZEN, LiteNet
+from assay_training.lite.model import LiteNet
+from assay_training.lite.nets import initial_net, load_net, predict, write_state
 from assay_training.metrics import srcc
 from assay_training.ridge import ridge
 
@@ -50,50 +51,16 @@ def train(
         losses = run.train_epoch()
         run.save(folder / "checkpoint.pt")
         message = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        print(
-            f"{_label(folder)} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True
-        )
+        print(f"{folder.name} epoch {run.epoch}: {message} ({time.monotonic() - started:.0f} s)", flush=True)
         if len(held_out) and (run.epoch % 4 == 0 or run.epoch == config.epochs):
             means, _ = predict(run.average, cache, held_out)
             found = [srcc(means[:, k], ratings.targets()[held_out, k]) for k in (0, 1)]
             print(
-                f"{_label(folder)} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
+                f"{folder.name} held-out SRCC: quality {found[0]:.4f}, alignment {found[1]:.4f}",
                 flush=True,
             )
-    _write({"net": run.average.state_dict(), "config": asdict(config), "seconds": run.seconds}, final)
+    write_state({"net": run.average.state_dict(), "config": asdict(config), "seconds": run.seconds}, final)
     return load_net(final)
-
-
-def load_net(path: Path) -> LiteNet:
-    """The net of a net.pt file, in evaluation mode and channels_last."""
-    net = LiteNet().to(memory_format=torch.channels_last)
-    net.load_state_dict(torch.load(path, weights_only=True)["net"])
-    return net.eval()
-
-
-def predict(net: LiteNet, cache: Cache, rows: np.ndarray, view: int = PLAIN) -> tuple[np.ndarray, np.ndarray]:
-    """Means and spreads [len(rows), 2] of whole cached images, in MOS units."""
-    net.eval()
-    outputs = []
-    with torch.inference_mode():
-        for part in np.array_split(rows, max(1, len(rows) // 16)):
-            early = torch.from_numpy(cache.early[part, view]).permute(0, 3, 1, 2).float()
-            outputs.append(net.from_early(early, torch.from_numpy(cache.stats[part, view])))
-    means, spreads = (torch.cat(part).numpy() for part in zip(*outputs, strict=True))
-    return means, spreads
-
-
-def average_nets(paths: list[Path], target: Path) -> None:
-    """Averages nets that started alike and differ in seed ("model soup", Wortsman et al., 2203.05482)."""
-    states = [torch.load(path, weights_only=True) for path in paths]
-    mean = {name: torch.stack([state["net"][name] for state in states]).mean(0) for name in states[0]["net"]}
-    seconds = sum(state["seconds"] for state in states)
-    _write({"net": mean, "config": states[0]["config"], "seconds": seconds}, target)
-
-
-def replace_weights(path: Path, net: LiteNet) -> None:
-    """Stores other weights in a net.pt file."""
-    _write(torch.load(path, weights_only=True) | {"net": net.state_dict()}, path)
 
 
 class _Run:
@@ -211,7 +178,7 @@ class _Run:
             "torch": torch.get_rng_state(),
             "config": asdict(self.config),
         }
-        _write(state, path)
+        write_state(state, path)
 
     def restore(self, path: Path) -> None:
         """Continues from a checkpoint, if any; raises ValueError if it was made with other settings."""
@@ -227,25 +194,7 @@ class _Run:
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["numpy"]
         torch.set_rng_state(state["torch"])
-        print(f"{_label(path.parent)}: continues after epoch {self.epoch}", flush=True)
-
-
-def initial_net(rows: np.ndarray, ratings: Ratings, cache: Cache, weights: Path, strength: float) -> LiteNet:
-    """ImageNet backbone with the frozen half fixed, and the means from ridge regression on `rows`."""
-    net = LiteNet()
-    net.backbone.load_tflite(weights)
-    net = net.to(memory_format=torch.channels_last)
-    for part in (net.backbone.stem, *net.backbone.blocks[:FROZEN]):
-        part.requires_grad_(False)
-    targets = ratings.targets()[rows]
-    fit = ridge(cache.frozen[rows], targets, strength)
-    with torch.no_grad():
-        net.centre.copy_(torch.from_numpy(fit.centre))
-        net.scale.copy_(torch.from_numpy(fit.scale))
-        net.mean.weight.copy_(torch.from_numpy(fit.weight))
-        net.mean.bias.copy_(torch.from_numpy(fit.bias))
-        net.spread.requires_grad_(False)  # fitted afterwards, see spread.py
-    return net
+        print(f"{path.parent.name}: continues after epoch {self.epoch}", flush=True)
 
 
 def _description_head(
@@ -270,13 +219,3 @@ def _groups(modules: list[torch.nn.Module], decay: float) -> list[dict]:
         {"params": [value for value in trained if value.ndim > 1], "weight_decay": decay},
         {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def _label(folder: Path) -> str:
-    return "/".join(folder.parts[-2:])
-
-
-def _write(state: dict, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)

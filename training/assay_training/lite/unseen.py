@@ -9,7 +9,7 @@ import torch
 
 from assay_training.data import FAMILIES, Ratings
 from assay_training.lite.cache import Cache
-from assay_training.lite.train import load_net, predict
+from assay_training.lite.nets import load_net, predict
 from assay_training.metrics import interval, srcc, within_mean
 from assay_training.ridge import ridge
 
