@@ -79,6 +79,7 @@ def manifest_file(default: str) -> dict:
         },
         "reward": {"weights": {"quality": 1}},
         "maxBatch": 16,
+        "cpuMaxBatch": 1,  # larger batches fall out of the caches
         "calibration": "calibration.json",
         "golden": "golden.json",
         "card": "card.md",
