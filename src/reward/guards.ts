@@ -54,10 +54,20 @@ function variance(values: Float64Array): number {
   return Math.max(0, squares / values.length - mean * mean);
 }
 
-function channelVariance(data: Uint8Array, offsets: Int32Array, channel: number): number {
-  const values = new Float64Array(offsets.length);
-  for (let k = 0; k < offsets.length; k++) values[k] = data[offsets[k]! + channel]!;
-  return variance(values);
+/** Standard deviation of the channel that varies most. */
+function channelSpread(data: Uint8Array, offsets: Int32Array): number {
+  const sums = new Float64Array(6);
+  for (let k = 0; k < offsets.length; k++) {
+    const o = offsets[k]!;
+    for (let c = 0; c < 3; c++) {
+      const value = data[o + c]!;
+      sums[c]! += value;
+      sums[3 + c]! += value * value;
+    }
+  }
+  const n = offsets.length;
+  const variances = [0, 1, 2].map((c) => sums[3 + c]! / n - (sums[c]! / n) ** 2);
+  return Math.sqrt(Math.max(0, ...variances));
 }
 
 /** Mean squared luma step to the right and lower neighbours. */
@@ -151,7 +161,7 @@ export function measure(pixels: Pixels): PixelStatistics {
   for (let k = 0; k < offsets.length; k++) lumas[k] = luma(pixels.data, offsets[k]!);
   const total = Math.max(variance(lumas), 1e-9);
   return {
-    spread: Math.sqrt(Math.max(...[0, 1, 2].map((c) => channelVariance(pixels.data, offsets, c)))),
+    spread: channelSpread(pixels.data, offsets),
     roughness: meanSquaredStep(pixels, offsets, lumas) / (2 * total),
     structure: variance(blockMeans(lumas)) / total,
     twoColours: twoColourShare(pixels, offsets),

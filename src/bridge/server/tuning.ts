@@ -1,6 +1,6 @@
 /** Sizes and times of the server that no user needs to set; tests do. */
 export interface Tuning {
-  /** Unanswered bytes of one websocket before it is no longer read: 21 raw images of 512², five of 1024². */
+  /** Unanswered bytes of one websocket before it is no longer read: ten raw images of 512². */
   windowBytes: number;
   /** Unanswered images of one websocket before it is no longer read. */
   windowItems: number;
@@ -17,7 +17,7 @@ export interface Tuning {
 }
 
 export const TUNING: Tuning = {
-  windowBytes: 16 * 2 ** 20,
+  windowBytes: 8 * 2 ** 20,
   windowItems: 256,
   feedBytes: 2 ** 20,
   heartbeatMs: 20_000,
