@@ -1,5 +1,5 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
-import { setFlagsFromString } from 'node:v8';
+import { startCollector } from '../collector.ts';
 import { startDaemon } from '../daemon.ts';
 import { EXIT } from '../errors.ts';
 import type { ScorerFlags } from './flags.ts';
@@ -11,15 +11,6 @@ export interface ServeFlags extends ScorerFlags {
   port?: number;
   token?: string;
   logLevel?: string;
-}
-
-/**
- * Received images are memory outside the JavaScript heap. By default every few of them start a full collection of a
- * heap that holds next to nothing (15 a second under load); counted together with the heap they start few.
- */
-function countBuffersWithHeap(): void {
-  const [major] = process.versions.v8.split('.');
-  if (Number(major) >= 13) setFlagsFromString('--external-memory-accounted-in-global-limit');
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
@@ -38,7 +29,7 @@ function stopSignal(): Promise<void> {
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
-  countBuffersWithHeap();
+  const stopCollector = startCollector();
   const stopped = stopSignal();
   const config = configOf(flags);
   const daemon = await startDaemon({ config, catalog: catalogOf(config), version });
@@ -49,5 +40,6 @@ export async function serve(flags: ServeFlags): Promise<number> {
     return EXIT.ok;
   } finally {
     await daemon.close();
+    stopCollector();
   }
 }
