@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,4 @@ def write_json(path: Path, value: dict) -> None:
 
 
 def _joined(text: str) -> str:
-    import re
-
     return re.sub(r"\[\s+(-?[\d.,\s-]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
