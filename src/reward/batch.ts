@@ -80,8 +80,14 @@ class Pool implements Batcher {
   }
 
   async start(): Promise<void> {
-    const slots = await Promise.all(Array.from({ length: this.#options.workers }, () => this.#spawn()));
-    this.#slots.push(...slots);
+    const spawned = await Promise.allSettled(
+      Array.from({ length: this.#options.workers }, () => this.#spawn()),
+    );
+    for (const s of spawned) if (s.status === 'fulfilled') this.#slots.push(s.value);
+    const failed = spawned.find((s) => s.status === 'rejected');
+    if (!failed) return;
+    await this.close();
+    throw failed.reason;
   }
 
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred> {
@@ -192,6 +198,7 @@ class Pool implements Batcher {
     this.#retry(inWork, reason);
     this.#spawn().then(
       (fresh) => {
+        if (this.#closed) return void fresh.worker.terminate();
         this.#slots.push(fresh);
         this.#dispatch();
       },
