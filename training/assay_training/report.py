@@ -41,7 +41,10 @@ def _quality(variant: str, table: dict) -> list[str]:
     coverage = table["coverage"]
     for generator, share in coverage["generators"].items():
         text.append(f"{variant} {generator}: SRCC {table['within'][generator]:.3f}, coverage {share:.3f}")
-    text.append(f"{variant} coverage: {coverage['value']:.3f}, mean width {coverage['meanWidth']:.2f}")
+    text.append(
+        f"{variant} coverage: {coverage['value']:.3f}, mean width {coverage['meanWidth']:.2f}, "
+        f"SRCC of width and error {coverage['spreadSrcc']:.2f}"
+    )
     best = table["bestOf4"]
     low, high = best["gainCi"]
     text.append(

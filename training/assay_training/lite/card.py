@@ -78,7 +78,8 @@ def _quality(results: dict) -> str:
             *rows,
             "",
             f"int8 costs {results['int8Loss']:.4f} SRCC. The 90 % interval held {coverage['value']:.1%} of the "
-            f"ratings and is {coverage['meanWidth']:.2f} MOS wide on average.",
+            f"ratings and is {coverage['meanWidth']:.2f} MOS wide on average. Its width follows the actual error only weakly (SRCC "
+            f"{coverage['spreadSrcc']:.2f}): it tells little about which single image is judged wrongly.",
             "",
             f"| generator ({results['default']}) | SRCC inside | interval coverage |",
             "|---|---|---|",
@@ -121,7 +122,7 @@ def _limits(results: dict) -> str:
             if not results["alignment"]["shipped"]
             else "One is, but this version still predicts quality alone, so `alignment` is null.",
             "",
-            "**Also weak at:** wrong anatomy, spelling and broken structure (it sees texture more than "
+            "**Expected to be weak at, not measured here:** wrong anatomy, spelling and broken structure (it sees texture more than "
             "meaning); the best modern generators, whose images differ little; detail lost when a large image "
             "is reduced to 320 x 320; real photographs and drawings, which were not in the training data. "
             "The training images are 512 x 512 from systems of 2022 and 2023.",
@@ -162,7 +163,7 @@ Meant for: ranking candidates of one prompt and one generator, sorting and filte
 failures.
 
 **Must not be used for:** checking the prompt, telling real from generated, safety or content decisions,
-judging artists or people, or as the only reward of a training loop (it can be fooled by texture).
+judging artists or people, or as the only reward of a training loop.
 
 Speed on one thread, one image, the variants taking turns in one run: int8 takes {speed["int8 / fp32"]:.2f} of the
 time of fp32 ({speed["int8 ms"]:.1f} ms against {speed["fp32 ms"]:.1f} ms on a 2.1 GHz Xeon with VNNI).

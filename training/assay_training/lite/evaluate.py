@@ -75,6 +75,7 @@ def quality_table(ratings: Ratings, raw: np.ndarray) -> dict:
             for g in np.unique(generator)
         },
     }
+    table["coverage"]["spreadSrcc"] = metrics.srcc(raw[:, 1], np.abs(rated - score))
     family = np.flatnonzero(np.isin(generator, FAMILIES["SD1.5"]))
     table["bestOf4"] = metrics.best_of(score[family], rated[family], prompt[family])
     table["bestOf4"]["gainCi"] = metrics.interval(

@@ -16,7 +16,7 @@ from assay_training.lite.model import SIDE
 from assay_training.verify import digest
 
 ID, VERSION = "assay-lite", "1.0.0"
-COMMAND = "python -m assay_training lite --data DIR --backbones DIR --out DIR"
+COMMAND = "python -m assay_training lite --data DIR --backbones DIR --out DIR --families"
 VARIANTS = ("int8", "fp32")
 
 
