@@ -36,6 +36,7 @@ export function stack(items: Tensor[]): Tensor {
   const first = items[0]!;
   const size = first.data.length;
   const dims = [items.length, ...first.dims];
+  if (items.length === 1) return { ...first, dims };
   const data = new (first.data.constructor as Uint8ArrayConstructor)(size * items.length);
   items.forEach((item, i) => {
     data.set(item.data as Uint8Array, i * size);
