@@ -9,6 +9,7 @@ import { measureInvariance } from '../bench/invariance.ts';
 import { measureLatency } from '../bench/latency.ts';
 import { openRawSession, type RawSession } from '../bench/raw.ts';
 import { measureThroughput } from '../bench/throughput.ts';
+import { startCollector } from '../collector.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors.ts';
 import type { ModelFolder } from '../reward/manifest.ts';
@@ -140,12 +141,15 @@ function print({ scorer, throughput, latency, startup, memory, crowd, invariance
 export async function bench(flags: ScorerFlags & { json?: boolean; quick?: boolean }): Promise<number> {
   const config = configOf(flags);
   const dataDir = mkdtempSync(join(tmpdir(), 'assay-bench-'));
+  // The client that is measured with runs here: its own garbage must not slow it.
+  const stopCollector = startCollector();
   try {
     const figures = await measureAll(flags, config, dataDir, flags.quick ? QUICK : FULL);
     if (flags.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);
     return EXIT.ok;
   } finally {
+    stopCollector();
     rmSync(dataDir, { recursive: true, force: true });
   }
 }
