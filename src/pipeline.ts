@@ -13,7 +13,15 @@ import { decode } from './reward/decode.ts';
 import { inspect } from './reward/guards.ts';
 import { createFairQueue } from './reward/queue.ts';
 import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
-import type { ImageInput, RankResult, ScoreItem, ScoreRequest, ScoreResult, Timings } from './types.ts';
+import type {
+  ImageInput,
+  RankResult,
+  ScoreItem,
+  ScoreRequest,
+  ScoreResult,
+  ScorerStamp,
+  Timings,
+} from './types.ts';
 
 export interface Pipeline {
   /** Scores a request; one bad item fails alone. @throws BUSY, UNKNOWN_SCORER and what loading a scorer throws */
@@ -83,7 +91,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   async function scoreItem(item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> {
     const start = performance.now();
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
-    const result = emptyResult(item, scorer);
+    const result = emptyResult(item, scorer.stamp);
     let leave = () => {};
     try {
       leave = await queue.enter(request.client, request.signal);
@@ -119,11 +127,26 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   };
 }
 
-function emptyResult(item: ScoreItem, scorer: Scorer): ScoreResult {
+/** A result that says nothing yet. */
+export function emptyResult(
+  { id, source, prompt }: Pick<ScoreItem, 'id' | 'source' | 'prompt'>,
+  scorer: ScorerStamp | null,
+): ScoreResult {
   return {
-    ...{ id: item.id, source: item.source, sha256: null, width: null, height: null, prompt: item.prompt },
-    ...{ scorer: scorer.stamp, aspects: null, reward: null, guards: [], decision: null, reasons: [] },
-    ...{ timings: null, error: null },
+    id,
+    source,
+    sha256: null,
+    width: null,
+    height: null,
+    prompt,
+    scorer,
+    aspects: null,
+    reward: null,
+    guards: [],
+    decision: null,
+    reasons: [],
+    timings: null,
+    error: null,
   };
 }
 

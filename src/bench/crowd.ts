@@ -56,7 +56,9 @@ export async function measureCrowd(daemon: DaemonUnderTest, clients = 32, images
   const results = await running;
   const times = results.map((r) => r.ms);
   return {
-    ...{ clients, imagesEach, failures: results.reduce((sum, r) => sum + r.failures, 0) },
+    clients,
+    imagesEach,
+    failures: results.reduce((sum, r) => sum + r.failures, 0),
     slowestOverFastest: round(Math.max(...times) / Math.min(...times)),
     imagesPerSecond: round((clients * imagesEach * 1000) / (performance.now() - start)),
     memoryGrowthMb: round(peak - before, 0),

@@ -65,7 +65,9 @@ export async function measureThroughput(
   }
   const ratios = pairs.map((p) => round(p.all / p.raw, 3));
   return {
-    ...{ ratio: median(ratios), ratios, imageSize },
+    ratio: median(ratios),
+    ratios,
+    imageSize,
     endToEndPerSecond: round(median(pairs.map((p) => p.all))),
     rawPerSecond: round(median(pairs.map((p) => p.raw))),
   };

@@ -18,7 +18,9 @@ function statOf(path: string): Stats | undefined {
 async function imagesIn(pattern: string, cwd?: string): Promise<string[]> {
   const found = await glob(pattern, {
     ...(cwd && { cwd }),
-    ...{ onlyFiles: true, expandDirectories: false, absolute: isAbsolute(pattern) },
+    onlyFiles: true,
+    expandDirectories: false,
+    absolute: isAbsolute(pattern),
   });
   return found.filter(isImage).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
@@ -70,6 +72,8 @@ export async function readImage(path: string): Promise<ImageInput> {
 
 /** An image file as an item to score; read when its turn comes. */
 export const fileItem = (path: string, prompt: string | null): ScoreItem => ({
-  ...{ id: path, source: path, prompt },
+  id: path,
+  source: path,
+  prompt,
   fetch: () => readImage(path),
 });

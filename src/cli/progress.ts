@@ -11,8 +11,13 @@ export function startProgress(total: number, what: string): Progress {
   if (!process.stderr.isTTY || total < 2) return { update() {}, stop() {} };
   const format = `${what} {bar} {value}/{total} · {eta_formatted} left`;
   const bar = new SingleBar({
-    ...{ format, stream: process.stderr, clearOnComplete: true, hideCursor: true },
-    ...{ barCompleteChar: '█', barIncompleteChar: '░', barsize: 24 },
+    format,
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 24,
   });
   bar.start(total, 0);
   return { update: (done) => bar.update(done), stop: () => bar.stop() };

@@ -70,10 +70,17 @@ const flat = (r: ScoreResult) => ({
       ];
     }),
   ),
-  ...{ reward: r.reward ?? '', decision: r.decision ?? '', guards: r.guards.map((g) => g.guard).join(' ') },
-  ...{ reasons: r.reasons.join('; '), width: r.width ?? '', height: r.height ?? '', sha256: r.sha256 ?? '' },
-  ...{ scorer: r.scorer ? `${r.scorer.id}@${r.scorer.version}` : '', weights: r.scorer?.weights ?? '' },
-  ...{ error: r.error?.code ?? '', message: r.error?.message ?? '' },
+  reward: r.reward ?? '',
+  decision: r.decision ?? '',
+  guards: r.guards.map((g) => g.guard).join(' '),
+  reasons: r.reasons.join('; '),
+  width: r.width ?? '',
+  height: r.height ?? '',
+  sha256: r.sha256 ?? '',
+  scorer: r.scorer ? `${r.scorer.id}@${r.scorer.version}` : '',
+  weights: r.scorer?.weights ?? '',
+  error: r.error?.code ?? '',
+  message: r.error?.message ?? '',
 });
 
 /** Prints results as they come where the format allows it, else at the end. */

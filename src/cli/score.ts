@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { EXIT, fail, reasonOf, toAssayError } from '../errors.ts';
+import { emptyResult } from '../pipeline.ts';
 import type { ScoreResult } from '../types.ts';
 import { type ScorerFlags, usage } from './flags.ts';
 import { expandImages, fileItem } from './images.ts';
@@ -45,14 +46,10 @@ function promptOf(flags: ScoreFlags): (path: string) => string | null {
   return (path) => prompts.get(basename(path)) ?? null;
 }
 
-/** A result that says only what went wrong, for a name that led to no file. */
+/** The result for a name that led to no file. */
 function failedResult(name: string, thrown: unknown): ScoreResult {
   const { code, message } = toAssayError(thrown);
-  return {
-    ...{ id: name, source: name, sha256: null, width: null, height: null, prompt: null, scorer: null },
-    ...{ aspects: null, reward: null, guards: [], decision: null, reasons: [], timings: null },
-    error: { code, message },
-  };
+  return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
 }
 
 /** Ctrl-C stops the scoring; what is done is still printed. */

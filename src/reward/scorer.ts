@@ -93,9 +93,17 @@ export function describeScorer(
   const provider = backend === 'tfjs' ? 'tfjs' : plan.providers[0]!;
   const predicted = ASPECTS.filter((a) => aspects[a]);
   return {
-    ...{ id, version, title, license, backend, folder: model.folder },
-    ...{ variant: provider === 'cpu' ? plan.variant : plan.gpuVariant, provider, providerNotes: plan.notes },
-    ...{ aspects: predicted, needsPrompt: predicted.every((a) => aspects[a]!.needsPrompt) },
+    id,
+    version,
+    title,
+    license,
+    backend,
+    folder: model.folder,
+    variant: provider === 'cpu' ? plan.variant : plan.gpuVariant,
+    provider,
+    providerNotes: plan.notes,
+    aspects: predicted,
+    needsPrompt: predicted.every((a) => aspects[a]!.needsPrompt),
   };
 }
 

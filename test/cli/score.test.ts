@@ -56,8 +56,11 @@ describe('assay score', () => {
   it('scores what it can and exits 3 when an image fails', async () => {
     const whole = await png(picture(256, 256));
     const { at, score } = setUp({
-      ...{ 'good.png': good, 'text.png': 'hello', 'empty.png': '' },
-      ...{ 'cut.png': whole.subarray(0, 900), 'huge.png': await pngHeader(30_000, 30_000) },
+      'good.png': good,
+      'text.png': 'hello',
+      'empty.png': '',
+      'cut.png': whole.subarray(0, 900),
+      'huge.png': await pngHeader(30_000, 30_000),
     });
     const { code, stdout } = await score([at('.'), at('absent.png'), '--format', 'jsonl']);
     expect(code).toBe(3);
@@ -67,8 +70,12 @@ describe('assay score', () => {
       .map((line) => JSON.parse(line));
     const codes = Object.fromEntries(results.map((r) => [r.source.split('/').at(-1), r.error?.code ?? 'ok']));
     expect(codes).toEqual({
-      ...{ 'absent.png': 'FILE_NOT_FOUND', 'cut.png': 'IMAGE_CORRUPT', 'empty.png': 'IMAGE_EMPTY' },
-      ...{ 'good.png': 'ok', 'huge.png': 'IMAGE_TOO_LARGE', 'text.png': 'IMAGE_UNSUPPORTED' },
+      'absent.png': 'FILE_NOT_FOUND',
+      'cut.png': 'IMAGE_CORRUPT',
+      'empty.png': 'IMAGE_EMPTY',
+      'good.png': 'ok',
+      'huge.png': 'IMAGE_TOO_LARGE',
+      'text.png': 'IMAGE_UNSUPPORTED',
     });
     for (const result of results)
       if (result.error) expect(result).toMatchObject({ reward: null, aspects: null, decision: null });

@@ -17,7 +17,9 @@ const rawInput = ({ data, ...size }: Raw): ImageInput => ({
   ...size,
 });
 const item = (id: string, image: ImageInput, prompt: string | null = null): ScoreItem => ({
-  ...{ id, source: null, prompt },
+  id,
+  source: null,
+  prompt,
   fetch: () => image,
 });
 const request = (items: ScoreItem[], signal = never) => ({ items, client: 'test', signal });
@@ -184,7 +186,9 @@ describe('pipeline', () => {
     );
     await expect.poll(() => pipeline.load().waiting).toBe(3);
     await expect(pipeline.score(request([slow('x'), slow('y')]))).rejects.toMatchObject({
-      ...{ code: 'BUSY', message: 'the queue is full (3 images wait)', retryAfterMs: 1000 },
+      code: 'BUSY',
+      message: 'the queue is full (3 images wait)',
+      retryAfterMs: 1000,
     });
     controller.abort();
     expect((await waiting).map((r) => r.error!.code)).toEqual(Array(3).fill('CANCELLED'));
@@ -223,7 +227,8 @@ describe('prompts', () => {
 
   it('are required by a scorer that predicts nothing without', async () => {
     const { pipeline } = await open({
-      ...{ text: true, id: 'test-text' },
+      text: true,
+      id: 'test-text',
       edit: (m) => {
         m.aspects.quality = null;
       },

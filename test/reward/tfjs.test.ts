@@ -101,7 +101,8 @@ async function openTfjs(files: Files, edit: (m: Manifest) => void): Promise<Scor
   const parent = tempFolder();
   mkdirSync(parent, { recursive: true });
   writeModel(parent, {
-    ...{ id: 'test-tfjs', files },
+    id: 'test-tfjs',
+    files,
     edit(m) {
       Object.assign(m, { backend: 'tfjs', variants: { fp32: { graphs: { score: 'model.json' } } } });
       Object.assign(m.image, { dtype: 'float32', scale: 1 / 255, offset: 0 });

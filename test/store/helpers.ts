@@ -71,8 +71,15 @@ export const result = (changes: Partial<ScoreResult> = {}): ScoreResult => ({
 /** An item that could not be scored. */
 export const failedResult = (changes: Partial<ScoreResult> = {}): ScoreResult =>
   result({
-    ...{ sha256: null, width: null, height: null, scorer: null, aspects: null, reward: null, decision: null },
-    ...{ timings: null, error: { code: 'IMAGE_EMPTY', message: 'the image has no bytes' } },
+    sha256: null,
+    width: null,
+    height: null,
+    scorer: null,
+    aspects: null,
+    reward: null,
+    decision: null,
+    timings: null,
+    error: { code: 'IMAGE_EMPTY', message: 'the image has no bytes' },
     ...changes,
   });
 

@@ -69,7 +69,9 @@ export const wordTokenizer = {
   },
   decoder: null,
   model: {
-    ...{ type: 'WordPiece', continuing_subword_prefix: '##', max_input_chars_per_word: 100 },
+    type: 'WordPiece',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
     vocab: { '[PAD]': 0, '[CLS]': 1, '[SEP]': 2, '[UNK]': 3, a: 4, cat: 5, red: 6, dog: 7 },
     unk_token: '[UNK]',
   },
@@ -109,23 +111,46 @@ export function writeModel(parent: string, model: TestModel = {}): string {
     ...model.files,
   };
   const aspect = (output: string, needsPrompt: boolean) => ({
-    ...{ output, kind: 'mean-spread' as const, range: [0, 5] as [number, number], needsPrompt },
+    output,
+    kind: 'mean-spread' as const,
+    range: [0, 5] as [number, number],
+    needsPrompt,
   });
   const manifest: Manifest = {
-    ...{ manifestVersion: 1, id, version: '1.0.0', title: 'Test', description: 'Brightness as quality' },
-    ...{ license: 'Apache-2.0', source: 'test', backend: 'onnx', defaultVariant: 'fp32' },
+    manifestVersion: 1,
+    id,
+    version: '1.0.0',
+    title: 'Test',
+    description: 'Brightness as quality',
+    license: 'Apache-2.0',
+    source: 'test',
+    backend: 'onnx',
+    defaultVariant: 'fp32',
     variants: { fp32: { graphs: { score: 'model.onnx' } } },
     files: Object.fromEntries(
       Object.entries(files).map(([name, data]) => [name, { sha256: sha256(data), bytes: data.length }]),
     ),
     image: {
-      ...{ input: 'image', width: 32, height: 32, resize: 'stretch', kernel: 'cubic', layout: 'nhwc' },
-      ...{ dtype: 'uint8', scale: 1, offset: 0, minSide: 16, maxAspectRatio: 4 },
+      input: 'image',
+      width: 32,
+      height: 32,
+      resize: 'stretch',
+      kernel: 'cubic',
+      layout: 'nhwc',
+      dtype: 'uint8',
+      scale: 1,
+      offset: 0,
+      minSide: 16,
+      maxAspectRatio: 4,
     },
     text: text
       ? {
-          ...{ tokenizer: 'tokenizer.json', ids: 'input_ids', mask: 'attention_mask', dtype: 'int64' },
-          ...{ contextLength: 8, padId: 0 },
+          tokenizer: 'tokenizer.json',
+          ids: 'input_ids',
+          mask: 'attention_mask',
+          dtype: 'int64',
+          contextLength: 8,
+          padId: 0,
         }
       : null,
     aspects: {
@@ -134,7 +159,10 @@ export function writeModel(parent: string, model: TestModel = {}): string {
       authenticity: null,
     },
     reward: { weights: text ? { quality: 1, alignment: 1 } : { quality: 1 } },
-    ...{ maxBatch: 8, calibration: 'calibration.json', golden: 'golden.json', card: 'card.md' },
+    maxBatch: 8,
+    calibration: 'calibration.json',
+    golden: 'golden.json',
+    card: 'card.md',
   };
   edit?.(manifest);
   const folder = join(parent, id);
