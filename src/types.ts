@@ -31,6 +31,9 @@ export interface Policy {
   unsureWithinInterval: boolean;
 }
 
+/** File name endings of the formats that are decoded, best first where a name fits several files. */
+export const IMAGE_EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
+
 /** An image as it arrived: encoded bytes of a file, or raw interleaved 8-bit pixels, row by row. */
 export type ImageInput =
   | { kind: 'encoded'; bytes: Uint8Array }

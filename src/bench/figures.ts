@@ -1,4 +1,5 @@
 /** Figures out of timings. */
+import { quantile as quantileOf } from '../eval/bootstrap.ts';
 
 /** The middle value; of an even number, the mean of the two in the middle. */
 export function median(values: number[]): number {
@@ -7,10 +8,7 @@ export function median(values: number[]): number {
 
 /** Linear quantile, `share` 0..1. */
 export function quantile(values: number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!];
-  return low + (high - low) * (at - Math.floor(at));
+  return quantileOf(Float64Array.from(values).sort(), share);
 }
 
 export const round = (value: number, digits = 2): number => Number(value.toFixed(digits));

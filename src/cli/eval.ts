@@ -31,9 +31,7 @@ export interface EvaluateOptions {
 
 export interface EvaluateDeps {
   /** Scores the items, failing them one by one; the results carry the items' ids, in any order. */
-  score: (items: ScoreItem[], onDone: (done: number, total: number) => void) => Promise<ScoreResult[]>;
-  /** Told how many images are done. */
-  onDone?: ((done: number, total: number) => void) | undefined;
+  score: (items: ScoreItem[]) => Promise<ScoreResult[]>;
 }
 
 /**
@@ -54,7 +52,7 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
 
   const at = Date.now();
   const started = performance.now();
-  const results = await deps.score(itemsOf(ratings, paths), deps.onDone ?? (() => {}));
+  const results = await deps.score(itemsOf(ratings, paths));
   const scoreSeconds = (performance.now() - started) / 1000;
 
   const byId = new Map(results.map((r) => [r.id, r]));
@@ -131,18 +129,16 @@ const toJson = (report: Report): string =>
 /** Runs the evaluation with the scorer that the flags choose. Exit code 3 when some images could not be scored. */
 export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<number> {
   const { catalog, pipeline } = openPipeline(flags);
-  let progress = startProgress(0, 'scoring');
-  const score = (items: ScoreItem[], onDone: (done: number, total: number) => void) => {
-    progress = startProgress(items.length, 'scoring');
-    return scoreAll(pipeline, items, new AbortController().signal, onDone);
+  const score = (items: ScoreItem[]) => {
+    const progress = startProgress(items.length, 'scoring');
+    const scored = scoreAll(pipeline, items, new AbortController().signal, (done) => progress.update(done));
+    return scored.finally(() => progress.stop());
   };
   try {
-    const report = await evaluate(flags, { score, onDone: (done) => progress.update(done) });
-    progress.stop();
+    const report = await evaluate(flags, { score });
     printSummary(report, (text) => process.stdout.write(text));
     return report.images.failed > 0 ? EXIT.someFailed : EXIT.ok;
   } finally {
-    progress.stop();
     await catalog.close();
   }
 }

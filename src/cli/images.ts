@@ -4,12 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { extname, isAbsolute, join, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { fail, reasonOf } from '../errors.ts';
-import type { ImageInput, ScoreItem } from '../types.ts';
+import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
 
-/** File name endings that count as images in folders and globs. */
-export const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
-
-const isImage = (path: string): boolean => EXTENSIONS.includes(extname(path).toLowerCase());
+const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extname(path).toLowerCase());
 
 function statOf(path: string): Stats | undefined {
   return statSync(path, { throwIfNoEntry: false });
@@ -28,7 +25,7 @@ async function imagesIn(pattern: string, cwd?: string): Promise<string[]> {
 async function expand(name: string): Promise<string[]> {
   const stat = statOf(name);
   if (stat?.isFile()) return [name];
-  const extensions = EXTENSIONS.join(' ');
+  const extensions = IMAGE_EXTENSIONS.join(' ');
   if (stat?.isDirectory()) {
     const found = await imagesIn('**/*', name);
     if (found.length === 0) throw fail('NO_IMAGES', { path: name, extensions });

@@ -9,7 +9,7 @@ import type { ScorerFlags } from './flags.ts';
 /** Folder that `models import` copies to. */
 export const importedModels = (config: Config): string => join(config.dataDir, 'models');
 
-/** Config from flags; `--models` comes before configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
+/** Config from flags; `--models` takes the place of configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
 export function configOf(flags: ScorerFlags & object): Config {
   const { config: file, models, ...rest } = flags;
   const known = ['scorer', 'variant', 'providers', 'threads', 'dataDir', 'host', 'port', 'token', 'logLevel'];

@@ -1,5 +1,5 @@
 /** `assay score`: images to results, as a table or for machines. */
-import { createWriteStream, readFileSync } from 'node:fs';
+import { createWriteStream, openSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
@@ -52,6 +52,16 @@ function failedResult(name: string, thrown: unknown): ScoreResult {
   return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
 }
 
+/** Opened before any scoring: a file that cannot be written should not cost the scores. */
+function openOut(path: string | undefined): NodeJS.WriteStream {
+  if (path === undefined) return process.stdout;
+  try {
+    return createWriteStream(path, { fd: openSync(path, 'w') }) as unknown as NodeJS.WriteStream;
+  } catch (cause) {
+    throw usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
+  }
+}
+
 /** Ctrl-C stops the scoring; what is done is still printed. */
 function interruptSignal(): AbortSignal {
   const controller = new AbortController();
@@ -63,8 +73,8 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   const prompt = promptOf(flags);
   const { paths, failures } = await expandImages(names);
   const { catalog, pipeline } = openPipeline(flags);
-  const out = flags.out === undefined ? process.stdout : createWriteStream(flags.out);
-  const printer = formatter(flags.format, out as NodeJS.WriteStream);
+  const out = openOut(flags.out);
+  const printer = formatter(flags.format, out);
   const progress = startProgress(paths.length, 'scoring');
   const failed = failures.map(({ name, error }) => failedResult(name, error));
   try {

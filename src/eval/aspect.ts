@@ -135,7 +135,7 @@ function missesOf(pairs: readonly Pair[], comparable: boolean): Misses {
   const rank = { score: ranks(scores(pairs)), mos: ranks(ratings(pairs)) };
   const gaps = pairs.map((pair, i) => ({
     gap: comparable ? pair.score - pair.mos : rank.score[i]! - rank.mos[i]!,
-    miss: { ...missOf(pair) },
+    miss: missOf(pair),
   }));
   gaps.sort((a, b) => b.gap - a.gap);
   return {

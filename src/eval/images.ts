@@ -2,9 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, parse, relative, resolve } from 'node:path';
 import { fail } from '../errors.ts';
-
-/** File name endings of the formats that are decoded, best first where a name fits several files. */
-const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
+import { IMAGE_EXTENSIONS } from '../types.ts';
 
 /**
  * Finds the file of an image name in a folder or in its subfolder `images`: by exact name first, then with another
@@ -48,7 +46,7 @@ interface Listing {
   stems: Map<string, string>;
 }
 
-const order = (file: string): number => EXTENSIONS.indexOf(parse(file).ext.toLowerCase());
+const order = (file: string): number => IMAGE_EXTENSIONS.indexOf(parse(file).ext.toLowerCase());
 
 function listImages(folder: string): Listing {
   let names: string[];

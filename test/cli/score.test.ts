@@ -160,6 +160,12 @@ describe('assay score says what is wrong with', () => {
       2,
       /did you mean "test-bright"\?.*[\s\S]*\[UNKNOWN_SCORER\]/,
     ],
+    [
+      'an output file that cannot be written',
+      (at) => [at('.'), '--out', at('no/such/scores.csv')],
+      2,
+      /--out: cannot write .*scores\.csv/,
+    ],
     ['no arguments', () => [], 2, /missing required argument/],
     ['both kinds of prompts', (at) => [at('.'), '--prompt', 'a', '--prompts', 'b'], 2, /not both/],
     ['a thread count that is no number', (at) => [at('.'), '--threads', 'many'], 2, /whole number/],

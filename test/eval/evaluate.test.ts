@@ -7,6 +7,7 @@ import { familyOf } from '../../src/eval/pairs.ts';
 import type { Report } from '../../src/eval/summary.ts';
 import { printSummary } from '../../src/eval/terminal.ts';
 import type { ScoreResult } from '../../src/types.ts';
+import { tempFolder } from '../support/files.ts';
 import {
   aspectScore,
   failedResult,
@@ -14,7 +15,6 @@ import {
   type ScoreFunction,
   scoredResult,
   syntheticRows,
-  tempFolder,
   writeSet,
 } from './synthetic.ts';
 
@@ -304,19 +304,6 @@ test('guard hits are counted; those on well rated images are false alarms', asyn
 
 test('families share the name up to the first underscore', () => {
   expect(['sd1.5_lowstep', 'sdxl', '_odd'].map(familyOf)).toEqual(['sd1.5', 'sdxl', '_odd']);
-});
-
-test('progress is passed on', async () => {
-  const seen: number[] = [];
-  const base = noisyScorer(rows, 0);
-  await evaluate(writeSet(rows, names), {
-    score: (items, onDone) => {
-      onDone(1, items.length);
-      return base(items);
-    },
-    onDone: (done, total) => seen.push(done, total),
-  });
-  expect(seen).toEqual([1, 80]);
 });
 
 describe('the printed summary', () => {

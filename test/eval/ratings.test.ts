@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { imageFinder } from '../../src/eval/images.ts';
 import { readRatings } from '../../src/eval/ratings.ts';
-import { tempFolder } from './synthetic.ts';
+import { tempFolder } from '../support/files.ts';
 
 function fileOf(content: string | Uint8Array): string {
   const path = join(tempFolder(), 'ratings.csv');

@@ -1,18 +1,10 @@
 /** A made-up rated set and a made-up scorer whose error is known. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { onTestFinished } from 'vitest';
 import { randomFrom } from '../../src/eval/bootstrap.ts';
 import type { Aspect, AspectScore, ScoreItem, ScoreResult } from '../../src/types.ts';
-
-/** A folder that is gone after the test. */
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'assay-eval-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+import { tempFolder } from '../support/files.ts';
 
 export interface SyntheticRow {
   name: string;

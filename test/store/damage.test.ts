@@ -9,7 +9,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { allPages, idsOf, numbered, openedStore, tempFolder, until } from './helpers.ts';
+import { tempFolder } from '../support/files.ts';
+import { allPages, idsOf, numbered, openedStore, until } from './helpers.ts';
 
 const MOVED = /^history\.corrupt-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-\d+)?\.db$/;
 /** Damaged files that were moved aside, without what lies beside them. */

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
-import { allPages, idsOf, type LogLine, numbered, openedStore, tempFolder, until } from './helpers.ts';
+import { tempFolder } from '../support/files.ts';
+import { allPages, idsOf, type LogLine, numbered, openedStore, until } from './helpers.ts';
 
 const DOWN = 'verdicts are not recorded for now; scoring goes on';
 const UP = 'verdicts are recorded again';

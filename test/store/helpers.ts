@@ -1,18 +1,8 @@
 /** What the tests of the store share: folders, results, a log that is kept, waiting with a deadline. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { openStore, type Store, type StoreOptions } from '../../src/store/store.ts';
 import type { AspectScore, HistoryEntry, HistoryQuery, ScoreResult } from '../../src/types.ts';
-
-/** A folder that goes when the test ends. */
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'assay-store-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export interface LogLine {
   level: number;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryQuery } from '../../src/types.ts';
-import { allPages, failedResult, idsOf, numbered, openedStore, result, tempFolder } from './helpers.ts';
+import { tempFolder } from '../support/files.ts';
+import { allPages, failedResult, idsOf, numbered, openedStore, result } from './helpers.ts';
 
 const other = { ...result().scorer!, id: 'other' };
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MIGRATIONS } from '../../src/store/migrations/index.ts';
-import { allPages, idsOf, numbered, openedStore, result, tempFolder, until } from './helpers.ts';
+import { tempFolder } from '../support/files.ts';
+import { allPages, idsOf, numbered, openedStore, result, until } from './helpers.ts';
 
 /** A database of the test's own, closed when it ends. */
 function database(path: string): DatabaseSync {

@@ -4,16 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offStore } from '../../src/store/off.ts';
 import type { ScoreResult } from '../../src/types.ts';
-import {
-  allPages,
-  failedResult,
-  idsOf,
-  numbered,
-  openedStore,
-  result,
-  tempFolder,
-  until,
-} from './helpers.ts';
+import { tempFolder } from '../support/files.ts';
+import { allPages, failedResult, idsOf, numbered, openedStore, result, until } from './helpers.ts';
 
 describe('a recorded result', () => {
   const cases: [string, ScoreResult][] = [

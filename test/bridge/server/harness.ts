@@ -1,6 +1,7 @@
 /** Starts a server with the fake service on a free port, and talks to it through real sockets. */
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
+import { buffer } from 'node:stream/consumers';
 import { Packr } from 'msgpackr';
 import { WebSocket } from 'ws';
 import { type Server, startServer } from '../../../src/bridge/server/server.ts';
@@ -82,6 +83,12 @@ export interface Ask {
   signal?: AbortSignal;
 }
 
+async function replyOf(response: IncomingMessage): Promise<Reply> {
+  const bytes = await buffer(response);
+  const { statusCode, headers } = response;
+  return { status: statusCode!, headers, bytes, body: decode(headers, bytes) };
+}
+
 /** One request over a connection of its own, with full control of the headers. */
 export function ask(
   { server }: Rig,
@@ -91,17 +98,7 @@ export function ask(
   return new Promise((resolve, reject) => {
     const { host, port } = server;
     const outgoing = httpRequest({ host, port, path, method, headers, agent: false, signal }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks);
-        resolve({
-          status: response.statusCode!,
-          headers: response.headers,
-          bytes,
-          body: decode(response.headers, bytes),
-        });
-      });
+      replyOf(response).then(resolve, reject);
     });
     outgoing.once('error', reject);
     outgoing.end(body);
@@ -206,17 +203,7 @@ export function dialRefused(
     ws.once('open', () => reject(new Error('the upgrade was accepted')));
     ws.once('error', reject);
     ws.once('unexpected-response', (_, response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks);
-        resolve({
-          status: response.statusCode!,
-          headers: response.headers,
-          bytes,
-          body: decode(response.headers, bytes),
-        });
-      });
+      replyOf(response).then(resolve, reject);
     });
   });
 }
