@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { fail, nearest, reasonOf } from './errors.ts';
@@ -21,7 +21,8 @@ const threshold = z.strictObject({
   minPercentile: z.number().min(0).max(1).optional().describe('least percentile, 0..1'),
 });
 
-const policy = z.strictObject({
+/** Thresholds, as the config, a policy file or a request gives them. */
+export const policySchema = z.strictObject({
   aspects: z
     .partialRecord(z.enum(ASPECTS), threshold)
     .default({})
@@ -45,6 +46,18 @@ const limits = z.strictObject({
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
 });
 
+const comfyui = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/ })
+    .default('http://127.0.0.1:8188')
+    .describe('address of ComfyUI'),
+  outputDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("ComfyUI's output folder as seen from here; images in it may be tagged and moved"),
+});
+
 export const configSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   port: z.int().min(0).max(65_535).default(7878).describe('port to listen on; 0 picks a free one'),
@@ -60,6 +73,11 @@ export const configSchema = z.strictObject({
   allowedOrigins: z.array(z.string()).default([]).describe('web origins whose pages may call this daemon'),
   allowedDirs: z.array(z.string()).default([]).describe('folders that may be read on behalf of a client'),
   dataDir: z.string().min(1).describe('folder of the history'),
+  rejectDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('folder that rejected images are moved to; `rejects` in dataDir when absent'),
   history: z.boolean().default(true).describe('record every verdict'),
   modelDirs: z
     .array(z.string())
@@ -90,17 +108,18 @@ export const configSchema = z.strictObject({
     .describe('least severe events that are logged'),
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limits.default(() => limits.parse({})),
-  policy: policy.default(() => policy.parse({})),
+  policy: policySchema.default(() => policySchema.parse({})),
+  comfyui: comfyui.default(() => comfyui.parse({})),
 });
 
-export type Config = Readonly<z.infer<typeof configSchema>>;
+export type Config = Readonly<z.infer<typeof configSchema> & { rejectDir: string }>;
 /** What a file, the environment or flags may say: any part of the config. */
 export type ConfigInput = z.input<typeof configSchema> extends infer T ? Partial<T> : never;
 
 const LISTS = new Set(['allowedHosts', 'allowedOrigins', 'allowedDirs', 'modelDirs', 'providers']);
 const NUMBERS = new Set(['port', 'threads', 'workers', 'resultCache', 'drainTimeoutMs']);
 const BOOLEANS = new Set(['history']);
-const NESTED = new Set(['limits', 'policy']);
+const NESTED = new Set(['limits', 'policy', 'comfyui']);
 
 /** `ASSAY_DATA_DIR` for `dataDir`. */
 const envName = (key: string): string => `ASSAY_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
@@ -156,7 +175,9 @@ function valueAt(values: unknown, key: string): string {
 /** Known keys beside the one that an issue complains about. */
 function siblings(path: PropertyKey[]): string[] {
   if (path[0] === 'limits') return Object.keys(limits.shape);
-  if (path[0] === 'policy') return path.length > 1 ? Object.keys(threshold.shape) : Object.keys(policy.shape);
+  if (path[0] === 'policy')
+    return path.length > 1 ? Object.keys(threshold.shape) : Object.keys(policySchema.shape);
+  if (path[0] === 'comfyui') return Object.keys(comfyui.shape);
   return Object.keys(configSchema.shape);
 }
 
@@ -182,7 +203,9 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
   const parsed = configSchema.safeParse(merged);
   if (parsed.success) {
     const dataDir = resolve(parsed.data.dataDir);
-    return deepFreeze({ ...parsed.data, dataDir, modelDirs: parsed.data.modelDirs.map((d) => resolve(d)) });
+    const rejectDir = resolve(parsed.data.rejectDir ?? join(dataDir, 'rejects'));
+    const modelDirs = parsed.data.modelDirs.map((d) => resolve(d));
+    return deepFreeze({ ...parsed.data, dataDir, rejectDir, modelDirs });
   }
   const issue = parsed.error.issues[0]!;
   const { key, expected } = expectationOf(issue, siblings(issue.path));

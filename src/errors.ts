@@ -136,7 +136,73 @@ export const ERRORS = {
     'The file needs a header with a name column and at least one of mos_quality, mos_align, mos_authenticity.',
   ),
 
+  // diffusion UIs (hosts)
+  WORKFLOW_INVALID: input(
+    422,
+    '{source} is not a workflow in API format: {reason}',
+    'In ComfyUI choose Workflow > Export (API) and use the file that it saves.',
+  ),
+  WORKFLOW_UI_FORMAT: input(
+    422,
+    '{source} is a workflow as the editor saves it; the server runs only the API format',
+    'In ComfyUI choose Workflow > Export (API) and use the file that it saves.',
+  ),
+  WORKFLOW_REJECTED: input(
+    422,
+    'ComfyUI refuses the workflow: {reason}',
+    'Correct the named node, or install the node pack that it needs.',
+  ),
+  HOST_UNKNOWN: input(
+    422,
+    '{url} answers, but not as {expected}: {found}',
+    'Check the port: ComfyUI listens on 8188 unless told otherwise.',
+  ),
+  HOST_DENIED: input(
+    403,
+    '{url} refuses the request with status {status}: {reason}',
+    'Use the address that the host prints at its start; a proxy in front of it may want a login.',
+  ),
+  IMAGE_GONE: input(
+    404,
+    '{name} is no longer on {url}',
+    'It was deleted or overwritten before it was fetched; previews disappear when the host restarts.',
+  ),
+
+  // rejected images and scores in files
+  PATH_OUTSIDE: input(403, '{path} lies outside {folder}', 'Only files inside that folder are touched.'),
+  REJECT_UNKNOWN: input(404, 'no rejected image {id} in {folder}', 'Run `assay rejects list`.'),
+  RESTORE_CONFLICT: input(
+    409,
+    'cannot restore to {path}: something is there already, and nothing is overwritten',
+    'Move or rename what is there, then restore again.',
+  ),
+  METADATA_UNSUPPORTED: input(
+    415,
+    '{path}: scores can be kept in PNG, JPEG and WebP files, not in this one',
+    'Save the image in one of these formats; the history keeps the score in any case.',
+  ),
+  METADATA_UNWRITABLE: input(
+    422,
+    'cannot keep the score in {path}: {reason}',
+    'The file was left as it is; the history keeps the score in any case.',
+  ),
+
   // again later
+  HOST_UNREACHABLE: retry(
+    503,
+    'nothing answers at {url}: {reason}',
+    'Start the host, or correct the address (ComfyUI: http://127.0.0.1:8188).',
+  ),
+  HOST_FAILED: retry(
+    503,
+    '{url} failed: {reason}',
+    'Look at the log of the host; the request is repeated where that can help.',
+  ),
+  PROMPT_LOST: retry(
+    503,
+    'prompt {id} is neither in the history nor in the queue of {url}',
+    'It was deleted from the queue, or the host was restarted: submit it again.',
+  ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
   DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
   DEADLINE: retry(503, 'no score within {timeoutMs} ms', 'Send it again, or raise limits.requestTimeoutMs.'),
@@ -163,6 +229,23 @@ export const ERRORS = {
     'Choose another with --port (0 picks a free one), or stop the other program.',
   ),
   LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
+  OUTPUT_DIR_UNUSABLE: setup(
+    'the output folder {path} cannot be used: {reason}',
+    "Set comfyui.outputDir in the config to the host's output folder as seen from here.",
+  ),
+  OUTPUT_DIR_REQUIRED: setup(
+    'the policy asks to {action} images, and no output folder of the host is allowed',
+    'Set comfyui.outputDir in the config, or pass --output-dir, or use the action keep.',
+  ),
+  REJECT_BIN_UNUSABLE: setup(
+    'the reject bin {path} cannot be used: {reason}',
+    'Correct its permissions, or choose another folder with rejectDir in the config.',
+  ),
+  INSTALL_TARGET: setup(
+    '{path} is not a folder of ComfyUI: {reason}',
+    'Name the folder that holds custom_nodes.',
+  ),
+  INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
   MODEL_FILE_MISSING: setup(
     '{folder}: the manifest names {file}, which is absent',
@@ -259,9 +342,13 @@ export function toAssayError(error: unknown): AssayError {
 /** Exit codes of the command line: ok, bug, wrong usage or setup, some items failed, host or daemon unreachable. */
 export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 4 } as const;
 
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['HOST_UNREACHABLE', 'HOST_FAILED', 'PROMPT_LOST']);
+
 /** Exit code for an error that ends a command. */
-export const exitCodeOf = (error: AssayError): number =>
-  error.kind === 'internal' ? EXIT.internal : EXIT.usage;
+export function exitCodeOf(error: AssayError): number {
+  if (UNREACHABLE.has(error.code)) return EXIT.unreachable;
+  return error.kind === 'internal' ? EXIT.internal : EXIT.usage;
+}
 
 /** The known word nearest to `word`, if it is near enough to be a slip; for "did you mean". */
 export function nearest(word: string, known: readonly string[]): string | undefined {

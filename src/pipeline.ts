@@ -15,6 +15,7 @@ import { createFairQueue } from './reward/queue.ts';
 import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
 import type {
   ImageInput,
+  Policy,
   RankResult,
   ScoreItem,
   ScoreRequest,
@@ -40,6 +41,7 @@ type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward'> & {
 interface Work {
   item: ScoreItem;
   scorer: Scorer;
+  policy: Policy;
   signal: AbortSignal;
   timings: Timings;
 }
@@ -77,7 +79,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   }
 
   async function verdict(work: Work, result: ScoreResult): Promise<void> {
-    const { item, scorer, signal } = work;
+    const { item, scorer, policy, signal } = work;
     // 2 fetch
     const image = await item.fetch(signal);
     result.sha256 = hash('sha256', image.bytes);
@@ -85,7 +87,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     const finding = cache?.get(key) ?? (await examine(work, image));
     cache?.set(key, finding);
     // 9 decide
-    Object.assign(result, finding, decide(finding, config.policy));
+    Object.assign(result, finding, decide(finding, policy));
   }
 
   async function scoreItem(item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> {
@@ -96,7 +98,8 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     try {
       leave = await queue.enter(request.client, request.signal);
       timings.queueMs = performance.now() - start;
-      await verdict({ item, scorer, signal: request.signal, timings }, result);
+      const { policy = config.policy, signal } = request;
+      await verdict({ item, scorer, policy, signal, timings }, result);
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {

@@ -61,6 +61,8 @@ export interface ScoreRequest {
   items: ScoreItem[];
   /** Scorer id; the configured default when absent. */
   scorer?: string | undefined;
+  /** Thresholds for the decisions; those of the config when absent. */
+  policy?: Policy | undefined;
   /** Who asks: the queue is fair between clients. */
   client: string;
   signal: AbortSignal;

@@ -164,6 +164,13 @@ describe('pipeline', () => {
     expect((await score('a red cat')).timings!.inferMs).toBeGreaterThan(0);
   });
 
+  it('prefers the policy of the request', async () => {
+    const { pipeline } = await open({}, { policy: { aspects: { quality: { minScore: 4.9 } } } });
+    const policy = { aspects: {}, unsureWithinInterval: false };
+    const [result] = await pipeline.score({ ...request([item('a', rawInput(picture()))]), policy });
+    expect(result!.decision).toBe('accept');
+  });
+
   it('applies the policy of the config', async () => {
     const { pipeline } = await open({}, { policy: { aspects: { quality: { minScore: 4.9 } } } });
     const [result] = await pipeline.score(request([item('a', rawInput(picture()))]));

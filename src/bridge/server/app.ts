@@ -164,6 +164,7 @@ async function readJob(
   return {
     items: toScoreItems(body, { allowedDirs, maxImageBytes: limits.maxImageBytes }),
     scorer: body.scorer,
+    policy: body.policy,
   };
 }
 

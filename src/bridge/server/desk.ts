@@ -2,7 +2,7 @@
 import type { Config } from '../../config.ts';
 import { type AssayError, fail } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { RankResult, ScoreItem, ScoreResult, Service } from '../../types.ts';
+import type { Policy, RankResult, ScoreItem, ScoreResult, Service } from '../../types.ts';
 import type { AccessRules } from './access.ts';
 import type { Budget } from './budget.ts';
 import type { Call } from './call.ts';
@@ -25,6 +25,7 @@ export interface Desk {
 export interface Job {
   items: ScoreItem[];
   scorer: string | undefined;
+  policy: Policy | undefined;
 }
 
 /** @throws what the service throws, DEADLINE, CANCELLED, DRAINING */
@@ -44,9 +45,10 @@ export async function rank(desk: Desk, call: Call, job: Job): Promise<RankResult
   return ranked;
 }
 
-const request = (call: Call, { items, scorer }: Job) => ({
+const request = (call: Call, { items, scorer, policy }: Job) => ({
   items,
   scorer,
+  policy,
   client: call.client,
   signal: call.signal,
 });

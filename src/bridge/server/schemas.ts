@@ -1,5 +1,6 @@
 /** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types.ts. */
 import { z } from 'zod';
+import { policySchema } from '../../config.ts';
 import {
   ASPECTS,
   type HistoryEntry,
@@ -46,6 +47,7 @@ export const scoreItem = z
 const scoreFields = {
   scorer: name.optional().describe('scorer id; the configured default when absent'),
   prompt: prompt.optional().describe('prompt of the items that have none of their own'),
+  policy: policySchema.optional().describe('thresholds for the decisions; those of the config when absent'),
   items: z.array(scoreItem).min(1),
 };
 
@@ -57,6 +59,7 @@ export type ScoreBody = z.infer<typeof scoreBody>;
 export const uploadRequest = z.strictObject({
   scorer: scoreFields.scorer,
   prompt: scoreFields.prompt,
+  policy: scoreFields.policy,
   items: z
     .array(
       z.strictObject({

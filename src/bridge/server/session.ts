@@ -126,7 +126,11 @@ export class Session {
   #results(call: Call, message: ScoringMessage): Promise<object> {
     const { allowedDirs, limits } = this.#desk.config;
     const items = toScoreItems(message, { allowedDirs, maxImageBytes: limits.maxImageBytes });
-    return (message.op === 'score' ? score : rank)(this.#desk, call, { items, scorer: message.scorer });
+    return (message.op === 'score' ? score : rank)(this.#desk, call, {
+      items,
+      scorer: message.scorer,
+      policy: message.policy,
+    });
   }
 
   /** The call ends when the network took its answer: only then is its memory free, and a drain done with it. */

@@ -25,7 +25,16 @@ describe('POST /v1/score', () => {
     expect(rewards(reply)).toEqual([7, 200, 3]);
     expect(reply.body.results.map((r: { prompt: string }) => r.prompt)).toEqual(['a cat', 'a dog', null]);
     expect(reply.body.results[1].source).toBe('dog.png');
-    expect(rig.service.requests[0]!.scorer).toBe('fake');
+    expect(rig.service.requests[0]).toMatchObject({ scorer: 'fake', policy: undefined });
+  });
+
+  test('hands the thresholds of a request on, and names a wrong one', async () => {
+    const rig = await start();
+    const policy = { aspects: { quality: { minPercentile: 0.3 } }, minReward: 0.4 };
+    expect((await post(rig, '/v1/score', { policy, items: [image(7)] })).status).toBe(200);
+    expect(rig.service.requests[0]!.policy).toEqual({ ...policy, unsureWithinInterval: false });
+    const wrong = await post(rig, '/v1/score', { policy: { minReward: 4 }, items: [image(7)] });
+    expect(wrong.body.error.message).toContain('policy.minReward');
   });
 
   const bytes = Buffer.from([251, 255, 190, 1]);
@@ -110,7 +119,7 @@ describe('POST /v1/score', () => {
   test.each([
     [{ items: [{ imag: 'x' }] }, 'unknown field "items[0].imag"; did you mean "image"?'],
     [{ item: [] }, 'unknown field "item"; did you mean "items"?'],
-    [{ items: [image(1)], zzzzzzzz: 1 }, 'unknown field "zzzzzzzz"; known are scorer, prompt, items'],
+    [{ items: [image(1)], zzzzzzzz: 1 }, 'unknown field "zzzzzzzz"; known are scorer, prompt, policy, items'],
     [
       { items: [{ image: { format: 'rgb8', width: 1, heigth: 1, height: 1, data: '' } }] },
       'unknown field "items[0].image.heigth"; did you mean "height"?',

@@ -1,0 +1,114 @@
+/** What every diffusion UI (host) is to the rest of Assay: prompts go in, runs and images come out. Types alone. */
+
+/** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
+export type Workflow = Readonly<Record<string, unknown>>;
+
+/** A file on the host, by the host's own name for it. Nothing here is safe to use as a path unchecked. */
+export interface HostFile {
+  filename: string;
+  /** Folder inside the host's folder of that type; empty at its top. */
+  subfolder: string;
+  /** `temp` files disappear when the host restarts. */
+  type: 'output' | 'temp' | 'input';
+}
+
+/** An image of a run. */
+export interface RunImage extends HostFile {
+  /** Id of the node that made it: text, may hold colons and dots. */
+  node: string;
+  /** Whether the host answered from its cache: an older file, named again. */
+  replayed: boolean;
+  /** Text that the image was generated from, as found in the workflow. */
+  prompt: string | null;
+}
+
+/** A run that has ended, as the host's history tells it. */
+export interface HostRun {
+  id: string;
+  status: 'success' | 'error' | 'interrupted';
+  /** In the order of the history; also those made before an error. */
+  images: RunImage[];
+  /** The host's words when the status is `error`. */
+  error: string | null;
+  /** Unix milliseconds on the host's clock; null when the host does not tell. */
+  endedAt: number | null;
+}
+
+/** Why the host dropped a part of a workflow. */
+export interface NodeFault {
+  node: string;
+  nodeType: string;
+  message: string;
+}
+
+export interface Submission {
+  id: string;
+  /** Not empty: the host took the workflow in part, without the outputs that depend on these nodes. */
+  faults: NodeFault[];
+}
+
+/** What happens in a run that is followed. Only the end is certain: the rest comes by a channel that may be cut. */
+export type HostEvent =
+  | { kind: 'started'; id: string }
+  | { kind: 'node'; id: string; node: string }
+  | { kind: 'progress'; id: string; node: string; value: number; max: number }
+  | { kind: 'preview'; id: string; node: string | null; bytes: Uint8Array }
+  | { kind: 'images'; id: string; node: string; files: HostFile[] }
+  | { kind: 'ended'; id: string; run: HostRun };
+
+export interface HostInfo {
+  kind: string;
+  /** Null when the host does not tell. */
+  version: string | null;
+  /** What is unusual about it, for people: a version that was not tried, a missing feature. */
+  notes: string[];
+}
+
+/** Troubles that were survived, since the start. */
+export interface HostWarnings {
+  /** Messages that could not be read, or were cut short. */
+  malformedFrames: number;
+  /** Messages of a kind that is not known. */
+  unknownFrames: number;
+  /** Times the live channel was lost or went deaf. */
+  reconnects: number;
+}
+
+/**
+ * A diffusion UI. Every method ends when its signal aborts, with the abort's reason, and throws HOST_UNREACHABLE,
+ * HOST_DENIED, HOST_UNKNOWN or HOST_FAILED where the host does not play along.
+ */
+export interface Host {
+  readonly url: string;
+  readonly warnings: Readonly<HostWarnings>;
+  /** Makes sure that it is this kind of host. */
+  describe(signal: AbortSignal): Promise<HostInfo>;
+  /**
+   * Queues a workflow.
+   *
+   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT, WORKFLOW_REJECTED
+   */
+  submit(workflow: Workflow, signal: AbortSignal): Promise<Submission>;
+  /**
+   * Events of a run that this host object submitted, the last one `ended`. Ends also when the live channel is dead.
+   *
+   * @throws PROMPT_LOST when the host knows the run no longer
+   */
+  follow(id: string, signal: AbortSignal): AsyncIterable<HostEvent>;
+  /** Takes one run out of the queue, or interrupts it when it runs; never another one. False: it was neither. */
+  cancel(id: string, signal: AbortSignal): Promise<boolean>;
+  /** The newest ended runs, oldest of them first; all of them when `newest` is absent. */
+  runs(signal: AbortSignal, newest?: number): Promise<HostRun[]>;
+  /** Ids of runs that wait or run now, of every client. */
+  queued(signal: AbortSignal): Promise<string[]>;
+  /**
+   * Yields whenever there may be new runs: at a hint of the host, and at the latest after `pollMs`. While the host is
+   * away it yields nothing; `back` says that it was away, so that its history may have begun anew. Never throws for a
+   * host that is away.
+   */
+  changes(pollMs: number, signal: AbortSignal): AsyncIterable<'changed' | 'back'>;
+  /** Bytes of a file as the host keeps it. @throws IMAGE_GONE, IMAGE_TOO_HEAVY */
+  fetchFile(file: HostFile, signal: AbortSignal): Promise<Uint8Array>;
+  /** Closes the live channel. */
+  close(): Promise<void>;
+}
