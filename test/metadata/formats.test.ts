@@ -16,6 +16,8 @@ import {
   pngOf,
   pngParts,
   record,
+  webpChunk,
+  webpOf,
   webpParts,
 } from './containers.ts';
 
@@ -80,6 +82,11 @@ describe('PNG', () => {
       'assay',
     ]);
     expect(Buffer.from(writeScore(await comfyPng(), record())).includes(PROMPT)).toBe(true);
+  });
+
+  it('comes before the control chunk of a frame, which belongs to the pixels behind it', async () => {
+    const names = pngParts(writeScore(await FILES['animated.png']!(), record())).map(({ name }) => name);
+    expect(names).toEqual(['IHDR', 'acTL', 'tEXt', 'fcTL', 'IDAT', 'fcTL', 'fdAT', 'comf', 'IEND']);
   });
 
   it('writes plain ASCII with a right checksum', async () => {
@@ -188,6 +195,14 @@ describe('WebP', () => {
     const tagged = writeScore(await FILES['comfyui.webp']!(), record());
     const exif = webpParts(tagged).find(({ name }) => name === 'EXIF')!.bytes;
     expect(exif.includes(`prompt:${PROMPT}`)).toBe(true);
+  });
+
+  it('announces EXIF that a simple file carried without saying so', async () => {
+    const pixels = webpParts(await FILES['lossy.webp']!())[0]!.bytes;
+    const file = webpOf([pixels, webpChunk('EXIF', Buffer.from('II*\0\x08\0\0\0\0\0\0\0\0\0', 'latin1'))]);
+    const [header, ...chunks] = webpParts(writeScore(file, record()));
+    expect(header!.bytes[8]).toBe(4 + 8);
+    expect(chunks.map(({ name }) => name)).toEqual(['VP8 ', 'EXIF', 'XMP ']);
   });
 
   it('keeps what stands behind its end', async () => {
