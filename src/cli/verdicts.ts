@@ -5,7 +5,7 @@ import type { Column } from './table.ts';
 /** A row: what is known of one image. All null: it carries no score. */
 export interface Verdict {
   name: string;
-  aspects: Partial<Record<Aspect, AspectScore | null>> | null;
+  aspects: { [A in Aspect]?: AspectScore | null | undefined } | null;
   reward: number | null;
   decision: Decision | null;
   guards: { guard: string }[];

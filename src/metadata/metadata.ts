@@ -4,7 +4,7 @@ import { AssayError, fail, reasonOf } from '../errors.ts';
 import { refuse, startsWith } from './bytes.ts';
 import { readJpeg, writeJpeg } from './jpeg.ts';
 import { readPng, SIGNATURE, writePng } from './png.ts';
-import { MAX_TEXT, parseRecord, recordText, type ScoreRecord } from './record.ts';
+import { MAX_TEXT, parseRecord, recordSchema, recordText, type ScoreRecord } from './record.ts';
 import { readWebp, writeWebp } from './webp.ts';
 
 export { recordOf, type ScoreRecord } from './record.ts';
@@ -46,9 +46,18 @@ const newest = (texts: string[]): ScoreRecord | null =>
 export const readScore = (bytes: Uint8Array, path = 'the image'): ScoreRecord | null =>
   newest(formatOf(bytes, path).read(bytes));
 
-/** The file must give back what was put in: JSON has no NaN, and a reader may be stricter than the writer. */
-function checked(made: Uint8Array, format: Format, record: ScoreRecord): Uint8Array {
-  if (!isDeepStrictEqual(newest(format.read(made)), record)) throw refuse('it could not be read back');
+/** The text to write. A record from elsewhere may hold what JSON cannot, a NaN say. @throws METADATA_UNWRITABLE */
+function textOf(record: ScoreRecord): string {
+  if (!recordSchema.safeParse(record).success) throw refuse('the score itself is malformed');
+  const text = recordText(record);
+  if (text.length > MAX_TEXT / 2) throw refuse('the score is longer than 32 KB');
+  return text;
+}
+
+/** The file must give back what was put in, or something in it misleads our readers. */
+function checked(made: Uint8Array, format: Format, text: string): Uint8Array {
+  if (!isDeepStrictEqual(newest(format.read(made)), JSON.parse(text)))
+    throw refuse('it could not be read back');
   return made;
 }
 
@@ -60,10 +69,9 @@ function checked(made: Uint8Array, format: Format, record: ScoreRecord): Uint8Ar
  */
 export function writeScore(bytes: Uint8Array, record: ScoreRecord, path = 'the image'): Uint8Array {
   const format = formatOf(bytes, path);
-  const text = recordText(record);
   try {
-    if (text.length > MAX_TEXT / 2) throw refuse('it is longer than 32 KB');
-    return checked(format.write(bytes, text), format, record);
+    const text = textOf(record);
+    return checked(format.write(bytes, text), format, text);
   } catch (cause) {
     if (!(cause instanceof AssayError)) throw cause;
     throw fail(

@@ -1,6 +1,6 @@
 /** What is kept in a file: the JSON under the key `assay`. */
 import { z } from 'zod';
-import { ASPECTS, type ScoreResult } from '../types.ts';
+import type { Aspect, ScoreResult } from '../types.ts';
 
 /** Longest text that is read as a record, in characters. */
 export const MAX_TEXT = 64 * 1024;
@@ -30,7 +30,13 @@ export const recordSchema = z.looseObject({
   at: z.iso.datetime().describe('when it was written, UTC'),
   sha256: z.string().describe('hex digest of the bytes that were scored: the file before this was written'),
   scorer: scorerSchema,
-  aspects: z.partialRecord(z.enum(ASPECTS), aspectSchema).describe('only those that the scorer predicts'),
+  aspects: z
+    .looseObject({
+      quality: aspectSchema.optional(),
+      alignment: aspectSchema.optional(),
+      authenticity: aspectSchema.optional(),
+    } satisfies Record<Aspect, unknown>)
+    .describe('only those that the scorer predicts'),
   reward: z.number().nullable().describe('0..1; null when a guard tripped'),
   guards: z.array(z.looseObject({ guard: z.string(), message: z.string() })),
   decision: z.enum(['accept', 'reject', 'unsure']),
@@ -55,7 +61,7 @@ export function recordOf(result: ScoreResult, assay: string, at = new Date()): S
     at: at.toISOString(),
     sha256,
     scorer: { ...scorer },
-    aspects: known as ScoreRecord['aspects'],
+    aspects: known,
     reward,
     guards: guards.map((g) => ({ ...g })),
     decision,

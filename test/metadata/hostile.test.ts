@@ -174,7 +174,14 @@ describe('what is not an image of the three formats', () => {
 describe('a score', () => {
   it('that JSON cannot hold is not written', async () => {
     const file = await comfyPng();
-    expect(() => writeScore(file, record(Number.NaN), 'a.png')).toThrow(/a\.png: it could not be read back/);
+    expect(() => writeScore(file, record(Number.NaN), 'a.png')).toThrow(
+      /a\.png: the score itself is malformed/,
+    );
+  });
+
+  it('with a zero below zero, or a field left undefined, is written', async () => {
+    const odd = { ...record(-0), more: undefined };
+    expect(readScore(writeScore(await comfyPng(), odd))).toEqual(record(0));
   });
 
   it('that is too long is not written', async () => {

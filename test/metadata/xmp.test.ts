@@ -109,11 +109,14 @@ describe('a packet of another program', () => {
     const later = {
       ...record(0.3),
       reviewer: 'x',
-      aspects: { quality: { ...record().aspects.quality!, votes: 3 } },
+      aspects: { quality: { ...record().aspects.quality!, votes: 3 }, beauty: 1 },
     };
     const value = JSON.stringify(later).replace(/[<>&]/g, ' ');
     const text = packet(`<rdf:Description xmlns:a="${NS}"><a:assay>${value}</a:assay></rdf:Description>`);
-    expect(readScore(withXmp(text))).toMatchObject({ reviewer: 'x', aspects: { quality: { votes: 3 } } });
+    expect(readScore(withXmp(text))).toMatchObject({
+      reviewer: 'x',
+      aspects: { quality: { votes: 3 }, beauty: 1 },
+    });
   });
 });
 
