@@ -179,13 +179,9 @@ export const ERRORS = {
   METADATA_UNSUPPORTED: input(
     415,
     '{path}: scores can be kept in PNG, JPEG and WebP files, not in this one',
-    'Save the image in one of these formats; the history keeps the score in any case.',
+    'Save the image in one of these formats.',
   ),
-  METADATA_UNWRITABLE: input(
-    422,
-    'cannot keep the score in {path}: {reason}',
-    'The file was left as it is; the history keeps the score in any case.',
-  ),
+  METADATA_UNWRITABLE: input(422, 'cannot keep the score in {path}: {reason}', 'The file was left as it is.'),
 
   // again later
   HOST_UNREACHABLE: retry(
