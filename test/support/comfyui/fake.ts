@@ -13,22 +13,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Graph } from './graphs.ts';
+import type { TestHost } from './host.ts';
 import { createHub, type Hub } from './hub.ts';
 import type { SavedFile } from './nodes.ts';
 import { handle, type Seen } from './routes.ts';
 import { DEFAULTS, type Settings } from './settings.ts';
 import { createFiles, type Files, type HistoryEntry } from './store.ts';
 import { createWorker, queueInfo, type Worker } from './worker.ts';
-
-/** What a test can ask of any ComfyUI, fake or real. */
-export interface TestHost {
-  readonly url: string;
-  readonly baseDir: string;
-  readonly outputDir: string;
-  /** Ends it and starts it again at the same address; history and temp files are gone, outputs stay. */
-  restart(): Promise<void>;
-  stop(): Promise<void>;
-}
 
 export interface FakeRun {
   images?: Uint8Array[];
