@@ -10,6 +10,8 @@ const WIDGET = 'assay_verdicts';
 const TEXT_WIDGET = '$$node-text-preview';
 const ROW_PX = 20;
 const MAX_PX = 260;
+/** The host takes its margins off the height that it is told. */
+const MARGINS_PX = 24;
 const COLOURS = { good: '#3fa45b', bad: '#c8503c', doubt: '#c79a2b', plain: '#6b7280', bar: '#5b8def' };
 
 /** A new element; text is only ever set as text, since prompts and messages come from anywhere. */
@@ -92,7 +94,7 @@ function widgetOf(node) {
     overflowY: 'auto',
     color: 'var(--input-text, #ddd)',
   });
-  const height = () => Math.min(MAX_PX, Math.max(1, box.childElementCount) * ROW_PX + 4);
+  const height = () => Math.min(MAX_PX, Math.max(1, box.childElementCount) * ROW_PX + MARGINS_PX);
   return node.addDOMWidget(WIDGET, WIDGET, box, {
     serialize: false,
     hideOnZoom: false,
