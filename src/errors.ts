@@ -242,8 +242,8 @@ export const ERRORS = {
     'Correct its permissions, or choose another folder with rejectDir in the config.',
   ),
   INSTALL_TARGET: setup(
-    '{path} is not a folder of ComfyUI: {reason}',
-    'Name the folder that holds custom_nodes.',
+    'cannot install into {path}: {reason}',
+    'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
