@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { configSchema } from '../src/config.ts';
 import { ERRORS, type ErrorKind } from '../src/errors.ts';
+import { definitions } from '../src/nodes/index.ts';
 import { manifestSchema } from '../src/reward/manifest.ts';
 
 const KINDS: Record<ErrorKind, [title: string, meaning: string]> = {
@@ -98,6 +99,7 @@ const FILES: Record<string, () => string> = {
   'docs/errors.md': errorsPage,
   'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,
+  'python-shim/comfyui/definitions.json': () => `${JSON.stringify(definitions(), null, 2)}\n`,
 };
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));

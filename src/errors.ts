@@ -110,7 +110,7 @@ export const ERRORS = {
   UNAUTHORIZED: input(
     401,
     'this daemon asks for a token',
-    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with.',
+    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the ComfyUI nodes take it from ASSAY_TOKEN.',
   ),
   HOST_REFUSED: input(
     403,
@@ -168,6 +168,12 @@ export const ERRORS = {
     'It was deleted or overwritten before it was fetched; previews disappear when the host restarts.',
   ),
 
+  DAEMON_UNKNOWN: input(
+    422,
+    '{url} answers, but not as the Assay daemon: {found}',
+    'Set ASSAY_URL to the address that `assay serve` prints, and start ComfyUI again.',
+  ),
+
   // rejected images and scores in files
   PATH_OUTSIDE: input(403, '{path} lies outside {folder}', 'Only files inside that folder are touched.'),
   REJECT_UNKNOWN: input(404, 'no rejected image {id} in {folder}', 'Run `assay rejects list`.'),
@@ -188,6 +194,11 @@ export const ERRORS = {
   ),
 
   // again later
+  DAEMON_UNREACHABLE: retry(
+    503,
+    'the Assay daemon does not answer at {url}: {reason}',
+    'Start it with `npx assay serve`, or set ASSAY_URL to where it runs.',
+  ),
   HOST_UNREACHABLE: retry(
     503,
     'nothing answers at {url}: {reason}',
@@ -240,6 +251,10 @@ export const ERRORS = {
   REJECT_BIN_UNUSABLE: setup(
     'the reject bin {path} cannot be used: {reason}',
     'Correct its permissions, or choose another folder with rejectDir in the config.',
+  ),
+  PYTHON_PACKAGE_MISSING: setup(
+    'the Python package {package} is not installed where ComfyUI runs',
+    'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
   ),
   INSTALL_TARGET: setup(
     'cannot install into {path}: {reason}',

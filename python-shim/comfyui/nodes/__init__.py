@@ -1,0 +1,8 @@
+"""The node classes, in the order of the menu."""
+
+from .best import AssayBest
+from .gate import AssayGate
+from .prompt import AssayPrompt
+from .score import AssayScore
+
+NODES = (AssayScore, AssayGate, AssayBest, AssayPrompt)

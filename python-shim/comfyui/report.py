@@ -1,0 +1,113 @@
+"""Verdicts in words, and as plain data for the page."""
+
+from __future__ import annotations
+
+import math
+
+ASPECTS = ("quality", "alignment", "authenticity")
+#: Lines shown on a node; the report output has them all.
+SHOWN_LINES = 12
+#: Verdicts sent to the page: it draws no more.
+SENT_VERDICTS = 64
+
+
+def finite(value: object) -> float | None:
+    """A finite float, or None for all else."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
+
+
+def aspect_figure(verdict: dict, aspect: str, key: str) -> float | None:
+    """A number of one aspect, e.g. its `score` or `percentile`; None when the verdict has none."""
+    scores = (verdict.get("aspects") or {}).get(aspect) or {}
+    return finite(scores.get(key))
+
+
+def figure(verdict: dict, name: str) -> float | None:
+    """`reward`, or the score of an aspect; None when missing."""
+    return finite(verdict.get("reward")) if name == "reward" else aspect_figure(verdict, name, "score")
+
+
+def was_guarded(verdict: dict) -> bool:
+    """Whether a pixel check found that the model's numbers mean nothing here."""
+    return bool(verdict.get("guards"))
+
+
+def failure_line(verdict: dict) -> str:
+    """What happened, its code and what to do; empty for a verdict with scores."""
+    error = verdict.get("error")
+    if not error:
+        return ""
+    return f"{error.get('message', '')} [{error.get('code', '')}] {error.get('fix', '')}".rstrip()
+
+
+def reasons(verdict: dict) -> list[str]:
+    """Why the decision is what it is; a tripped guard counts even where nothing was decided."""
+    if verdict.get("error"):
+        return [failure_line(verdict)]
+    found = [str(reason) for reason in verdict.get("reasons") or []]
+    return found or [f"{g.get('guard')}: {g.get('message')}" for g in verdict.get("guards") or []]
+
+
+def figures_line(verdict: dict) -> str:
+    """`quality 3.41 (62 %) · reward 0.60`."""
+    parts = []
+    for aspect in ASPECTS:
+        score, percentile = (aspect_figure(verdict, aspect, key) for key in ("score", "percentile"))
+        if score is not None:
+            parts.append(f"{aspect} {score:.2f}" + ("" if percentile is None else f" ({percentile:.0%})"))
+    reward = finite(verdict.get("reward"))
+    return " · ".join([*parts, *([] if reward is None else [f"reward {reward:.2f}"])])
+
+
+def line(place: int, verdict: dict, label: str = "") -> str:
+    """One image in one line: its place counted from 0, what became of it, its figures, the reasons."""
+    head = f"#{place}" + (f" {label}" if label else "")
+    parts = [part for part in (figures_line(verdict), "; ".join(reasons(verdict))) if part]
+    return f"{head}: {' – '.join(parts) or 'no scores'}"
+
+
+def summary(verdicts: list[dict], counts: str) -> str:
+    """The first line of a report: how many images, what became of them, and the failure if there was one."""
+    missing = [v for v in verdicts if v.get("error")]
+    head = f"{len(verdicts)} {'image' if len(verdicts) == 1 else 'images'}{counts}"
+    if not missing:
+        return head
+    return f"{head}\n{len(missing)} not scored: {failure_line(missing[0])}"
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    rest = len(lines) - SHOWN_LINES
+    return lines if rest <= 0 else [*lines[:SHOWN_LINES], f"… and {rest} more"]
+
+
+def plain(place: int, verdict: dict, label: str) -> dict:
+    """What the page draws of one image."""
+    aspects = {a: s for a, s in (verdict.get("aspects") or {}).items() if isinstance(s, dict)}
+    keys = ("score", "range", "percentile", "interval")
+    return sanitised(
+        {
+            "place": place,
+            "label": label,
+            "reasons": reasons(verdict),
+            "reward": verdict.get("reward"),
+            "aspects": {a: {key: s.get(key) for key in keys} for a, s in aspects.items()},
+            "error": (verdict.get("error") or {}).get("code"),
+        }
+    )
+
+
+def sanitised(value: object) -> object:
+    """Only what JSON has: the host's process ends over anything else, and its page over NaN and infinities."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return finite(value)
+    if isinstance(value, dict):
+        return {str(key): sanitised(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [sanitised(inner) for inner in value]
+    return str(value)

@@ -1,0 +1,155 @@
+"""Scores images through the daemon: a few at a time, several requests under way, one verdict per image."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+from .connection import Lost
+from .failures import AssayFailure
+from .images import raw_bytes, raw_image
+from .waiting import check_interrupted, daemon, first_done, submit
+from .wire import pack
+
+#: A request is closed when it has so many images or bytes: small, so that the daemon starts while others are prepared.
+REQUEST_IMAGES = 4
+REQUEST_BYTES = 8 * 2**20
+#: Requests under way. The daemon stops reading at 8 MiB unanswered, so more would only wait in memory.
+IN_FLIGHT = 4
+ANSWER_S = 125.0
+#: How long a full daemon is asked again.
+PATIENCE_S = 60.0
+_LONGEST_PAUSE_S = 2.0
+
+_ids = itertools.count(1)
+
+
+def failed(failure: AssayFailure) -> dict:
+    """The verdict on an image that has no score."""
+    return {"error": {"code": failure.code, "message": failure.message, "fix": failure.fix}}
+
+
+def score_images(
+    images: list,
+    prompts: list[str],
+    scorer: str = "",
+    policy: dict | None = None,
+    on_progress: Callable[[int], None] = lambda _done: None,
+) -> list[dict]:
+    """One verdict per image [H, W, C], in order: a ScoreResult of the daemon, or only `error` {code, message, fix}.
+
+    `prompts` has one text per image, empty for none. Raises nothing but ComfyUI's interrupt, after telling the daemon.
+    """
+    fields = {"op": "score", **({"scorer": scorer} if scorer else {}), **({"policy": policy} if policy else {})}
+    run = _Run(images, prompts, fields, on_progress)
+    try:
+        return run.verdicts()
+    finally:
+        run.abandon()
+
+
+class _Run:
+    def __init__(self, images: list, prompts: list[str], fields: dict, on_progress: Callable[[int], None]):
+        self._images = images
+        self._prompts = prompts
+        self._fields = fields
+        self._on_progress = on_progress
+        self._verdicts: list[dict | None] = [None] * len(images)
+        self._pending: dict[Future, list[int]] = {}
+        self._gone: AssayFailure | None = None
+
+    def verdicts(self) -> list[dict]:
+        for indexes in _portions(self._images):
+            while len(self._pending) >= IN_FLIGHT:
+                self._collect()
+            self._send(indexes)
+        while self._pending:
+            self._collect()
+        return self._verdicts
+
+    def abandon(self) -> None:
+        for future in self._pending:
+            future.cancel()
+
+    def _send(self, indexes: list[int]) -> None:
+        check_interrupted()
+        if self._gone:
+            return self._fail(indexes, self._gone)
+        items, sent = [], []
+        for index in indexes:
+            try:
+                raw = raw_image(self._images[index])
+            except AssayFailure as failure:
+                self._fail([index], failure)
+                continue
+            items.append({"image": raw, "prompt": self._prompts[index] or None})
+            sent.append(index)
+        if sent:
+            self._submit(sent, items)
+        return None
+
+    def _submit(self, indexes: list[int], items: list[dict]) -> None:
+        message_id = next(_ids)
+        size = sum(len(item["image"]["data"]) for item in items)
+        try:
+            frame = pack({"id": message_id, **self._fields, "items": items}, size)
+        except AssayFailure as failure:
+            self._gone = failure
+            return self._fail(indexes, failure)
+        self._pending[submit(_ask(message_id, frame))] = indexes
+        return None
+
+    def _collect(self) -> None:
+        for future in first_done(self._pending):
+            indexes = self._pending.pop(future)
+            try:
+                self._keep(indexes, future.result()["results"])
+            except AssayFailure as failure:
+                if failure.code.startswith("DAEMON_"):
+                    self._gone = failure
+                self._fail(indexes, failure)
+
+    def _keep(self, indexes: list[int], results: list[dict]) -> None:
+        for index, result in zip(indexes, results):
+            self._verdicts[index] = result
+        self._on_progress(len(indexes))
+
+    def _fail(self, indexes: list[int], failure: AssayFailure) -> None:
+        for index in indexes:
+            self._verdicts[index] = failed(failure)
+        self._on_progress(len(indexes))
+
+
+def _portions(images: list) -> Iterator[list[int]]:
+    """Indexes of the images of each request. The first goes alone, so that the daemon has work at once."""
+    portion: list[int] = []
+    size = 0
+    for index, image in enumerate(images):
+        bytes_ = raw_bytes(image)
+        if portion and (len(portion) >= REQUEST_IMAGES or size + bytes_ > REQUEST_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(index)
+        size += bytes_
+    if portion:
+        yield portion
+
+
+async def _ask(message_id: int, frame: bytes) -> dict:
+    """Asks again while the daemon is full, and once when the connection breaks."""
+    clock = asyncio.get_running_loop().time
+    patient_until = clock() + PATIENCE_S
+    may_reopen = True
+    while True:
+        try:
+            return await daemon().ask(message_id, frame, ANSWER_S)
+        except Lost:
+            if not may_reopen:
+                raise
+            may_reopen = False
+        except AssayFailure as failure:
+            if failure.code != "BUSY" or clock() >= patient_until:
+                raise
+            await asyncio.sleep(min(failure.retry_after or 1.0, _LONGEST_PAUSE_S))

@@ -1,0 +1,26 @@
+import type { NodeDefinition } from './types.ts';
+
+export const prompt: NodeDefinition = {
+  id: 'AssayPrompt',
+  displayName: 'Assay Prompt from Workflow',
+  description:
+    'Finds the positive prompt that the image is generated from, by following the links of the workflow. It does not wait for the image.',
+  searchAliases: ['find prompt', 'get prompt'],
+  takesLists: false,
+  isEnd: false,
+  inputs: [
+    { name: 'image', type: 'IMAGE', lazy: true, tooltip: 'The image whose prompt is wanted.' },
+    {
+      name: 'override',
+      type: 'STRING',
+      optional: true,
+      default: '',
+      multiline: true,
+      tooltip: 'Used instead of what the workflow says, unless it is empty.',
+    },
+  ],
+  hidden: { unique_id: 'UNIQUE_ID', dynprompt: 'DYNPROMPT' },
+  outputs: [
+    { name: 'prompt', type: 'STRING', list: false, tooltip: 'The prompt; empty when none was found.' },
+  ],
+};
