@@ -193,7 +193,8 @@ class Connection:
             reason = f"no answer within {timeout:g} s"
         else:
             inner = getattr(cause, "os_error", None) or cause
-            reason = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+            number = getattr(inner, "errno", None)
+            reason = os.strerror(number) if number and number > 0 else str(inner) or type(inner).__name__
         return fail("DAEMON_UNREACHABLE", url=self.url, reason=reason)
 
 

@@ -20,7 +20,12 @@ def _send_text(text: str, unique_id) -> None:
     server = PromptServer.instance
     client, send = getattr(server, "client_id", None), getattr(server, "send_progress_text", None)
     if client and send and unique_id is not None:
-        send(text, unique_id, client)
+        send(_harmless(text), unique_id, client)
+
+
+def _harmless(text: str) -> str:
+    """Pages set this text as HTML, and a prompt may come from anybody's workflow: no tag may start in it."""
+    return text.replace("<", "\u2039").replace(">", "\u203a")
 
 
 def progress(total: int):

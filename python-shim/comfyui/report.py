@@ -63,8 +63,10 @@ def figures_line(verdict: dict) -> str:
 def line(place: int, verdict: dict, label: str = "") -> str:
     """One image in one line: its place counted from 0, what became of it, its figures, the reasons."""
     head = f"#{place}" + (f" {label}" if label else "")
+    if error := verdict.get("error"):  # in full in the summary
+        return f"{head}: no score [{error.get('code', '')}]"
     parts = [part for part in (figures_line(verdict), "; ".join(reasons(verdict))) if part]
-    return f"{head}: {' – '.join(parts) or 'no scores'}"
+    return f"{head}: {' – '.join(parts) or 'no score'}"
 
 
 def summary(verdicts: list[dict], counts: str) -> str:
@@ -73,7 +75,7 @@ def summary(verdicts: list[dict], counts: str) -> str:
     head = f"{len(verdicts)} {'image' if len(verdicts) == 1 else 'images'}{counts}"
     if not missing:
         return head
-    return f"{head}\n{len(missing)} not scored: {failure_line(missing[0])}"
+    return "\n".join([head, *dict.fromkeys(f"Not scored: {failure_line(verdict)}" for verdict in missing)][:4])
 
 
 def shortened(lines: list[str]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from .failures import AssayFailure
 from .fingerprint import note_failure
 from .page import progress
+from .report import failure_line
 from .scoring import score_images
 
 
@@ -21,8 +24,10 @@ def verdicts_on(images: list, prompts: list, scorer: str, policy: dict | None = 
     """Scores images [H, W, C]; see `score_images`. Failures keep the host from reusing this run's outputs."""
     texts = spread([text or "" for text in prompts or [""]], len(images), "prompts") if images else []
     found = score_images(images, texts, scorer, policy, progress(len(images)))
-    if any(verdict.get("error") for verdict in found):
+    missing = [verdict for verdict in found if verdict.get("error")]
+    if missing:
         note_failure()
+        logging.warning("Assay: %d of %d images not scored: %s", len(missing), len(found), failure_line(missing[0]))
     return found
 
 

@@ -123,7 +123,7 @@ class _Run:
 
 
 def _portions(images: list) -> Iterator[list[int]]:
-    """Indexes of the images of each request. The first goes alone, so that the daemon has work at once."""
+    """Indexes of the images of each request."""
     portion: list[int] = []
     size = 0
     for index, image in enumerate(images):

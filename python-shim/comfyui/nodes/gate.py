@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..blocking import or_blocked
 from ..definitions import defined
 from ..fingerprint import fingerprint
@@ -72,7 +74,7 @@ class AssayGate:
         branches = [branch_of(verdict, unsure, on_failure) for verdict in verdicts]
         labels = [label_of(verdict, branch) for verdict, branch in zip(verdicts, branches)]
         lines = [line(i, verdict, label) for i, (verdict, label) in enumerate(zip(verdicts, labels))]
-        head = summary(verdicts, _counts(branches))
+        head = summary(verdicts, _counts(labels))
         outputs = [_output(singles, branches, name, close_up) for name in BRANCHES.values()]
         ui = shown(unique_id, head, lines, verdicts, labels)
         return {"ui": ui, "result": (*outputs, "\n".join([head, *lines]))}
@@ -95,9 +97,9 @@ def label_of(verdict: dict, branch: str | None) -> str:
     return branch or ""
 
 
-def _counts(branches: list[str | None]) -> str:
-    tally = {name: branches.count(name) for name in ("accepted", "rejected", "unsure")}
-    return ": " + ", ".join(f"{n} {name}" for name, n in tally.items() if n or name != "unsure")
+def _counts(labels: list[str]) -> str:
+    tally = {"accepted": 0, "rejected": 0, **Counter(labels)}
+    return ": " + ", ".join(f"{count} {label}" for label, count in tally.items())
 
 
 def _output(singles: list, branches: list[str | None], name: str, close_up: bool) -> list:

@@ -7,7 +7,7 @@ from ..definitions import defined
 from ..fingerprint import fingerprint
 from ..images import single_images
 from ..page import shown
-from ..report import ASPECTS, figure, line, summary
+from ..report import ASPECTS, figure, finite, line, summary
 from ..request import verdicts_on
 
 FIGURES = (*ASPECTS, "reward")
@@ -23,7 +23,7 @@ class AssayScore:
         singles = single_images(images)
         verdicts = verdicts_on(singles, _per_image(prompt, images, len(singles)), scorer[0])
         lines = [line(place, verdict) for place, verdict in enumerate(verdicts)]
-        head = summary(verdicts, "")
+        head = summary(verdicts, _span([finite(verdict.get("reward")) for verdict in verdicts]))
         figures = [or_blocked([figure(verdict, name) for verdict in verdicts]) for name in FIGURES]
         ui = shown(unique_id[0], head, lines, verdicts, [_label(verdict) for verdict in verdicts])
         return {"ui": ui, "result": (images, *figures, "\n".join([head, *lines]))}
@@ -34,6 +34,11 @@ def _per_image(prompts, batches, count: int) -> list:
     if len(prompts) == len(batches) != count:
         return [text for text, batch in zip(prompts, batches) for _ in single_images(batch)]
     return list(prompts)
+
+
+def _span(rewards: list) -> str:
+    known = [reward for reward in rewards if reward is not None]
+    return f": reward {min(known):.2f} to {max(known):.2f}" if known else ""
 
 
 def _label(verdict: dict) -> str:
