@@ -16,6 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { Pack } from '../../src/cli/install/pack.ts';
+import { placeCopy } from '../../src/cli/install/place.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 
@@ -179,6 +181,15 @@ describe('an installed copy', () => {
     rmSync(join(place, 'my-notes/a.txt'));
     rmSync(join(place, 'my-notes'), { recursive: true });
     expect(snapshot(folder)).toEqual(fresh);
+  });
+
+  it('stays as it is when the new one cannot be made whole', async () => {
+    const folder = comfyui();
+    await install(folder);
+    const before = snapshot(folder);
+    const broken: Pack = { folder: PACK, version: '9.0.0', files: new Map([['nowhere.py', sha256('')]]) };
+    expect(() => placeCopy(placeIn(folder), broken)).toThrow(/ENOENT/);
+    expect(snapshot(folder)).toEqual(before);
   });
 
   it('gets back what is missing', async () => {
