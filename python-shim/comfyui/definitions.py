@@ -17,7 +17,7 @@ _OPTIONS = ("default", "min", "max", "step", "multiline", "lazy", "tooltip")
 
 
 def _input(described: dict) -> tuple:
-    kind = described["choices"] if described["type"] == "COMBO" else described["type"]
+    kind = list(described["choices"]) if described["type"] == "COMBO" else described["type"]
     return kind, {key: described[key] for key in _OPTIONS if key in described}
 
 

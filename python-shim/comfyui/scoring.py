@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 from .connection import Lost
-from .failures import AssayFailure
+from .failures import AssayFailure, fail
 from .images import raw_bytes, raw_image
 from .waiting import check_interrupted, daemon, first_done, submit
 from .wire import pack
@@ -105,7 +105,7 @@ class _Run:
         for future in first_done(self._pending):
             indexes = self._pending.pop(future)
             try:
-                self._keep(indexes, future.result()["results"])
+                self._keep(indexes, _results(future.result(), len(indexes)))
             except AssayFailure as failure:
                 if failure.code.startswith("DAEMON_"):
                     self._gone = failure
@@ -120,6 +120,20 @@ class _Run:
         for index in indexes:
             self._verdicts[index] = failed(failure)
         self._on_progress(len(indexes))
+
+
+def _results(answer: dict, count: int) -> list[dict]:
+    """The results of an answer; one that makes no sense is a failure, never a verdict. Raises INTERNAL."""
+    results = answer.get("results")
+    if not isinstance(results, list) or len(results) != count or not all(map(_makes_sense, results)):
+        raise fail("INTERNAL", reason="the daemon answered something else than one result for each image")
+    return results
+
+
+def _makes_sense(result: object) -> bool:
+    if not isinstance(result, dict):
+        return False
+    return isinstance(result.get("error"), dict) or result.get("decision") in ("accept", "reject", "unsure")
 
 
 def _portions(images: list) -> Iterator[list[int]]:

@@ -119,3 +119,15 @@ def connect(host, part, monkeypatch):
     for connection in made:
         host.call(connection.close())
     part("waiting").daemon.cache_clear()
+
+
+@pytest.fixture
+def daemon(host, connect):
+    """A running fake daemon that the pack is connected to."""
+    from fake_daemon import FakeDaemon
+
+    fake = FakeDaemon()
+    host.call(fake.start())
+    connect(fake.url)
+    yield fake
+    host.call(fake.stop())

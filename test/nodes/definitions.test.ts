@@ -1,0 +1,65 @@
+/** The nodes as data: what a saved workflow relies on, and what a person reads. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ERRORS } from '../../src/errors.ts';
+import { definitions, NODES } from '../../src/nodes/index.ts';
+import { PACK } from './comfyui.ts';
+
+const twice = (names: readonly string[]): string[] => names.filter((name, i) => names.indexOf(name) !== i);
+
+describe('the nodes for ComfyUI', () => {
+  it('are written to the pack', () => {
+    const written = JSON.parse(readFileSync(join(PACK, 'definitions.json'), 'utf8'));
+    expect(written).toEqual(JSON.parse(JSON.stringify(definitions())));
+  });
+
+  it.each(NODES.map((node) => [node.id, node] as const))('%s is complete', (id, node) => {
+    expect(id).toMatch(/^Assay[A-Z]\w+$/);
+    expect(twice([...node.inputs.map((i) => i.name), ...Object.keys(node.hidden)])).toEqual([]);
+    expect(twice(node.outputs.map((output) => output.name))).toEqual([]);
+    for (const { tooltip } of [...node.inputs, ...node.outputs]) expect(tooltip).toMatch(/^\S.*\.$/);
+  });
+
+  it.each(NODES.flatMap((node) => node.inputs.map((input) => [`${node.id}.${input.name}`, input] as const)))(
+    '%s has a default within its bounds',
+    (_name, input) => {
+      if (input.type === 'COMBO') expect(input.choices).toContain(input.default);
+      if (!('min' in input)) return;
+      expect(input.default).toBeGreaterThanOrEqual(input.min);
+      expect(input.default).toBeLessThanOrEqual(input.max);
+    },
+  );
+
+  it('keep their outputs in the order that saved workflows know', () => {
+    const order = Object.fromEntries(
+      NODES.map((node) => [node.id, node.outputs.map((o) => o.name).join(' ')]),
+    );
+    expect(order).toEqual({
+      AssayScore: 'images quality alignment authenticity reward report',
+      AssayGate: 'accepted rejected unsure report',
+      AssayBest: 'images masks latents indexes selection scores report',
+      AssayPrompt: 'prompt',
+    });
+  });
+
+  it('know the texts of the errors that the pack raises', () => {
+    for (const [code, texts] of Object.entries(definitions().errors))
+      expect(texts).toEqual({
+        message: ERRORS[code as keyof typeof ERRORS].message,
+        fix: ERRORS[code as keyof typeof ERRORS].fix,
+      });
+  });
+
+  it('come in a pack of the same version and licence as Assay', () => {
+    const { version, license } = JSON.parse(
+      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    );
+    const project = readFileSync(join(PACK, 'pyproject.toml'), 'utf8');
+    expect(/^version = "(.*)"$/m.exec(project)?.[1]).toBe(version);
+    expect(license).toBe('Apache-2.0');
+    expect(readFileSync(join(PACK, 'LICENSE'), 'utf8')).toBe(
+      readFileSync(new URL('../../LICENSE', import.meta.url), 'utf8'),
+    );
+  });
+});
