@@ -253,8 +253,8 @@ export const ERRORS = {
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
   ),
   INSTALL_TARGET: setup(
-    '{path} is not a folder of ComfyUI: {reason}',
-    'Name the folder that holds custom_nodes.',
+    'cannot install into {path}: {reason}',
+    'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),

@@ -116,6 +116,24 @@ function modelsCommand(exit: (code: number) => void): Command {
   return models;
 }
 
+function installCommand(exit: (code: number) => void): Command {
+  const install = new Command('install').summary('put the nodes into ComfyUI, update or remove them');
+  install
+    .command('comfyui')
+    .description(
+      "Put Assay's nodes into ComfyUI, or update them. Nothing else is touched, and nothing is downloaded.",
+    )
+    .argument('<folder>', "ComfyUI's folder: the one that holds custom_nodes")
+    .option('--link', 'link to this installation of Assay instead of copying (for checkouts)')
+    .option('--force', 'replace what is in the way, and files that were changed since')
+    .addOption(new Option('--uninstall', 'remove what was installed').conflicts(['check', 'link']))
+    .addOption(
+      new Option('--check', 'say what is installed, and change nothing').conflicts(['link', 'force']),
+    )
+    .action(async (folder, options) => exit((await import('./install.ts')).installComfyui(folder, options)));
+  return install;
+}
+
 function doctorCommand(exit: (code: number) => void): Command {
   return withScorer(new Command('doctor'))
     .summary('check what runs here, and how to fix what does not')
@@ -129,8 +147,16 @@ function buildProgram(exit: (code: number) => void): Command {
     .description('Scores the images that diffusion models make.')
     .version(version)
     .showHelpAfterError('Run with --help for the options.');
-  for (const make of [scoreCommand, serveCommand, evalCommand, benchCommand, modelsCommand, doctorCommand])
-    program.addCommand(make(exit));
+  const commands = [
+    scoreCommand,
+    serveCommand,
+    installCommand,
+    evalCommand,
+    benchCommand,
+    modelsCommand,
+    doctorCommand,
+  ];
+  for (const make of commands) program.addCommand(make(exit));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)])
     command.exitOverride();
   return program;
