@@ -47,7 +47,7 @@ export interface OutputRow extends HostFile {
   sha256: string | null;
   /** Of the file as a tag that is being written makes it. */
   nextSha256: string | null;
-  /** Unix milliseconds of the verdict. */
+  /** Unix milliseconds when it was fetched: what is changed later is another image. */
   at: number;
   action: FileAction;
   state: 'pending' | 'done' | 'failed';

@@ -9,7 +9,7 @@ import { readVerdicts } from './history.ts';
 import { plain, plainOrNull } from './rows.ts';
 
 /** What is recorded of a file beside its verdict. */
-export type NewOutput = HostFile & Pick<OutputRow, 'promptId' | 'node' | 'action'>;
+export type NewOutput = HostFile & Pick<OutputRow, 'promptId' | 'node' | 'at' | 'action'>;
 
 /** How an action ended. */
 export type Settled = Pick<OutputRow, 'state' | 'reason' | 'sha256'>;
@@ -89,15 +89,14 @@ const isSame = (row: Columns, result: ScoreResult, output: NewOutput): boolean =
  */
 export function createLedger(host: string, use: Use, now: () => number): Ledger {
   function insert({ db, writer }: Opened, result: ScoreResult, output: NewOutput, client: string): OutputRow {
-    const at = now();
     const row = {
       ...keyOf(host, output),
       prompt_id: plainOrNull(output.promptId),
       node: plainOrNull(output.node),
       sha256: result.sha256,
       next_sha256: null,
-      at,
-      verdict: writer.add({ at, client, result }),
+      at: output.at,
+      verdict: writer.add({ at: now(), client, result }),
       action: output.action,
       state: output.action === 'keep' ? 'done' : 'pending',
       reason: null,
@@ -152,7 +151,9 @@ export function createLedger(host: string, use: Use, now: () => number): Ledger 
       }),
     settle: (id, { state, reason, sha256 }) =>
       use(({ db }) => {
-        const set = 'UPDATE outputs SET state = ?, reason = ?, sha256 = ?, next_sha256 = NULL WHERE id = ?';
+        // After a failure the file may be tagged or not.
+        const next = state === 'done' ? ', next_sha256 = NULL' : '';
+        const set = `UPDATE outputs SET state = ?, reason = ?, sha256 = ?${next} WHERE id = ?`;
         db.prepare(set).run(state, plainOrNull(reason), sha256, id);
       }),
     restored: (file, sha256) => use(({ db }) => restore(db, { ...keyOf(host, file), sha256, at: now() })),

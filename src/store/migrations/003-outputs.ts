@@ -16,7 +16,7 @@ CREATE TABLE outputs (
   node TEXT,
   sha256 TEXT, -- of the file as it is now; null when it could not be fetched
   next_sha256 TEXT, -- of the file as a tag that is being written makes it
-  at INTEGER NOT NULL, -- Unix milliseconds
+  at INTEGER NOT NULL, -- Unix milliseconds when it was fetched
   verdict INTEGER REFERENCES verdicts (id) ON DELETE SET NULL,
   action TEXT NOT NULL CHECK (action IN ('keep', 'tag', 'move')),
   state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'failed')),

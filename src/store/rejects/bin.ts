@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, lstat, mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
-import { join, parse } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { fail, reasonOf } from '../../errors.ts';
 import type { HostFile } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
@@ -19,7 +19,7 @@ export interface Entry {
   /** Address of the host that made it, and the host's name for it. */
   host: string;
   image: HostFile;
-  /** Unix milliseconds of the verdict; its day (UTC) names the folder. */
+  /** Unix milliseconds when it was fetched; that day (UTC) names the folder. */
   at: number;
   /** Hex digest of the file as it is now. */
   sha256: string;
@@ -47,7 +47,9 @@ export interface RejectBin {
   put(path: string, entry: Entry): Promise<void>;
   /** What is in, oldest day first. An absent folder is an empty one. */
   list(): Promise<Rejected[]>;
-  /** @throws RESTORE_CONFLICT, REJECT_BIN_UNUSABLE */
+  /** @throws RESTORE_CONFLICT when something is at that path */
+  checkFree(target: string): Promise<void>;
+  /** Moves an image back out, to an absolute path. @throws RESTORE_CONFLICT, FILE_UNREADABLE */
   restore(rejected: Rejected, target: string): Promise<void>;
   /** Deletes an image for good. */
   purge(rejected: Rejected): Promise<void>;
@@ -158,8 +160,12 @@ export function openRejectBin(folder: string): RejectBin {
       }
       return found;
     },
+    async checkFree(target) {
+      if (await exists(target)) throw fail('RESTORE_CONFLICT', { path: target });
+    },
     async restore(rejected, target) {
       try {
+        await mkdir(dirname(target), { recursive: true });
         await moveFile(rejected.path, target);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
