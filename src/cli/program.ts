@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { PROVIDERS } from '../config.ts';
 import { EXIT } from '../errors.ts';
 import { complain } from './complaint.ts';
+import { FORMATS } from './flags.ts';
 import { version } from './version.ts';
 
 function whole(text: string): number {
@@ -30,12 +31,14 @@ function scoreCommand(exit: (code: number) => void): Command {
     .argument('<images...>', 'files, folders or globs')
     .option('-p, --prompt <text>', 'the prompt that all the images were generated from')
     .option('--prompts <csv>', 'CSV file with columns name,prompt')
-    .addOption(
-      new Option('-f, --format <format>', 'how to print')
-        .choices(['table', 'json', 'jsonl', 'csv'])
-        .default('table'),
-    )
+    .addOption(new Option('-f, --format <format>', 'how to print').choices(FORMATS).default('table'))
     .option('-o, --out <file>', 'write there instead of to the terminal')
+    .option('--write-metadata', 'keep each score in its file (PNG, JPEG, WebP), beside its other metadata')
+    .addOption(
+      new Option('--show-metadata', 'print the scores that the files carry; nothing is scored').conflicts(
+        'writeMetadata',
+      ),
+    )
     .addHelpText(
       'after',
       `
@@ -43,10 +46,14 @@ Examples:
   assay score cat.png
   assay score outputs/ --format csv --out scores.csv
   assay score "renders/**/*.webp" --prompt "a red fox in snow"
+  assay score outputs/ --write-metadata
 
-Exit code 0, or 3 when an image could not be scored (the others are still printed).`,
+Exit code 0, or 3 when an image could not be scored, or a score not kept (the others are still printed).`,
     )
-    .action(async (images, options) => exit(await (await import('./score.ts')).score(images, options)));
+    .action(async (images, options) => {
+      if (options.showMetadata) exit(await (await import('./metadata.ts')).showMetadata(images, options));
+      else exit(await (await import('./score.ts')).score(images, options));
+    });
 }
 
 function serveCommand(exit: (code: number) => void): Command {
