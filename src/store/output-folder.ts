@@ -6,9 +6,6 @@ import { AssayError, fail, reasonOf } from '../errors.ts';
 import type { HostFile } from '../host.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 
-/** A younger file may still be in the writing. */
-const SETTLED_MS = 2000;
-
 /** An image file of the folder. */
 export interface FoundFile extends HostFile {
   /** Unix milliseconds of the last change. */
@@ -27,12 +24,12 @@ export interface OutputFolder {
   /** Its bytes. Throws like `locate`, and IMAGE_TOO_HEAVY. */
   read(file: HostFile): Promise<Uint8Array>;
   /**
-   * Image files changed at or after `since` (Unix milliseconds), links not followed.
+   * Image files changed from `since` to `until` (Unix milliseconds), links not followed.
    *
-   * @returns also whether a file was left out because it was changed only just now
+   * @returns also whether a file was left out because it was changed later
    * @throws OUTPUT_DIR_UNUSABLE
    */
-  scan(since: number): Promise<{ found: FoundFile[]; young: boolean }>;
+  scan(since: number, until: number): Promise<{ found: FoundFile[]; young: boolean }>;
 }
 
 interface FolderOptions {
@@ -62,7 +59,7 @@ export function openOutputFolder(path: string, options: FolderOptions): OutputFo
     root,
     locate,
     read: async (file) => readBounded(await locate(file), options.maxImageBytes),
-    scan: (since) => scan(root, since, options.except),
+    scan: (since, until) => scan(root, since, until, options.except),
   };
 }
 
@@ -108,14 +105,13 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   }
 }
 
-async function scan(root: string, since: number, except?: string) {
+async function scan(root: string, since: number, until: number, except?: string) {
   const found: FoundFile[] = [];
   let young = false;
-  const settled = Date.now() - SETTLED_MS;
   for await (const path of imagesBelow(root, root, except)) {
     const stat = await lstat(path).catch(() => undefined);
     if (!stat || stat.mtimeMs < since) continue;
-    if (stat.mtimeMs > settled) young = true;
+    if (stat.mtimeMs > until) young = true;
     else found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
   }
   return { found, young };

@@ -25,8 +25,8 @@ export type Settled = Pick<OutputRow, 'state' | 'reason' | 'sha256'>;
 export interface Folder {
   locate(file: HostFile): Promise<string>;
   read(file: HostFile): Promise<Uint8Array>;
-  /** Images changed since; `young` when some were left out as they may be in the writing. */
-  scan(since: number): Promise<{ found: (HostFile & { mtimeMs: number })[]; young: boolean }>;
+  /** Images changed in that time, in Unix milliseconds; `young` when some were changed later. */
+  scan(since: number, until: number): Promise<{ found: (HostFile & { mtimeMs: number })[]; young: boolean }>;
 }
 
 /** Where rejected images go. */

@@ -19,6 +19,10 @@ const FIRST_PAGE = 8;
 const REMEMBERED = 20_000;
 /** Pending actions that are read at a time. */
 const PENDING_PAGE = 100;
+/** A file that was changed since may still be in the writing. */
+const WRITING_MS = 2000;
+/** A run that makes files for longer has them scored without its prompt. */
+const LONG_RUN_MS = 300_000;
 /** Looks at a folder whose files are in the writing, before `once` ends without them. */
 const LOOKS = 30;
 
@@ -45,20 +49,25 @@ function remember({ seen }: Memory, run: HostRun): void {
   if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
 }
 
+const unseen = ({ seen }: Memory, runs: HostRun[]) => runs.filter((run) => !seen.has(runKey(run)));
+
 /** The newest runs, as many as it takes to meet one that was seen; all of them when there is none. */
 async function newRuns({ host, stop, memory }: Context): Promise<HostRun[]> {
-  const { seen } = memory;
-  for (let size = FIRST_PAGE; seen.size > 0; size *= 2) {
+  for (let [size, met] = [FIRST_PAGE, memory.seen.size === 0]; !met; size *= 2) {
     const page = await host.runs(stop, size);
-    const met = page.some((run) => seen.has(runKey(run)));
-    if (met) return page.filter((run) => !seen.has(runKey(run)));
-    if (page.length >= size) continue;
-    // None was met in the whole history: it has begun anew, and what it lost may lie in the folder.
-    memory.folderDue = true;
-    seen.clear();
-    return page;
+    const fresh = unseen(memory, page);
+    if (fresh.length < page.length) return fresh;
+    // Fewer than asked for: that was the whole, but for what could not be read.
+    met = page.length < size;
   }
-  return host.runs(stop);
+  const all = await host.runs(stop);
+  const fresh = unseen(memory, all);
+  if (fresh.length === all.length && memory.seen.size > 0) {
+    // The history has begun anew, and what it lost may lie in the folder.
+    memory.folderDue = true;
+    memory.seen.clear();
+  }
+  return fresh;
 }
 
 /** Runs one job to its end. What goes wrong with one image does not touch the others. */
@@ -112,11 +121,20 @@ async function readHistory(context: Context): Promise<void> {
   }
 }
 
+/**
+ * Files changed later, in Unix milliseconds, may be in the writing, or belong to a run that goes on: its history will
+ * tell of them, and of the prompt.
+ */
+async function settledAt({ host, stop, once }: Context): Promise<number> {
+  const isBusy = !once && (await host.queued(stop)).length > 0;
+  return Date.now() - (isBusy ? LONG_RUN_MS : WRITING_MS);
+}
+
 /** Takes up what lies in the folder and no history tells of any more. */
 async function readFolder(context: Context): Promise<void> {
   const { files, memory } = context;
   if (!files || !memory.folderDue) return;
-  const { found, young } = await files.folder.scan(memory.since);
+  const { found, young } = await files.folder.scan(memory.since, await settledAt(context));
   for (const { mtimeMs, ...file } of found) {
     const job: ImageJob = { file, image: null, promptId: null, mtimeMs };
     if (!memory.lanes.has(keyOf(file))) addImage(context, job);
@@ -174,7 +192,8 @@ async function follow(context: Context): Promise<void> {
   const { host, memory, pace, stop } = context;
   await look(context);
   for await (const change of host.changes(pace.pollMs, stop)) {
-    if (change === 'back') memory.folderDue = true;
+    // Where there is a history, it tells itself whether it has begun anew.
+    if (change === 'back' && memory.seen.size === 0) memory.folderDue = true;
     await look(context);
   }
 }
