@@ -1,0 +1,47 @@
+/**
+ * Finds the text that an image was generated from: from the node that shows it up to the sampler, from its positive
+ * conditioning up to the nodes that hold text. Graphs come from anybody: cycles and links into nothing are survived.
+ */
+import { asLink, linksIn, lookupIn, type Node } from './graph.ts';
+import { createTexts } from './prompt-texts.ts';
+
+/** Conditioning inputs of samplers and guiders, most telling first. */
+const GUIDES = ['positive', 'guider', 'conditioning', 'cond1'];
+/** Texts that all-in-one generators take themselves. `text` is not among them: overlays have it, too. */
+const OWN_TEXTS = ['positive', 'positive_prompt', 'prompt', 'text_positive'];
+
+/**
+ * The positive prompt of the images that `output` shows. Several texts (two text encoders, combined conditionings) are
+ * joined by commas, none of them twice. Null when there is none.
+ *
+ * @param graph API format; anything is taken
+ * @param output id of a node that shows or saves images
+ */
+export function promptOf(graph: unknown, output: string): string | null {
+  const lookup = lookupIn(graph);
+  const texts = createTexts(lookup);
+  const seen = new Set<string>();
+  for (let level = [output]; level.length > 0; ) {
+    const fresh = level.filter((id) => !seen.has(id));
+    for (const id of fresh) seen.add(id);
+    const found = unique(fresh.flatMap((id) => textsAt(lookup(id), texts)));
+    if (found.length > 0) return found.join(', ');
+    level = fresh.flatMap((id) => sourcesOf(lookup(id)));
+  }
+  return null;
+}
+
+/** Texts that a node on the way of the image was guided by. */
+function textsAt(node: Node | undefined, texts: ReturnType<typeof createTexts>): string[] {
+  if (!node) return [];
+  const guide = GUIDES.map((name) => asLink(node.inputs[name])).find((link) => link !== undefined);
+  if (guide) return texts.fromConditioning(guide);
+  const own = OWN_TEXTS.find((name) => name in node.inputs);
+  return own === undefined ? [] : texts.fromInput(node.inputs[own]);
+}
+
+/** The way of the image: not into what a sampler is told to avoid. */
+const sourcesOf = (node: Node | undefined): string[] =>
+  node ? linksIn(node).flatMap(([name, [id]]) => (/negative|uncond/i.test(name) ? [] : [id])) : [];
+
+const unique = (texts: string[]): string[] => [...new Set(texts)];
