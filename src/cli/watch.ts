@@ -11,7 +11,6 @@ import { watch } from '../loops/watch/watch.ts';
 import { tagFile } from '../metadata/file.ts';
 import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
-import { offStore } from '../store/off.ts';
 import { openOutputFolder } from '../store/output-folder.ts';
 import { openRejectBin } from '../store/rejects/bin.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -114,10 +113,11 @@ const scoreWith =
     return result!;
   };
 
-const storeFor = (config: Config): Store =>
-  config.history
-    ? openStore({ dataDir: config.dataDir, log: createLog(config.logLevel) })
-    : offStore('it is switched off in the config');
+/** The history is how a watch knows what it has scored. @throws STORE_UNAVAILABLE */
+function checkHistory({ history }: Config): void {
+  const reason = 'it is switched off in the config, and watching needs it';
+  if (!history) throw fail('STORE_UNAVAILABLE', { reason });
+}
 
 /** Says that watching begins, where it does not disturb the images' lines. */
 async function greet(host: Host, config: Config, format: WatchFormat, signal: AbortSignal): Promise<void> {
@@ -141,9 +141,10 @@ async function run(parts: WatchParts, report: Report, signal: AbortSignal): Prom
 /** Runs until it is told to stop, or with `--once` until all that the host holds now is done. */
 export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
+  checkHistory(config);
   const url = flags.comfyui ?? config.comfyui.url;
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
-  const host = createComfyHost({ url });
+  const host = createComfyHost({ url, limits: config.limits });
   const files = await filesFor(config, flags, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
   const { signal, release } = stopSignal();
@@ -152,7 +153,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   try {
     await greet(host, config, flags.format, signal);
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    store = storeFor(config);
+    store = openStore({ dataDir: config.dataDir, log: createLog(config.logLevel) });
     const report = createReport(flags.format);
     const parts: WatchParts = {
       host,
