@@ -116,7 +116,7 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
     const untagged = images().filter((name) => readScore(readFileSync(join(comfy.outputDir, name))) === null);
     expect(untagged).toEqual([]);
     // And a last look finds nothing more to do.
-    const last = startWatch(['--once', '--comfyui', comfy.url, ...own, '--output-dir', comfy.outputDir]);
-    expect(await last.ended).toBe(0);
+    const last = startWatch(['--once', '--comfyui', proxy.url, ...own, '--output-dir', comfy.outputDir]);
+    expect([await last.ended, last.lines]).toEqual([0, []]);
   });
 });

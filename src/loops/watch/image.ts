@@ -57,7 +57,8 @@ async function obtain(watch: Watch, { image, file }: ImageJob): Promise<Uint8Arr
   } catch (thrown) {
     stop.throwIfAborted();
     const error = toAssayError(thrown);
-    if (error.kind === 'internal' || (once && error.code === 'HOST_UNREACHABLE')) throw error;
+    const isFinal = error.kind !== 'internal' && error.code !== 'CANCELLED';
+    if (!isFinal || (once && error.code === 'HOST_UNREACHABLE')) throw error;
     return error;
   }
 }
@@ -101,8 +102,9 @@ const patiently = <T>(watch: Watch, work: () => T): Promise<T> =>
     pauseMs: watch.pace.retryMs,
     signal: watch.stop,
     again(error) {
-      watch.onTrouble(error);
-      return error.code === 'STORE_UNAVAILABLE';
+      const isPassing = error.code === 'STORE_UNAVAILABLE';
+      if (isPassing) watch.onTrouble(error);
+      return isPassing;
     },
   });
 
