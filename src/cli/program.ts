@@ -1,30 +1,13 @@
 /** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { PROVIDERS } from '../config.ts';
+import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../errors.ts';
 import { complain } from './complaint.ts';
 import { FORMATS } from './flags.ts';
+import { installCommand, rejectsCommand, watchCommand } from './host-commands.ts';
+import { type Exit, whole, withScorer } from './options.ts';
 import { version } from './version.ts';
 
-function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-const list = (text: string): string[] => text.split(',').map((part) => part.trim());
-const collect = (text: string, before: string[] = []): string[] => [...before, text];
-
-const withScorer = (command: Command): Command =>
-  command
-    .option('-s, --scorer <id>', 'scorer to use (see `assay models list`)')
-    .option('--variant <name>', "variant of the scorer's weights, e.g. int8 or fp32")
-    .option('--providers <list>', `execution providers in order of preference: ${PROVIDERS.join(', ')}`, list)
-    .option('--threads <n>', 'threads for inference', whole)
-    .option('--models <dir>', 'folder with further model folders (repeatable)', collect)
-    .option('--data-dir <dir>', "folder for Assay's own data: history, imported models")
-    .option('--config <file>', 'JSON file with settings');
-
-function scoreCommand(exit: (code: number) => void): Command {
+function scoreCommand(exit: Exit): Command {
   return withScorer(new Command('score'))
     .summary('score images and print the result')
     .description('Score image files, folders of images, or globs (quote them).')
@@ -56,7 +39,7 @@ Exit code 0, or 3 when an image could not be scored, or a score not kept (the ot
     });
 }
 
-function serveCommand(exit: (code: number) => void): Command {
+function serveCommand(exit: Exit): Command {
   return withScorer(new Command('serve'))
     .summary('start the daemon that UIs, nodes and trainers talk to')
     .description('Start the daemon. It prints one line when ready; Ctrl-C finishes what runs, then stops it.')
@@ -67,7 +50,7 @@ function serveCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./serve.ts')).serve(options)));
 }
 
-function evalCommand(exit: (code: number) => void): Command {
+function evalCommand(exit: Exit): Command {
   return withScorer(new Command('eval'))
     .summary('measure how well a scorer agrees with human ratings')
     .description('Score rated images and report correlation, calibration and best-of-N utility.')
@@ -81,7 +64,7 @@ function evalCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./eval.ts')).runEval(options)));
 }
 
-function benchCommand(exit: (code: number) => void): Command {
+function benchCommand(exit: Exit): Command {
   return withScorer(new Command('bench'))
     .summary('measure speed and overhead on this machine')
     .description(
@@ -92,7 +75,7 @@ function benchCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./bench.ts')).bench(options)));
 }
 
-function modelsCommand(exit: (code: number) => void): Command {
+function modelsCommand(exit: Exit): Command {
   const models = new Command('models').summary('list, inspect, verify and import scorers');
   const load = () => import('./models.ts');
   withScorer(models.command('list'))
@@ -116,25 +99,7 @@ function modelsCommand(exit: (code: number) => void): Command {
   return models;
 }
 
-function installCommand(exit: (code: number) => void): Command {
-  const install = new Command('install').summary('put the nodes into ComfyUI, update or remove them');
-  install
-    .command('comfyui')
-    .description(
-      "Put Assay's nodes into ComfyUI, or update them. Nothing else is touched, and nothing is downloaded.",
-    )
-    .argument('<folder>', "ComfyUI's folder: the one that holds custom_nodes")
-    .option('--link', 'link to this installation of Assay instead of copying (for checkouts)')
-    .option('--force', 'replace what is in the way, and files that were changed since')
-    .addOption(new Option('--uninstall', 'remove what was installed').conflicts(['check', 'link']))
-    .addOption(
-      new Option('--check', 'say what is installed, and change nothing').conflicts(['link', 'force']),
-    )
-    .action(async (folder, options) => exit((await import('./install.ts')).installComfyui(folder, options)));
-  return install;
-}
-
-function doctorCommand(exit: (code: number) => void): Command {
+function doctorCommand(exit: Exit): Command {
   return withScorer(new Command('doctor'))
     .summary('check what runs here, and how to fix what does not')
     .description('Check Node, execution providers, GPU, models, port and data folder.')
@@ -142,7 +107,7 @@ function doctorCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./doctor.ts')).doctor(options)));
 }
 
-function buildProgram(exit: (code: number) => void): Command {
+function buildProgram(exit: Exit): Command {
   const program = new Command('assay')
     .description('Scores the images that diffusion models make.')
     .version(version)
@@ -151,6 +116,8 @@ function buildProgram(exit: (code: number) => void): Command {
     scoreCommand,
     serveCommand,
     installCommand,
+    watchCommand,
+    rejectsCommand,
     evalCommand,
     benchCommand,
     modelsCommand,
