@@ -33,7 +33,7 @@ export interface Http {
 const TRIES = 3;
 /** A server behind a proxy that is not there for the moment. */
 const PASSING = new Set([502, 503, 504]);
-const DENYING = new Set([401, 403, 407]);
+const DENYING = new Set([401, 403]);
 
 export const textOf = (reply: Reply): string => new TextDecoder().decode(reply.bytes);
 

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { parseExact, writeLoose } from './json.ts';
+import type { Settings } from './settings.ts';
 
 interface Client {
   ws: WebSocket;
@@ -53,7 +54,7 @@ export function namedPreview(image: Uint8Array, node: string, prompt: string): B
 }
 
 /** @param greet called with the id of each new client, after its first `status` */
-export function createHub(queueInfo: () => object, greet: (id: string) => void): Hub {
+export function createHub(settings: Settings, queueInfo: () => object, greet: (id: string) => void): Hub {
   const clients = new Map<string, Client>();
   const sockets = new Set<WebSocket>();
   const greetings: unknown[] = [];
@@ -105,7 +106,7 @@ export function createHub(queueInfo: () => object, greet: (id: string) => void):
     ws.once('close', () => {
       sockets.delete(ws);
       // The real host forgets the id here, even when a newer socket has taken it over: that one goes deaf.
-      clients.delete(id);
+      setTimeout(() => clients.delete(id), settings.lateForgetMs);
     });
   }
 
