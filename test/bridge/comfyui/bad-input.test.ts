@@ -104,10 +104,11 @@ describe('a host', () => {
   });
 
   it('that does not answer has a deadline', async () => {
-    const { host } = await fakeWithHost({ fault: () => 'hang' }, { tuning: { requestMs: 100 } });
+    const { comfy, host } = await fakeWithHost({ fault: () => 'hang' }, { tuning: { requestMs: 100 } });
     const error = await errorOf(host.describe(soon()));
     expect(error.code).toBe('HOST_UNREACHABLE');
     expect(error.message).toContain('within 100 ms');
+    expect(comfy.seen).toHaveLength(1);
   });
 
   it('that does not answer can be given up', async () => {

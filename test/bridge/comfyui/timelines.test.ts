@@ -75,6 +75,15 @@ describe('a socket', () => {
     expect(kindsOf(await follow(host, next.id)).filter((k) => k === 'progress')).toHaveLength(3);
   });
 
+  it('that does not answer any more is given up', async () => {
+    const { comfy, host } = await fakeWithHost({}, { tuning: { pingMs: 50, livenessMs: 60_000 } });
+    await runOf(host, flatImages());
+    comfy.hub.freeze();
+    await until('it is replaced', () => host.warnings.reconnects === 1 && comfy.hub.ids().length === 1);
+    const next = await host.submit(slowImage({ steps: 3 }), soon());
+    expect(kindsOf(await follow(host, next.id)).filter((k) => k === 'progress')).toHaveLength(3);
+  });
+
   it('that is cut again and again comes back each time', async () => {
     const { comfy, host } = await fakeWithHost();
     for (let cuts = 1; cuts <= 5; cuts++) {

@@ -21,6 +21,8 @@ export interface Hub {
   preview(image: Uint8Array, node: string, prompt: string, id: string | null): void;
   /** Sockets stay open and hear nothing any more. */
   deafen(): void;
+  /** Connections stay, and the host does not read or answer any more, as behind a cable that was pulled. */
+  freeze(): void;
   /** Drops every connection without a goodbye. */
   cut(): void;
   /** Ids that are heard now. */
@@ -84,6 +86,10 @@ export function createHub(settings: Settings, queueInfo: () => object, greet: (i
         write(client, client.metadata ? namedPreview(image, node, prompt) : plainPreview(image));
     },
     deafen: () => clients.clear(),
+    freeze() {
+      for (const ws of sockets) ws.pause();
+      clients.clear();
+    },
     cut() {
       for (const ws of sockets) ws.terminate();
     },
