@@ -1,7 +1,7 @@
 /** What the host client promises, on the fake host and, where COMFYUI_DIR names one, on a real ComfyUI. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { HostEvent } from '../../../src/host.ts';
 import { startFake } from '../../support/comfyui/fake.ts';
 import { flatImages, freshColour, sink, slowImage, through } from '../../support/comfyui/graphs.ts';
@@ -199,6 +199,23 @@ function contract(name: string, start: () => Promise<TestHost>): void {
       expect((await changes[Symbol.asyncIterator]().next()).value).toBe('changed');
       const run = await runOf(other, flatImages());
       for await (const _ of changes) if ((await watcher.runs(soon(), 1))[0]?.id === run.id) break;
+    });
+
+    it('resolves a run whose events went to another socket of the same id', async () => {
+      const host = connect(comfy.url);
+      const { id } = await host.submit(slowImage({ steps: 15, ms: 100 }), soon());
+      await until('it runs', async () => (await host.queued(soon())).includes(id));
+      const queue = (await (await fetch(`${comfy.url}/queue`)).json()) as Record<
+        string,
+        [number, string, object, { client_id: string }][]
+      >;
+      const item = [...queue.queue_running!, ...queue.queue_pending!].find((i) => i[1] === id)!;
+      const thief = new WebSocket(`${comfy.url.replace('http', 'ws')}/ws?clientId=${item[3].client_id}`);
+      onTestFinished(() => thief.close());
+      expect(endOf(await follow(host, id)).status).toBe('success');
+      await until('a socket of its own', () => host.warnings.reconnects > 0);
+      const next = await host.submit(slowImage({ steps: 3 }), soon());
+      expect((await follow(host, next.id)).filter((e) => e.kind === 'progress')).toHaveLength(3);
     });
 
     it('says when a file is gone', async () => {

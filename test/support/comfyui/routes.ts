@@ -160,6 +160,10 @@ export async function handle(
   const fault = host.settings.fault?.(method, url.pathname);
   if (fault === 'hang') return;
   if (fault === 'reset') return void request.socket.destroy();
+  if (fault === 'lose') {
+    answer(host, method, { url, body });
+    return void request.socket.destroy();
+  }
   if (fault) return void response.writeHead(fault.status).end(fault.body ?? '');
   try {
     send(response, answer(host, method, { url, body }));
