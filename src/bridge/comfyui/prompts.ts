@@ -13,7 +13,7 @@ const OWN_TEXTS = ['positive', 'positive_prompt', 'prompt', 'text_positive'];
 
 /**
  * The positive prompt of the images that `output` shows. Several texts (two text encoders, combined conditionings) are
- * joined by commas, none of them twice. Null when there is none.
+ * joined by commas, without repetition. Null when there is none.
  *
  * @param graph API format; anything is taken
  * @param output id of a node that shows or saves images
@@ -25,7 +25,7 @@ export function promptOf(graph: unknown, output: string): string | null {
   for (let level = [output]; level.length > 0; ) {
     const fresh = level.filter((id) => !seen.has(id));
     for (const id of fresh) seen.add(id);
-    const found = unique(fresh.flatMap((id) => textsAt(lookup(id), texts)));
+    const found = distinct(fresh.flatMap((id) => textsAt(lookup(id), texts)));
     if (found.length > 0) return found.join(', ');
     level = fresh.flatMap((id) => sourcesOf(lookup(id)));
   }
@@ -45,4 +45,6 @@ function textsAt(node: Node | undefined, texts: ReturnType<typeof createTexts>):
 const sourcesOf = (node: Node | undefined): string[] =>
   node ? linksIn(node).flatMap(([name, [id]]) => (GUIDING.test(name) ? [] : [id])) : [];
 
-const unique = (texts: string[]): string[] => [...new Set(texts)];
+/** Each text once, and none that a longer one holds: encoders of several language models are mostly given the same. */
+const distinct = (texts: string[]): string[] =>
+  [...new Set(texts)].filter((text, _, all) => !all.some((other) => other !== text && other.includes(text)));

@@ -1,4 +1,5 @@
 /** Which text an image was generated from, in graphs as people build them and as nobody should. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { promptOf } from '../../../src/bridge/comfyui/prompts.ts';
 import { flatImages } from '../../support/comfyui/graphs.ts';
@@ -229,4 +230,20 @@ it('comes with the images of a run', async () => {
   const { comfy, host } = await fakeWithHost();
   comfy.addRun({ images: [Buffer.from('x')], graph: graph({ '6': text('a red fox') }) });
   expect((await host.runs(soon()))[0]!.images[0]!.prompt).toBe('a red fox');
+});
+
+interface Case {
+  name: string;
+  graph: object;
+  node: string;
+  expected: string;
+}
+
+/** The node pack finds prompts inside ComfyUI, this client outside: both must find the same. */
+const shared: Case[] = JSON.parse(
+  readFileSync(new URL('../../fixtures/prompts.json', import.meta.url), 'utf8'),
+);
+
+it.each(shared)('is what the node pack finds: $name', ({ graph: workflow, node: output, expected }) => {
+  expect(promptOf(workflow, output) ?? '').toBe(expected);
 });
