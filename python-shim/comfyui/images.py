@@ -42,8 +42,9 @@ def raw_bytes(image) -> int:
 
 
 def _to_bytes(image) -> memoryview:
+    """Scaled where the tensor is, so that a GPU hands over bytes, not floats."""
     import torch
 
-    scaled = image.detach().to("cpu", torch.float32) * 255
-    levels = scaled.nan_to_num_(0.0, 255.0, 0.0).clamp_(0, 255).to(torch.uint8)
+    scaled = image.detach().to(torch.float32) * 255
+    levels = scaled.nan_to_num_(0.0, 255.0, 0.0).clamp_(0, 255).to(torch.uint8).cpu()
     return memoryview(levels.contiguous().numpy()).cast("B")

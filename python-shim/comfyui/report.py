@@ -84,13 +84,12 @@ def shortened(lines: list[str]) -> list[str]:
     return lines if rest <= 0 else [*lines[:SHOWN_LINES], f"… and {rest} more"]
 
 
-def plain(place: int, verdict: dict, label: str) -> dict:
+def plain(verdict: dict, label: str) -> dict:
     """What the page draws of one image."""
     aspects = {a: s for a, s in (verdict.get("aspects") or {}).items() if isinstance(s, dict)}
     keys = ("score", "range", "percentile", "interval")
     return sanitised(
         {
-            "place": place,
             "label": label,
             "reasons": reasons(verdict),
             "reward": verdict.get("reward"),

@@ -22,6 +22,10 @@ ANSWER_S = 125.0
 #: How long a full daemon is asked again.
 PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 2.0
+#: Failures that the other images would meet, too: they are not sent.
+HOPELESS = frozenset(
+    ("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE")
+)
 
 _ids = itertools.count(1)
 
@@ -107,7 +111,7 @@ class _Run:
             try:
                 self._keep(indexes, _results(future.result(), len(indexes)))
             except AssayFailure as failure:
-                if failure.code.startswith("DAEMON_"):
+                if failure.code in HOPELESS:
                     self._gone = failure
                 self._fail(indexes, failure)
 

@@ -34,6 +34,7 @@ class Host:
         self.texts: list[tuple] = []
         self.progress: list[int] = []
         self.client_id = "page"
+        self.context = None
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
@@ -75,6 +76,7 @@ def host(monkeypatch):
         "comfy.model_management": _module("mm", throw_exception_if_processing_interrupted=host.check),
         "comfy.utils": _module("utils", ProgressBar=_progress_bar(host)),
         "comfy_execution": _module("comfy_execution"),
+        "comfy_execution.utils": _module("execution_utils", get_executing_context=lambda: host.context),
         "comfy_execution.graph_utils": _module("graph_utils", ExecutionBlocker=Blocker),
     }
     for name, module in modules.items():

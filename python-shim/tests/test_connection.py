@@ -179,6 +179,13 @@ def test_no_answer_is_a_deadline(daemon, nodes, part, monkeypatch):
     until(lambda: daemon.ops("cancel"))
 
 
+def test_what_all_would_meet_is_met_once(daemon, nodes, part):
+    daemon.answer = lambda _message: error("UNKNOWN_SCORER")
+    report = report_of(nodes, greys(*[0.9] * 100))
+    assert "100 passed unscored" in report
+    assert len(daemon.messages) <= part("scoring").IN_FLIGHT
+
+
 def test_a_huge_batch_goes_in_small_requests(daemon, nodes, part):
     outputs = gate(nodes, greys(*[0.9] * 500))["result"]
     assert len(outputs[0]) == 500

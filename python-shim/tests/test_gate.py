@@ -1,6 +1,7 @@
 """What the gate lets through, and what it does when there is no verdict."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -117,3 +118,14 @@ def test_no_tag_reaches_the_page_as_html(daemon, nodes, host):
     host.client_id = None
     gate(nodes, greys(0.5))
     assert len(host.texts) == 1
+
+
+def test_elements_of_a_list_are_shown_together(daemon, nodes, host):
+    for index, share in enumerate((0.2, 0.8)):
+        host.context = SimpleNamespace(prompt_id="p", node_id="7", list_index=index)
+        gate(nodes, greys(share))
+    lines = host.texts[-1][0].splitlines()
+    assert [line.split(":")[0] for line in lines] == ["1 image", "#0 rejected", "1 image", "#1 accepted"]
+    host.context = SimpleNamespace(prompt_id="q", node_id="7", list_index=0)
+    gate(nodes, greys(0.8))
+    assert len(host.texts[-1][0].splitlines()) == 2

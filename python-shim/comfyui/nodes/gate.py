@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 
 from ..blocking import or_blocked
 from ..definitions import defined
 from ..fingerprint import fingerprint
 from ..images import single_images
-from ..page import shown
+from ..page import first_place, shown
 from ..report import line, summary
 from ..request import stop_on_failure, verdicts_on
 
@@ -73,7 +74,7 @@ class AssayGate:
             stop_on_failure(verdicts)
         branches = [branch_of(verdict, unsure, on_failure) for verdict in verdicts]
         labels = [label_of(verdict, branch) for verdict, branch in zip(verdicts, branches)]
-        lines = [line(i, verdict, label) for i, (verdict, label) in enumerate(zip(verdicts, labels))]
+        lines = [line(*numbered) for numbered in zip(count(first_place()), verdicts, labels)]
         head = summary(verdicts, _counts(labels))
         outputs = [_output(singles, branches, name, close_up) for name in BRANCHES.values()]
         ui = shown(unique_id, head, lines, verdicts, labels)

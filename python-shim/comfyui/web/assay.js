@@ -67,9 +67,9 @@ function bar(aspect, { score, range, percentile, interval }) {
   return box;
 }
 
-function row(verdict) {
+function row(verdict, place) {
   const made = element('div', { display: 'flex', gap: '4px', alignItems: 'center', height: `${ROW_PX}px` });
-  made.append(element('span', { flex: 'none', opacity: '0.7' }, `#${verdict.place}`), ...badge(verdict));
+  made.append(element('span', { flex: 'none', opacity: '0.7' }, `#${place}`), ...badge(verdict));
   for (const [aspect, figures] of Object.entries(verdict.aspects ?? {}))
     if (isNumber(figures?.score)) made.append(bar(aspect, figures));
   if (isNumber(verdict.reward)) made.append(element('span', { flex: 'none' }, verdict.reward.toFixed(2)));

@@ -39,7 +39,7 @@ describe('the prompt of an image', () => {
       t5xxl: 'a fox in snow',
       empty_padding: 'none',
     });
-    expect(promptOf(graph({ '6': sd3 }), '9')).toBe('fox, a fox in snow');
+    expect(promptOf(graph({ '6': sd3 }), '9')).toBe('a fox in snow');
   });
 
   it.each([

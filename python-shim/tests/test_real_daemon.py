@@ -1,0 +1,64 @@
+"""The protocol as the real daemon speaks it, where Node and its packages are installed."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import gate, greys
+
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / "node_modules/.bin/node"
+
+
+@pytest.fixture
+def real(tmp_path, connect):
+    if not NODE.exists():
+        pytest.skip("no Node: run `npm ci`")
+    args = [NODE, "src/cli/index.ts", "serve", "--port", "0", "--data-dir", tmp_path, "--token", "long-enough"]
+    process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://\S+?:\d+", line):
+                connect(found[0], "long-enough")
+                break
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def picture(seed: int, channels: int = 3, size: int = 256) -> torch.Tensor:
+    """Soft blots of colour: no guard takes them for blank or noise."""
+    small = torch.rand(1, channels, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(small, (size, size), mode="bicubic").permute(0, 2, 3, 1)
+
+
+def test_scores_and_decisions(real, nodes):
+    batches = [picture(1).half(), picture(2, channels=4), picture(3, channels=1), greys(0.0, size=256)]
+    images, quality, alignment, _, reward, report = nodes.AssayScore().run(batches, prompt=["soft blots"])["result"]
+    assert all(isinstance(number, float) for number in quality[:3]), report
+    assert not any(isinstance(number, float) for number in alignment)  # the built-in scorer rates quality alone
+    assert not isinstance(reward[3], float)
+    assert "blank" in report
+    assert images is batches
+
+
+def test_policies_are_understood(real, nodes):
+    for measure, threshold in (("percentile", 1.0), ("MOS", 5.0), ("reward", 1.0)):
+        outputs = gate(nodes, picture(1), measure=measure, threshold=threshold)["result"]
+        assert torch.is_tensor(outputs[1][0]), outputs[3]
+    outputs = gate(nodes, picture(1), measure="MOS", threshold=0.01, unsure_within_interval=True, unsure="separate")
+    assert any(torch.is_tensor(outputs["result"][i][0]) for i in (0, 2))
+
+
+def test_refusals_are_understood(real, nodes):
+    assert "[UNKNOWN_SCORER]" in gate(nodes, picture(1), scorer="nobody")["result"][3]
+    assert "[IMAGE_TOO_SMALL]" in gate(nodes, greys(0.5, size=4))["result"][3]
+
+
+def test_fingerprint(real, nodes):
+    first = nodes.AssayGate.IS_CHANGED(scorer="")
+    assert first == nodes.AssayGate.IS_CHANGED(scorer="assay-lite")
+    assert first.startswith("assay-lite@")

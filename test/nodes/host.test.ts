@@ -1,0 +1,204 @@
+/** The nodes inside a real ComfyUI, against a real daemon, with workflows that need no checkpoint. */
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Served, serve } from '../support/cli.ts';
+import { tempFolder } from '../support/files.ts';
+import { writeModel } from '../support/models.ts';
+import { type Comfyui, comfyui, noComfyui } from './comfyui.ts';
+import { type Graph, gate, noisy, save } from './graphs.ts';
+
+if (noComfyui) process.stdout.write(`the nodes are not tried inside ComfyUI: ${noComfyui}\n`);
+
+interface Entry {
+  status: { status_str: string; messages: [string, Record<string, unknown>][] };
+  outputs: Record<string, { images?: { filename: string }[]; text?: string[]; assay?: { label: string }[] }>;
+}
+
+async function call<T>(host: Comfyui, path: string, body?: object): Promise<T> {
+  const response = await fetch(`${host.url}${path}`, {
+    signal: AbortSignal.timeout(10_000),
+    ...(body && { method: 'POST', body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return (text ? JSON.parse(text) : {}) as T;
+}
+
+async function submit(host: Comfyui, prompt: Graph, client?: string): Promise<string> {
+  const body = { prompt, prompt_id: randomUUID(), client_id: client };
+  return (await call<{ prompt_id: string }>(host, '/prompt', body)).prompt_id;
+}
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${what} did not happen`);
+}
+
+const ended = (host: Comfyui, id: string): Promise<Entry> =>
+  until(`the end of ${id}`, async () => (await call<Record<string, Entry>>(host, `/history/${id}`))[id]);
+
+const run = async (host: Comfyui, graph: Graph): Promise<Entry> => ended(host, await submit(host, graph));
+
+const saved = (host: Comfyui, prefix: string): string[] =>
+  readdirSync(join(host.base, 'output'))
+    .filter((name) => name.startsWith(prefix))
+    .toSorted();
+
+const pixels = (host: Comfyui, name: string): Promise<Buffer> =>
+  sharp(join(host.base, 'output', name))
+    .raw()
+    .toBuffer();
+
+/** Waits until ComfyUI says that a node has begun. */
+async function begun(
+  host: Comfyui,
+  client: string,
+  node: string,
+  start: () => Promise<string>,
+): Promise<string> {
+  const socket = new WebSocket(`${host.url.replace('http', 'ws')}/ws?clientId=${client}`);
+  onTestFinished(() => socket.close());
+  let hasBegun = false;
+  socket.addEventListener('message', ({ data }) => {
+    const message = typeof data === 'string' ? JSON.parse(data) : {};
+    hasBegun ||= message.type === 'executing' && message.data.node === node;
+  });
+  await once(socket, 'open');
+  const id = await start();
+  await until(`the start of ${node}`, async () => hasBegun || undefined);
+  return id;
+}
+
+async function setUp(): Promise<{ host: Comfyui; daemon: Served; restart: () => Promise<Served> }> {
+  const folder = tempFolder();
+  writeModel(join(folder, 'models'));
+  const args = ['--data-dir', folder, '--models', join(folder, 'models'), '--scorer', 'test-bright'];
+  const daemon = await serve(args);
+  const host = await comfyui({ daemon: daemon.url });
+  return { host, daemon, restart: () => serve([...args, '--port', new URL(daemon.url).port]) };
+}
+
+const gated = (seed: number, changes: object = {}): Graph => ({
+  ...noisy(8, seed),
+  gate: gate({ measure: 'MOS', threshold: 2.5, ...changes }),
+  good: save('gate', 0, 'good'),
+  bad: save('gate', 1, 'bad'),
+  all: save('images', 0, 'all'),
+});
+
+describe.skipIf(noComfyui)('inside ComfyUI', { timeout: 120_000 }, () => {
+  it('the gate saves exactly what it accepts, and the queue goes on', async () => {
+    const { host } = await setUp();
+    const [first, second] = [await submit(host, gated(1)), await submit(host, gated(2))];
+    const entries = [await ended(host, first), await ended(host, second)];
+    expect(entries.map((entry) => entry.status.status_str)).toEqual(['success', 'success']);
+    const labels = entries.flatMap((entry) => entry.outputs.gate!.assay!.map((verdict) => verdict.label));
+    expect(labels).toHaveLength(16);
+    const all = await Promise.all(saved(host, 'all').map((name) => pixels(host, name)));
+    for (const [prefix, label] of Object.entries({ good: 'accepted', bad: 'rejected' })) {
+      const files = await Promise.all(saved(host, prefix).map((name) => pixels(host, name)));
+      expect(files.length).toBeGreaterThan(0);
+      expect(files.map((file) => labels[all.findIndex((image) => image.equals(file))])).toEqual(
+        labels.filter((l) => l === label),
+      );
+    }
+  });
+
+  it('a daemon that dies costs no image, and one that is back scores again', async () => {
+    const { host, daemon, restart } = await setUp();
+    const graph = gated(3);
+    const scored = await run(host, graph);
+    daemon.child.kill('SIGKILL');
+    await until('its end', async () => daemon.child.signalCode ?? undefined);
+    const passed = await run(host, gated(4));
+    expect(passed.status.status_str).toBe('success');
+    expect(passed.outputs.good!.images).toHaveLength(8);
+    expect(passed.outputs.gate!.text!.join(' ')).toMatch(
+      /8 passed unscored.*DAEMON_UNREACHABLE.*assay serve/,
+    );
+    expect((await run(host, gated(4, { on_failure: 'block' }))).outputs.good).toBeUndefined();
+    const stopped = await run(host, gated(4, { on_failure: 'stop' }));
+    expect(JSON.stringify(stopped.status.messages.at(-1))).toMatch(/DAEMON_UNREACHABLE/);
+    await restart();
+    expect((await run(host, gated(4))).outputs.gate!.text!.join(' ')).not.toMatch(/unscored/);
+    const again = await run(host, graph);
+    expect(again.outputs.gate!.assay).toEqual(scored.outputs.gate!.assay);
+  });
+
+  it('what was scored is reused until something changes', async () => {
+    const { host } = await setUp();
+    await run(host, gated(5));
+    const before = saved(host, 'good').length;
+    await run(host, gated(5));
+    expect(saved(host, 'good')).toHaveLength(before);
+  });
+
+  it('an interrupt ends the wait for a daemon that does not answer', async () => {
+    const { host, daemon } = await setUp();
+    await run(host, gated(6));
+    daemon.child.kill('SIGSTOP');
+    onTestFinished(() => void daemon.child.kill('SIGCONT'));
+    const client = randomUUID();
+    const id = await begun(host, client, 'gate', () => submit(host, gated(7), client));
+    const start = performance.now();
+    await call(host, '/interrupt', {});
+    const entry = await ended(host, id);
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(entry.status.messages.at(-1)![0]).toBe('execution_interrupted');
+    daemon.child.kill('SIGCONT');
+    expect((await run(host, gated(8))).outputs.gate!.text!.join(' ')).not.toMatch(/unscored/);
+  });
+
+  it('lists, alpha, gates in a row, masks and latents go through', async () => {
+    const { host } = await setUp();
+    const graph: Graph = {
+      ...noisy(4, 9, 128),
+      black: { class_type: 'EmptyImage', inputs: { width: 64, height: 64, batch_size: 2, color: 0 } },
+      mask: { class_type: 'SolidMask', inputs: { value: 0.5, width: 128, height: 128 } },
+      alpha: { class_type: 'JoinImageWithAlpha', inputs: { image: ['images', 0], alpha: ['mask', 0] } },
+      first: gate({ images: ['alpha', 0], measure: 'MOS', threshold: 2.5, unsure_within_interval: false }),
+      second: gate({ images: ['first', 0], measure: 'reward', threshold: 0 }),
+      kept: save('second', 0, 'twice'),
+      closed: gate({ images: ['images', 0], measure: 'reward', threshold: 0, close_up: true }),
+      latent: { class_type: 'EmptyLatentImage', inputs: { width: 128, height: 128, batch_size: 4 } },
+      best: {
+        class_type: 'AssayBest',
+        inputs: {
+          images: ['closed', 0],
+          by: 'quality',
+          k: 2,
+          on_failure: 'pass',
+          masks: ['mask', 0],
+          latents: ['latent', 0],
+        },
+      },
+      top: save('best', 0, 'top'),
+      latents: { class_type: 'SaveLatent', inputs: { samples: ['best', 2], filename_prefix: 'latent' } },
+      selection: { class_type: 'MaskToImage', inputs: { mask: ['best', 4] } },
+      chosen: save('selection', 0, 'chosen'),
+      blank: gate({ images: ['black', 0], threshold: 0 }),
+      never: save('blank', 0, 'never'),
+      score: { class_type: 'AssayScore', inputs: { images: ['closed', 0], prompt: '' } },
+      number: { class_type: 'PreviewAny', inputs: { source: ['score', 1] } },
+      missing: { class_type: 'PreviewAny', inputs: { source: ['score', 2] } },
+    };
+    const { status, outputs } = await run(host, graph);
+    expect(status.status_str).toBe('success');
+    expect(outputs.kept?.images ?? []).toHaveLength(
+      outputs.first!.assay!.filter((verdict) => verdict.label === 'accepted').length,
+    );
+    expect(outputs.top!.images).toHaveLength(2);
+    expect(outputs.chosen!.images).toHaveLength(4);
+    expect(outputs.number!.text).toHaveLength(4);
+    expect([outputs.missing, outputs.never]).toEqual([undefined, undefined]);
+    expect(outputs.blank!.text!.join(' ')).toMatch(/2 rejected.*blank/);
+  });
+});
