@@ -16,7 +16,7 @@ export interface InstallFlags {
 }
 
 /** Older ones were not tried. */
-const OLDEST_TRIED = '0.3.40';
+const OLDEST_TRIED = '0.3.64';
 /** What the nodes import beyond ComfyUI's own requirements. */
 const NEEDED = 'msgpack';
 const RESTART = 'Restart ComfyUI if it runs: it reads node packs only when it starts.';
@@ -85,7 +85,7 @@ function stateInWords(place: string, pack: Pack, state: State): string[] {
 function versionInWords({ version, home }: Target): string {
   if (version === null) return `ComfyUI's version is unknown: ${home} does not tell it`;
   return isOlder(version, OLDEST_TRIED)
-    ? `ComfyUI ${version} is older than ${OLDEST_TRIED}, the oldest that the nodes were made for`
+    ? `ComfyUI ${version} is older than ${OLDEST_TRIED}, the oldest that the nodes were tried with`
     : `ComfyUI ${version}`;
 }
 
