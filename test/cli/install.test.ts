@@ -137,7 +137,7 @@ describe('assay install comfyui', () => {
   });
 
   it('says when ComfyUI is old, and when its version is unknown', async () => {
-    expect((await install(comfyui('0.3.39'))).stdout).toMatch(/ComfyUI 0\.3\.39 is older than 0\.3\.40/);
+    expect((await install(comfyui('0.3.39'))).stdout).toMatch(/ComfyUI 0\.3\.39 is older than 0\.3\.64/);
     expect((await install(comfyui('0.38.1'))).stdout).toMatch(/\nComfyUI 0\.38\.1\n/);
     const unversioned = comfyui();
     rmSync(join(unversioned, 'comfyui_version.py'));
