@@ -26,7 +26,7 @@ export async function* followRun(
   follower: Follower,
   signal: AbortSignal,
 ): AsyncGenerator<HostEvent> {
-  const search = createSearch(id, follower);
+  const search = createSearch(id, feed, follower);
   const { tuning } = follower;
   let lookAt = performance.now();
   for (let late = 0; ; ) {
@@ -45,18 +45,23 @@ export async function* followRun(
 type Search = (signal: AbortSignal) => Promise<HostRun | undefined>;
 
 /** Looks for the run; remembers how long it has been missing, and the host away. */
-function createSearch(id: string, { url, history, queue, tuning }: Follower): Search {
+function createSearch(id: string, feed: Feed, { url, history, queue, tuning }: Follower): Search {
   let missingSince: number | undefined;
   let awaySince: number | undefined;
 
-  async function search(signal: AbortSignal): Promise<HostRun | undefined> {
+  async function isQueued(signal: AbortSignal): Promise<boolean> {
     const { running, pending } = await queue(signal);
+    return running.includes(id) || pending.includes(id);
+  }
+
+  async function search(signal: AbortSignal): Promise<HostRun | undefined> {
     // In this order: a run goes from the queue to the history, and never back.
-    const waits = running.includes(id) || pending.includes(id);
+    const waits = !feed.isOver && (await isQueued(signal));
     const run = waits ? undefined : await history.find(id, signal);
+    const isSomewhere = waits || run !== undefined || (feed.isOver && (await isQueued(signal)));
     const now = performance.now();
     awaySince = undefined;
-    missingSince = run || waits ? undefined : (missingSince ?? now);
+    missingSince = isSomewhere ? undefined : (missingSince ?? now);
     if (missingSince !== undefined && now - missingSince >= tuning.lostMs)
       throw fail('PROMPT_LOST', { id, url });
     return run;

@@ -74,7 +74,10 @@ export function createComfyHost(options: ComfyOptions): Host {
       const id = newPromptId();
       feeds.of(id);
       try {
-        return await submitGraph(graph, id, live.clientId, { http, knows }, signal);
+        const submission = await submitGraph(graph, id, live.clientId, { http, knows }, signal);
+        // Hosts of before prompt ids could be chosen chose one themselves.
+        if (submission.id !== id) feeds.drop(id);
+        return submission;
       } catch (error) {
         feeds.drop(id);
         throw error;

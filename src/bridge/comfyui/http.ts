@@ -33,7 +33,7 @@ export interface Http {
 const TRIES = 3;
 /** A server behind a proxy that is not there for the moment. */
 const PASSING = new Set([502, 503, 504]);
-const DENYING = new Set([401, 403, 407]);
+const DENYING = new Set([401, 403]);
 
 export const textOf = (reply: Reply): string => new TextDecoder().decode(reply.bytes);
 
@@ -83,8 +83,7 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
           const reply = await ask(path, {}, limit, signal);
           if (tries === TRIES || !PASSING.has(reply.status)) return check(reply);
         } catch (error) {
-          const isPassing = error instanceof AssayError && error.code === 'HOST_UNREACHABLE';
-          if (tries === TRIES || !isPassing) throw error;
+          if (tries === TRIES || !isBroken(error)) throw error;
         }
         await pause(backoff(tuning.retryMs, tries - 1, tuning.requestMs), signal);
       }
@@ -109,6 +108,12 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
   };
   return http;
 }
+
+/** A connection that could not be made or broke: worth another try, unlike a wait that was long already. */
+const isBroken = (error: unknown): boolean =>
+  error instanceof AssayError &&
+  error.code === 'HOST_UNREACHABLE' &&
+  (error.cause as Error).name !== 'TimeoutError';
 
 export const unknownHost = (url: string, found: string, cause?: unknown): AssayError =>
   fail('HOST_UNKNOWN', { url, expected: 'ComfyUI', found }, cause === undefined ? {} : { cause });

@@ -22,7 +22,12 @@ const ELSEWHERE = /negative|uncond|clip|model|vae|image|pixels|mask|latent|contr
 /** It makes a conditioning that says nothing. */
 const SILENT = 'ConditioningZeroOut';
 
+/** String nodes visited for one prompt: graphs can double their way with every node. */
+const MOST_STRINGS = 500;
+
 export function createTexts(lookup: Lookup): Texts {
+  let strings = 0;
+
   function fromConditioning(start: Link): string[] {
     const found: string[] = [];
     const seen = new Set<string>();
@@ -54,6 +59,7 @@ export function createTexts(lookup: Lookup): Texts {
   }
 
   function fromStringNode(node: Node, seen: ReadonlySet<string>): string[] {
+    if (++strings > MOST_STRINGS) return [];
     if (CHOSEN in node.inputs) return fromInput(node.inputs[CHOSEN], seen);
     const names = Object.keys(node.inputs).filter((name) => STRINGS.test(name));
     const values =

@@ -7,6 +7,7 @@ import { createTexts } from './prompt-texts.ts';
 
 /** Conditioning inputs of samplers and guiders, most telling first. */
 const GUIDES = ['positive', 'guider', 'conditioning', 'cond1'];
+const GUIDING = /positive|negative|guider|cond/i;
 /** Texts that all-in-one generators take themselves. `text` is not among them: overlays have it, too. */
 const OWN_TEXTS = ['positive', 'positive_prompt', 'prompt', 'text_positive'];
 
@@ -40,8 +41,8 @@ function textsAt(node: Node | undefined, texts: ReturnType<typeof createTexts>):
   return own === undefined ? [] : texts.fromInput(node.inputs[own]);
 }
 
-/** The way of the image: not into what a sampler is told to avoid. */
+/** The way of the image: not into what a sampler was guided by, which has been looked at. */
 const sourcesOf = (node: Node | undefined): string[] =>
-  node ? linksIn(node).flatMap(([name, [id]]) => (/negative|uncond/i.test(name) ? [] : [id])) : [];
+  node ? linksIn(node).flatMap(([name, [id]]) => (GUIDING.test(name) ? [] : [id])) : [];
 
 const unique = (texts: string[]): string[] => [...new Set(texts)];

@@ -72,6 +72,7 @@ export async function startFake(
   async function begin(at: number): Promise<Life> {
     let worker: Worker;
     const hub: Hub = createHub(
+      settings,
       () => queueInfo(worker),
       (id) => {
         const { node, client } = worker.now;

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { parseExact, writeLoose } from './json.ts';
+import type { Settings } from './settings.ts';
 
 interface Client {
   ws: WebSocket;
@@ -20,6 +21,8 @@ export interface Hub {
   preview(image: Uint8Array, node: string, prompt: string, id: string | null): void;
   /** Sockets stay open and hear nothing any more. */
   deafen(): void;
+  /** Connections stay, and the host does not read or answer any more, as behind a cable that was pulled. */
+  freeze(): void;
   /** Drops every connection without a goodbye. */
   cut(): void;
   /** Ids that are heard now. */
@@ -53,7 +56,7 @@ export function namedPreview(image: Uint8Array, node: string, prompt: string): B
 }
 
 /** @param greet called with the id of each new client, after its first `status` */
-export function createHub(queueInfo: () => object, greet: (id: string) => void): Hub {
+export function createHub(settings: Settings, queueInfo: () => object, greet: (id: string) => void): Hub {
   const clients = new Map<string, Client>();
   const sockets = new Set<WebSocket>();
   const greetings: unknown[] = [];
@@ -83,6 +86,10 @@ export function createHub(queueInfo: () => object, greet: (id: string) => void):
         write(client, client.metadata ? namedPreview(image, node, prompt) : plainPreview(image));
     },
     deafen: () => clients.clear(),
+    freeze() {
+      for (const ws of sockets) ws.pause();
+      clients.clear();
+    },
     cut() {
       for (const ws of sockets) ws.terminate();
     },
@@ -105,7 +112,7 @@ export function createHub(queueInfo: () => object, greet: (id: string) => void):
     ws.once('close', () => {
       sockets.delete(ws);
       // The real host forgets the id here, even when a newer socket has taken it over: that one goes deaf.
-      clients.delete(id);
+      setTimeout(() => clients.delete(id), settings.lateForgetMs);
     });
   }
 

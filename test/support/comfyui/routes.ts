@@ -69,9 +69,10 @@ function cancelJob({ worker }: Host, id: string): Reply {
 }
 
 function listHistory({ worker }: Host, { url }: Ask): Reply {
-  const most = Number(url.searchParams.get('max_items') ?? -1);
   const all = [...worker.history];
-  return { status: 200, body: Object.fromEntries(most > 0 ? all.slice(-most) : all) };
+  const most = Number(url.searchParams.get('max_items') ?? all.length);
+  const offset = Number(url.searchParams.get('offset') ?? Math.max(0, all.length - most));
+  return { status: 200, body: Object.fromEntries(all.slice(offset, offset + most)) };
 }
 
 function oneHistory({ worker }: Host, id: string): Reply {
@@ -159,6 +160,10 @@ export async function handle(
   const fault = host.settings.fault?.(method, url.pathname);
   if (fault === 'hang') return;
   if (fault === 'reset') return void request.socket.destroy();
+  if (fault === 'lose') {
+    answer(host, method, { url, body });
+    return void request.socket.destroy();
+  }
   if (fault) return void response.writeHead(fault.status).end(fault.body ?? '');
   try {
     send(response, answer(host, method, { url, body }));

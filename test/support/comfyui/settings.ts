@@ -1,7 +1,10 @@
 /** How a fake host behaves. A test may change any of it while the host runs. */
 
-/** An answer in place of the host's own: a status and body, no answer at all, or a connection that breaks. */
-export type Fault = { status: number; body?: string } | 'hang' | 'reset';
+/**
+ * An answer in place of the host's own: a status and body, no answer at all, or a connection that breaks. `lose` does
+ * what was asked and breaks before it answers.
+ */
+export type Fault = { status: number; body?: string } | 'hang' | 'reset' | 'lose';
 
 export interface Settings {
   /** As /system_stats tells it; null: it does not tell. */
@@ -12,6 +15,8 @@ export interface Settings {
   interruptsAny: boolean;
   /** How long after the end of a run its history appears; the closing event comes before it. */
   lateHistoryMs: number;
+  /** How long after a socket is gone its client id is forgotten, even when another socket has taken it over. */
+  lateForgetMs: number;
   /** Called before the closing event of a run. */
   atEnd?: ((id: string) => unknown) | undefined;
   /** Called before each step of AssayTestSteps, which count from 1. */
@@ -20,4 +25,10 @@ export interface Settings {
   fault?: ((method: string, path: string) => Fault | undefined) | undefined;
 }
 
-export const DEFAULTS: Settings = { version: '0.3.64', jobs: false, interruptsAny: false, lateHistoryMs: 0 };
+export const DEFAULTS: Settings = {
+  version: '0.3.64',
+  jobs: false,
+  interruptsAny: false,
+  lateHistoryMs: 0,
+  lateForgetMs: 0,
+};
