@@ -94,7 +94,13 @@ async function finishAction(context: Context, image: WatchedImage): Promise<void
 }
 
 async function takeUp(context: Context, job: ImageJob): Promise<void> {
-  const scored = await handleImage(context, job);
+  const scored = await handleImage(context, job).catch((thrown) => {
+    const error = toAssayError(thrown);
+    if (error.code !== 'OUTPUT_DIR_UNUSABLE') throw error;
+    context.memory.folderDue = true;
+    context.onTrouble(error);
+    return null;
+  });
   if (!scored) return;
   if (scored.output.state === 'pending') await finishAction(context, scored);
   else context.onImage(scored);

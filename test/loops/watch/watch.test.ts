@@ -261,6 +261,29 @@ describe('the output folder', () => {
     expect(allPages(store).find((e) => e.result.source === 'fresh.png')!.result.error).toBeNull();
   });
 
+  it('may go away and come back; a file that cannot be read fails once', async () => {
+    const { host, store, outputs, files, start, once } = site();
+    old(put(outputs, 'a.png', 'a'));
+    old(put(outputs, 'huge.png', 'x'.repeat(1e6 + 1)));
+    const { folder, ...others } = files();
+    let isAway = true;
+    const read: typeof folder.read = async (file) => {
+      if (isAway) throw fail('OUTPUT_DIR_UNUSABLE', { path: outputs, reason: 'the disk is gone' });
+      return folder.read(file);
+    };
+    const ledger = { ...store.ledger(host.url), begin: () => 0 };
+    const parts = { files: { ...others, folder: { ...folder, read } }, ledger };
+    const running = start(parts);
+    await until('trouble', () => running.troubles.length > 0);
+    isAway = false;
+    host.tell('changed');
+    await recordedAre(store, ['a.png', 'huge.png']);
+    expect(allPages(store, { failed: true }).map((e) => e.result.error!.code)).toEqual(['IMAGE_TOO_HEAVY']);
+    await running.stop();
+    await once(parts);
+    expect(recorded(store)).toHaveLength(2);
+  });
+
   it('tells of a known file that was written anew', async () => {
     const { host, store, outputs, files, once } = site();
     old(put(outputs, 'a.png', 'a'));
