@@ -92,6 +92,11 @@ export function createFeeds(warnings: HostWarnings): Feeds {
     if (id !== null) feeds.get(id)?.push({ kind: 'preview', id, node: node ?? now.node, bytes });
   }
 
+  function hearGap(): void {
+    Object.assign(now, { prompt: null, node: null });
+    for (const feed of feeds.values()) feed.hurry(false);
+  }
+
   return {
     of(id) {
       const feed = feeds.get(id) ?? createFeed();
@@ -105,8 +110,7 @@ export function createFeeds(warnings: HostWarnings): Feeds {
       else if (event.kind === 'preview') hearPreview(event);
       else if (event.kind === 'malformed') warnings.malformedFrames++;
       else if (event.kind === 'unknown') warnings.unknownFrames++;
-      else if (event.kind === 'lost' || event.kind === 'open')
-        for (const feed of feeds.values()) feed.hurry(false);
+      else if (event.kind === 'lost' || event.kind === 'open') hearGap();
     },
   };
 }

@@ -11,12 +11,12 @@ export interface Texts {
 /** Text inputs of nodes that encode prompts. */
 const TEXTS = [
   ...['text', 'text_g', 'text_l', 'clip_g', 'clip_l', 't5xxl', 'llama'],
-  ...['bert', 'mt5xl', 'prompt', 'user_prompt', 'positive_prompt', 'text_positive', 'tags', 'lyrics'],
+  ...['bert', 'mt5xl', 'prompt', 'user_prompt', 'positive_prompt', 'text_positive'],
 ];
 /** Inputs of nodes that hold or change strings. A wildcard node keeps what it chose in `populated_text`. */
 const CHOSEN = 'populated_text';
 const STRINGS = /^(value|text|string|prompt|positive|user_prompt)(_?[a-z0-9])?$/i;
-const CONDITIONING = /^(positive|guider)$|cond/i;
+const CONDITIONING = /^(positive|guider)$|(?<!se)cond/i;
 /** Links of conditioning nodes that no text comes by. */
 const ELSEWHERE = /negative|uncond|clip|model|vae|image|pixels|mask|latent|control|style|sigmas|noise/i;
 /** It makes a conditioning that says nothing. */

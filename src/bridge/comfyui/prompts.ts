@@ -7,7 +7,8 @@ import { createTexts } from './prompt-texts.ts';
 
 /** Conditioning inputs of samplers and guiders, most telling first. */
 const GUIDES = ['positive', 'guider', 'conditioning', 'cond1'];
-const GUIDING = /positive|negative|guider|cond/i;
+/** By name; not `second_image`. */
+const GUIDING = /positive|negative|guider|(?<!se)cond/i;
 /** Texts that all-in-one generators take themselves. `text` is not among them: overlays have it, too. */
 const OWN_TEXTS = ['positive', 'positive_prompt', 'prompt', 'text_positive'];
 

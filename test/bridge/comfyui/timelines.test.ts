@@ -54,6 +54,7 @@ describe('a socket', () => {
     expect(kindsOf(events).filter((k) => k === 'progress').length).toBeLessThan(20);
     await until('a fresh id is heard', () => comfy.hub.ids().length === 1);
     expect(comfy.hub.ids()).not.toEqual([before]);
+    expect(comfy.hub.open).toBe(1);
     const next = await host.submit(slowImage({ steps: 3 }), soon());
     expect(kindsOf(await follow(host, next.id)).filter((k) => k === 'progress')).toHaveLength(3);
   });
@@ -254,6 +255,7 @@ describe('submitting', () => {
     const run = await runOf(host, slowImage({ steps: 2 }));
     expect(run.status).toBe('success');
     expect([...comfy.history.keys()]).toEqual([run.id]);
+    expect(asked(comfy, 'POST /prompt')).toHaveLength(1);
   });
 
   it('is repeated when the host did not take it', async () => {
@@ -352,6 +354,6 @@ describe('closing', () => {
     const { comfy, host } = await fakeWithHost();
     await runOf(host, flatImages());
     await host.close();
-    await until('it is gone', () => comfy.hub.ids().length === 0);
+    await until('it is gone', () => comfy.hub.open === 0);
   });
 });

@@ -27,6 +27,8 @@ export interface Hub {
   cut(): void;
   /** Ids that are heard now. */
   ids(): string[];
+  /** Connections that are open now. */
+  readonly open: number;
   /** First message of every connection so far, in order. */
   readonly greetings: unknown[];
   /** Connections so far. */
@@ -70,6 +72,9 @@ export function createHub(settings: Settings, queueInfo: () => object, greet: (i
   };
   const hub: Hub = {
     greetings,
+    get open() {
+      return sockets.size;
+    },
     get connections() {
       return connections;
     },

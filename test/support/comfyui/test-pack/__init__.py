@@ -7,7 +7,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from PIL import Image
 from server import PromptServer
 
-FRESH = (64, 64)
+SIZE = (64, 64)
 
 
 class _Node:
@@ -32,7 +32,7 @@ class Steps(_Node):
         bar = ProgressBar(steps)
         for step in range(steps):
             time.sleep(ms / 1000)
-            bar.update_absolute(step + 1, steps, ("JPEG", Image.new("RGB", FRESH, (50, 85, 119)), None))
+            bar.update_absolute(step + 1, steps, ("JPEG", Image.new("RGB", SIZE, (50, 85, 119)), None))
         return (image,)
 
 
