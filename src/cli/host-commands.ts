@@ -24,7 +24,7 @@ export function watchCommand(exit: Exit): Command {
   return withScorer(new Command('watch'))
     .summary('score every image that a ComfyUI makes, whoever asks for it')
     .description(
-      'Watch a ComfyUI and score each of its images once. It goes on where it left off, and waits for a host that is away.',
+      'Watch a ComfyUI and score each of its images once. It goes on where it left off, and waits for a host that goes away.',
     )
     .option('--comfyui <url>', 'address of ComfyUI (default http://127.0.0.1:8188)')
     .option(

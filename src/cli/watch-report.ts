@@ -66,17 +66,17 @@ function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
   return `${printable(name)}${figures}  ${painted}${why}${printable(actionText(image.output))}\n`;
 }
 
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 const warningText = ({ reconnects, malformedFrames, unknownFrames }: Readonly<HostWarnings>): string =>
   [
-    [reconnects, 'reconnects'],
-    [malformedFrames, 'unreadable messages'],
-    [unknownFrames, 'unknown messages'],
+    { n: reconnects, what: 'reconnect' },
+    { n: malformedFrames, what: 'unreadable message' },
+    { n: unknownFrames, what: 'unknown message' },
   ]
-    .filter(([count]) => count !== 0)
-    .map(([count, what]) => `${count} ${what}`)
+    .filter(({ n }) => n > 0)
+    .map(({ n, what }) => count(n, what))
     .join(', ');
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /** @param out where images are told; all else goes to `err` */
 export function createReport(
@@ -116,7 +116,7 @@ export function createReport(
       const parts = [
         `${count(counts.scored, 'image')} scored, ${counts.failed} failed`,
         warningText(warnings),
-        [...troubles].map(([code, n]) => `${code} ${n} times`).join(', '),
+        [...troubles].map(([code, n]) => `${code} ${count(n, 'time')}`).join(', '),
       ];
       err.write(`assay: ${parts.filter((part) => part !== '').join('; ')}\n`);
     },

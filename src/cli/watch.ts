@@ -8,7 +8,7 @@ import { createLog } from '../log.ts';
 import { KEEP_ALL, type PolicyFile, readPolicyFile } from '../loops/policy-file.ts';
 import type { Tagger, WatchParts } from '../loops/watch/ports.ts';
 import { watch } from '../loops/watch/watch.ts';
-import { tagFile } from '../metadata/file.ts';
+import { LEFTOVER, tagFile } from '../metadata/file.ts';
 import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { openOutputFolder } from '../store/output-folder.ts';
@@ -79,10 +79,10 @@ async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFi
       throw fail('OUTPUT_DIR_REQUIRED', { action: wanted.includes('move') ? 'move' : 'tag' });
     return undefined;
   }
-  const { maxImageBytes } = config.limits;
   const folder = openOutputFolder(path, {
     writable: wanted.length > 0,
-    maxImageBytes,
+    maxImageBytes: config.limits.maxImageBytes,
+    leftovers: LEFTOVER,
     except: config.rejectDir,
   });
   const bin = binFor(config, host);

@@ -6,6 +6,9 @@ import { dirname, join } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors.ts';
 import { readScore, type ScoreRecord, writeScore } from './metadata.ts';
 
+/** Names of the copies that a process leaves when it dies in the midst of a write. */
+export const LEFTOVER = /^\.assay-[0-9a-f-]{36}\.tmp$/;
+
 /** Largest file that is read, in bytes. */
 const MAX_FILE = 256 * 2 ** 20;
 

@@ -1,10 +1,13 @@
 /** The host's output folder as seen from here. Names come from the host: nothing outside the folder is touched. */
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
-import { extname, join, relative, resolve, sep } from 'node:path';
+import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors.ts';
 import type { HostFile } from '../host.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
+
+/** What a process that died left is older; what is younger may be in the writing. */
+const STALE_MS = 60_000;
 
 /** An image file of the folder. */
 export interface FoundFile extends HostFile {
@@ -37,6 +40,8 @@ interface FolderOptions {
   writable: boolean;
   /** Largest file that is read. */
   maxImageBytes: number;
+  /** Names of files that a process which died left, and that go at the next scan. */
+  leftovers: RegExp;
   /** A folder that is not scanned where it lies inside. */
   except?: string | undefined;
 }
@@ -59,8 +64,14 @@ export function openOutputFolder(path: string, options: FolderOptions): OutputFo
     root,
     locate,
     read: async (file) => readBounded(await locate(file), options.maxImageBytes),
-    scan: (since, until) => scan(root, since, until, options.except),
+    scan: (since, until) => scan(root, since, until, { ...options, except: realOf(options.except) }),
   };
+}
+
+/** What is scanned is named by real paths. */
+function realOf(path: string | undefined): string | undefined {
+  if (path === undefined || !existsSync(path)) return path;
+  return realpathSync(path);
 }
 
 const isInside = (root: string, path: string): boolean =>
@@ -105,14 +116,17 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   }
 }
 
-async function scan(root: string, since: number, until: number, except?: string) {
+async function scan(root: string, since: number, until: number, { except, leftovers }: FolderOptions) {
   const found: FoundFile[] = [];
   let young = false;
-  for await (const path of imagesBelow(root, root, except)) {
-    const stat = await lstat(path).catch(() => undefined);
-    if (!stat || stat.mtimeMs < since) continue;
-    if (stat.mtimeMs > until) young = true;
-    else found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
+  for await (const path of filesBelow(root, root, except)) {
+    const name = basename(path);
+    const isImage = IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
+    const stat = isImage || leftovers.test(name) ? await lstat(path).catch(() => undefined) : undefined;
+    if (!stat) continue;
+    if (!isImage) await sweep(path, stat);
+    else if (stat.mtimeMs > until) young = true;
+    else if (stat.mtimeMs >= since) found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
   }
   return { found, young };
 }
@@ -123,15 +137,20 @@ function nameOf(root: string, path: string): HostFile {
   return { type: 'output', subfolder: parts.slice(0, -1).join('/'), filename: parts.at(-1)! };
 }
 
+/** The change time tells its age: a copy is dated like what it was copied from. */
+async function sweep(path: string, { ctimeMs }: Stats): Promise<void> {
+  if (Date.now() - ctimeMs > STALE_MS) await rm(path, { force: true }).catch(() => {});
+}
+
 /** Below the top, a folder that cannot be read, or is gone by now, holds nothing. */
-async function* imagesBelow(folder: string, root: string, except?: string): AsyncGenerator<string> {
+async function* filesBelow(folder: string, root: string, except?: string): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
     if (folder === root) throw unusable(root, cause);
     return [];
   });
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && path !== except) yield* imagesBelow(path, root, except);
-    else if (entry.isFile() && IMAGE_EXTENSIONS.includes(extname(entry.name).toLowerCase())) yield path;
+    if (entry.isDirectory() && path !== except) yield* filesBelow(path, root, except);
+    else if (entry.isFile()) yield path;
   }
 }

@@ -104,6 +104,7 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
     await drained(comfy.url);
     await scored(200);
     expect(await watching.stop()).toBe(0);
+    expect(watching.stderr()).toMatch(/reconnect/);
 
     expect(images()).toHaveLength(200);
     expect(

@@ -123,7 +123,7 @@ async function isKnown(
   found: Uint8Array | AssayError,
 ): Promise<boolean> {
   // The folder was only looked at: a file that is gone from it was not asked for by anyone.
-  if (found instanceof AssayError && !job.image) return true;
+  if (!job.image && found instanceof AssayError && found.code === 'FILE_NOT_FOUND') return true;
   if (!known) return false;
   const same = !(found instanceof AssayError) && [known.sha256, known.nextSha256].includes(digest(found));
   if (!same && !isOurs(known, found)) return false;
@@ -145,6 +145,8 @@ export async function handleImage(watch: Watch, job: ImageJob): Promise<WatchedI
   if (newness(known, job) === 'old') return null;
   const at = Date.now();
   const found = await obtain(watch, job);
+  // No fault of this image: it is there again when its folder is.
+  if (found instanceof AssayError && found.kind === 'setup') throw found;
   if (await isKnown(watch, job, known, found)) return null;
   const result = await judge(watch, job, found);
   const action = actionFor(watch, job, result);

@@ -12,7 +12,7 @@ import { fail, reasonOf } from '../../errors.ts';
 import type { HostFile } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
 import { moveFile, PART } from './move.ts';
-import { readSidecar, SIDECAR, type Sidecar, writeSidecar } from './sidecar.ts';
+import { HALF_SIDECAR, readSidecar, SIDECAR, type Sidecar, writeSidecar } from './sidecar.ts';
 
 /** An image on its way into the bin. */
 export interface Entry {
@@ -102,26 +102,28 @@ async function finishMove(path: string, inBin: string, sha256: string): Promise<
     await unlink(path);
 }
 
-async function* sidecarsIn(folder: string): AsyncGenerator<{ path: string; sidecar: string }> {
+/** Files of all days, the oldest day first. */
+async function* filesIn(folder: string): AsyncGenerator<string> {
   const days = await readdir(folder, { withFileTypes: true }).catch(() => []);
   for (const day of days.filter((d) => d.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1)))
     for (const name of await readdir(join(folder, day.name)).catch(() => []))
-      if (name.endsWith(SIDECAR)) {
-        const sidecar = join(folder, day.name, name);
-        yield { sidecar, path: sidecar.slice(0, -SIDECAR.length) };
-      }
+      yield join(folder, day.name, name);
 }
 
-const isStale = async (path: string): Promise<boolean> =>
-  Date.now() - ((await lstat(path).catch(() => undefined))?.mtimeMs ?? Date.now()) > STALE_MS;
+/** @param clock `ctimeMs` for copies, which are dated like what they were copied from */
+async function isStale(path: string, clock: 'mtimeMs' | 'ctimeMs'): Promise<boolean> {
+  const stat = await lstat(path).catch(() => undefined);
+  return stat !== undefined && Date.now() - stat[clock] > STALE_MS;
+}
 
-/** Halves of copies, and sidecars whose image is not in: it stayed where it was, or was restored. */
+/** Halves of files, and sidecars whose image is not in: it stayed where it was, or was restored. */
 async function clear(folder: string): Promise<void> {
-  for await (const { path, sidecar } of sidecarsIn(folder))
-    if (!(await exists(path)) && (await isStale(sidecar))) {
-      await rm(path + PART, { force: true });
-      await rm(sidecar, { force: true });
-    }
+  for await (const path of filesIn(folder)) {
+    const isHalf = path.endsWith(PART) || HALF_SIDECAR.test(path);
+    const isLonely = path.endsWith(SIDECAR) && !(await exists(path.slice(0, -SIDECAR.length)));
+    if ((isHalf || isLonely) && (await isStale(path, isHalf ? 'ctimeMs' : 'mtimeMs')))
+      await rm(path, { force: true });
+  }
 }
 
 /** @param folder absolute path; made when it is first needed */
@@ -154,7 +156,9 @@ export function openRejectBin(folder: string): RejectBin {
     put: (path, entry) => usable(() => bringIn(path, entry)),
     async list() {
       const found: Rejected[] = [];
-      for await (const { path, sidecar } of sidecarsIn(folder)) {
+      for await (const sidecar of filesIn(folder)) {
+        if (!sidecar.endsWith(SIDECAR)) continue;
+        const path = sidecar.slice(0, -SIDECAR.length);
         const [about, stat] = [await readSidecar(sidecar), await lstat(path).catch(() => undefined)];
         if (about && stat?.isFile()) found.push({ ...about, path, bytes: stat.size });
       }

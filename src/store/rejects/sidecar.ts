@@ -7,6 +7,9 @@ import type { ScoreResult } from '../../types.ts';
 /** Ending that is added to the image's name. */
 export const SIDECAR = '.json';
 
+/** Names of what a process leaves when it dies in the midst of a write. */
+export const HALF_SIDECAR = /\.json\.[0-9a-f]{8}\.tmp$/;
+
 const sidecarSchema = z.object({
   version: z.literal(1),
   /** 12 hex digits. */

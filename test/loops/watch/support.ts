@@ -51,7 +51,7 @@ export function site() {
       result,
     });
     return {
-      folder: openOutputFolder(outputs, { writable: true, maxImageBytes: 1e6 }),
+      folder: openOutputFolder(outputs, { writable: true, maxImageBytes: 1e6, leftovers: /\.tmp$/ }),
       bin: {
         holds: (output, result) => bin.holds(entry(output, result)),
         put: (path, output, result) => bin.put(path, entry(output, result)),

@@ -77,6 +77,29 @@ describe('watching', () => {
   });
 });
 
+it('stops in the midst of a long queue, also with --once, and goes on with it later', async () => {
+  const { host, store, start, once } = site();
+  host.run(Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${i}.png`, `${i}`])));
+  let told = 0;
+  const running = start({ once: true, onImage: () => void (++told === 10 && running.stop()) });
+  await running.ended;
+  expect(recorded(store).length).toBeLessThan(20);
+  await once();
+  expect(new Set(recorded(store)).size).toBe(300);
+  expect(recorded(store)).toHaveLength(300);
+});
+
+it('gives up what is in work when that takes too long', async () => {
+  const { host, store, start } = site();
+  host.run({ 'a.png': 'a' });
+  const score = (_: unknown, signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const running = start({ score, pace: { drainMs: 20 } });
+  await until('it is in work', () => host.fetched.length === 1);
+  await running.stop();
+  expect(recorded(store)).toEqual([]);
+});
+
 describe('an image', () => {
   it('that was scored is not scored by a later watch', async () => {
     const { host, store, once } = site();
@@ -90,6 +113,7 @@ describe('an image', () => {
     const { host, store, once } = site();
     host.run({ 'a.png': 'a' });
     await once();
+    host.history = [];
     host.run({ 'a.png': 'a' }, { replayed: true });
     await once();
     expect([recorded(store), host.fetched]).toEqual([['a.png'], ['a.png']]);
@@ -235,6 +259,29 @@ describe('the output folder', () => {
     host.tell('changed');
     await recordedAre(store, ['a.png', 'fresh.png']);
     expect(allPages(store).find((e) => e.result.source === 'fresh.png')!.result.error).toBeNull();
+  });
+
+  it('may go away and come back; a file that cannot be read fails once', async () => {
+    const { host, store, outputs, files, start, once } = site();
+    old(put(outputs, 'a.png', 'a'));
+    old(put(outputs, 'huge.png', 'x'.repeat(1e6 + 1)));
+    const { folder, ...others } = files();
+    let isAway = true;
+    const read: typeof folder.read = async (file) => {
+      if (isAway) throw fail('OUTPUT_DIR_UNUSABLE', { path: outputs, reason: 'the disk is gone' });
+      return folder.read(file);
+    };
+    const ledger = { ...store.ledger(host.url), begin: () => 0 };
+    const parts = { files: { ...others, folder: { ...folder, read } }, ledger };
+    const running = start(parts);
+    await until('trouble', () => running.troubles.length > 0);
+    isAway = false;
+    host.tell('changed');
+    await recordedAre(store, ['a.png', 'huge.png']);
+    expect(allPages(store, { failed: true }).map((e) => e.result.error!.code)).toEqual(['IMAGE_TOO_HEAVY']);
+    await running.stop();
+    await once(parts);
+    expect(recorded(store)).toHaveLength(2);
   });
 
   it('tells of a known file that was written anew', async () => {
