@@ -115,6 +115,7 @@ class Connection:
             self._say(line.drop(message_id))
             if isinstance(end, asyncio.CancelledError):
                 raise
+            self._leave(line)
             raise fail("DEADLINE", timeoutMs=round(timeout * 1000)) from end
 
     async def get(self, path: str, timeout: float) -> dict:
@@ -136,6 +137,12 @@ class Connection:
         if self._http:
             await self._http.close()
         self._line = self._http = None
+
+    def _leave(self, line: _Line) -> None:
+        """The daemon has a shorter deadline of its own: a line on which nothing came is dead, though it looks open."""
+        if self._line is line:
+            self._line = None
+        self._say(line.close())
 
     def _say(self, sending) -> None:
         farewell = asyncio.ensure_future(_quietly(sending))
