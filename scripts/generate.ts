@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { configSchema } from '../src/config.ts';
 import { ERRORS, type ErrorKind } from '../src/errors.ts';
-import { definitions } from '../src/nodes/index.ts';
+import { definitions, NODES, type NodeDefinition, type NodeInput } from '../src/nodes/index.ts';
 import { manifestSchema } from '../src/reward/manifest.ts';
 
 const KINDS: Record<ErrorKind, [title: string, meaning: string]> = {
@@ -92,10 +92,46 @@ A policy accepts what trips no guard, unless thresholds say otherwise:
 `;
 }
 
+const inputKind = (input: NodeInput): string =>
+  input.type === 'COMBO' ? input.choices.map((choice) => `\`${choice}\``).join(', ') : input.type;
+
+function inputRow(input: NodeInput): string {
+  const needed = 'optional' in input && input.optional ? 'optional' : 'to connect';
+  const fallback = 'default' in input && input.default !== '' ? `\`${input.default}\`` : needed;
+  return `| \`${input.name}\` | ${inputKind(input)} | ${fallback} | ${input.tooltip} |`;
+}
+
+function nodeSection(node: NodeDefinition): string {
+  const outputs = node.outputs.map(
+    (output) => `| \`${output.name}\` | ${output.type}${output.list ? ' list' : ''} | ${output.tooltip} |`,
+  );
+  return `## ${node.displayName}
+
+${node.description}
+
+| input | type | default | meaning |
+|---|---|---|---|
+${node.inputs.map(inputRow).join('\n')}
+
+| output | type | meaning |
+|---|---|---|
+${outputs.join('\n')}
+`;
+}
+
+const nodesPage = (): string => `# Nodes for ComfyUI
+
+How to install and use them: [comfyui.md](comfyui.md).
+
+<!-- Generated from src/nodes by \`npm run generate\`. -->
+
+${NODES.map(nodeSection).join('\n')}`;
+
 const manifestJsonSchema = (): string =>
   `${JSON.stringify(z.toJSONSchema(manifestSchema, { io: 'input' }), null, 2)}\n`;
 
 const FILES: Record<string, () => string> = {
+  'docs/comfyui-nodes.md': nodesPage,
   'docs/errors.md': errorsPage,
   'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,

@@ -38,9 +38,21 @@ function vitest(): Counts {
   return { passed: json.numPassedTests, failed, skipped };
 }
 
-function findPython(): string | undefined {
+/** A Python project: where it stands, what its tests import, and what else its linter looks at. */
+interface PythonProject {
+  folder: string;
+  needs: string[];
+  lint: string[];
+}
+
+const PYTHON_PROJECTS: PythonProject[] = [
+  { folder: 'training', needs: ['torch', 'onnx', 'onnxruntime', 'scipy', 'PIL'], lint: ['.', '../bench'] },
+  { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'] },
+];
+
+function findPython(packages: string[]): string | undefined {
   const candidates = [process.env.ASSAY_PYTHON, join(root, '.venv/bin/python'), 'python3'];
-  const needs = 'import torch, onnx, onnxruntime, scipy, PIL, pytest, ruff';
+  const needs = `import ${[...packages, 'pytest', 'ruff'].join(', ')}`;
   return candidates.find(
     (python) => python && spawnSync(python, ['-c', needs], { stdio: 'ignore' }).status === 0,
   );
@@ -57,28 +69,26 @@ function junitCounts(xml: string): Counts {
   return { passed: sum('tests') - failed - sum('skipped'), failed, skipped: sum('skipped') };
 }
 
-function pytest(): Counts {
-  const python = findPython();
+function pytest({ folder, needs, lint }: PythonProject): Counts {
+  const python = findPython(needs);
   if (!python) {
-    process.stdout.write(
-      'training tests skipped: no Python with the packages of training/pyproject.toml[dev] found\n',
-    );
+    process.stdout.write(`tests of ${folder}/ skipped: no Python with ${needs.join(', ')}, pytest, ruff\n`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
-  const report = join(scratch, 'pytest.xml');
-  const status = run(python, ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, 'training'));
-  const lint = ['check', 'format --check'].map((c) =>
-    run(python, ['-m', 'ruff', ...c.split(' '), '.', '../bench'], join(root, 'training')),
+  const report = join(scratch, `${folder}.xml`);
+  const status = run(python, ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, folder));
+  const tidy = ['check', 'format --check'].map((command) =>
+    run(python, ['-m', 'ruff', ...command.split(' '), ...lint], join(root, folder)),
   );
   const counts = existsSync(report)
     ? junitCounts(readFileSync(report, 'utf8'))
     : { passed: 0, failed: 0, skipped: 0 };
   const broken = status !== 0 && counts.failed === 0 ? 1 : 0;
-  const untidy = lint.filter((s) => s !== 0).length;
-  return { ...counts, passed: counts.passed + lint.length - untidy, failed: counts.failed + broken + untidy };
+  const untidy = tidy.filter((s) => s !== 0).length;
+  return { ...counts, passed: counts.passed + tidy.length - untidy, failed: counts.failed + broken + untidy };
 }
 
-const all = [check(), vitest(), pytest()];
+const all = [check(), vitest(), ...PYTHON_PROJECTS.map(pytest)];
 rmSync(scratch, { recursive: true, force: true });
 const total = (key: keyof Counts) => all.reduce((sum, counts) => sum + counts[key], 0);
 process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped\n`);

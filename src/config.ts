@@ -156,7 +156,8 @@ function sourceOf(key: string, layers: [string, Record<string, unknown>][]): str
 
 type Issue = z.core.$ZodIssue;
 
-function expectationOf(issue: Issue, keys: string[]): { key: string; expected: string } {
+/** The key that an issue is about, and what was expected of it. `keys`: the known ones beside it. */
+export function expectationOf(issue: Issue, keys: string[]): { key: string; expected: string } {
   const path = issue.path.join('.');
   if (issue.code !== 'unrecognized_keys')
     return { key: path, expected: issue.message.replace(/^Invalid input: expected /, '') };
@@ -166,7 +167,8 @@ function expectationOf(issue: Issue, keys: string[]): { key: string; expected: s
   return { key: [path, name].filter(Boolean).join('.'), expected: `a known key (${hint})` };
 }
 
-function valueAt(values: unknown, key: string): string {
+/** The value at a dotted key, as JSON. */
+export function valueAt(values: unknown, key: string): string {
   let value = values;
   for (const part of key.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
   return value === undefined ? 'missing' : JSON.stringify(value);

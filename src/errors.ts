@@ -185,13 +185,9 @@ export const ERRORS = {
   METADATA_UNSUPPORTED: input(
     415,
     '{path}: scores can be kept in PNG, JPEG and WebP files, not in this one',
-    'Save the image in one of these formats; the history keeps the score in any case.',
+    'Save the image in one of these formats.',
   ),
-  METADATA_UNWRITABLE: input(
-    422,
-    'cannot keep the score in {path}: {reason}',
-    'The file was left as it is; the history keeps the score in any case.',
-  ),
+  METADATA_UNWRITABLE: input(422, 'cannot keep the score in {path}: {reason}', 'The file was left as it is.'),
 
   // again later
   DAEMON_UNREACHABLE: retry(
@@ -257,8 +253,8 @@ export const ERRORS = {
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
   ),
   INSTALL_TARGET: setup(
-    '{path} is not a folder of ComfyUI: {reason}',
-    'Name the folder that holds custom_nodes.',
+    'cannot install into {path}: {reason}',
+    'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),

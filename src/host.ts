@@ -34,6 +34,27 @@ export interface HostRun {
   endedAt: number | null;
 }
 
+/** What a policy asks to do with an image's file. `move`: tag it, then move it to the reject bin. */
+export type FileAction = 'keep' | 'tag' | 'move';
+
+/** A file of a host that was scored, as the ledger keeps it. */
+export interface OutputRow extends HostFile {
+  id: number;
+  /** The run that made it; null when it was found in the output folder. */
+  promptId: string | null;
+  node: string | null;
+  /** Of the file as it is now; null when it could not be fetched. */
+  sha256: string | null;
+  /** Of the file as a tag that is being written makes it. */
+  nextSha256: string | null;
+  /** Unix milliseconds when it was fetched: what is changed later is another image. */
+  at: number;
+  action: FileAction;
+  state: 'pending' | 'done' | 'failed';
+  /** Why the action is not done, for people. */
+  reason: string | null;
+}
+
 /** Why the host dropped a part of a workflow. */
 export interface NodeFault {
   node: string;

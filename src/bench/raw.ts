@@ -1,6 +1,11 @@
 /** The limit that the daemon is held against: the bare session in a thread of its own, fed with ready tensors. */
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { Config } from '../config.ts';
+import { fail } from '../errors.ts';
+import type { ModelFolder } from '../reward/manifest.ts';
+import { planLoad } from '../reward/scorer.ts';
 import type { SessionSpec } from '../reward/tensor.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
 
@@ -18,9 +23,27 @@ async function reply(worker: Worker): Promise<RawReply> {
   return answer;
 }
 
-/** Loads the session that the daemon would load. `input` is the graph's image input, `[height, width, 3]`. */
-export async function openRawSession(spec: SessionSpec, input: RawTask['input']): Promise<RawSession> {
-  const worker = new Worker(WORKER, { workerData: spec });
+function sessionSpec({ folder, manifest }: ModelFolder, config: Config): SessionSpec {
+  const plan = planLoad({ folder, manifest }, config);
+  const graphOf = (variant: string) => join(folder, manifest.variants[variant]!.graphs.score);
+  const { backend, id: scorer } = manifest;
+  const graphs = { graph: graphOf(plan.variant), gpuGraph: graphOf(plan.gpuVariant) };
+  return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
+}
+
+/** The graph's image input. @throws USAGE for a model that takes anything else */
+function inputOf({ manifest }: ModelFolder): RawTask['input'] {
+  const { image, text, backend, id } = manifest;
+  if (backend === 'onnx' && !text && image.dtype === 'uint8' && image.width === image.height)
+    return { name: image.input, size: image.width };
+  const reason = `bench measures ONNX scorers with one square uint8 image input; ${id} is another kind`;
+  throw fail('USAGE', { reason });
+}
+
+/** Loads the session that the daemon would load. @throws USAGE */
+export async function openRawSession(model: ModelFolder, config: Config): Promise<RawSession> {
+  const input = inputOf(model);
+  const worker = new Worker(WORKER, { workerData: sessionSpec(model, config) });
   await reply(worker);
   return {
     async imagesPerSecond(batch, durationMs) {

@@ -7,15 +7,12 @@ import { startDaemonUnderTest } from '../bench/daemon.ts';
 import { median, round } from '../bench/figures.ts';
 import { measureInvariance } from '../bench/invariance.ts';
 import { measureLatency } from '../bench/latency.ts';
-import { openRawSession, type RawSession } from '../bench/raw.ts';
+import { openRawSession } from '../bench/raw.ts';
 import { measureThroughput } from '../bench/throughput.ts';
 import { startCollector } from '../collector.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors.ts';
-import type { ModelFolder } from '../reward/manifest.ts';
-import { planLoad } from '../reward/scorer.ts';
-import type { SessionSpec } from '../reward/tensor.ts';
-import { type ScorerFlags, usage } from './flags.ts';
+import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
 
 /** How much is measured. */
@@ -31,23 +28,6 @@ const QUICK: Effort = { starts: 1, latencyCount: 15, throughputMs: 400, imagesPe
 
 const report = (what: string): void =>
   void (process.stderr.isTTY && process.stderr.write(`measuring ${what} …\n`));
-
-function sessionSpec({ folder, manifest }: ModelFolder, config: Config): SessionSpec {
-  const plan = planLoad({ folder, manifest }, config);
-  const graphOf = (variant: string) => join(folder, manifest.variants[variant]!.graphs.score);
-  const { backend, id: scorer } = manifest;
-  const graphs = { graph: graphOf(plan.variant), gpuGraph: graphOf(plan.gpuVariant) };
-  return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
-}
-
-async function rawSession(model: ModelFolder, config: Config): Promise<RawSession> {
-  const { image, text, backend } = model.manifest;
-  if (backend !== 'onnx' || text || image.dtype !== 'uint8' || image.width !== image.height)
-    throw usage(
-      `bench measures ONNX scorers with one square uint8 image input; ${model.manifest.id} is another kind`,
-    );
-  return openRawSession(sessionSpec(model, config), { name: image.input, size: image.width });
-}
 
 async function measureStartup(
   flags: string[],
@@ -84,7 +64,7 @@ async function measureAll(flags: ScorerFlags, config: Config, dataDir: string, e
   const startup = await measureStartup(daemonFlags, effort.starts);
   report('batch invariance');
   const invariance = await measureInvariance(model, config);
-  const raw = await rawSession(model, config);
+  const raw = await openRawSession(model, config);
   const daemon = await startDaemonUnderTest(daemonFlags);
   try {
     const idleMb = round(await daemon.rssMb(), 0);

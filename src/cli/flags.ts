@@ -1,6 +1,10 @@
 /** Flags that several commands share. */
 import { fail } from '../errors.ts';
 
+/** Ways to print rows. */
+export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
 /** Options that every command with a scorer takes. Names are those of the config. */
 export interface ScorerFlags {
   config?: string;

@@ -1,41 +1,27 @@
 /** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { PROVIDERS } from '../config.ts';
+import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../errors.ts';
 import { complain } from './complaint.ts';
+import { FORMATS } from './flags.ts';
+import { installCommand, rejectsCommand, watchCommand } from './host-commands.ts';
+import { type Exit, whole, withScorer } from './options.ts';
 import { version } from './version.ts';
 
-function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-const list = (text: string): string[] => text.split(',').map((part) => part.trim());
-const collect = (text: string, before: string[] = []): string[] => [...before, text];
-
-const withScorer = (command: Command): Command =>
-  command
-    .option('-s, --scorer <id>', 'scorer to use (see `assay models list`)')
-    .option('--variant <name>', "variant of the scorer's weights, e.g. int8 or fp32")
-    .option('--providers <list>', `execution providers in order of preference: ${PROVIDERS.join(', ')}`, list)
-    .option('--threads <n>', 'threads for inference', whole)
-    .option('--models <dir>', 'folder with further model folders (repeatable)', collect)
-    .option('--data-dir <dir>', "folder for Assay's own data: history, imported models")
-    .option('--config <file>', 'JSON file with settings');
-
-function scoreCommand(exit: (code: number) => void): Command {
+function scoreCommand(exit: Exit): Command {
   return withScorer(new Command('score'))
     .summary('score images and print the result')
     .description('Score image files, folders of images, or globs (quote them).')
     .argument('<images...>', 'files, folders or globs')
     .option('-p, --prompt <text>', 'the prompt that all the images were generated from')
     .option('--prompts <csv>', 'CSV file with columns name,prompt')
-    .addOption(
-      new Option('-f, --format <format>', 'how to print')
-        .choices(['table', 'json', 'jsonl', 'csv'])
-        .default('table'),
-    )
+    .addOption(new Option('-f, --format <format>', 'how to print').choices(FORMATS).default('table'))
     .option('-o, --out <file>', 'write there instead of to the terminal')
+    .option('--write-metadata', 'keep each score in its file (PNG, JPEG, WebP), beside its other metadata')
+    .addOption(
+      new Option('--show-metadata', 'print the scores that the files carry; nothing is scored').conflicts(
+        'writeMetadata',
+      ),
+    )
     .addHelpText(
       'after',
       `
@@ -43,13 +29,17 @@ Examples:
   assay score cat.png
   assay score outputs/ --format csv --out scores.csv
   assay score "renders/**/*.webp" --prompt "a red fox in snow"
+  assay score outputs/ --write-metadata
 
-Exit code 0, or 3 when an image could not be scored (the others are still printed).`,
+Exit code 0, or 3 when an image could not be scored, or a score not kept (the others are still printed).`,
     )
-    .action(async (images, options) => exit(await (await import('./score.ts')).score(images, options)));
+    .action(async (images, options) => {
+      if (options.showMetadata) exit(await (await import('./metadata.ts')).showMetadata(images, options));
+      else exit(await (await import('./score.ts')).score(images, options));
+    });
 }
 
-function serveCommand(exit: (code: number) => void): Command {
+function serveCommand(exit: Exit): Command {
   return withScorer(new Command('serve'))
     .summary('start the daemon that UIs, nodes and trainers talk to')
     .description('Start the daemon. It prints one line when ready; Ctrl-C finishes what runs, then stops it.')
@@ -60,7 +50,7 @@ function serveCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./serve.ts')).serve(options)));
 }
 
-function evalCommand(exit: (code: number) => void): Command {
+function evalCommand(exit: Exit): Command {
   return withScorer(new Command('eval'))
     .summary('measure how well a scorer agrees with human ratings')
     .description('Score rated images and report correlation, calibration and best-of-N utility.')
@@ -74,7 +64,7 @@ function evalCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./eval.ts')).runEval(options)));
 }
 
-function benchCommand(exit: (code: number) => void): Command {
+function benchCommand(exit: Exit): Command {
   return withScorer(new Command('bench'))
     .summary('measure speed and overhead on this machine')
     .description(
@@ -85,7 +75,7 @@ function benchCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./bench.ts')).bench(options)));
 }
 
-function modelsCommand(exit: (code: number) => void): Command {
+function modelsCommand(exit: Exit): Command {
   const models = new Command('models').summary('list, inspect, verify and import scorers');
   const load = () => import('./models.ts');
   withScorer(models.command('list'))
@@ -109,7 +99,7 @@ function modelsCommand(exit: (code: number) => void): Command {
   return models;
 }
 
-function doctorCommand(exit: (code: number) => void): Command {
+function doctorCommand(exit: Exit): Command {
   return withScorer(new Command('doctor'))
     .summary('check what runs here, and how to fix what does not')
     .description('Check Node, execution providers, GPU, models, port and data folder.')
@@ -117,13 +107,23 @@ function doctorCommand(exit: (code: number) => void): Command {
     .action(async (options) => exit(await (await import('./doctor.ts')).doctor(options)));
 }
 
-function buildProgram(exit: (code: number) => void): Command {
+function buildProgram(exit: Exit): Command {
   const program = new Command('assay')
     .description('Scores the images that diffusion models make.')
     .version(version)
     .showHelpAfterError('Run with --help for the options.');
-  for (const make of [scoreCommand, serveCommand, evalCommand, benchCommand, modelsCommand, doctorCommand])
-    program.addCommand(make(exit));
+  const commands = [
+    scoreCommand,
+    serveCommand,
+    installCommand,
+    watchCommand,
+    rejectsCommand,
+    evalCommand,
+    benchCommand,
+    modelsCommand,
+    doctorCommand,
+  ];
+  for (const make of commands) program.addCommand(make(exit));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)])
     command.exitOverride();
   return program;

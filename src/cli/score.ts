@@ -1,22 +1,25 @@
 /** `assay score`: images to results, as a table or for machines. */
-import { createWriteStream, openSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { EXIT, fail, reasonOf, toAssayError } from '../errors.ts';
 import { emptyResult } from '../pipeline.ts';
 import type { ScoreResult } from '../types.ts';
-import { type ScorerFlags, usage } from './flags.ts';
+import { type Format, type ScorerFlags, usage } from './flags.ts';
 import { expandImages, fileItem } from './images.ts';
+import { openKeeper } from './metadata.ts';
 import { openPipeline, scoreAll } from './open.ts';
+import { closeOut, openOut } from './out.ts';
+import { printer } from './printer.ts';
 import { startProgress } from './progress.ts';
-import { type Format, formatter } from './results.ts';
+import { RESULTS } from './results.ts';
 
 export interface ScoreFlags extends ScorerFlags {
   prompt?: string;
   prompts?: string;
   format: Format;
   out?: string;
+  writeMetadata?: boolean;
 }
 
 /** Prompts by file name, from a CSV with columns `name` and `prompt`. */
@@ -52,16 +55,6 @@ function failedResult(name: string, thrown: unknown): ScoreResult {
   return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
 }
 
-/** Opened before any scoring: a file that cannot be written should not cost the scores. */
-function openOut(path: string | undefined): NodeJS.WriteStream {
-  if (path === undefined) return process.stdout;
-  try {
-    return createWriteStream(path, { fd: openSync(path, 'w') }) as unknown as NodeJS.WriteStream;
-  } catch (cause) {
-    throw usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
-  }
-}
-
 /** Ctrl-C stops the scoring; what is done is still printed. */
 function interruptSignal(): AbortSignal {
   const controller = new AbortController();
@@ -74,22 +67,25 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   const { paths, failures } = await expandImages(names);
   const { catalog, pipeline } = openPipeline(flags);
   const out = openOut(flags.out);
-  const printer = formatter(flags.format, out);
+  const print = printer(flags.format, RESULTS, out);
+  const keeper = flags.writeMetadata ? openKeeper() : undefined;
   const progress = startProgress(paths.length, 'scoring');
   const failed = failures.map(({ name, error }) => failedResult(name, error));
   try {
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    for (const result of failed) printer.add(result);
+    for (const result of failed) print.add(result);
     const items = paths.map((path) => fileItem(path, prompt(path)));
-    const order = inOrder((result) => printer.add(result));
+    const order = inOrder((result) => print.add(result));
     const results = await scoreAll(pipeline, items, interruptSignal(), (done, _total, result, index) => {
       progress.update(done);
       order(index, result);
+      keeper?.keep(paths[index]!, result);
     });
     progress.stop();
-    printer.end();
-    if (out !== process.stdout) await finished(out.end());
-    return [...failed, ...results].some((r) => r.error) ? EXIT.someFailed : EXIT.ok;
+    print.end();
+    await closeOut(out);
+    const unkept = (await keeper?.done()) ?? 0;
+    return unkept > 0 || [...failed, ...results].some((r) => r.error) ? EXIT.someFailed : EXIT.ok;
   } finally {
     progress.stop();
     await catalog.close();

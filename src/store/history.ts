@@ -1,6 +1,6 @@
 /** Reads recorded verdicts, newest first, page by page. */
 import { fail } from '../errors.ts';
-import type { HistoryPage, HistoryQuery } from '../types.ts';
+import type { HistoryEntry, HistoryPage, HistoryQuery } from '../types.ts';
 import { cursorAfter } from './cursor.ts';
 import type { Database } from './db.ts';
 import { type Where, whereOf } from './filters.ts';
@@ -26,6 +26,28 @@ export function pageRequest(query: HistoryQuery): PageRequest {
   return { where: whereOf(query), limit };
 }
 
+/** Verdicts, to be joined with their stamps. */
+const VERDICTS = `SELECT v.*, s.version, s.variant, s.weights, s.calibration
+       FROM verdicts v`;
+const STAMPS = 'LEFT JOIN stamps s ON s.id = v.stamp';
+
+/** Verdicts of these row ids, by row id. */
+export function readVerdicts(db: Database, ids: number[]): Map<number, HistoryEntry> {
+  const rows = db
+    .prepare(`${VERDICTS} ${STAMPS} WHERE v.id IN (SELECT value FROM json_each(?))`)
+    .all(JSON.stringify(ids)) as unknown as VerdictRow[];
+  return new Map(entriesOf(db, rows).map((entry) => [entry.rowId, entry]));
+}
+
+/** Rows of `verdicts` with their aspects. */
+function entriesOf(db: Database, rows: VerdictRow[]): HistoryEntry[] {
+  const aspects = readAspects(
+    db,
+    rows.map((row) => row.id),
+  );
+  return rows.map((row) => entryOf(row, aspects.get(row.id) ?? []));
+}
+
 /**
  * One page. The next one starts below its last row id, so rows that arrive meanwhile shift nothing.
  *
@@ -35,18 +57,13 @@ export function readPage(db: Database, { where, limit }: PageRequest): HistoryPa
   // One row more than asked for tells whether there is a next page.
   const found = db
     .prepare(
-      `SELECT v.*, s.version, s.variant, s.weights, s.calibration
-       FROM verdicts v ${indexFor(db, where)} LEFT JOIN stamps s ON s.id = v.stamp
+      `${VERDICTS} ${indexFor(db, where)} ${STAMPS}
        WHERE ${where.sql} ORDER BY v.id DESC LIMIT ?`,
     )
     .all(...where.values, limit + 1) as unknown as VerdictRow[]; // the tables are STRICT
   const rows = found.slice(0, limit);
-  const aspects = readAspects(
-    db,
-    rows.map((row) => row.id),
-  );
   return {
-    entries: rows.map((row) => entryOf(row, aspects.get(row.id) ?? [])),
+    entries: entriesOf(db, rows),
     next: found.length > limit ? cursorAfter(rows.at(-1)!.id) : null,
   };
 }

@@ -1,5 +1,6 @@
 /** The store of a daemon that keeps no history. */
 import { fail } from '../errors.ts';
+import { createLedger } from './ledger.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -12,6 +13,15 @@ export const offStore = (reason: string): Store => ({
   record() {},
   history() {
     throw fail('STORE_UNAVAILABLE', { reason });
+  },
+  ledger(host) {
+    return createLedger(
+      host,
+      () => {
+        throw fail('STORE_UNAVAILABLE', { reason });
+      },
+      Date.now,
+    );
   },
   status: () => ({ state: 'off', reason, dropped: 0, recorded: 0 }),
   close() {},

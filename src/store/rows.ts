@@ -51,8 +51,8 @@ export interface AspectRow {
 }
 
 /** NUL and lone surrogates, which SQLite's text cannot hold, become U+FFFD. */
-const plain = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
-const plainOrNull = (text: Text): Text => (text === null ? null : plain(text));
+export const plain = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
+export const plainOrNull = (text: Text): Text => (text === null ? null : plain(text));
 
 export const verdictColumns = ({ at, client, result }: Pending): VerdictColumns => ({
   at,

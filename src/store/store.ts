@@ -11,6 +11,7 @@ import type { Opened } from './connection.ts';
 import { createGuardedFile } from './guarded.ts';
 import type { StoreLog } from './health.ts';
 import { pageRequest, readPage } from './history.ts';
+import { createLedger, type Ledger } from './ledger.ts';
 import { createRecorder } from './recorder.ts';
 
 /** Most verdicts that wait: about 20 MB. */
@@ -49,6 +50,8 @@ export interface Store {
    * @throws BAD_REQUEST for a wrong cursor or limit, STORE_UNAVAILABLE while the file cannot be used
    */
   history(query: HistoryQuery): HistoryPage;
+  /** What is known of the files of one host. Its calls throw STORE_UNAVAILABLE while the file cannot be used. */
+  ledger(host: string): Ledger;
   status(): StoreStatus;
   /** Writes what waits and closes the file. Never throws. */
   close(): void;
@@ -121,6 +124,12 @@ export function openStore(options: StoreOptions): Store {
     }
   }
 
+  /** Like `use`, for callers that are told of faults and try again themselves. */
+  function useNow<T>(work: (opened: Opened) => T): T {
+    if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
+    return use(work);
+  }
+
   function status(): StoreStatus {
     const reason = closed ? CLOSED : (health.fault?.reason ?? null);
     return { state: closed ? 'off' : reason === null ? 'ok' : 'degraded', reason, ...recorder.counts };
@@ -143,6 +152,7 @@ export function openStore(options: StoreOptions): Store {
       if (recorder.waiting > 0) wake(GATHER_MS);
     },
     history,
+    ledger: (host) => createLedger(host, useNow, now),
     status,
     close,
   };

@@ -28,6 +28,13 @@ export interface Writer {
    * @throws what node:sqlite throws; then nothing was written
    */
   write(batch: Pending[]): string[];
+  /**
+   * Writes one verdict within the caller's transaction.
+   *
+   * @returns its row id
+   * @throws what node:sqlite throws, also for a verdict that does not fit
+   */
+  add(entry: Pending): number;
 }
 
 export function createWriter(db: Database): Writer {
@@ -38,10 +45,11 @@ export function createWriter(db: Database): Writer {
   const undo = db.prepare('ROLLBACK TO verdict');
   const end = db.prepare('RELEASE verdict');
 
-  function add(entry: Pending): void {
+  function add(entry: Pending): number {
     const stamp = entry.result.scorer && stampId(entry.result.scorer);
     const { lastInsertRowid } = verdict.run({ ...verdictColumns(entry), stamp });
     for (const row of aspectRows(Number(lastInsertRowid), entry.result.aspects)) aspect.run({ ...row });
+    return Number(lastInsertRowid);
   }
 
   /** Why the verdict does not fit, or undefined. */
@@ -61,6 +69,7 @@ export function createWriter(db: Database): Writer {
 
   return {
     write: (batch) => inTransaction(db, () => batch.map(tryAdd).filter((reason) => reason !== undefined)),
+    add,
   };
 }
 

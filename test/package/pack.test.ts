@@ -1,6 +1,6 @@
 /** The package as npm would publish it: packed, unpacked elsewhere, run from there. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -36,4 +36,12 @@ it('runs from the packed file, with its embedded scorer', async () => {
   const [result] = JSON.parse(assay('score', 'a.png', '-f', 'json')).results;
   expect(result).toMatchObject({ source: 'a.png', error: null, scorer: { id: 'assay-lite' } });
   expect(readdirSync(home).toSorted()).not.toContain('test');
+
+  mkdirSync(join(folder, 'ComfyUI/custom_nodes'), { recursive: true });
+  mkdirSync(join(folder, 'ComfyUI/models'));
+  expect(assay('install', 'comfyui', 'ComfyUI')).toMatch(/^installed: Assay's nodes/);
+  expect(existsSync(join(folder, 'ComfyUI/custom_nodes/assay/__init__.py'))).toBe(true);
+  const shipped = readdirSync(home, { recursive: true, encoding: 'utf8' });
+  expect(shipped).toContain(join('examples', 'demo', 'README.md'));
+  expect(shipped.filter((path) => /__pycache__|\.pyc$|python-shim.tests/.test(path))).toEqual([]);
 }, 120_000);

@@ -1,5 +1,6 @@
 /** The steps of the schema in order; step n makes version n. A released step never changes: add a new one. */
 import { verdicts } from './001-verdicts.ts';
 import { historyFilters } from './002-history-filters.ts';
+import { outputs } from './003-outputs.ts';
 
-export const MIGRATIONS: readonly string[] = [verdicts, historyFilters];
+export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs];

@@ -1,0 +1,158 @@
+/** Requests to the host: a deadline each, bounded answers, and faults in the words of the error table. */
+import type { ZodType } from 'zod';
+import { AssayError, fail, reasonOf } from '../../errors.ts';
+import type { Address } from './address.ts';
+import { parseJson, writeJson } from './json.ts';
+import { backoff, pause } from './pause.ts';
+import type { Tuning } from './tuning.ts';
+
+export interface Reply {
+  status: number;
+  bytes: Uint8Array;
+}
+
+/** An answer that grew beyond its limit. `bytes` is its size as announced, or as far as it came. */
+export class TooMuch extends Error {
+  readonly bytes: number;
+  constructor(bytes: number) {
+    super(`the answer has ${bytes} bytes`);
+    this.bytes = bytes;
+  }
+}
+
+export interface Http {
+  readonly url: string;
+  /** Repeats after a fault that may pass. Any status but that of a failing server comes back. @throws TooMuch */
+  get(path: string, maxBytes: number, signal: AbortSignal): Promise<Reply>;
+  /** JSON of a route that every ComfyUI has. @throws HOST_UNKNOWN when it does not fit the schema */
+  getJson<T>(path: string, schema: ZodType<T>, signal: AbortSignal): Promise<T>;
+  /** Once, whatever happens. Any status comes back but those of a login or a failing server. */
+  post(path: string, body: unknown, signal: AbortSignal): Promise<Reply>;
+}
+
+const TRIES = 3;
+/** A server behind a proxy that is not there for the moment. */
+const PASSING = new Set([502, 503, 504]);
+const DENYING = new Set([401, 403]);
+
+export const textOf = (reply: Reply): string => new TextDecoder().decode(reply.bytes);
+
+/** What an answer says, short enough for a message. */
+export const gistOf = (reply: Reply): string =>
+  textOf(reply)
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 120) || 'no reason given';
+
+export function createHttp(address: Address, maxBytes: number, tuning: Tuning): Http {
+  const url = address.base;
+
+  async function ask(path: string, init: RequestInit, limit: number, signal: AbortSignal): Promise<Reply> {
+    signal.throwIfAborted();
+    const deadline = AbortSignal.timeout(tuning.requestMs);
+    const headers = { ...address.headers, ...init.headers };
+    try {
+      const response = await fetch(url + path, {
+        ...init,
+        headers,
+        signal: AbortSignal.any([signal, deadline]),
+      });
+      return { status: response.status, bytes: await readBody(response, limit) };
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof TooMuch) throw cause;
+      const reason = deadline.aborted ? `no answer within ${tuning.requestMs} ms` : networkReason(cause);
+      throw fail('HOST_UNREACHABLE', { url, reason }, { cause });
+    }
+  }
+
+  function check(reply: Reply): Reply {
+    if (reply.status >= 500)
+      throw fail('HOST_FAILED', { url, reason: `status ${reply.status} (${gistOf(reply)})` });
+    return reply;
+  }
+
+  const deny = (reply: Reply) => fail('HOST_DENIED', { url, status: reply.status, reason: gistOf(reply) });
+
+  const http: Http = {
+    url,
+    async get(path, limit, signal) {
+      for (let tries = 1; ; tries++) {
+        try {
+          const reply = await ask(path, {}, limit, signal);
+          if (tries === TRIES || !PASSING.has(reply.status)) return check(reply);
+        } catch (error) {
+          if (tries === TRIES || !isBroken(error)) throw error;
+        }
+        await pause(backoff(tuning.retryMs, tries - 1, tuning.requestMs), signal);
+      }
+    },
+    async getJson(path, schema, signal) {
+      const reply = await http.get(path, maxBytes, signal).catch((error) => {
+        throw error instanceof TooMuch
+          ? fail('HOST_FAILED', { url, reason: error.message }, { cause: error })
+          : error;
+      });
+      if (DENYING.has(reply.status)) throw deny(reply);
+      if (reply.status !== 200) throw unknownHost(url, `it answers ${path} with status ${reply.status}`);
+      return parseReply(url, path, reply, schema);
+    },
+    async post(path, body, signal) {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'POST', body: writeJson(body), headers };
+      const reply = check(await ask(path, init, maxBytes, signal));
+      if (DENYING.has(reply.status)) throw deny(reply);
+      return reply;
+    },
+  };
+  return http;
+}
+
+/** A connection that could not be made or broke: worth another try, unlike a wait that was long already. */
+const isBroken = (error: unknown): boolean =>
+  error instanceof AssayError &&
+  error.code === 'HOST_UNREACHABLE' &&
+  (error.cause as Error).name !== 'TimeoutError';
+
+export const unknownHost = (url: string, found: string, cause?: unknown): AssayError =>
+  fail('HOST_UNKNOWN', { url, expected: 'ComfyUI', found }, cause === undefined ? {} : { cause });
+
+/** @throws HOST_UNKNOWN */
+export function parseReply<T>(url: string, path: string, reply: Reply, schema: ZodType<T>): T {
+  let value: unknown;
+  try {
+    value = parseJson(textOf(reply));
+  } catch (cause) {
+    throw unknownHost(url, `it answers ${path} with something that is not JSON`, cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw unknownHost(url, `its answer to ${path} has another shape (${where(parsed.error.issues[0])})`);
+}
+
+const where = (issue: { path: PropertyKey[]; message: string } | undefined): string =>
+  issue ? `${issue.path.join('.') || 'top level'}: ${issue.message}` : 'unknown';
+
+/** @throws TooMuch as soon as it is known */
+async function readBody(response: Response, limit: number): Promise<Uint8Array> {
+  const announced = Number(response.headers.get('content-length') ?? 0);
+  if (announced > limit) {
+    await response.body?.cancel();
+    throw new TooMuch(announced);
+  }
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > limit) throw new TooMuch(size);
+    parts.push(part);
+  }
+  return Buffer.concat(parts, size);
+}
+
+/** The innermost reason: `fetch failed` alone says nothing. */
+function networkReason(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? reasonOf(error) : networkReason(cause);
+}

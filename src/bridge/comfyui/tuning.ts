@@ -1,0 +1,35 @@
+/** Times of the host client, in milliseconds. Tests shorten them. */
+export interface Tuning {
+  /** Longest wait for an answer, and for the whole of its body. */
+  requestMs: number;
+  /** First pause before a request that may be repeated is repeated; it doubles. */
+  retryMs: number;
+  /** Longest wait for a socket to open, and for its first message. */
+  openMs: number;
+  /** Between two signs of life that the client asks of its socket. */
+  pingMs: number;
+  /** Between two checks that the socket hears what it should. */
+  livenessMs: number;
+  /** First pause before a new socket; it doubles, up to the longest. */
+  reconnectMs: number;
+  maxReconnectMs: number;
+  /** Between two looks at the queue and the history while a run is followed. */
+  pollMs: number;
+  /** How long a run may be neither in the queue nor in the history before it counts as lost. */
+  lostMs: number;
+  /** How long a host may be away while a run is followed. */
+  patienceMs: number;
+}
+
+export const TUNING: Tuning = {
+  requestMs: 30_000,
+  retryMs: 200,
+  openMs: 5000,
+  pingMs: 10_000,
+  livenessMs: 5000,
+  reconnectMs: 250,
+  maxReconnectMs: 10_000,
+  pollMs: 2000,
+  lostMs: 2000,
+  patienceMs: 60_000,
+};

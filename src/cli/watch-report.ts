@@ -1,0 +1,124 @@
+/** What `assay watch` prints: a line an image, for people or machines, and what went wrong. */
+import { styleText } from 'node:util';
+import type { AssayError } from '../errors.ts';
+import type { HostWarnings } from '../host.ts';
+import { nameOf } from '../loops/watch/jobs.ts';
+import type { WatchedImage } from '../loops/watch/ports.ts';
+
+export type WatchFormat = 'text' | 'jsonl';
+
+export interface Report {
+  image(image: WatchedImage): void;
+  trouble(error: AssayError): void;
+  /** Warnings of the host that came since the last time. */
+  warnings(now: Readonly<HostWarnings>): void;
+  /** Images scored and failed so far. */
+  readonly counts: { scored: number; failed: number };
+  /** The whole in one line. */
+  end(warnings: Readonly<HostWarnings>): void;
+}
+
+const STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
+/** The same trouble is not told again within this time. */
+const QUIET_MS = 60_000;
+
+/** One image, flat: what `--format jsonl` prints. */
+const lineOf = ({ output, result }: WatchedImage) => {
+  const quality = result.aspects?.quality;
+  const { error, reasons, reward, prompt, sha256, width, height } = result;
+  return {
+    name: nameOf(output),
+    type: output.type,
+    quality: quality?.score ?? null,
+    percentile: quality?.percentile ?? null,
+    reward,
+    verdict: result.decision ?? ('failed' as const),
+    reason: error?.message ?? reasons.join('; '),
+    error: error?.code ?? null,
+    action: output.action,
+    actionState: output.state,
+    actionReason: output.reason,
+    promptId: output.promptId,
+    node: output.node,
+    prompt,
+    sha256,
+    width,
+    height,
+  };
+};
+
+const DONE = { keep: '', tag: 'tagged', move: 'moved to the reject bin' };
+
+function actionText({ action, state, reason }: WatchedImage['output']): string {
+  if (action === 'keep') return '';
+  return state === 'done' ? ` · ${DONE[action]}` : ` · not ${DONE[action]}: ${reason ?? 'not yet'}`;
+}
+
+/** Names and reasons come from elsewhere: nothing in them may steer the terminal. */
+const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
+
+function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
+  const { name, quality, percentile, verdict, reason } = lineOf(image);
+  const figures =
+    quality === null ? '' : `  quality ${quality.toFixed(2)}  ${Math.round((percentile ?? 0) * 100)} %`;
+  const painted = styleText(STYLE[verdict], verdict, { stream });
+  const why = reason === '' ? '' : `  ${printable(reason)}`;
+  return `${printable(name)}${figures}  ${painted}${why}${printable(actionText(image.output))}\n`;
+}
+
+const warningText = ({ reconnects, malformedFrames, unknownFrames }: Readonly<HostWarnings>): string =>
+  [
+    [reconnects, 'reconnects'],
+    [malformedFrames, 'unreadable messages'],
+    [unknownFrames, 'unknown messages'],
+  ]
+    .filter(([count]) => count !== 0)
+    .map(([count, what]) => `${count} ${what}`)
+    .join(', ');
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+/** @param out where images are told; all else goes to `err` */
+export function createReport(
+  format: WatchFormat,
+  out: NodeJS.WriteStream = process.stdout,
+  err: NodeJS.WriteStream = process.stderr,
+): Report {
+  const counts = { scored: 0, failed: 0 };
+  const counted = new Set<number>();
+  const told = new Map<string, number>();
+  const troubles = new Map<string, number>();
+  let lastWarnings = '';
+
+  return {
+    counts,
+    image(image) {
+      // An action that is tried again tells of its image again.
+      if (!counted.has(image.output.id) || image.output.state !== 'pending')
+        out.write(format === 'jsonl' ? `${JSON.stringify(lineOf(image))}\n` : textOf(image, out));
+      if (!counted.has(image.output.id)) counts[image.result.error ? 'failed' : 'scored']++;
+      if (image.output.state === 'pending') counted.add(image.output.id);
+      else counted.delete(image.output.id);
+    },
+    trouble(error) {
+      troubles.set(error.code, (troubles.get(error.code) ?? 0) + 1);
+      const last = told.get(error.code) ?? Number.NEGATIVE_INFINITY;
+      if (performance.now() - last < QUIET_MS) return;
+      told.set(error.code, performance.now());
+      err.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
+    },
+    warnings(now) {
+      const text = warningText(now);
+      if (text !== '' && text !== lastWarnings) err.write(`assay: the host so far: ${text}\n`);
+      lastWarnings = text;
+    },
+    end(warnings) {
+      const parts = [
+        `${count(counts.scored, 'image')} scored, ${counts.failed} failed`,
+        warningText(warnings),
+        [...troubles].map(([code, n]) => `${code} ${n} times`).join(', '),
+      ];
+      err.write(`assay: ${parts.filter((part) => part !== '').join('; ')}\n`);
+    },
+  };
+}

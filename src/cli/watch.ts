@@ -1,0 +1,180 @@
+/** `assay watch`: scores every image that a host makes, whoever asked for it. */
+import { createComfyHost } from '../bridge/comfyui/host.ts';
+import { startCollector } from '../collector.ts';
+import type { Config } from '../config.ts';
+import { EXIT, fail } from '../errors.ts';
+import type { Host, OutputRow } from '../host.ts';
+import { createLog } from '../log.ts';
+import { KEEP_ALL, type PolicyFile, readPolicyFile } from '../loops/policy-file.ts';
+import type { Tagger, WatchParts } from '../loops/watch/ports.ts';
+import { watch } from '../loops/watch/watch.ts';
+import { tagFile } from '../metadata/file.ts';
+import { recordOf, writeScore } from '../metadata/metadata.ts';
+import { createPipeline, type Pipeline } from '../pipeline.ts';
+import { openOutputFolder } from '../store/output-folder.ts';
+import { openRejectBin } from '../store/rejects/bin.ts';
+import { openStore, type Store } from '../store/store.ts';
+import type { ScoreResult } from '../types.ts';
+import type { ScorerFlags } from './flags.ts';
+import { catalogOf, configOf } from './open.ts';
+import { version } from './version.ts';
+import { createReport, type Report, type WatchFormat } from './watch-report.ts';
+
+export interface WatchFlags extends ScorerFlags {
+  comfyui?: string;
+  outputDir?: string;
+  policy?: string;
+  outputsOnly?: boolean;
+  once?: boolean;
+  format: WatchFormat;
+  logLevel?: string;
+}
+
+/** How often warnings of the host are told. */
+const WARNINGS_EVERY_MS = 60_000;
+
+/** Names of this machine are one host to the ledger. */
+export function ledgerName(url: string): string {
+  const { protocol, hostname, host, port, pathname } = new URL(url);
+  const isLocal = hostname === 'localhost' || hostname === '[::1]';
+  const place = isLocal ? `127.0.0.1${port && `:${port}`}` : host;
+  return `${protocol}//${place}${pathname.replace(/\/+$/, '')}`;
+}
+
+/** The same record each time, so that the bytes of a tagged file can be told in advance. */
+function recordFor(output: OutputRow, result: ScoreResult) {
+  const record = recordOf(result, version, new Date(output.at));
+  if (!record) throw fail('METADATA_UNWRITABLE', { path: output.filename, reason: 'it has no score' });
+  return record;
+}
+
+const tagger: Tagger = {
+  tagged: (bytes, output, result) => writeScore(bytes, recordFor(output, result), output.filename),
+  write: (path, output, result) => tagFile(path, recordFor(output, result), output.sha256 ?? undefined),
+};
+
+function binFor(config: Config, host: string) {
+  const bin = openRejectBin(config.rejectDir);
+  const entry = (output: OutputRow, result: ScoreResult) => {
+    const { type, subfolder, filename, at, sha256 } = output;
+    return { host, image: { type, subfolder, filename }, at, sha256: sha256 ?? '', result };
+  };
+  return {
+    prepare: bin.prepare,
+    holds: (output: OutputRow, result: ScoreResult) => bin.holds(entry(output, result)),
+    put: (path: string, output: OutputRow, result: ScoreResult) => bin.put(path, entry(output, result)),
+  };
+}
+
+/**
+ * What may be done in the host's output folder; undefined when none is allowed.
+ *
+ * @throws OUTPUT_DIR_REQUIRED, OUTPUT_DIR_UNUSABLE, REJECT_BIN_UNUSABLE
+ */
+async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFile, host: string) {
+  const path = flags.outputDir ?? config.comfyui.outputDir;
+  const wanted = Object.values(actions).filter((action) => action !== 'keep');
+  if (path === undefined) {
+    if (wanted.length > 0)
+      throw fail('OUTPUT_DIR_REQUIRED', { action: wanted.includes('move') ? 'move' : 'tag' });
+    return undefined;
+  }
+  const { maxImageBytes } = config.limits;
+  const folder = openOutputFolder(path, {
+    writable: wanted.length > 0,
+    maxImageBytes,
+    except: config.rejectDir,
+  });
+  const bin = binFor(config, host);
+  if (wanted.includes('move')) await bin.prepare();
+  return { folder, bin, tagger };
+}
+
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(EXIT.internal);
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const release = () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  };
+  return { signal: controller.signal, release };
+}
+
+const scoreWith =
+  (pipeline: Pipeline, { policy }: PolicyFile): WatchParts['score'] =>
+  async (item, signal) => {
+    const [result] = await pipeline.score({ items: [item], policy, client: 'watch', signal });
+    return result!;
+  };
+
+/** The history is how a watch knows what it has scored. @throws STORE_UNAVAILABLE */
+function checkHistory({ history }: Config): void {
+  const reason = 'it is switched off in the config, and watching needs it';
+  if (!history) throw fail('STORE_UNAVAILABLE', { reason });
+}
+
+/** Says that watching begins, where it does not disturb the images' lines. */
+async function greet(host: Host, config: Config, format: WatchFormat, signal: AbortSignal): Promise<void> {
+  const { kind, version: found, notes } = await host.describe(signal);
+  const line = `watching ${kind} ${found ?? 'of unknown version'} at ${host.url} (scorer ${config.scorer}); Ctrl-C stops it`;
+  (format === 'jsonl' ? process.stderr : process.stdout).write(`${line}\n`);
+  for (const note of notes) process.stderr.write(`assay: ${note}\n`);
+}
+
+async function run(parts: WatchParts, report: Report, signal: AbortSignal): Promise<number> {
+  const timer = setInterval(() => report.warnings(parts.host.warnings), WARNINGS_EVERY_MS);
+  try {
+    await watch(parts, signal);
+    return parts.once && report.counts.failed > 0 ? EXIT.someFailed : EXIT.ok;
+  } finally {
+    clearInterval(timer);
+    report.end(parts.host.warnings);
+  }
+}
+
+/** Runs until it is told to stop, or with `--once` until all that the host holds now is done. */
+export async function watchHost(flags: WatchFlags): Promise<number> {
+  const config = configOf(flags);
+  checkHistory(config);
+  const url = flags.comfyui ?? config.comfyui.url;
+  const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
+  const host = createComfyHost({ url, limits: config.limits });
+  const files = await filesFor(config, flags, policy, ledgerName(host.url));
+  const catalog = catalogOf(config);
+  const { signal, release } = stopSignal();
+  const stopCollector = startCollector();
+  let store: Store | undefined;
+  try {
+    await greet(host, config, flags.format, signal);
+    for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
+    store = openStore({ dataDir: config.dataDir, log: createLog(config.logLevel) });
+    const report = createReport(flags.format);
+    const parts: WatchParts = {
+      host,
+      ledger: store.ledger(ledgerName(host.url)),
+      score: scoreWith(createPipeline(catalog, config), policy),
+      actions: policy.actions,
+      files,
+      outputsOnly: flags.outputsOnly ?? false,
+      once: flags.once ?? false,
+      onImage: report.image,
+      onTrouble: report.trouble,
+      pace: { drainMs: config.drainTimeoutMs },
+    };
+    return await run(parts, report, signal);
+  } catch (error) {
+    if (signal.aborted) return EXIT.ok;
+    throw error;
+  } finally {
+    await Promise.all([host.close(), catalog.close()]);
+    store?.close();
+    stopCollector();
+    release();
+  }
+}

@@ -1,0 +1,34 @@
+/** How a fake host behaves. A test may change any of it while the host runs. */
+
+/**
+ * An answer in place of the host's own: a status and body, no answer at all, or a connection that breaks. `lose` does
+ * what was asked and breaks before it answers.
+ */
+export type Fault = { status: number; body?: string } | 'hang' | 'reset' | 'lose';
+
+export interface Settings {
+  /** As /system_stats tells it; null: it does not tell. */
+  version: string | null;
+  /** Whether POST /api/jobs/{id}/cancel exists. */
+  jobs: boolean;
+  /** Like versions before September 2025: /interrupt ignores whom it was meant for. */
+  interruptsAny: boolean;
+  /** How long after the end of a run its history appears; the closing event comes before it. */
+  lateHistoryMs: number;
+  /** How long after a socket is gone its client id is forgotten, even when another socket has taken it over. */
+  lateForgetMs: number;
+  /** Called before the closing event of a run. */
+  atEnd?: ((id: string) => unknown) | undefined;
+  /** Called before each step of AssayTestSteps, which count from 1. */
+  atStep?: ((id: string, step: number) => unknown) | undefined;
+  /** Asked before every HTTP request; undefined lets it through. */
+  fault?: ((method: string, path: string) => Fault | undefined) | undefined;
+}
+
+export const DEFAULTS: Settings = {
+  version: '0.3.64',
+  jobs: false,
+  interruptsAny: false,
+  lateHistoryMs: 0,
+  lateForgetMs: 0,
+};
