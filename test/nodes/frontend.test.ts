@@ -1,12 +1,12 @@
 /** What a person sees on the nodes, in a real browser on the page that a real ComfyUI serves. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { serve } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
-import { type Comfyui, comfyui, noComfyui, PACK } from './comfyui.ts';
+import { comfyui, noComfyui } from './comfyui.ts';
 import { type Graph, gate, noisy, save } from './graphs.ts';
 
 const CANDIDATES = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'];
@@ -33,7 +33,6 @@ const WORKFLOW: Graph = {
 /** The parts of the page's own objects that the test touches. */
 interface PageApp {
   loadApiJson(graph: Graph, name: string): void;
-  loadGraphData(workflow: object): Promise<void>;
   queuePrompt(number: number, count: number): Promise<boolean>;
   graph: { nodes: { comfyClass: string; widgets?: { name: string }[] }[] };
 }
@@ -75,19 +74,6 @@ async function daemon(): Promise<string> {
   return served.url;
 }
 
-const EXAMPLES = join(PACK, 'example_workflows');
-
-async function runExample(page: Page, name: string): Promise<void> {
-  const workflow = JSON.parse(readFileSync(join(EXAMPLES, `${name}.json`), 'utf8'));
-  await page.evaluate(async (json) => {
-    await window.app!.loadGraphData(json);
-    await window.app!.queuePrompt(0, 1);
-  }, workflow);
-}
-
-const files = (host: Comfyui): string[] =>
-  readdirSync(join(host.base, 'output')).filter((name) => name.endsWith('.png'));
-
 describe.skipIf(reason)('on the page of ComfyUI', { timeout: 180_000 }, () => {
   it.each([
     ['with the extension', false, 'assay_verdicts'],
@@ -101,17 +87,5 @@ describe.skipIf(reason)('on the page of ComfyUI', { timeout: 180_000 }, () => {
     expect(text).toMatch(/accepted/);
     expect(text).toMatch(/best 1/);
     expect(await page.locator('#evil, #bold').count()).toBe(0);
-  });
-
-  it('the example workflows run as they come', async () => {
-    const built = await serve(['--data-dir', tempFolder()]);
-    const host = await comfyui({ daemon: built.url });
-    const page = await open(host.url);
-    await runExample(page, 'gate');
-    await expect.poll(() => files(host), { timeout: 30_000 }).toHaveLength(4); // of five, one black
-    await picture(page, 'example-gate');
-    await runExample(page, 'best-of-batch');
-    await expect.poll(() => files(host), { timeout: 30_000 }).toHaveLength(5);
-    expect(files(host).filter((name) => name.startsWith('best'))).toHaveLength(1);
   });
 });
