@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from .connection import Lost
 from .failures import AssayFailure, fail
 from .images import raw_bytes, raw_image
+from .line import Lost
 from .waiting import check_interrupted, daemon, first_done, submit
 from .wire import pack
 
