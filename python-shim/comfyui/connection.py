@@ -6,8 +6,8 @@ import asyncio
 import os
 from urllib.parse import urlsplit, urlunsplit
 
-from .failures import AssayFailure, fail, from_answer
-from .wire import pack, unpack
+from .failures import AssayFailure, fail
+from .line import Line
 
 PROTOCOL = "assay.v1.msgpack"
 DEFAULT_URL = "http://127.0.0.1:7878"
@@ -15,73 +15,6 @@ CONNECT_S = 1.5
 #: After a connect that timed out, others fail at once for so long: a run with many nodes shall not wait for each.
 SILENCE_S = 3.0
 _GREETINGS = {401: "UNAUTHORIZED", 403: "HOST_REFUSED"}
-
-
-class Lost(AssayFailure):
-    """The connection broke while an answer was due; asking again on a new one may help."""
-
-
-class _Line:
-    """One open websocket and the answers that are due on it."""
-
-    def __init__(self, socket, url: str):
-        self.socket = socket
-        self._url = url
-        self._due: dict[int, asyncio.Future] = {}
-        self._reader = asyncio.ensure_future(self._read())
-
-    @property
-    def is_open(self) -> bool:
-        return not self.socket.closed and not self._reader.done()
-
-    async def ask(self, message_id: int, frame: bytes) -> dict:
-        due = self._due[message_id] = asyncio.get_running_loop().create_future()
-        try:
-            await self.socket.send_bytes(frame)
-            return await due
-        except (ConnectionError, OSError) as cause:
-            raise self._lost() from cause
-        finally:
-            self._due.pop(message_id, None)
-            if due.done() and not due.cancelled():
-                due.exception()  # seen: a send that fails leaves it unread
-
-    async def drop(self, message_id: int) -> None:
-        """Tells the daemon that nobody waits for this answer any more."""
-        if self.is_open:
-            await self.socket.send_bytes(pack({"id": f"drop-{message_id}", "op": "cancel", "target": message_id}))
-
-    async def close(self) -> None:
-        await self.socket.close()
-        await asyncio.wait([self._reader], timeout=1)
-
-    async def _read(self) -> None:
-        try:
-            async for message in self.socket:
-                if isinstance(message.data, bytes):
-                    self._settle(unpack(message.data))
-        except ValueError:
-            await self.socket.close()
-        finally:
-            self._end_all(self._lost())
-
-    def _settle(self, answer: dict) -> None:
-        failure = None if answer.get("ok") else from_answer(answer.get("error"))
-        due = self._due.get(answer.get("id"))
-        if due is None:
-            if failure and answer.get("id") is None:  # a frame that the daemon could not even read
-                self._end_all(failure)
-        elif not due.done():
-            due.set_exception(failure) if failure else due.set_result(answer)
-
-    def _end_all(self, failure: AssayFailure) -> None:
-        for due in self._due.values():
-            if not due.done():
-                due.set_exception(failure)
-
-    def _lost(self) -> Lost:
-        said = fail("DAEMON_UNREACHABLE", url=self._url, reason="the connection was lost")
-        return Lost(said.code, said.message, said.fix)
 
 
 class Connection:
@@ -93,7 +26,7 @@ class Connection:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._http = None
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._opening: asyncio.Lock | None = None
         self._silent_until = 0.0
         self._farewells: set[asyncio.Future] = set()
@@ -115,6 +48,7 @@ class Connection:
             self._say(line.drop(message_id))
             if isinstance(end, asyncio.CancelledError):
                 raise
+            self._leave(line)
             raise fail("DEADLINE", timeoutMs=round(timeout * 1000)) from end
 
     async def get(self, path: str, timeout: float) -> dict:
@@ -137,6 +71,12 @@ class Connection:
             await self._http.close()
         self._line = self._http = None
 
+    def _leave(self, line: Line) -> None:
+        """The daemon has a shorter deadline of its own: a line on which nothing came is dead, though it looks open."""
+        if self._line is line:
+            self._line = None
+        self._say(line.close())
+
     def _say(self, sending) -> None:
         farewell = asyncio.ensure_future(_quietly(sending))
         self._farewells.add(farewell)  # the loop itself would forget it
@@ -149,7 +89,7 @@ class Connection:
             self._http = aiohttp.ClientSession(headers=self._headers)
         return self._http
 
-    async def _opened(self) -> _Line:
+    async def _opened(self) -> Line:
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
             if self._line is None or not self._line.is_open:
@@ -157,7 +97,7 @@ class Connection:
                 self._line = await self._open()
             return self._line
 
-    async def _open(self) -> _Line:
+    async def _open(self) -> Line:
         import aiohttp
 
         clock = asyncio.get_running_loop().time
@@ -178,7 +118,7 @@ class Connection:
         if socket.protocol != PROTOCOL:
             await socket.close()
             raise fail("DAEMON_UNKNOWN", url=self.url, found="it does not speak " + PROTOCOL)
-        return _Line(socket, self.url)
+        return Line(socket, self.url)
 
     def _refused(self, status: int) -> AssayFailure:
         host = urlsplit(self.url).hostname or self.url

@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from .connection import Lost
 from .failures import AssayFailure, fail
 from .images import raw_bytes, raw_image
+from .line import Lost
 from .waiting import check_interrupted, daemon, first_done, submit
 from .wire import pack
 
@@ -109,11 +109,14 @@ class _Run:
         for future in first_done(self._pending):
             indexes = self._pending.pop(future)
             try:
-                self._keep(indexes, _results(future.result(), len(indexes)))
-            except AssayFailure as failure:
+                results = _results(future.result(), len(indexes))
+            except Exception as thrown:
+                failure = thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
                 if failure.code in HOPELESS:
                     self._gone = failure
                 self._fail(indexes, failure)
+            else:
+                self._keep(indexes, results)
 
     def _keep(self, indexes: list[int], results: list[dict]) -> None:
         for index, result in zip(indexes, results):

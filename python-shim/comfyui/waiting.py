@@ -9,7 +9,7 @@ from functools import cache
 from .connection import Connection
 
 #: Seconds between two looks at whether the user has interrupted the run.
-SLICE_S = 0.05
+SLICE_S = 0.025
 
 
 @cache

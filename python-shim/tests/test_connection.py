@@ -177,6 +177,9 @@ def test_no_answer_is_a_deadline(daemon, nodes, part, monkeypatch):
     daemon.answer = lambda _message: None
     assert "no score within 100 ms [DEADLINE]" in report_of(nodes)
     until(lambda: daemon.ops("cancel"))
+    daemon.answer = daemon.scores
+    assert "1 accepted" in report_of(nodes)
+    assert len(daemon.headers) == 2  # on a new connection: the old one looked dead
 
 
 def test_what_all_would_meet_is_met_once(daemon, nodes, part):
@@ -234,6 +237,14 @@ def test_an_interrupt_is_noticed_soon(daemon, nodes, host):
     host.interrupt.set()
     worker.join(5)
     assert caught[0] - begun < 0.2
+
+
+def test_a_bug_is_a_failure_like_any_other(daemon, nodes, part, monkeypatch):
+    async def broken(*_args):
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr(part("connection").Connection, "ask", broken)
+    assert "RuntimeError('oops') [INTERNAL]" in report_of(nodes)
 
 
 def test_without_msgpack_the_nodes_say_so(daemon, nodes, monkeypatch):

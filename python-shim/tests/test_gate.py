@@ -80,7 +80,8 @@ def test_stop_names_code_and_fix(daemon, nodes):
 
 
 @pytest.mark.parametrize(
-    ("measure", "threshold"), [("percentile", 30), ("reward", 1.1), ("MOS", -1), ("nonsense", 0.5)]
+    ("measure", "threshold"),
+    [("percentile", 30), ("reward", 1.1), ("MOS", -1), ("nonsense", 0.5), ("MOS", "abc"), ("reward", float("nan"))],
 )
 def test_thresholds_that_make_no_sense(daemon, nodes, measure, threshold):
     assert isinstance(nodes.AssayGate.VALIDATE_INPUTS(measure=measure, threshold=threshold), str)

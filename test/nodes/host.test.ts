@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Served, serve } from '../support/cli.ts';
+import type { TestHost } from '../support/comfyui/host.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
-import { type Comfyui, comfyui, noComfyui } from './comfyui.ts';
+import { comfyui, noComfyui } from './comfyui.ts';
 import { type Graph, gate, noisy, save } from './graphs.ts';
 
 if (noComfyui) process.stdout.write(`the nodes are not tried inside ComfyUI: ${noComfyui}\n`);
@@ -18,7 +19,7 @@ interface Entry {
   outputs: Record<string, { images?: { filename: string }[]; text?: string[]; assay?: { label: string }[] }>;
 }
 
-async function call<T>(host: Comfyui, path: string, body?: object): Promise<T> {
+async function call<T>(host: TestHost, path: string, body?: object): Promise<T> {
   const response = await fetch(`${host.url}${path}`, {
     signal: AbortSignal.timeout(10_000),
     ...(body && { method: 'POST', body: JSON.stringify(body) }),
@@ -28,7 +29,7 @@ async function call<T>(host: Comfyui, path: string, body?: object): Promise<T> {
   return (text ? JSON.parse(text) : {}) as T;
 }
 
-async function submit(host: Comfyui, prompt: Graph, client?: string): Promise<string> {
+async function submit(host: TestHost, prompt: Graph, client?: string): Promise<string> {
   const body = { prompt, prompt_id: randomUUID(), client_id: client };
   return (await call<{ prompt_id: string }>(host, '/prompt', body)).prompt_id;
 }
@@ -42,24 +43,22 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
   throw new Error(`${what} did not happen`);
 }
 
-const ended = (host: Comfyui, id: string): Promise<Entry> =>
+const ended = (host: TestHost, id: string): Promise<Entry> =>
   until(`the end of ${id}`, async () => (await call<Record<string, Entry>>(host, `/history/${id}`))[id]);
 
-const run = async (host: Comfyui, graph: Graph): Promise<Entry> => ended(host, await submit(host, graph));
+const run = async (host: TestHost, graph: Graph): Promise<Entry> => ended(host, await submit(host, graph));
 
-const saved = (host: Comfyui, prefix: string): string[] =>
-  readdirSync(join(host.base, 'output'))
+const saved = (host: TestHost, prefix: string): string[] =>
+  readdirSync(host.outputDir)
     .filter((name) => name.startsWith(prefix))
     .toSorted();
 
-const pixels = (host: Comfyui, name: string): Promise<Buffer> =>
-  sharp(join(host.base, 'output', name))
-    .raw()
-    .toBuffer();
+const pixels = (host: TestHost, name: string): Promise<Buffer> =>
+  sharp(join(host.outputDir, name)).raw().toBuffer();
 
 /** Waits until ComfyUI says that a node has begun. */
 async function begun(
-  host: Comfyui,
+  host: TestHost,
   client: string,
   node: string,
   start: () => Promise<string>,
@@ -77,7 +76,7 @@ async function begun(
   return id;
 }
 
-async function setUp(): Promise<{ host: Comfyui; daemon: Served; restart: () => Promise<Served> }> {
+async function setUp(): Promise<{ host: TestHost; daemon: Served; restart: () => Promise<Served> }> {
   const folder = tempFolder();
   writeModel(join(folder, 'models'));
   const args = ['--data-dir', folder, '--models', join(folder, 'models'), '--scorer', 'test-bright'];

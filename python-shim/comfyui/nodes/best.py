@@ -37,11 +37,9 @@ class AssayBest:
         if on_failure[0] == "stop":
             stop_on_failure(verdicts)
         scores = [candidate_score(verdict, by[0]) for verdict in verdicts]
-        chosen = ranked(scores)[: k[0]]
-        if not chosen and on_failure[0] == "pass" and all(verdict.get("error") for verdict in verdicts):
-            chosen = list(range(len(singles)))
+        chosen = chosen_places(verdicts, scores, k[0], on_failure[0])
         labels = [_label(place, chosen, scores) for place in range(len(singles))]
-        order = [*chosen, *(place for place in range(len(singles)) if place not in set(chosen))]
+        order = dict.fromkeys([*chosen, *range(len(singles))])
         lines = [line(place, verdicts[place], labels[place]) for place in order]
         head = summary(verdicts, f": {sum(scores[c] is not None for c in chosen)} chosen by {by[0]}")
         ui = shown(unique_id[0], head, lines, verdicts, labels)
@@ -54,6 +52,13 @@ class AssayBest:
             "\n".join([head, *lines]),
         )
         return {"ui": ui, "result": result}
+
+
+def chosen_places(verdicts: list[dict], scores: list[float | None], k: int, on_failure: str) -> list[int]:
+    """The best k, best first; with `pass` all images in their order when not one could be scored."""
+    if on_failure == "pass" and all(verdict.get("error") for verdict in verdicts):
+        return list(range(len(verdicts)))
+    return ranked(scores)[:k]
 
 
 def candidate_score(verdict: dict, by: str) -> float | None:
