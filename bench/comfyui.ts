@@ -26,7 +26,7 @@ const never = new AbortController().signal;
 function gateWorkflow(seed: number, batch: number): Workflow {
   const empty = { width: 512, height: 512, batch_size: batch, color: 0x4080c0 };
   const gate = { aspect: 'quality', measure: 'percentile', threshold: 0.3 };
-  const rules = { unsure_within_interval: false, unsure: 'accept', on_failure: 'stop', close_up: false };
+  const rules = { unsure_within_interval: false, unsure: 'accept', on_failure: 'stop', compact: false };
   return {
     1: { class_type: 'EmptyImage', inputs: empty },
     2: { class_type: 'ImageAddNoise', inputs: { image: ['1', 0], seed, strength: 0.2 } },

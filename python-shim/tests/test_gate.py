@@ -27,8 +27,8 @@ def test_each_image_by_itself(daemon, nodes, host):
     assert sum(host.progress) == 4
 
 
-def test_close_up_leaves_no_gaps(daemon, nodes):
-    accepted, rejected, unsure, _ = gate(nodes, greys(0.2, 0.8, 0.6), close_up=True)["result"]
+def test_compact_leaves_no_gaps(daemon, nodes):
+    accepted, rejected, unsure, _ = gate(nodes, greys(0.2, 0.8, 0.6), compact=True)["result"]
     assert shape_of(accepted) == [0.8, 0.6]
     assert shape_of(rejected) == [0.2]
     assert shape_of(unsure) == [None]

@@ -53,7 +53,7 @@ export const gate: NodeDefinition = {
     },
     onFailure,
     {
-      name: 'close_up',
+      name: 'compact',
       type: 'BOOLEAN',
       default: false,
       tooltip:

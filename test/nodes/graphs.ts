@@ -24,7 +24,7 @@ export const gate = (changes: Inputs = {}): Graph[string] => ({
     unsure_within_interval: false,
     unsure: 'accept',
     on_failure: 'pass',
-    close_up: false,
+    compact: false,
     ...changes,
   },
 });

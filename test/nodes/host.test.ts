@@ -166,7 +166,7 @@ describe.skipIf(noComfyui)('inside ComfyUI', { timeout: 120_000 }, () => {
       first: gate({ images: ['alpha', 0], measure: 'MOS', threshold: 2.5, unsure_within_interval: false }),
       second: gate({ images: ['first', 0], measure: 'reward', threshold: 0 }),
       kept: save('second', 0, 'twice'),
-      closed: gate({ images: ['images', 0], measure: 'reward', threshold: 0, close_up: true }),
+      closed: gate({ images: ['images', 0], measure: 'reward', threshold: 0, compact: true }),
       latent: { class_type: 'EmptyLatentImage', inputs: { width: 128, height: 128, batch_size: 4 } },
       best: {
         class_type: 'AssayBest',

@@ -62,7 +62,7 @@ class AssayGate:
         unsure_within_interval,
         unsure,
         on_failure,
-        close_up=False,
+        compact=False,
         prompt="",
         scorer="",
         unique_id=None,
@@ -78,7 +78,7 @@ class AssayGate:
         labels = [label_of(verdict, branch) for verdict, branch in zip(verdicts, branches)]
         lines = [line(*numbered) for numbered in zip(count(first_place()), verdicts, labels)]
         head = summary(verdicts, _counts(labels))
-        outputs = [_output(singles, branches, name, close_up) for name in BRANCHES.values()]
+        outputs = [_output(singles, branches, name, compact) for name in BRANCHES.values()]
         ui = shown(unique_id, head, lines, verdicts, labels)
         return {"ui": ui, "result": (*outputs, "\n".join([head, *lines]))}
 
@@ -105,6 +105,6 @@ def _counts(labels: list[str]) -> str:
     return ": " + ", ".join(f"{count} {label}" for label, count in tally.items())
 
 
-def _output(singles: list, branches: list[str | None], name: str, close_up: bool) -> list:
+def _output(singles: list, branches: list[str | None], name: str, compact: bool) -> list:
     chosen = [image[None] if branch == name else None for image, branch in zip(singles, branches)]
-    return or_blocked([image for image in chosen if image is not None] if close_up else chosen)
+    return or_blocked([image for image in chosen if image is not None] if compact else chosen)
