@@ -42,9 +42,11 @@ def raw_bytes(image) -> int:
 
 
 def _to_bytes(image) -> memoryview:
-    """Scaled where the tensor is, so that a GPU hands over bytes, not floats."""
+    # NumPy, since torch would wake its threads, which then spin on the cores that the daemon needs.
+    import numpy
     import torch
 
-    scaled = image.detach().to(torch.float32) * 255
-    levels = scaled.nan_to_num_(0.0, 255.0, 0.0).clamp_(0, 255).to(torch.uint8).cpu()
-    return memoryview(levels.contiguous().numpy()).cast("B")
+    levels = numpy.multiply(image.detach().to("cpu", torch.float32).numpy(), numpy.float32(255))
+    numpy.fmax(levels, 0, out=levels)  # NaN becomes 0
+    numpy.fmin(levels, 255, out=levels)
+    return memoryview(numpy.ascontiguousarray(levels.astype(numpy.uint8))).cast("B")

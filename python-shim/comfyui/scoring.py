@@ -13,11 +13,12 @@ from .line import Lost
 from .waiting import check_interrupted, daemon, first_done, submit
 from .wire import pack
 
-#: A request is closed when it has so many images or bytes: small, so that the daemon starts while others are prepared.
-REQUEST_IMAGES = 4
+#: A request is closed when it has so many images or bytes. The first has one image, so that the daemon starts at once,
+#: and each further one twice as many: what is sent too early takes time from the first inference.
+REQUEST_IMAGES = 8
 REQUEST_BYTES = 8 * 2**20
-#: Requests under way. The daemon stops reading at 8 MiB unanswered, so more would only wait in memory.
-IN_FLIGHT = 4
+#: Requests under way: enough that the daemon never waits for one.
+IN_FLIGHT = 3
 ANSWER_S = 125.0
 #: How long a full daemon is asked again.
 PATIENCE_S = 60.0
@@ -147,11 +148,12 @@ def _portions(images: list) -> Iterator[list[int]]:
     """Indexes of the images of each request."""
     portion: list[int] = []
     size = 0
+    most = 1
     for index, image in enumerate(images):
         bytes_ = raw_bytes(image)
-        if portion and (len(portion) >= REQUEST_IMAGES or size + bytes_ > REQUEST_BYTES):
+        if portion and (len(portion) >= most or size + bytes_ > REQUEST_BYTES):
             yield portion
-            portion, size = [], 0
+            portion, size, most = [], 0, min(2 * most, REQUEST_IMAGES)
         portion.append(index)
         size += bytes_
     if portion:

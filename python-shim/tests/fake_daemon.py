@@ -69,8 +69,12 @@ class FakeDaemon:
     def ops(self, op: str) -> list[dict]:
         return [message for message in self.messages if message["op"] == op]
 
+    def sent(self) -> list[dict]:
+        """The items of all requests, in order."""
+        return [item for message in self.ops("score") for item in message["items"]]
+
     def items(self) -> int:
-        return sum(len(message["items"]) for message in self.ops("score"))
+        return len(self.sent())
 
     def scores(self, message: dict) -> dict:
         return {"ok": True, "results": [result(item, message.get("policy")) for item in message["items"]]}

@@ -22,7 +22,7 @@ def test_score_keeps_the_images_and_adds_numbers(daemon, nodes):
     assert shape_of(quality) == [1.0, 4.0, 2.0]
     assert shape_of(alignment) == shape_of(authenticity) == [None] * 3
     assert shape_of(reward) == [0.2, 0.8, 0.4]
-    assert [item["image"]["format"] for item in daemon.messages[0]["items"]] == ["rgb8", "rgb8", "rgba8"]
+    assert [item["image"]["format"] for item in daemon.sent()] == ["rgb8", "rgb8", "rgba8"]
     assert "quality 4.00 (80%) · reward 0.80" in report
 
 
@@ -39,7 +39,7 @@ def test_a_missing_number_is_never_a_number(daemon, nodes):
 )
 def test_prompts_for_all_each_image_or_each_batch(daemon, nodes, prompts, sent):
     score(nodes, [greys(0.1, 0.2), greys(0.3)], prompt=prompts)
-    assert [item["prompt"] for item in daemon.messages[0]["items"]] == sent
+    assert [item["prompt"] for item in daemon.sent()] == sent
 
 
 def test_prompts_that_do_not_fit(daemon, nodes):
