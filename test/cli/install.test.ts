@@ -143,9 +143,9 @@ describe('assay install comfyui', () => {
     rmSync(join(unversioned, 'comfyui_version.py'));
     expect((await install(unversioned)).stdout).toMatch(/version is unknown/);
     write(unversioned, {
-      'pyproject.toml': '[tool.x]\nversion = "9"\n[project]\nname = "a"\nversion = "0.3.50"\n',
+      'pyproject.toml': '[tool.x]\nversion = "9"\n[project]\nname = "a"\nversion = "0.3.64"\n',
     });
-    expect((await install(unversioned)).stdout).toMatch(/\nComfyUI 0\.3\.50\n/);
+    expect((await install(unversioned)).stdout).toMatch(/\nComfyUI 0\.3\.64\n/);
   });
 
   it.runIf(process.platform !== 'win32')('says whether msgpack is there, and how to install it', async () => {
