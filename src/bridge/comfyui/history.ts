@@ -44,18 +44,19 @@ export interface History {
 }
 
 export function createHistory(http: Http): History {
-  async function ask(path: string, signal: AbortSignal): Promise<HostRun[]> {
+  /** By id; null for an entry that could not be read. */
+  async function ask(path: string, signal: AbortSignal): Promise<Map<string, HostRun | null>> {
     const entries = Object.entries(await http.getJson(path, historySchema, signal));
-    return entries.flatMap(([id, entry]) => (entry ? [runOf(id, entry)] : []));
+    return new Map(entries.map(([id, entry]) => [id, entry && runOf(id, entry)]));
   }
 
-  async function all(signal: AbortSignal): Promise<HostRun[]> {
-    const found = new Map<string, HostRun>();
+  async function all(signal: AbortSignal): Promise<Map<string, HostRun | null>> {
+    const found = new Map<string, HostRun | null>();
     for (let offset = 0; ; offset += PAGE) {
       const page = await ask(`/history?max_items=${PAGE}&offset=${offset}`, signal);
       const known = found.size;
-      for (const run of page) found.set(run.id, run);
-      if (page.length < PAGE) return [...found.values()];
+      for (const [id, run] of page) found.set(id, run);
+      if (page.size < PAGE) return found;
       // A host that does not know `offset` tells the newest again and again.
       if (found.size === known) return ask('/history', signal);
     }
@@ -63,13 +64,12 @@ export function createHistory(http: Http): History {
 
   return {
     async find(id, signal) {
-      const runs = await ask(`/history/${encodeURIComponent(id)}`, signal);
-      return runs.find((run) => run.id === id);
+      return (await ask(`/history/${encodeURIComponent(id)}`, signal)).get(id) ?? undefined;
     },
     async list(signal, newest) {
       const runs =
         newest === undefined ? await all(signal) : await ask(`/history?max_items=${newest}`, signal);
-      return inOrder(runs);
+      return inOrder([...runs.values()].filter((run) => run !== null));
     },
   };
 }

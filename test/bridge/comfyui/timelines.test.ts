@@ -190,6 +190,13 @@ describe('a history', () => {
     expect(await host.runs(soon())).toHaveLength(450);
   });
 
+  it('is read to its end when a page holds an entry that cannot be read', async () => {
+    const { comfy, host } = await fakeWithHost();
+    comfy.history.set('unreadable', null as never);
+    for (let i = 0; i < 250; i++) comfy.addRun({});
+    expect(await host.runs(soon())).toHaveLength(250);
+  });
+
   it('with entries of another shape loses only those', async () => {
     const { comfy, host } = await fakeWithHost();
     comfy.addRun({ status: 'interrupted' });
