@@ -1,4 +1,5 @@
 /** What every diffusion UI (host) is to the rest of Assay: prompts go in, runs and images come out. Types alone. */
+import type { ScoreResult } from './types.ts';
 
 /** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
 export type Workflow = Readonly<Record<string, unknown>>;
@@ -53,6 +54,40 @@ export interface OutputRow extends HostFile {
   state: 'pending' | 'done' | 'failed';
   /** Why the action is not done, for people. */
   reason: string | null;
+}
+
+/** What is recorded of a file beside its verdict. */
+export type NewOutput = HostFile & Pick<OutputRow, 'promptId' | 'node' | 'at' | 'action'>;
+
+/** How an action ended. */
+export type Settled = Pick<OutputRow, 'state' | 'reason' | 'sha256'>;
+
+/** A file whose action is still to be done. */
+export interface PendingAction {
+  output: OutputRow;
+  result: ScoreResult;
+}
+
+/** Every call is one transaction, and throws STORE_UNAVAILABLE while the history's file cannot be used. */
+export interface Ledger {
+  /** Unix milliseconds when watching this host began: now, when it never did. */
+  begin(): number;
+  find(file: HostFile): OutputRow | undefined;
+  /**
+   * Writes a verdict and what is known of its file. `pending` when the action is more than to keep it.
+   *
+   * @returns null when that image of that file is there already: nothing was written
+   */
+  record(result: ScoreResult, output: NewOutput, client: string): OutputRow | null;
+  /** Files whose action is to be done, in the order of their ids, those above `after`. */
+  pending(after: number, limit: number): PendingAction[];
+  /** Notes the run that made a file which was found in the folder, or which names it once more. */
+  adopt(id: number, run: Pick<OutputRow, 'promptId' | 'node'>): void;
+  /** Notes what a tag makes of a file, before it is written. */
+  expect(id: number, sha256: string): void;
+  settle(id: number, settled: Settled): void;
+  /** Notes that a file was put back from the reject bin, so that it is left alone from now on. */
+  restored(file: HostFile, sha256: string): void;
 }
 
 /** Why the host dropped a part of a workflow. */

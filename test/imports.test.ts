@@ -32,7 +32,7 @@ const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'config.ts', 'log.ts'];
 const PARTS = ['bridge', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
-  'host.ts': [],
+  'host.ts': ['types.ts'],
   'errors.ts': [],
   'log.ts': [],
   'config.ts': ['types.ts', 'errors.ts'],

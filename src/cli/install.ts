@@ -1,12 +1,12 @@
 /** `assay install comfyui`: the node pack goes into ComfyUI's folder of node packs, is updated, and comes out again. */
 import { join } from 'node:path';
+import { versionNote } from '../bridge/comfyui/version.ts';
 import { AssayError, EXIT, fail, reasonOf } from '../errors.ts';
 import { type Pack, readPack } from './install/pack.ts';
 import { placeCopy, placeLink, removeCopy, removeLink } from './install/place.ts';
 import { findPython, hasPackage, installCommand } from './install/python.ts';
 import { isWhole, type State, stateOf } from './install/state.ts';
 import { findTarget, type Target } from './install/target.ts';
-import { isOlder } from './install/versions.ts';
 
 export interface InstallFlags {
   link?: boolean;
@@ -15,8 +15,6 @@ export interface InstallFlags {
   check?: boolean;
 }
 
-/** Older ones were not tried. */
-const OLDEST_TRIED = '0.3.64';
 /** What the nodes import beyond ComfyUI's own requirements. */
 const NEEDED = 'msgpack';
 const RESTART = 'Restart ComfyUI if it runs: it reads node packs only when it starts.';
@@ -84,9 +82,8 @@ function stateInWords(place: string, pack: Pack, state: State): string[] {
 
 function versionInWords({ version, home }: Target): string {
   if (version === null) return `ComfyUI's version is unknown: ${home} does not tell it`;
-  return isOlder(version, OLDEST_TRIED)
-    ? `ComfyUI ${version} is older than ${OLDEST_TRIED}, the oldest that the nodes were tried with`
-    : `ComfyUI ${version}`;
+  const note = versionNote(version);
+  return note ? `ComfyUI: ${note}` : `ComfyUI ${version}`;
 }
 
 function needsInWords({ home }: Target): string {

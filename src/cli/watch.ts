@@ -17,6 +17,7 @@ import { openStore, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
+import { stopSignal } from './stop-signal.ts';
 import { version } from './version.ts';
 import { createReport, type Report, type WatchFormat } from './watch-report.ts';
 
@@ -88,22 +89,6 @@ async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFi
   const bin = binFor(config, host);
   if (wanted.includes('move')) await bin.prepare();
   return { folder, bin, tagger };
-}
-
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopSignal(): { signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(EXIT.internal);
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  const release = () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  };
-  return { signal: controller.signal, release };
 }
 
 const scoreWith =

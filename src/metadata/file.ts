@@ -1,5 +1,5 @@
 /** Scores in files on disk. A file is replaced whole, or left as it is. */
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -116,7 +116,7 @@ async function replaceWith(bytes: Uint8Array, contents: Contents, path: string):
 export async function tagFile(path: string, record: ScoreRecord, sha256?: string): Promise<void> {
   const contents = await contentsOf(path);
   const { bytes } = contents;
-  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256)
+  if (sha256 !== undefined && hash('sha256', bytes) !== sha256)
     throw unwritable(path, 'it was changed since it was scored');
   await replaceWith(writeScore(bytes, record, path), contents, path);
 }

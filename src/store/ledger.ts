@@ -1,46 +1,12 @@
 /** The files of one host that were scored: each once, its verdict written in the same transaction. */
 import { fail, reasonOf } from '../errors.ts';
-import type { HostFile, OutputRow } from '../host.ts';
+import type { HostFile, Ledger, NewOutput, OutputRow, PendingAction } from '../host.ts';
 import type { ScoreResult } from '../types.ts';
 import type { Opened } from './connection.ts';
 import { type Database, inTransaction } from './db.ts';
 import { blamesRow } from './faults.ts';
 import { readVerdicts } from './history.ts';
 import { plain, plainOrNull } from './rows.ts';
-
-/** What is recorded of a file beside its verdict. */
-export type NewOutput = HostFile & Pick<OutputRow, 'promptId' | 'node' | 'at' | 'action'>;
-
-/** How an action ended. */
-export type Settled = Pick<OutputRow, 'state' | 'reason' | 'sha256'>;
-
-/** A file whose action is still to be done. */
-export interface PendingAction {
-  output: OutputRow;
-  result: ScoreResult;
-}
-
-/** Every call is one transaction, and throws STORE_UNAVAILABLE while the history's file cannot be used. */
-export interface Ledger {
-  /** Unix milliseconds when watching this host began: now, when it never did. */
-  begin(): number;
-  find(file: HostFile): OutputRow | undefined;
-  /**
-   * Writes a verdict and what is known of its file. `pending` when the action is more than to keep it.
-   *
-   * @returns null when that image of that file is there already: nothing was written
-   */
-  record(result: ScoreResult, output: NewOutput, client: string): OutputRow | null;
-  /** Files whose action is to be done, in the order of their ids, those above `after`. */
-  pending(after: number, limit: number): PendingAction[];
-  /** Notes the run that made a file which was found in the folder, or which names it once more. */
-  adopt(id: number, run: Pick<OutputRow, 'promptId' | 'node'>): void;
-  /** Notes what a tag makes of a file, before it is written. */
-  expect(id: number, sha256: string): void;
-  settle(id: number, settled: Settled): void;
-  /** Notes that a file was put back from the reject bin, so that it is left alone from now on. */
-  restored(file: HostFile, sha256: string): void;
-}
 
 interface Columns extends Omit<OutputRow, 'promptId' | 'nextSha256'> {
   prompt_id: string | null;

@@ -6,12 +6,13 @@
  */
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import type { Ledger } from '../host.ts';
 import type { HistoryPage, HistoryQuery, ScoreResult } from '../types.ts';
 import type { Opened } from './connection.ts';
 import { createGuardedFile } from './guarded.ts';
 import type { StoreLog } from './health.ts';
 import { pageRequest, readPage } from './history.ts';
-import { createLedger, type Ledger } from './ledger.ts';
+import { createLedger } from './ledger.ts';
 import { createRecorder } from './recorder.ts';
 
 /** Most verdicts that wait: about 20 MB. */

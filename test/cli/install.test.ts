@@ -136,9 +136,13 @@ describe('assay install comfyui', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/EACCES[\s\S]*INSTALL_TARGET/)]);
   });
 
-  it('says when ComfyUI is old, and when its version is unknown', async () => {
-    expect((await install(comfyui('0.3.39'))).stdout).toMatch(/ComfyUI 0\.3\.39 is older than 0\.3\.64/);
-    expect((await install(comfyui('0.38.1'))).stdout).toMatch(/\nComfyUI 0\.38\.1\n/);
+  it('says when ComfyUI is older or newer than tried, and when its version is unknown', async () => {
+    expect((await install(comfyui('0.3.39'))).stdout).toMatch(
+      /ComfyUI: version 0\.3\.39 is older than 0\.3\.64/,
+    );
+    expect((await install(comfyui('0.38.1'))).stdout).toMatch(
+      /ComfyUI: version 0\.38\.1 is newer than 0\.3\.64/,
+    );
     const unversioned = comfyui();
     rmSync(join(unversioned, 'comfyui_version.py'));
     expect((await install(unversioned)).stdout).toMatch(/version is unknown/);

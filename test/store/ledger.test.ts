@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import type { HostFile } from '../../src/host.ts';
-import type { NewOutput } from '../../src/store/ledger.ts';
+import type { HostFile, NewOutput } from '../../src/host.ts';
 import { offStore } from '../../src/store/off.ts';
 import { tempFolder } from '../support/files.ts';
 import { allPages, openedStore, result } from './helpers.ts';

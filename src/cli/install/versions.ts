@@ -19,13 +19,3 @@ export function projectVersion(path: string): string | null {
 /** `__version__` of a Python file; null when it says none. */
 export const moduleVersion = (path: string): string | null =>
   /^__version__[ \t]*=[ \t]*["']([^"']+)["']/m.exec(textOf(path))?.[1] ?? null;
-
-/** Whether version `a` comes before `b`, by their numbers alone. */
-export function isOlder(a: string, b: string): boolean {
-  const [left, right] = [a, b].map((v) => v.split(/[.+-]/, 3).map((part) => Number.parseInt(part, 10) || 0));
-  for (let i = 0; i < 3; i++) {
-    const difference = (left![i] ?? 0) - (right![i] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
-}

@@ -1,20 +1,18 @@
 /** Does to a scored file what the policy asks: once, however often the process dies on the way. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type AssayError, fail, toAssayError } from '../../errors.ts';
-import type { OutputRow } from '../../host.ts';
-import type { Settled, WatchedImage, WatchParts } from './ports.ts';
+import type { OutputRow, Settled } from '../../host.ts';
+import type { WatchedImage, WatchParts } from './ports.ts';
 
 type Files = NonNullable<WatchParts['files']>;
 type Parts = Pick<WatchParts, 'ledger'> & { files: Files };
-
-const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 const changed = (path: string) =>
   fail('FILE_UNREADABLE', { path, reason: 'it was changed after it was scored' });
 
 /** Digest of the file as it lies there, which must be the image that was scored, tagged or not. */
 async function currentDigest(files: Files, output: OutputRow): Promise<string> {
-  const found = digest(await files.folder.read(output));
+  const found = hash('sha256', await files.folder.read(output));
   if (found !== output.sha256 && found !== output.nextSha256) throw changed(output.filename);
   return found;
 }
@@ -22,10 +20,10 @@ async function currentDigest(files: Files, output: OutputRow): Promise<string> {
 /** Writes the score into the file, unless it is in. Returns the row as the file is now. */
 async function tag({ ledger, files }: Parts, { output, result }: WatchedImage): Promise<OutputRow> {
   const bytes = await files.folder.read(output);
-  const found = digest(bytes);
+  const found = hash('sha256', bytes);
   if (found === output.nextSha256) return { ...output, sha256: found, nextSha256: null };
   if (found !== output.sha256) throw changed(output.filename);
-  const next = digest(files.tagger.tagged(bytes, output, result));
+  const next = hash('sha256', files.tagger.tagged(bytes, output, result));
   // Noted first: after a crash the file is known by either digest.
   ledger.expect(output.id, next);
   await files.tagger.write(await files.folder.locate(output), output, result);

@@ -1,5 +1,5 @@
 /** One image of the host: is it new, then fetch, score, record. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { AssayError, ERRORS, type ErrorCode, toAssayError } from '../../errors.ts';
 import type { FileAction, Host, OutputRow } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
@@ -31,8 +31,6 @@ export function newness(known: OutputRow | undefined, job: ImageJob): 'new' | 'o
   if (!job.image) return job.mtimeMs > known.at - CLOCK_MS ? 'compare' : 'old';
   return job.image.replayed || known.promptId === job.promptId ? 'old' : 'compare';
 }
-
-const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Whether the host is there: then a connection that breaks again and again is the fault of this one file. */
 const answers = (host: Host, signal: AbortSignal): Promise<boolean> =>
@@ -125,7 +123,8 @@ async function isKnown(
   // The folder was only looked at: a file that is gone from it was not asked for by anyone.
   if (!job.image && found instanceof AssayError && found.code === 'FILE_NOT_FOUND') return true;
   if (!known) return false;
-  const same = !(found instanceof AssayError) && [known.sha256, known.nextSha256].includes(digest(found));
+  const same =
+    !(found instanceof AssayError) && [known.sha256, known.nextSha256].includes(hash('sha256', found));
   if (!same && !isOurs(known, found)) return false;
   if (job.image)
     await patiently(watch, () =>

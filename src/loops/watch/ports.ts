@@ -1,25 +1,10 @@
 /** What watching needs from the rest of Assay; whoever starts it puts them in. */
 import type { AssayError } from '../../errors.ts';
-import type { FileAction, Host, HostFile, OutputRow } from '../../host.ts';
+import type { FileAction, Ledger as FullLedger, Host, HostFile, OutputRow } from '../../host.ts';
 import type { Decision, ScoreItem, ScoreResult } from '../../types.ts';
 
-/** What is known of the host's files. Every call is durable when it returns, or throws STORE_UNAVAILABLE. */
-export interface Ledger {
-  /** Unix milliseconds when watching this host began: now, when it never did. */
-  begin(): number;
-  find(file: HostFile): OutputRow | undefined;
-  /** Verdict and row, both or none; null when that image is there already. */
-  record(result: ScoreResult, output: NewOutput, client: string): OutputRow | null;
-  /** Files whose action is to be done, by id, those above `after`. */
-  pending(after: number, limit: number): { output: OutputRow; result: ScoreResult }[];
-  adopt(id: number, run: Pick<OutputRow, 'promptId' | 'node'>): void;
-  /** Before a tag is written. */
-  expect(id: number, sha256: string): void;
-  settle(id: number, settled: Settled): void;
-}
-
-export type NewOutput = HostFile & Pick<OutputRow, 'promptId' | 'node' | 'at' | 'action'>;
-export type Settled = Pick<OutputRow, 'state' | 'reason' | 'sha256'>;
+/** What is known of the host's files; putting them back is another command's work. */
+export type Ledger = Omit<FullLedger, 'restored'>;
 
 /** The host's output folder. Throws PATH_OUTSIDE, FILE_NOT_FOUND, FILE_UNREADABLE, OUTPUT_DIR_UNUSABLE. */
 export interface Folder {

@@ -4,7 +4,7 @@
  * The sidecar is written first, then the image is moved: whenever the process dies, the image is at its old place, in
  * the bin, or at both, and putting it in once more finishes what was begun.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, lstat, mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
@@ -63,7 +63,7 @@ const STALE_MS = 60_000;
 /** The same image of the same name gets the same id, so that a second try finds the first. */
 function idOf({ host, image, result }: Entry): string {
   const parts = [host, image.type, image.subfolder, image.filename, result.sha256 ?? ''];
-  return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 12);
+  return hash('sha256', parts.join('\0')).slice(0, 12);
 }
 
 function placeOf(folder: string, entry: Entry): { day: string; path: string } {
@@ -93,13 +93,7 @@ async function finishMove(path: string, inBin: string, sha256: string): Promise<
   const [old, moved] = await Promise.all([lstat(path).catch(() => undefined), lstat(inBin)]);
   if (!old) return;
   const isSame = old.ino === moved.ino && old.dev === moved.dev;
-  if (
-    isSame ||
-    createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex') === sha256
-  )
-    await unlink(path);
+  if (isSame || hash('sha256', await readFile(path)) === sha256) await unlink(path);
 }
 
 /** Files of all days, the oldest day first. */
