@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
-import { inspect } from './reward/guards.ts';
+import { inspect, withForeign } from './reward/guards.ts';
 import { createFairQueue } from './reward/queue.ts';
 import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
 import type {
@@ -68,13 +68,15 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     // 3 decode
     const pixels = await decode(image, { ...config.limits, background: config.background });
     // 4 guard
-    const guards = inspect(pixels, scorer.manifest.image);
+    const found = inspect(pixels, scorer.manifest.image);
     timings.decodeMs = performance.now() - start;
     // 5 prepare, 6 batch, 7 infer, 8 calibrate
-    const { aspects, reward, queueMs, inferMs } = await scorer.judge(pixels, item.prompt, signal);
+    const judged = await scorer.judge(pixels, item.prompt, signal);
+    const { aspects, reward, foreign, queueMs, inferMs } = judged;
     timings.queueMs += queueMs;
     timings.inferMs = inferMs;
     const { width, height } = pixels;
+    const guards = withForeign(found, foreign);
     return { width, height, guards, aspects, reward: guards.length > 0 ? null : reward };
   }
 

@@ -6,7 +6,7 @@ export type Aspect = (typeof ASPECTS)[number];
 
 export type GuardName = 'blank' | 'noise' | 'corrupt' | 'out-of-domain';
 
-/** A pixel check that makes the model's score meaningless, with the figure that tripped it. */
+/** A check of the pixels, or by the scorer itself, that makes its score meaningless, with the figure that tripped it. */
 export interface GuardFinding {
   guard: GuardName;
   message: string;

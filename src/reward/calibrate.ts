@@ -85,6 +85,21 @@ function scoreOf(spec: AspectSpec, calibration: AspectCalibration, row: number[]
   };
 }
 
+/**
+ * The row of one image of a graph output.
+ *
+ * @param use what the numbers are needed for, for the message
+ * @throws Error when the graph lacks the output, or the row has another length or is not finite
+ */
+export function rowOf(raw: RawOutputs, output: string, length: number, use: string): number[] {
+  const row = raw[output];
+  if (!row) throw new Error(`the graph has no output "${output}" (has ${Object.keys(raw).join(', ')})`);
+  if (row.length !== length)
+    throw new Error(`output "${output}" has ${row.length} numbers an image; ${use} needs ${length}`);
+  if (!row.every(Number.isFinite)) throw new Error(`output "${output}" is not finite`);
+  return row;
+}
+
 /** Numbers each output must have a row, by kind. */
 const rowLength = (spec: AspectSpec): number =>
   spec.kind === 'distribution' ? spec.levels!.length : spec.kind === 'mean' ? 1 : 2;
@@ -103,14 +118,7 @@ export function calibrate(
   const one = (aspect: Aspect): AspectScore | null => {
     const spec = manifest.aspects[aspect];
     if (!spec || (spec.needsPrompt && !hasPrompt)) return null;
-    const row = raw[spec.output];
-    if (!row)
-      throw new Error(`the graph has no output "${spec.output}" (has ${Object.keys(raw).join(', ')})`);
-    if (row.length !== rowLength(spec))
-      throw new Error(
-        `output "${spec.output}" has ${row.length} numbers an image; ${spec.kind} needs ${rowLength(spec)}`,
-      );
-    if (!row.every(Number.isFinite)) throw new Error(`output "${spec.output}" is not finite`);
+    const row = rowOf(raw, spec.output, rowLength(spec), spec.kind);
     return scoreOf(spec, calibration.aspects[aspect]!, row);
   };
   return { quality: one('quality'), alignment: one('alignment'), authenticity: one('authenticity') };

@@ -4,7 +4,7 @@
  */
 import type { GuardFinding, GuardName, Pixels } from '../types.ts';
 
-/** What the scorer was trained for. */
+/** Image sizes that the scorer was trained for; what else is foreign to it, its graph may tell (`domain.ts`). */
 export interface Domain {
   minSide: number;
   maxAspectRatio: number;
@@ -207,3 +207,7 @@ export function inspect(pixels: Pixels, domain: Domain): GuardFinding[] {
     return message === undefined ? [] : [{ guard: guard as GuardName, message }];
   });
 }
+
+/** The pixel findings and the scorer's own; a guard that tripped already is not named again. */
+export const withForeign = (found: GuardFinding[], foreign: GuardFinding | null): GuardFinding[] =>
+  foreign && !found.some(({ guard }) => guard === foreign.guard) ? [...found, foreign] : found;

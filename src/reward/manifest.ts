@@ -49,6 +49,12 @@ const aspectSchema = z.strictObject({
   needsPrompt: z.boolean(),
 });
 
+const domainSchema = z.strictObject({
+  output: z.string().describe('name of the graph output, one number an image'),
+  limit: z.number().describe('images above it are out of domain'),
+  reason: z.string().min(1).describe('what such an image is, for people; the figure and the limit are added'),
+});
+
 const variantSchema = z.strictObject({
   graphs: z.strictObject({ score: fileName.describe('image (and prompt) to raw outputs') }),
 });
@@ -73,6 +79,10 @@ export const manifestSchema = z
     ),
     image: imageSchema,
     text: textSchema.nullable(),
+    domain: domainSchema
+      .nullable()
+      .default(null)
+      .describe('how the graph tells images apart that are foreign to the scorer; null: it does not'),
     aspects: z.strictObject({
       quality: aspectSchema.nullable(),
       alignment: aspectSchema.nullable(),
@@ -96,6 +106,7 @@ export const manifestSchema = z
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageSpec = Manifest['image'];
 export type TextSpec = z.infer<typeof textSchema>;
+export type DomainSpec = z.infer<typeof domainSchema>;
 export type AspectSpec = z.infer<typeof aspectSchema>;
 
 /** A model folder whose manifest has been read and checked. */

@@ -6,12 +6,14 @@ import {
   ASPECTS,
   type Aspect,
   type AspectScore,
+  type GuardFinding,
   type Pixels,
   type ScorerInfo,
   type ScorerStamp,
 } from '../types.ts';
 import { type Batcher, openBatcher } from './batch.ts';
 import { type Calibration, calibrate, calibrationSchema, rewardOf } from './calibrate.ts';
+import { foreignness } from './domain.ts';
 import {
   checkFiles,
   type Manifest,
@@ -38,7 +40,10 @@ export interface ScorerOptions {
 /** What the scorer says of one image. */
 export interface Judgement {
   aspects: Record<Aspect, AspectScore | null>;
+  /** What the aspects make; guards are not yet in it. */
   reward: number | null;
+  /** The finding when the image is foreign to the scorer, by its own graph. */
+  foreign: GuardFinding | null;
   queueMs: number;
   inferMs: number;
 }
@@ -193,7 +198,8 @@ class LoadedScorer implements Scorer {
     const { outputs, queueMs, inferMs } = await this.#batcher.infer(feeds, signal);
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, prompt !== null);
-      return { aspects, reward: rewardOf(aspects, this.manifest.reward.weights), queueMs, inferMs };
+      const reward = rewardOf(aspects, this.manifest.reward.weights);
+      return { aspects, reward, foreign: foreignness(outputs, this.manifest.domain), queueMs, inferMs };
     } catch (cause) {
       throw this.#failed(cause);
     }

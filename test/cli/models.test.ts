@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
-import { type TestModel, writeModel } from '../support/models.ts';
+import { meanGraph, type TestModel, writeModel } from '../support/models.ts';
 
 function setUp(model: TestModel = {}) {
   const folder = tempFolder();
@@ -35,6 +35,20 @@ describe('assay models', () => {
     expect(info.stdout).toMatch(/runs on +cpu, variant fp32, loads and runs/);
     expect(info.stdout).toMatch(/providers +cpu: yes/);
     expect((await assay(['models', 'verify', 'test-bright', ...data])).stdout).toMatch(/verified/);
+  });
+
+  it('verifies golden scores of images that are foreign to the scorer', async () => {
+    const foreign: TestModel = {
+      graph: meanGraph,
+      files: await golden(brightness),
+      edit: (m) => {
+        m.domain = { output: 'mean', limit: 1, reason: 'bright' };
+      },
+    };
+    const { model, data } = setUp(foreign);
+    const { code, stdout } = await assay(['models', 'verify', model, ...data]);
+    expect(stdout).toMatch(/1 of 1 golden scores agree/);
+    expect(code).toBe(0);
   });
 
   it('does not replace an installed scorer unless forced', async () => {

@@ -5,12 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { openCatalog } from '../../src/reward/catalog.ts';
 import type { Manifest } from '../../src/reward/manifest.ts';
 import { tempFolder } from '../support/files.ts';
-import { type TestModel, writeModel } from '../support/models.ts';
+import { meanGraph, type TestModel, writeModel } from '../support/models.ts';
 
 const settings = { providers: [], threads: 1, workers: 1, defaultId: 'test-bright' };
 const catalogIn = (dir: string) => openCatalog({ ...settings, modelDirs: [dir] });
 
-async function openBroken(model: TestModel, spoil: (folder: string) => void = () => {}) {
+async function openModel(model: TestModel, spoil: (folder: string) => void = () => {}) {
   const parent = tempFolder();
   spoil(writeModel(parent, model));
   const catalog = catalogIn(parent);
@@ -19,6 +19,10 @@ async function openBroken(model: TestModel, spoil: (folder: string) => void = ()
   const scorer = await catalog.open();
   await scorer.close();
 }
+
+/** A domain entry that fits `meanGraph`, but for what is changed. */
+const domain = (change: object) =>
+  changed((m) => Object.assign(m, { domain: { output: 'mean', limit: 150, reason: 'bright', ...change } }));
 
 const changed =
   (change: (m: Record<string, unknown>) => void) =>
@@ -98,6 +102,27 @@ describe('a model folder', () => {
       /no output "beauty" \(has quality\)/,
     ],
     [
+      'whose domain names an output that is not there',
+      { edit: domain({}) },
+      undefined,
+      'MODEL_UNFIT',
+      /no output "mean" \(has quality\)/,
+    ],
+    [
+      'whose domain names an output of two numbers',
+      { graph: meanGraph, edit: domain({ output: 'quality' }) },
+      undefined,
+      'MODEL_UNFIT',
+      /output "quality" has 2 numbers an image; domain needs 1/,
+    ],
+    [
+      'whose domain has no limit',
+      { graph: meanGraph, edit: domain({ limit: null }) },
+      undefined,
+      'MANIFEST_INVALID',
+      /domain\.limit: expected number/,
+    ],
+    [
       'that names another input',
       { edit: (m) => Object.assign(m.image, { input: 'picture' }) },
       undefined,
@@ -112,10 +137,14 @@ describe('a model folder', () => {
       /model\.onnx/,
     ],
   ])('%s is refused', async (_name, model, spoil, code, message) => {
-    await expect(openBroken(model, spoil)).rejects.toMatchObject({
+    await expect(openModel(model, spoil)).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  it('needs to say nothing of its domain', async () => {
+    await openModel({ edit: changed((m) => delete m.domain) });
   });
 
   it('that is broken does not hide the others', async () => {

@@ -6,7 +6,7 @@ import { openCatalog } from '../../src/reward/catalog.ts';
 import type { ImageInput, ScoreItem } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, picture, png, type Raw } from '../support/images.ts';
-import { brightnessGraph, type TestModel, writeModel } from '../support/models.ts';
+import { brightnessGraph, meanGraph, type TestModel, writeModel } from '../support/models.ts';
 import type { Graph } from '../support/onnx.ts';
 
 const never = new AbortController().signal;
@@ -139,6 +139,54 @@ describe('pipeline', () => {
     expect(result).toMatchObject({ reward: null, decision: 'reject', error: null });
     expect(result!.guards.map((g) => g.guard)).toEqual(['blank']);
     expect(result!.reasons[0]).toMatch(/^blank: /);
+  });
+
+  describe('with a scorer that knows its domain', () => {
+    /** Bright images are foreign to it. */
+    const knowing: TestModel = {
+      graph: meanGraph,
+      edit: (m) => {
+        m.domain = { output: 'mean', limit: 150, reason: 'brighter than all it learned from' };
+      },
+    };
+    const mean = ({ data }: Raw): number => data.reduce((sum, v) => sum + v, 0) / data.length;
+    const dim = picture(32, 32);
+    const bright: Raw = { ...dim, data: dim.data.map((v) => Math.min(255, v + 90)) };
+
+    it('gives no reward to an image above the limit, says why, and shows its aspects', async () => {
+      const { pipeline } = await open(knowing);
+      const items = [dim, bright, bright].map((raw, i) => item(String(i), rawInput(raw)));
+      const [near, ...foreign] = await pipeline.score(request(items));
+      expect(near).toMatchObject({ guards: [], decision: 'accept' });
+      const message = `brighter than all it learned from (${mean(bright).toFixed(2)}; the limit is 150.00)`;
+      for (const result of foreign) {
+        expect(result.guards).toEqual([{ guard: 'out-of-domain', message }]);
+        expect(result).toMatchObject({ reward: null, decision: 'reject', error: null });
+        expect(result.reasons).toEqual([`out-of-domain: ${message}`]);
+        expect(result.aspects!.quality!.score).toBeCloseTo(mean(bright) / 51, 4);
+      }
+    });
+
+    it('names each guard once, those of the pixels first', async () => {
+      const { pipeline } = await open(knowing);
+      const { data } = bright;
+      const strip: Raw = { data: data.slice(0, 32 * 12 * 3), width: 32, height: 12 };
+      const items = [strip, flat([250, 250, 250])].map((raw, i) => item(String(i), rawInput(raw)));
+      const [long, blank] = await pipeline.score(request(items));
+      expect(long!.guards).toHaveLength(1);
+      expect(long!.guards[0]!.message).toMatch(/32×12 pixels/);
+      expect(blank!.guards.map((g) => g.guard)).toEqual(['blank', 'out-of-domain']);
+    });
+
+    it('says so of a remembered image, too', async () => {
+      const { pipeline } = await open(knowing);
+      const score = async () => (await pipeline.score(request([item('a', rawInput(bright))])))[0]!;
+      const first = await score();
+      const again = await score();
+      expect(again.timings!.inferMs).toBe(0);
+      expect(again.guards).toEqual(first.guards);
+      expect(again.reward).toBeNull();
+    });
   });
 
   it('orders by reward, with what has none last', async () => {

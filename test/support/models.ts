@@ -26,6 +26,12 @@ export const brightnessGraph: Graph = {
   ],
 };
 
+/** `brightnessGraph` that also gives the mean of all bytes, 0..255, as a figure for the domain. */
+export const meanGraph: Graph = {
+  ...brightnessGraph,
+  outputs: { ...brightnessGraph.outputs, mean: ['float32', ['n']] },
+};
+
 /** `brightnessGraph` plus alignment = number of real tokens ÷ 2, from a mask of 8. */
 export const tokenGraph: Graph = {
   inputs: {
@@ -153,6 +159,7 @@ export function writeModel(parent: string, model: TestModel = {}): string {
           padId: 0,
         }
       : null,
+    domain: null,
     aspects: {
       quality: aspect('quality', false),
       alignment: text ? aspect('alignment', true) : null,
