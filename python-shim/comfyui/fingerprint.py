@@ -35,7 +35,10 @@ def fingerprint(scorer: str) -> str:
 
 
 def _stamp(answer: dict, wanted: str) -> str:
-    """Raises LookupError or StopIteration when there is no such scorer."""
-    by_id = {scorer["id"]: scorer for scorer in answer["scorers"] if not wanted or scorer["id"] == wanted}
-    chosen = by_id[wanted] if wanted else next(s for s in by_id.values() if s["default"])
+    """Raises LookupError or StopIteration when there is no such scorer. The first one of an id is what it means."""
+    chosen = next(s for s in answer["scorers"] if (wanted in _names(s) if wanted else s["default"]))
     return "@".join(str(chosen[key]) for key in ("id", "version", "variant"))
+
+
+def _names(scorer: dict) -> tuple[str, str]:
+    return scorer["id"], f"{scorer['id']}@{scorer['version']}"

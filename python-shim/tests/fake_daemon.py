@@ -103,8 +103,10 @@ class FakeDaemon:
             socket._req.transport.abort()
 
     async def _scorers(self, _request) -> web.Response:
-        scorer = {"id": "bright", "version": self.version, "variant": "fp32", "default": True}
-        return web.json_response({"scorers": [scorer]})
+        versions = [self.version, "0.9.0"]  # the older one beside it, as after `assay models import`
+        same = {"id": "bright", "variant": "fp32"}
+        scorers = [{**same, "version": v, "default": v == self.version} for v in versions]
+        return web.json_response({"scorers": scorers})
 
     async def _talk(self, request) -> web.StreamResponse:
         self.headers.append(dict(request.headers))

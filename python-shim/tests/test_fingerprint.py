@@ -13,6 +13,15 @@ def test_same_scorer_same_fingerprint(daemon, nodes):
     assert nodes.AssayGate.IS_CHANGED(scorer="") == first
 
 
+def test_an_older_version_by_its_own_name(daemon, nodes):
+    older = nodes.AssayGate.IS_CHANGED(scorer="bright@0.9.0")
+    assert older.startswith("bright@0.9.0@fp32")
+    assert nodes.AssayGate.IS_CHANGED(scorer="bright@0.9.0") == older
+    assert nodes.AssayGate.IS_CHANGED(scorer="bright").startswith("bright@1.0.0@fp32")
+    unknown = [nodes.AssayGate.IS_CHANGED(scorer="bright@7") for _ in range(2)]
+    assert unknown[0] != unknown[1]
+
+
 def test_another_model_another_fingerprint(daemon, nodes):
     first = nodes.AssayGate.IS_CHANGED(scorer="")
     daemon.version = "1.0.1"
