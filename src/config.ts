@@ -83,7 +83,10 @@ export const configSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe('folders of model folders, searched before the built-in one'),
-  scorer: z.string().default('assay-lite').describe('scorer used when a request names none'),
+  scorer: z
+    .string()
+    .default('assay-lite')
+    .describe('scorer used when a request names none: its id, or id@version'),
   variant: z
     .string()
     .optional()

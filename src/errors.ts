@@ -266,7 +266,10 @@ export const ERRORS = {
     '{file}: sha256 is {found}, the manifest says {expected}',
     'The file was changed or cut short: import the model again.',
   ),
-  MODEL_EXISTS: setup('model {id} is installed already in {folder}', 'Pass --force to replace it.'),
+  MODEL_EXISTS: setup(
+    'model {id} is installed already in {folder}',
+    'Pass --force to replace an imported one; beside any other, give yours a version of its own.',
+  ),
   MODEL_UNFIT: setup(
     'scorer {scorer}: graph {file}: {reason}',
     'The graph and its manifest disagree: export the model again.',

@@ -155,10 +155,11 @@ export function emptyResult(
   };
 }
 
-/** Same bytes, same geometry, same prompt, same weights: same finding. */
+/** Same bytes, same geometry, same prompt, same scorer and weights: same finding. */
 function cacheKey(sha256: string, image: ImageInput, item: ScoreItem, { stamp }: Scorer): string {
   const geometry = image.kind === 'raw' ? `${image.format} ${image.width}x${image.height}` : '';
-  return [sha256, geometry, stamp.weights, stamp.calibration, item.prompt ?? '\0'].join('\n');
+  const { id, version, weights, calibration } = stamp;
+  return [sha256, geometry, id, version, weights, calibration, item.prompt ?? '\0'].join('\n');
 }
 
 /** Indexes by falling reward; items without one last, in request order. */

@@ -59,7 +59,7 @@ export interface ScoreItem {
 
 export interface ScoreRequest {
   items: ScoreItem[];
-  /** Scorer id; the configured default when absent. */
+  /** Scorer id, or `id@version`; the configured default when absent. */
   scorer?: string | undefined;
   /** Thresholds for the decisions; those of the config when absent. */
   policy?: Policy | undefined;

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { assay, serve } from './support/cli.ts';
 import { tempFolder } from './support/files.ts';
 import { picture, png } from './support/images.ts';
-import { writeModel } from './support/models.ts';
+import { meanGraph, type TestModel, writeModel } from './support/models.ts';
 
 const packr = new Packr({ useRecords: false });
 
@@ -47,6 +47,43 @@ describe('the daemon', () => {
     const kept = history.entries.find((e: { result: { id: string } }) => e.result.id === 'x');
     expect(kept.result).toEqual(scored.body.results[0]);
     expect(await stop()).toBe(0);
+  });
+
+  it('scores with the version that a request names', async () => {
+    const folder = tempFolder();
+    const args = flags(folder);
+    const strict: TestModel['edit'] = (m) => {
+      m.domain = { output: 'mean', limit: 1, reason: 'bright' };
+    };
+    // Same weights, same calibration: what is remembered of one version must not answer for the other.
+    writeModel(join(folder, 'models'), { graph: meanGraph });
+    writeModel(join(folder, 'models'), { graph: meanGraph, version: '2.0.0', edit: strict });
+    const { url } = await serve(args);
+    const { scorers }: Json = await (await fetch(`${url}/v1/scorers`)).json();
+    const own = scorers.filter((s: { id: string }) => s.id === 'test-bright');
+    expect(own).toMatchObject([
+      { version: '2.0.0', default: true },
+      { version: '1.0.0', default: false },
+    ]);
+    const items = [{ image: await image() }];
+    const decisionOf = async (scorer: string | undefined) => {
+      const { body } = await post(`${url}/v1/score`, { scorer, items });
+      const [result] = body.results;
+      return [result.scorer.version, result.decision];
+    };
+    expect(await decisionOf('test-bright@1.0.0')).toEqual(['1.0.0', 'accept']);
+    expect(await decisionOf('test-bright@2.0.0')).toEqual(['2.0.0', 'reject']);
+    expect(await decisionOf('test-bright')).toEqual(['2.0.0', 'reject']);
+    expect(await decisionOf(undefined)).toEqual(['2.0.0', 'reject']);
+    const { entries }: Json = await (await fetch(`${url}/v1/history?scorer=test-bright`)).json();
+    const versions = entries.map((e: { result: { scorer: { version: string } } }) => e.result.scorer.version);
+    expect(versions).toEqual(['2.0.0', '2.0.0', '2.0.0', '1.0.0']);
+    const unknown = await post(`${url}/v1/score`, { scorer: 'test-bright@3.0.0', items });
+    expect(unknown.status).toBe(404);
+    expect(unknown.body.error).toMatchObject({
+      code: 'UNKNOWN_SCORER',
+      message: expect.stringContaining('test-bright@2.0.0, test-bright@1.0.0'),
+    });
   });
 
   it('goes on scoring when the history cannot be written, and says so', async () => {

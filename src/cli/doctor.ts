@@ -45,9 +45,9 @@ const checkProviders = (config: Config): Finding[] =>
 async function checkModels(config: Config): Promise<Finding[]> {
   const catalog = catalogOf(config);
   const broken = catalog.broken().map((e): Finding => ({ level: 'problem', what: e.message, fix: e.fix }));
-  const whole = catalog.list().map(({ id, version }): Finding => {
+  const whole = catalog.models().map((model): Finding => {
+    const { id, version } = model.manifest;
     try {
-      const model = catalog.find(id);
       checkFiles(model, Object.keys(model.manifest.files));
       return { level: 'ok', what: `model ${id} ${version}: files are whole` };
     } catch (error) {

@@ -1,9 +1,11 @@
 /** `assay models`: the scorers that are installed. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Config } from '../config.ts';
 import { EXIT, fail } from '../errors.ts';
+import type { Catalog } from '../reward/catalog.ts';
 import { checkGolden } from '../reward/golden.ts';
-import { checkFiles, type ModelFolder, readManifest } from '../reward/manifest.ts';
+import { checkFiles, type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
 import { listProviders } from '../reward/providers.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
 import type { ScorerInfo } from '../types.ts';
@@ -16,8 +18,12 @@ const print = (text: string): void => void process.stdout.write(text);
 const printJson = (value: unknown): void => print(`${JSON.stringify(value, null, 2)}\n`);
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const COLUMNS: Column<ScorerInfo>[] = [
-  { title: 'scorer', value: (s) => s.id + (s.default ? ' *' : '') },
+/** The shortest name that means this scorer. */
+const nameOf = (catalog: Catalog, scorer: Pick<Manifest, 'id' | 'version'>): string =>
+  catalog.find(scorer.id).manifest.version === scorer.version ? scorer.id : refOf(scorer);
+
+const columns = (catalog: Catalog): Column<ScorerInfo>[] => [
+  { title: 'scorer', value: (s) => nameOf(catalog, s) + (s.default ? ' *' : '') },
   { title: 'version', value: (s) => s.version },
   { title: 'predicts', value: (s) => s.aspects.join(', ') },
   { title: 'variant', value: (s) => s.variant },
@@ -30,7 +36,7 @@ export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   const catalog = catalogOf(configOf(flags));
   const scorers = catalog.list();
   if (flags.json) printJson(scorers);
-  else print(`${table(scorers, COLUMNS, process.stdout)}\n* used when a request names no scorer\n`);
+  else print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
   for (const error of catalog.broken()) complain(error);
   return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
 }
@@ -63,12 +69,12 @@ const aspectWords = ({ manifest }: ModelFolder): string[] =>
   });
 
 /** Loads the scorer too, so that what is printed of its provider is what happens. */
-export async function modelInfo(id: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
+export async function modelInfo(name: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
   const catalog = catalogOf(configOf(flags));
-  const model = catalog.find(id);
+  const model = catalog.find(name);
   try {
-    await catalog.open(id);
-    const info = catalog.list().find((s) => s.id === id)!;
+    await catalog.open(name);
+    const info = catalog.list().find((s) => s.folder === model.folder)!;
     if (flags.json) printJson({ ...info, manifest: model.manifest, providers: listProviders() });
     else print(describe(info, model, aspectWords(model)));
     return EXIT.ok;
@@ -77,10 +83,10 @@ export async function modelInfo(id: string, flags: ScorerFlags & { json?: boolea
   }
 }
 
-/** A scorer by id, or a model folder by path. */
-function locate(idOrFolder: string, flags: ScorerFlags): ModelFolder {
-  if (existsSync(join(idOrFolder, 'manifest.json'))) return readManifest(resolve(idOrFolder));
-  return catalogOf(configOf(flags)).find(idOrFolder);
+/** A scorer by name, or a model folder by path. */
+function locate(nameOrFolder: string, flags: ScorerFlags): ModelFolder {
+  if (existsSync(join(nameOrFolder, 'manifest.json'))) return readManifest(resolve(nameOrFolder));
+  return catalogOf(configOf(flags)).find(nameOrFolder);
 }
 
 async function withScorer<T>(
@@ -115,8 +121,8 @@ async function verify(model: ModelFolder, flags: ScorerFlags): Promise<boolean> 
   return good;
 }
 
-export async function verifyModel(idOrFolder: string, flags: ScorerFlags): Promise<number> {
-  const good = await verify(locate(idOrFolder, flags), flags);
+export async function verifyModel(nameOrFolder: string, flags: ScorerFlags): Promise<number> {
+  const good = await verify(locate(nameOrFolder, flags), flags);
   print(good ? 'verified\n' : 'not verified: this machine or these files give other scores\n');
   return good ? EXIT.ok : EXIT.someFailed;
 }
@@ -135,14 +141,34 @@ function copyModel(from: string, target: string): void {
   }
 }
 
+/**
+ * Where to copy a scorer to. Only an imported one can be replaced: what ships, or stands in a folder of the user's,
+ * would go on to be found first.
+ *
+ * @throws MODEL_EXISTS
+ */
+function placeFor({ manifest }: ModelFolder, config: Config, force: boolean): string {
+  const ref = refOf(manifest);
+  const imported = importedModels(config);
+  const known = catalogOf(config)
+    .models()
+    .find((model) => refOf(model.manifest) === ref);
+  const folder = known?.folder ?? join(imported, ref);
+  if (existsSync(folder) && !(force && dirname(folder) === imported))
+    throw fail('MODEL_EXISTS', { id: ref, folder });
+  return folder;
+}
+
+/** Other versions stay: each has a folder of its own. */
 export async function importModel(dir: string, flags: ScorerFlags & { force?: boolean }): Promise<number> {
+  const config = configOf(flags);
   const model = readManifest(resolve(dir));
-  const { id } = model.manifest;
-  const target = join(importedModels(configOf(flags)), id);
-  if (existsSync(target) && !flags.force) throw fail('MODEL_EXISTS', { id, folder: target });
+  const { id, version, golden } = model.manifest;
+  const target = placeFor(model, config, flags.force ?? false);
   if (!(await verify(model, flags)))
-    throw fail('MODEL_UNFIT', { scorer: id, file: model.manifest.golden, reason: 'golden scores differ' });
+    throw fail('MODEL_UNFIT', { scorer: id, file: golden, reason: 'golden scores differ' });
   copyModel(model.folder, target);
-  print(`imported ${id} ${model.manifest.version} to ${target}\nuse it with --scorer ${id}\n`);
+  const name = nameOf(catalogOf(config), model.manifest);
+  print(`imported ${id} ${version} to ${target}\nuse it with --scorer ${name}\n`);
   return EXIT.ok;
 }

@@ -20,7 +20,8 @@ export function configOf(flags: ScorerFlags & object): Config {
 export const catalogOf = (config: Config): Catalog =>
   openCatalog({
     ...config,
-    modelDirs: [...config.modelDirs, importedModels(config), BUILT_IN_MODELS],
+    // What ships comes before what was imported: an import never changes what a plain id means.
+    modelDirs: [...config.modelDirs, BUILT_IN_MODELS, importedModels(config)],
     defaultId: config.scorer,
   });
 

@@ -15,7 +15,7 @@ const collect = (text: string, before: string[] = []): string[] => [...before, t
 
 export const withScorer = (command: Command): Command =>
   command
-    .option('-s, --scorer <id>', 'scorer to use (see `assay models list`)')
+    .option('-s, --scorer <id>', 'scorer to use, id or id@version (see `assay models list`)')
     .option('--variant <name>', "variant of the scorer's weights, e.g. int8 or fp32")
     .option('--providers <list>', `execution providers in order of preference: ${PROVIDERS.join(', ')}`, list)
     .option('--threads <n>', 'threads for inference', whole)

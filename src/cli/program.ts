@@ -84,17 +84,17 @@ function modelsCommand(exit: Exit): Command {
     .action(async (options) => exit((await load()).listModels(options)));
   withScorer(models.command('info'))
     .description('Show what a scorer predicts, its licence, its files and where it runs.')
-    .argument('<id>')
+    .argument('<scorer>', 'id or id@version')
     .option('--json', 'print JSON')
-    .action(async (id, options) => exit(await (await load()).modelInfo(id, options)));
+    .action(async (name, options) => exit(await (await load()).modelInfo(name, options)));
   withScorer(models.command('verify'))
     .description('Recompute the hashes and the golden scores of a scorer.')
-    .argument('<id>', 'scorer id or model folder')
-    .action(async (id, options) => exit(await (await load()).verifyModel(id, options)));
+    .argument('<scorer>', 'id, id@version or model folder')
+    .action(async (name, options) => exit(await (await load()).verifyModel(name, options)));
   withScorer(models.command('import'))
     .description('Check a model folder and copy it to where Assay finds it.')
     .argument('<dir>', 'model folder with a manifest.json')
-    .option('--force', 'replace an installed scorer of the same id')
+    .option('--force', 'replace an imported scorer of the same id and version')
     .action(async (dir, options) => exit(await (await load()).importModel(dir, options)));
   return models;
 }

@@ -22,7 +22,7 @@ export const scorer: NodeInput = {
   type: 'STRING',
   optional: true,
   default: '',
-  tooltip: 'Scorer id, as `assay models list` shows it. Empty: the default of the daemon.',
+  tooltip: 'Scorer id, or id@version, as `assay models list` shows it. Empty: the default of the daemon.',
 };
 
 export const onFailure: NodeInput = {

@@ -64,7 +64,10 @@ export const manifestSchema = z
     $schema: z.string().optional(),
     manifestVersion: z.literal(1),
     id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
-    version: z.string(),
+    version: z
+      .string()
+      .regex(/^\w[\w.+-]*$/)
+      .describe('scorers of one id and several versions may stand side by side'),
     title: z.string(),
     description: z.string(),
     license: z.string().describe('SPDX id of the weights'),
@@ -114,6 +117,9 @@ export interface ModelFolder {
   folder: string;
   manifest: Manifest;
 }
+
+/** The name of exactly this scorer, and of its folder: `id@version`. Neither part can hold an `@`. */
+export const refOf = ({ id, version }: Pick<Manifest, 'id' | 'version'>): string => `${id}@${version}`;
 
 /** The first thing wrong with parsed JSON, in words: `image.width: expected number, received string`. */
 export function describeIssue(error: z.ZodError): string {

@@ -65,7 +65,7 @@ describe('assay models', () => {
     const { code, stdout } = await assay(['models', 'import', model, ...data]);
     expect(code).toBe(2);
     expect(stdout).toMatch(/0 of 1 golden scores agree, largest difference 0\.1/);
-    expect(existsSync(join(folder, 'data/models/test-bright'))).toBe(false);
+    expect(existsSync(join(folder, 'data/models'))).toBe(false);
   });
 
   it('refuses a changed file and a folder without a manifest', async () => {

@@ -74,6 +74,13 @@ describe('a model folder', () => {
       /card/,
     ],
     [
+      'whose version is a path',
+      { edit: (m) => Object.assign(m, { version: '1/../..' }) },
+      undefined,
+      'MANIFEST_INVALID',
+      /version/,
+    ],
+    [
       'with an unknown default variant',
       { edit: (m) => Object.assign(m, { defaultVariant: 'int4' }) },
       undefined,

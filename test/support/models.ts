@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Manifest } from '../../src/reward/manifest.ts';
+import { type Manifest, refOf } from '../../src/reward/manifest.ts';
 import { type Graph, onnxModel } from './onnx.ts';
 
 /** Mean of all bytes ÷ 51 as quality (0..5), spread 0.5. Input: uint8 `[n, 32, 32, 3]`. */
@@ -93,6 +93,8 @@ const sha256 = (data: Uint8Array | string): string => createHash('sha256').updat
 
 export interface TestModel {
   id?: string;
+  /** 1.0.0 when absent; when given, it is in the name of the folder, too. */
+  version?: string;
   graph?: Graph;
   text?: boolean;
   /** Last changes to the manifest before it is written. */
@@ -101,9 +103,9 @@ export interface TestModel {
   files?: Record<string, Uint8Array | string>;
 }
 
-/** Writes a complete model folder `<parent>/<id>` and returns its path. */
+/** Writes a complete model folder `<parent>/<id>` or `<parent>/<id>@<version>` and returns its path. */
 export function writeModel(parent: string, model: TestModel = {}): string {
-  const { id = 'test-bright', text = false, edit } = model;
+  const { id = 'test-bright', version, text = false, edit } = model;
   const graph = model.graph ?? (text ? tokenGraph : brightnessGraph);
   const files: Record<string, Uint8Array | string> = {
     'model.onnx': onnxModel(graph),
@@ -125,7 +127,7 @@ export function writeModel(parent: string, model: TestModel = {}): string {
   const manifest: Manifest = {
     manifestVersion: 1,
     id,
-    version: '1.0.0',
+    version: version ?? '1.0.0',
     title: 'Test',
     description: 'Brightness as quality',
     license: 'Apache-2.0',
@@ -172,7 +174,7 @@ export function writeModel(parent: string, model: TestModel = {}): string {
     card: 'card.md',
   };
   edit?.(manifest);
-  const folder = join(parent, id);
+  const folder = join(parent, version === undefined ? id : refOf({ id, version }));
   for (const [name, data] of Object.entries({ ...files, 'card.md': '# Test model\n' })) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), data);

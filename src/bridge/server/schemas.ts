@@ -45,7 +45,7 @@ export const scoreItem = z
   });
 
 const scoreFields = {
-  scorer: name.optional().describe('scorer id; the configured default when absent'),
+  scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),
   prompt: prompt.optional().describe('prompt of the items that have none of their own'),
   policy: policySchema.optional().describe('thresholds for the decisions; those of the config when absent'),
   items: z.array(scoreItem).min(1),
@@ -75,7 +75,7 @@ export type UploadRequest = z.infer<typeof uploadRequest>;
 
 /** Query of `GET /v1/history`; everything arrives as text. */
 export const historyQuery = z.strictObject({
-  scorer: name.optional(),
+  scorer: name.optional().describe('scorer id, without a version'),
   decision: z.enum(['accept', 'reject', 'unsure']).optional(),
   prompt: z.string().optional().describe('text contained in the prompt, case-insensitive'),
   sha256: z
@@ -172,7 +172,9 @@ export const scorerInfo = z.object({
   needsPrompt: z.boolean(),
 }) satisfies z.ZodType<ScorerInfo>;
 
-export const scorersAnswer = z.object({ scorers: z.array(scorerInfo) });
+export const scorersAnswer = z.object({
+  scorers: z.array(scorerInfo).describe('the first one of an id is what the id alone means'),
+});
 
 const historyEntry = z.object({
   rowId: z.int(),
