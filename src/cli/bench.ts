@@ -12,8 +12,9 @@ import { measureThroughput } from '../bench/throughput.ts';
 import { startCollector } from '../collector.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors.ts';
+import { refOf } from '../reward/manifest.ts';
 import type { ScorerFlags } from './flags.ts';
-import { catalogOf, configOf } from './open.ts';
+import { catalogOf, configOf, importedModels } from './open.ts';
 
 /** How much is measured. */
 interface Effort {
@@ -42,15 +43,15 @@ async function measureStartup(
   return { readyMs: median(times), allMs: times };
 }
 
-/** The flags of this command as `serve` takes them, with a data folder that goes away. */
-function serveFlags(flags: ScorerFlags, config: Config, dataDir: string): string[] {
+/** The flags of this command as `serve` takes them, with a data folder that goes away; imported scorers stay there. */
+function serveFlags(flags: ScorerFlags, config: Config, scorer: string, dataDir: string): string[] {
   const pairs: [string, string | undefined][] = [
-    ['--scorer', config.scorer],
+    ['--scorer', scorer],
     ['--variant', flags.variant],
     ['--providers', flags.providers?.join(',')],
     ['--threads', String(config.threads)],
     ['--config', flags.config],
-    ...(flags.models ?? []).map((dir): [string, string] => ['--models', dir]),
+    ...[...config.modelDirs, importedModels(config)].map((dir): [string, string] => ['--models', dir]),
     ['--data-dir', dataDir],
   ];
   return pairs.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
@@ -59,7 +60,7 @@ function serveFlags(flags: ScorerFlags, config: Config, dataDir: string): string
 async function measureAll(flags: ScorerFlags, config: Config, dataDir: string, effort: Effort) {
   const model = catalogOf(config).find();
   const { id, version, maxBatch } = model.manifest;
-  const daemonFlags = serveFlags(flags, config, dataDir);
+  const daemonFlags = serveFlags(flags, config, refOf(model.manifest), dataDir);
   report('start-up');
   const startup = await measureStartup(daemonFlags, effort.starts);
   report('batch invariance');
