@@ -46,7 +46,11 @@ interface PythonProject {
 }
 
 const PYTHON_PROJECTS: PythonProject[] = [
-  { folder: 'training', needs: ['torch', 'onnx', 'onnxruntime', 'scipy', 'PIL'], lint: ['.', '../bench'] },
+  {
+    folder: 'training',
+    needs: ['torch', 'onnx', 'onnxruntime', 'scipy', 'tokenizers', 'PIL'],
+    lint: ['.', '../bench'],
+  },
   { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'] },
 ];
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from PIL import Image
+from tokenizers import Tokenizer
 
 from assay_training.calibration import Calibration
 
@@ -21,12 +22,19 @@ def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def token_ids(ids: list[int], text: dict) -> np.ndarray:
+    """[contextLength]: cut keeping the last id, or filled up, as the daemon does."""
+    length = text["contextLength"]
+    ids = ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
+    return np.array(ids + [text["padId"]] * (length - len(ids)), text["dtype"])
+
+
 class Scorer:
-    """One variant of a model folder that scores images without a prompt."""
+    """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one."""
 
     def __init__(self, folder: Path, variant: str | None = None, threads: int = 1) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text())
-        self.image = self.manifest["image"]
+        self.image, self.text = self.manifest["image"], self.manifest["text"]
         graph = self.manifest["variants"][variant or self.manifest["defaultVariant"]]["graphs"]["score"]
         self.session = open_session(folder / graph, threads)
         fitted = json.loads((folder / self.manifest["calibration"]).read_text())["aspects"]
@@ -35,6 +43,7 @@ class Scorer:
             name: Calibration.from_json(fitted[name], aspect["range"])
             for name, aspect in self.aspects.items()
         }
+        self.tokenizer = Tokenizer.from_file(str(folder / self.text["tokenizer"])) if self.text else None
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """uint8 [height, width, 3], resized as the manifest says. Raises ValueError for an unknown mode."""
@@ -44,12 +53,16 @@ class Scorer:
         image = image.convert("RGB")
         return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BICUBIC))
 
-    def raw(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def raw(self, pixels: np.ndarray, prompt: str | None = None) -> dict[str, np.ndarray]:
         """Prepared pixels [N, H, W, 3] to each aspect's raw output [N, 2] (mean, spread)."""
-        outputs = [aspect["output"] for aspect in self.aspects.values()]
-        found = self.session.run(outputs, {self.image["input"]: pixels})
-        return dict(zip(self.aspects, found, strict=True))
+        aspects = {name: a for name, a in self.aspects.items() if prompt is not None or not a["needsPrompt"]}
+        feeds = {self.image["input"]: pixels}
+        if self.text:
+            ids = token_ids(self.tokenizer.encode(prompt or "").ids, self.text)
+            feeds[self.text["ids"]] = np.repeat(ids[None], len(pixels), 0)
+        found = self.session.run([aspect["output"] for aspect in aspects.values()], feeds)
+        return dict(zip(aspects, found, strict=True))
 
-    def score(self, pixels: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    def score(self, pixels: np.ndarray, prompt: str | None = None) -> dict[str, dict[str, np.ndarray]]:
         """Prepared pixels [N, H, W, 3] to each aspect's score, low, high and percentile, each [N]."""
-        return {name: self.calibration[name].apply(raw) for name, raw in self.raw(pixels).items()}
+        return {name: self.calibration[name].apply(raw) for name, raw in self.raw(pixels, prompt).items()}

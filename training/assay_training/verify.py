@@ -14,6 +14,7 @@ from assay_training.scorer import Scorer
 
 TOLERANCE = 1e-4  # between batch sizes, orders and thread counts, in MOS units
 BATCHES = (1, 2, 3, 7, 16, 32)
+PROMPT = "a lake at dusk"
 
 
 class VerifyError(ValueError):
@@ -55,7 +56,7 @@ def check_golden(folder: Path, manifest: dict) -> Iterator[str]:
         scorer = Scorer(folder, variant)
         worst = 0.0
         for item in items:
-            found = golden_result(scorer, folder / item["image"])
+            found = golden_result(scorer, folder / item["image"], item["prompt"])
             worst = max(
                 worst,
                 _compare(found, item["expect"][variant], item["tolerance"], f"{item['image']} {variant}"),
@@ -63,11 +64,11 @@ def check_golden(folder: Path, manifest: dict) -> Iterator[str]:
         yield f"golden: {variant} agrees on {len(items)} images, largest difference {worst:.5f}"
 
 
-def golden_result(scorer: Scorer, image: Path) -> dict:
+def golden_result(scorer: Scorer, image: Path, prompt: str | None) -> dict:
     """{aspect: {score, interval, percentile}} of one image file, rounded as in golden.json."""
     with Image.open(image) as opened:
         pixels = scorer.prepare(opened)
-    found = scorer.score(pixels[None])
+    found = scorer.score(pixels[None], prompt)
     return {
         aspect: {
             "score": round(float(values["score"][0]), 4),
@@ -86,12 +87,10 @@ def check_invariance(folder: Path, manifest: dict) -> Iterator[str]:
     order = rng.permutation(len(pixels))
     for variant in manifest["variants"]:
         scorers = [Scorer(folder, variant, threads) for threads in (1, 2)]
-        for aspect, expected in _in_batches(scorers[0], pixels, 1).items():
-            worst = 0.0
-            for scorer in scorers:
-                for batch in BATCHES:
-                    found = _in_batches(scorer, pixels[order], batch)[aspect]
-                    worst = max(worst, float(np.abs(found - expected[order]).max()))
+        expected = _in_batches(scorers[0], pixels, 1)
+        found = [_in_batches(scorer, pixels[order], batch) for scorer in scorers for batch in BATCHES]
+        for aspect, values in expected.items():
+            worst = max(float(np.abs(part[aspect] - values[order]).max()) for part in found)
             if worst > TOLERANCE:
                 raise VerifyError(
                     f"{variant} {aspect}: outputs differ by {worst:.2e} between batches or threads"
@@ -100,7 +99,7 @@ def check_invariance(folder: Path, manifest: dict) -> Iterator[str]:
 
 
 def _in_batches(scorer: Scorer, pixels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
-    parts = [scorer.raw(pixels[start : start + batch]) for start in range(0, len(pixels), batch)]
+    parts = [scorer.raw(pixels[start : start + batch], PROMPT) for start in range(0, len(pixels), batch)]
     return {aspect: np.concatenate([part[aspect] for part in parts]) for aspect in parts[0]}
 
 
