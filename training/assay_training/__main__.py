@@ -1,9 +1,10 @@
-"""Command line: `python -m assay_training lite …` trains a scorer, `… verify FOLDER` checks one."""
+"""Command line: `python -m assay_training lite …`, `… taught …` train scorers, `… verify DIR` checks one."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -21,14 +22,30 @@ def main(arguments: list[str] | None = None) -> int:
 def _lite(options: argparse.Namespace) -> None:
     from assay_training.lite.pipeline import STAGES, Paths, run
 
-    stages = options.stages.split(",") if options.stages else list(STAGES)
-    unknown = [stage for stage in stages if stage not in STAGES]
+    paths = Paths(options.data, options.backbones, options.out, *_places(options, "lite.json"))
+    run(paths, _stages(options, STAGES), options.workers, options.families)
+
+
+def _taught(options: argparse.Namespace) -> None:
+    from assay_training.taught.pipeline import STAGES, Paths, run
+
+    places = _places(options, "taught.json")
+    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
+    run(paths, _stages(options, STAGES), options.workers)
+
+
+def _stages(options: argparse.Namespace, known: Iterable[str]) -> list[str]:
+    stages = options.stages.split(",") if options.stages else list(known)
+    unknown = [stage for stage in stages if stage not in known]
     if unknown:
-        raise ValueError(f"--stages: unknown {', '.join(unknown)}; known are {', '.join(STAGES)}")
-    work = options.work or options.out / ".work"
-    results = options.results or Path(__file__).parent.parent / "results" / "lite.json"
-    paths = Paths(options.data, options.backbones, options.out, work, results)
-    run(paths, stages, options.workers, options.families)
+        raise ValueError(f"--stages: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+    return stages
+
+
+def _places(options: argparse.Namespace, results: str) -> tuple[Path, Path]:
+    """Work folder and results file."""
+    here = Path(__file__).parent.parent / "results" / results
+    return options.work or options.out / ".work", options.results or here
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -52,12 +69,29 @@ def _parser() -> argparse.ArgumentParser:
     lite.add_argument("--workers", type=int, default=2, help="nets trained side by side, one thread each (2)")
     lite.add_argument("--families", action="store_true", help="also train without each generator family")
     lite.set_defaults(command=_lite)
+    _add_taught(commands)
     verify = commands.add_parser(
         "verify", help="check hashes, golden results and invariance of a model folder"
     )
     verify.add_argument("folder", type=Path)
     verify.set_defaults(command=_verify)
     return parser
+
+
+def _add_taught(commands) -> None:
+    taught = commands.add_parser("taught", help="the experimental successor: taught by CLIP, reads prompts")
+    taught.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    taught.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
+    taught.add_argument("--weights", type=Path, required=True, help="backbone, teacher and sentence encoder")
+    taught.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
+    taught.add_argument("--out", type=Path, required=True, help="model folder to write")
+    taught.add_argument("--work", type=Path, help="intermediate files, 5 GB; a rerun resumes (OUT/.work)")
+    taught.add_argument("--results", type=Path, help="where the measured numbers go (results/taught.json)")
+    taught.add_argument(
+        "--stages", help="comma-separated subset of corpus,distil,export,features,evaluate,package,verify"
+    )
+    taught.add_argument("--workers", type=int, default=2, help="processes, or threads while training (2)")
+    taught.set_defaults(command=_taught)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ GENERATORS = ("AttnGAN_normal", "sd1.5_normal", "sd1.5_lowstep")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Five prompts by three generators, 48-pixel images, one prompt per fold."""
+    """Five prompts by three generators, 192-pixel images, one prompt per fold."""
     folder = tmp_path / "data"
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def data(tmp_path: Path) -> Path:
     for prompt in range(5):
         for number, generator in enumerate(GENERATORS):
             name = f"{generator}_{prompt}.png"
-            Image.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8)).save(folder / "images" / name)
+            Image.fromarray(rng.integers(0, 256, (192, 192, 3), np.uint8)).save(folder / "images" / name)
             row = dict.fromkeys(COLUMNS, 0.5)
             mos = 1 + number + 0.1 * prompt
             row |= {"name": name, "generator": generator, "prompt": f"prompt {prompt}", "fold": prompt}
