@@ -9,10 +9,17 @@ import onnx
 from onnx import compose, helper
 
 from assay_training.graph import Graph
+from assay_training.lite.export import (
+    activated,
+    centred_image,
+    named_convolutions,
+    pooled_statistics,
+    residual_block,
+)
 from assay_training.quantise import quantise
 from assay_training.taught.heads import FLOOR, Heads
 from assay_training.taught.kernel import Kernel
-from assay_training.taught.model import POOLED, SIDE, STATS, Backbone, Block, SameConv, same_padding
+from assay_training.taught.model import POOLED, SIDE, STATS, Backbone
 from assay_training.taught.words import CONTEXT, Words
 
 FLOAT_BLOCKS = 2  # the first layers stay float: few channels, large maps, and most of what quantising costs
@@ -21,14 +28,14 @@ FLOAT_BLOCKS = 2  # the first layers stay float: few channels, large maps, and m
 def export_backbone(net: Backbone, path: Path) -> None:
     """Image to pooled statistics in fp32; normalisation and layout are part of the graph."""
     graph = Graph("assay-taught")
-    x, size = _activated(graph, _image(graph), net.stem, "stem", SIDE)
+    x, size = activated(graph, centred_image(graph), net.stem, "stem", SIDE)
     stats = []
     for index, block in enumerate(net.blocks):
-        x, size = _block(graph, x, block, f"block{index}", size)
+        x, size = residual_block(graph, x, block, f"block{index}", size)
         if index in POOLED:
-            stats += _pooled(graph, x, f"block{index}")
-    x, _ = _activated(graph, x, net.head, "head", size)
-    stats += _pooled(graph, x, "head")
+            stats += pooled_statistics(graph, x, f"block{index}")
+    x, _ = activated(graph, x, net.head, "head", size)
+    stats += pooled_statistics(graph, x, "head")
     joined = graph.node("Concat", *stats, axis=1)
     graph.node("Flatten", joined, name="statistics")
     inputs = {"image": (np.uint8, ["n", SIDE, SIDE, 3])}
@@ -63,61 +70,8 @@ def attach_heads(backbone: Path, target: Path, heads: Heads, words: Words) -> No
     onnx.save(merged, target)
 
 
-def named_convolutions(net: Backbone) -> list[tuple[str, SameConv]]:
-    """Convolutions under the names they carry in the graph."""
-    named = [("stem", net.stem)]
-    for index, block in enumerate(net.blocks):
-        parts = ("expand", "depthwise", "project")
-        named += [(f"block{index}.{part}", getattr(block, part)) for part in parts if getattr(block, part)]
-    return [*named, ("head", net.head)]
-
-
 def _first_blocks() -> list[str]:
     return [f"block{index}" for index in range(FLOAT_BLOCKS)]
-
-
-def _image(graph: Graph) -> str:
-    floats = graph.node("Cast", "image", to=onnx.TensorProto.FLOAT)
-    scaled = graph.node("Mul", floats, graph.constant(np.array(1 / 127.5, np.float32)))
-    centred = graph.node("Sub", scaled, graph.constant(np.array(1, np.float32)))
-    return graph.node("Transpose", centred, perm=[0, 3, 1, 2])
-
-
-def _conv(graph: Graph, x: str, conv: SameConv, name: str, size: int) -> tuple[str, int]:
-    kernel, stride = conv.kernel_size[0], conv.stride[0]
-    before, after = same_padding(size, kernel, stride)
-    weight = graph.constant(conv.weight.detach().contiguous().numpy(), f"{name}.weight")
-    bias = graph.constant(conv.bias.detach().numpy(), f"{name}.bias")
-    attributes = {
-        "group": conv.groups,
-        "kernel_shape": [kernel, kernel],
-        "strides": [stride, stride],
-        "pads": [before, before, after, after],
-    }
-    return graph.node("Conv", x, weight, bias, name=name, **attributes), -(-size // stride)
-
-
-def _activated(graph: Graph, x: str, conv: SameConv, name: str, size: int) -> tuple[str, int]:
-    y, size = _conv(graph, x, conv, name, size)
-    low, high = (graph.constant(np.array(value, np.float32)) for value in (0, 6))
-    return graph.node("Clip", y, low, high, name=f"{name}.relu6"), size
-
-
-def _block(graph: Graph, x: str, block: Block, name: str, size: int) -> tuple[str, int]:
-    y = x
-    if block.expand is not None:
-        y, size = _activated(graph, y, block.expand, f"{name}.expand", size)
-    y, size = _activated(graph, y, block.depthwise, f"{name}.depthwise", size)
-    y, size = _conv(graph, y, block.project, f"{name}.project", size)
-    return (graph.node("Add", x, y, name=f"{name}.sum") if block.residual else y), size
-
-
-def _pooled(graph: Graph, x: str, name: str) -> list[str]:
-    mean = graph.node("ReduceMean", x, axes=[2, 3], keepdims=1, name=f"{name}.mean")
-    centred = graph.node("Sub", x, mean)
-    variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[2, 3], keepdims=1)
-    safe = graph.node("Add", variance, graph.constant(np.array(1e-6, np.float32)))
-    return [mean, graph.node("Sqrt", safe, name=f"{name}.deviation")]
 
 
 def _stored(graph: Graph, value: np.ndarray, name: str) -> str:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from assay_training.data import DataError
+from assay_training.lite.model import Block, SameConv, pooled
 
 SIDE = 320  # input side in pixels
 WIDTH, DEPTH = 1.1, 1.2  # how Lite2 scales Lite0
@@ -56,42 +57,6 @@ SPLIT = POOLED[EARLY - 1] + 1  # blocks of the early half
 EARLY_CHANNELS = scaled(STAGES[EARLY - 1][1])
 EARLY_STATS = 2 * sum(scaled(stage[1]) for stage in STAGES[:EARLY])
 STATS = 2 * (sum(scaled(stage[1]) for stage in STAGES) + HEAD)
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """(before, after) zeros along one axis as TensorFlow pads: the output has ceil(size / stride) entries."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow SAME padding: at stride 2 an odd extra zero goes right and bottom."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        top, bottom = same_padding(x.shape[2], kernel, stride)
-        left, right = same_padding(x.shape[3], kernel, stride)
-        if top == bottom and left == right:
-            return F.conv2d(x, self.weight, self.bias, stride, (top, left), 1, self.groups)
-        padded = F.pad(x, (left, right, top, bottom))
-        return F.conv2d(padded, self.weight, self.bias, stride, 0, 1, self.groups)
-
-
-class Block(nn.Module):
-    """Inverted residual: 1x1 expansion, depthwise, linear 1x1 projection (MobileNetV2, 1801.04381)."""
-
-    def __init__(self, inputs: int, expansion: int, outputs: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        width = inputs * expansion
-        self.expand = SameConv(inputs, width, 1) if expansion > 1 else None
-        self.depthwise = SameConv(width, width, kernel, stride, groups=width)
-        self.project = SameConv(width, outputs, 1)
-        self.residual = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
 
 
 class Backbone(nn.Module):
@@ -181,13 +146,6 @@ def _entry(path: Path, stored: dict, key: str, like: Tensor) -> Tensor:
         found = tuple(stored[key].shape)
         raise DataError(f"{path}: {key}: expected shape {tuple(like.shape)}, found {found}")
     return stored[key]
-
-
-def pooled(x: Tensor) -> Tensor:
-    """[N, C, H, W] to [N, 2C]: each channel's mean, then its population standard deviation."""
-    mean = x.mean((2, 3))
-    variance = (x - mean[:, :, None, None]).square().mean((2, 3))
-    return torch.cat([mean, (variance + 1e-6).sqrt()], 1)
 
 
 def to_input(pixels: np.ndarray) -> Tensor:

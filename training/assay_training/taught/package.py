@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from assay_training.calibration import Calibration
 from assay_training.data import MOS_RANGE
 from assay_training.golden import write_golden
+from assay_training.lite.package import write_json
 from assay_training.taught.model import SIDE
 from assay_training.taught.words import CONTEXT
 from assay_training.verify import digest
@@ -107,13 +107,3 @@ def manifest_file(domain_limit: float) -> dict:
         "golden": "golden.json",
         "card": "card.md",
     }
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Two-space JSON with short lists of numbers kept on one line."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    path.write_text(_joined(text) + "\n", encoding="utf-8")
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"\[\s+(-?[\d.,\s-]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from assay_training import report
+
 
 def print_results(results: dict) -> None:
     """Prints everything in a results file, one figure a line."""
@@ -25,7 +27,7 @@ def lines(results: dict) -> list[str]:
 
 def with_ci(entry: dict) -> str:
     """A value with its 95 % interval, and the paired gain over the last scorer if there is one."""
-    text = f"{entry['value']:.3f} ({entry['ci'][0]:.3f} to {entry['ci'][1]:.3f})"
+    text = report.with_ci(entry)
     if "gain" in entry:
         gain = entry["gain"]
         text += f", gain {gain['value']:+.3f} ({gain['ci'][0]:+.3f} to {gain['ci'][1]:+.3f})"
