@@ -153,7 +153,8 @@ describe('assay install comfyui', () => {
   });
 
   it.runIf(process.platform !== 'win32')('says whether msgpack is there, and how to install it', async () => {
-    const folder = comfyui();
+    // a level deeper: a venv that lies beside the temporary folders would be found
+    const folder = join(comfyui('0.3.64', 'ComfyUI'), 'ComfyUI');
     expect((await install(folder)).stdout).toMatch(
       /with the Python that runs ComfyUI:\n {2}python -m pip install msgpack/,
     );
