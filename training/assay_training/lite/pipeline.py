@@ -96,7 +96,7 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int, families: bool) -> N
     scores = Scores.load(paths.work / "scores.npz")
     results = evaluate(ratings, _open(paths), scores, paths.work, Config())
     paths.results.parent.mkdir(parents=True, exist_ok=True)
-    paths.results.write_text(json.dumps(_rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))
 
 
@@ -158,10 +158,10 @@ def _open(paths: Paths) -> Cache:
     return open_cache(paths.work / "cache")
 
 
-def _rounded(value: object, digits: int = 4) -> object:
+def rounded(value: object, digits: int = 4) -> object:
     """Results with floats rounded, so that the committed file stays readable."""
     if isinstance(value, dict):
-        return {key: _rounded(entry, digits) for key, entry in value.items()}
+        return {key: rounded(entry, digits) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_rounded(entry, digits) for entry in value]
+        return [rounded(entry, digits) for entry in value]
     return round(value, digits) if isinstance(value, float) else value

@@ -209,7 +209,8 @@ def _made(results: dict) -> str:
   licence; some mirrors add "academic use" notes): {results["images"]} images of {results["prompts"]} prompts by
   ten generator settings. The shipped heads are fitted to all of them, seed 0; only they saw ratings.
 - Prompts: word pieces embedded once by all-MiniLM-L6-v2 (Apache-2.0), averaged per prompt.
-- Folds: five, grouped by prompt. Settings were chosen on these same folds (`LOG.md`), so figures are slightly optimistic.
+- Folds: five, grouped by prompt. The teacher and the kind of head were chosen on these same folds (`LOG.md`), so
+  figures are slightly optimistic. Seeds vary the landmarks; the backbone is one.
 - Calibration: an increasing piecewise-linear map and a conformal interval, fitted to out-of-fold outputs.
 - The weights are ours and licensed under Apache-2.0; no image of the data sets is part of this folder. The golden
   images are drawn by a program.

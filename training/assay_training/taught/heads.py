@@ -33,7 +33,7 @@ MILD = 0.3  # share of that loss at the mildest damage
 
 @dataclass(frozen=True)
 class Settings:
-    """Chosen on the protocol's quality and alignment figures, see LOG.md."""
+    """Set before the protocol was run; LOG.md says what some others give."""
 
     components: int = 256
     landmarks: int = 1024

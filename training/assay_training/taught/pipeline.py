@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from assay_training.data import FOLDS, DataError, Ratings, load_ratings
+from assay_training.lite.pipeline import rounded
 from assay_training.taught.card import write_card
 from assay_training.taught.corpus import Corpus, build_corpus
 from assay_training.taught.distil import Recipe, distil, load_student
@@ -105,7 +107,7 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int) -> None:
     results["training"] = {key: state[key] for key in ("step", "seconds")}
     results["distilled"] = state["recipe"]
     paths.results.parent.mkdir(parents=True, exist_ok=True)
-    paths.results.write_text(json.dumps(_rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))
 
 
@@ -131,7 +133,7 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
     if paths.foreign:
         median = float(np.median(held.quality[..., 0]))
         results["foreign"] = foreign_table(paths.foreign, graph, limit, median)
-    paths.results.write_text(json.dumps(_rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
     write_predictions(paths.results.with_name("taught.csv"), ratings, held)
     write_card(paths.out / "card.md", results)
 
@@ -153,8 +155,6 @@ STAGES: dict[str, Callable[[Paths, Ratings, int], None]] = {
 
 def load_state(path: Path) -> dict:
     """A checkpoint's plain values."""
-    import torch
-
     return torch.load(path, weights_only=True)
 
 
@@ -170,12 +170,3 @@ def _open_features(paths: Paths, ratings: Ratings, workers: int) -> Features:
 
 def _words(paths: Paths) -> Words:
     return build_words(paths.weights, paths.work)
-
-
-def _rounded(value: object, digits: int = 4) -> object:
-    """Results with floats rounded, so that the committed file stays readable."""
-    if isinstance(value, dict):
-        return {key: _rounded(entry, digits) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_rounded(entry, digits) for entry in value]
-    return round(value, digits) if isinstance(value, float) else value

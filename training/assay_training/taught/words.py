@@ -84,7 +84,7 @@ def word_table(encoder: Path, vocabulary: dict[str, int]) -> np.ndarray:
     found -= found.mean(0)
     _, axes = np.linalg.eigh(found.T @ found)
     table = (found @ axes[:, ::-1][:, :SIZE]) * np.log(2 + np.arange(len(found)))[:, None]
-    table = np.round(127 * table / np.abs(table).max()) / 127  # as it is stored
+    table /= np.abs(table).max()
     for piece in SPECIAL:
         table[vocabulary[piece]] = 0
     return (np.round(table * 127) / 127).astype(np.float32)
