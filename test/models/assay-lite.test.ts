@@ -31,16 +31,20 @@ const open = (threads: number, maxBatch: number, variant?: string): Promise<Scor
   );
 };
 
-async function scores(scorer: Scorer, images: Pixels[]): Promise<number[]> {
-  const judged = await Promise.all(images.map((image) => scorer.judge(image, null, never)));
-  return judged.map((j) => j.aspects.quality!.score);
+async function scores(
+  scorer: Scorer,
+  images: Pixels[],
+  prompt: string | null = null,
+  aspect: 'quality' | 'alignment' = 'quality',
+): Promise<number[]> {
+  const judged = await Promise.all(images.map((image) => scorer.judge(image, prompt, never)));
+  return judged.map((j) => j.aspects[aspect]!.score);
 }
 
 describe('assay-lite', () => {
   it('has whole files and the scores that its exporter found', async () => {
     const { code, stdout } = await assay(['models', 'verify', 'assay-lite', '--data-dir', tempFolder()]);
     expect(stdout).toMatch(/int8 +(\d+) of \1 golden scores agree/);
-    expect(stdout).toMatch(/fp32 +(\d+) of \1 golden scores agree/);
     expect(code).toBe(0);
   });
 
@@ -67,13 +71,27 @@ describe('assay-lite', () => {
     ] as const) {
       const scorer = await open(threads, maxBatch);
       runs.push(await scores(scorer, images));
-      runs.push((await scores(scorer, images.toReversed())).reverse());
+      runs.push((await scores(scorer, images.toReversed(), 'a lake at dusk')).reverse());
       await scorer.close();
     }
     const differences = images.map(
       (_, i) => Math.max(...runs.map((r) => r[i]!)) - Math.min(...runs.map((r) => r[i]!)),
     );
     expect(Math.max(...differences)).toBeLessThan(1e-4);
+  });
+
+  it('judges alignment only with a prompt, and by what the prompt says', async () => {
+    const [scene] = await writeScenes(tempFolder());
+    const image = await load(readFileSync(scene!));
+    const scorer = await open(1, 8);
+    expect((await scorer.judge(image, null, never)).aspects.alignment).toBeNull();
+    const [own] = await scores(scorer, [image], 'a lake at dusk with hills and a low sun', 'alignment');
+    const others = ['a portrait of an old man', 'a plate of food on a table', 'a red sports car'];
+    for (const prompt of others) {
+      const [other] = await scores(scorer, [image], prompt, 'alignment');
+      expect(other, prompt).toBeLessThan(own!);
+    }
+    await scorer.close();
   });
 
   const spoil: Record<string, (image: () => Sharp, strength: number) => Promise<Buffer>> = {

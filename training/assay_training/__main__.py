@@ -1,4 +1,4 @@
-"""Command line: `python -m assay_training lite …`, `… taught …` train scorers, `… verify DIR` checks one."""
+"""Command line: `python -m assay_training lite …`, `… tower …` train scorers, `… verify DIR` checks one."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _lite(options: argparse.Namespace) -> None:
     run(paths, _stages(options, STAGES), options.workers, options.families)
 
 
-def _taught(options: argparse.Namespace) -> None:
-    from assay_training.taught.pipeline import STAGES, Paths, run
+def _tower(options: argparse.Namespace) -> None:
+    from assay_training.tower.pipeline import STAGES, Paths, run
 
-    places = _places(options, "taught.json")
+    places = _places(options, "tower.json")
     paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
     run(paths, _stages(options, STAGES), options.workers)
 
@@ -57,7 +57,7 @@ def _verify(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m assay_training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    lite = commands.add_parser("lite", help="train, measure and export assay-lite")
+    lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
     lite.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
     lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
     lite.add_argument("--out", type=Path, required=True, help="model folder to write")
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     lite.add_argument("--workers", type=int, default=2, help="nets trained side by side, one thread each (2)")
     lite.add_argument("--families", action="store_true", help="also train without each generator family")
     lite.set_defaults(command=_lite)
-    _add_taught(commands)
+    _add_tower(commands)
     verify = commands.add_parser(
         "verify", help="check hashes, golden results and invariance of a model folder"
     )
@@ -78,20 +78,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_taught(commands) -> None:
-    taught = commands.add_parser("taught", help="the experimental successor: taught by CLIP, reads prompts")
-    taught.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
-    taught.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
-    taught.add_argument("--weights", type=Path, required=True, help="backbone, teacher and sentence encoder")
-    taught.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
-    taught.add_argument("--out", type=Path, required=True, help="model folder to write")
-    taught.add_argument("--work", type=Path, help="intermediate files, 5 GB; a rerun resumes (OUT/.work)")
-    taught.add_argument("--results", type=Path, help="where the measured numbers go (results/taught.json)")
-    taught.add_argument(
-        "--stages", help="comma-separated subset of corpus,distil,export,features,evaluate,package,verify"
+def _add_tower(commands) -> None:
+    tower = commands.add_parser("tower", help="compress, measure and export assay-lite 2")
+    tower.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    tower.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
+    tower.add_argument("--weights", type=Path, required=True, help="image tower and sentence encoder")
+    tower.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
+    tower.add_argument("--out", type=Path, required=True, help="model folder to write")
+    tower.add_argument("--work", type=Path, help="intermediate files, 0.4 GB; a rerun resumes (OUT/.work)")
+    tower.add_argument("--results", type=Path, help="where the measured numbers go (results/tower.json)")
+    tower.add_argument(
+        "--stages", help="comma-separated subset of compress,export,features,evaluate,package,verify"
     )
-    taught.add_argument("--workers", type=int, default=2, help="processes, or threads while training (2)")
-    taught.set_defaults(command=_taught)
+    tower.add_argument("--workers", type=int, default=2, help="processes or threads (2)")
+    tower.set_defaults(command=_tower)
 
 
 if __name__ == "__main__":

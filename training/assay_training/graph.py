@@ -27,6 +27,13 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
+    def nodes_of(self, operator: str, *inputs: str, count: int, **attributes) -> list[str]:
+        """Appends one node with several outputs and returns their names."""
+        name = f"{operator.lower()}_{len(self.nodes)}"
+        outputs = [f"{name}_{number}" for number in range(count)]
+        self.nodes.append(helper.make_node(operator, list(inputs), outputs, name=name, **attributes))
+        return outputs
+
     def constant(self, value: np.ndarray, name: str | None = None) -> str:
         """Adds an initialiser; equal unnamed scalars are shared."""
         value = np.ascontiguousarray(value)

@@ -1,0 +1,157 @@
+"""The stages from pictures and ratings to the shipped model folder; each resumes from the work folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assay_training.data import FOLDS, DataError, Ratings, load_ratings
+from assay_training.lite.pipeline import rounded
+from assay_training.tower.card import write_card
+from assay_training.tower.clip import load_tower
+from assay_training.tower.compress import Compressed, Recipe, compress, load, save
+from assay_training.tower.export import attach_heads, export_tower
+from assay_training.tower.features import PICTURES, Features, build_features
+from assay_training.tower.foreign import foreign_table
+from assay_training.tower.heads import Settings, Table, fit_heads
+from assay_training.tower.package import GRAPH, Fitted, package
+from assay_training.tower.pictures import choose
+from assay_training.tower.protocol import (
+    Held,
+    calibrations,
+    domain_limit,
+    hold_out,
+    measure,
+    read_predictions,
+    write_predictions,
+)
+from assay_training.tower.report import print_results
+from assay_training.tower.speed import speed
+from assay_training.tower.words import Words, build_words
+from assay_training.verify import verify
+
+ORIGINAL = "clip_encoder.int8.onnx"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Folders of one run: ratings, unrated pictures, weights, shipped model, intermediate files, results."""
+
+    data: Path
+    pictures: Path
+    weights: Path
+    out: Path
+    work: Path
+    results: Path
+    foreign: Path | None = None
+
+    @property
+    def compressed(self) -> Path:
+        return self.work / "compressed.npz"
+
+    @property
+    def tower(self) -> Path:
+        return self.work / "tower.onnx"
+
+
+def run(paths: Paths, stages: Iterable[str], workers: int) -> None:
+    """Runs the named stages (see STAGES) in order and prints how long each took."""
+    ratings = load_ratings(paths.data)
+    print(f"data: {len(ratings)} images, {len(np.unique(ratings.prompt))} prompts, {FOLDS} folds", flush=True)
+    for name in (ORIGINAL, "minilm.onnx", "tokenizer.json"):
+        if not (paths.weights / name).is_file():
+            raise DataError(
+                f"{paths.weights / name}: file not found; training/README.md says where it comes from"
+            )
+    for stage in stages:
+        started = time.monotonic()
+        STAGES[stage](paths, ratings, workers)
+        print(f"stage {stage}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
+    if not paths.compressed.exists():
+        recipe = Recipe()
+        pictures = choose(paths.pictures, recipe.pictures, recipe.seed, damaged=True)
+        paths.work.mkdir(parents=True, exist_ok=True)
+        save(compress(load_tower(paths.weights / ORIGINAL), pictures, recipe, workers), paths.compressed)
+
+
+def _export(paths: Paths, ratings: Ratings, workers: int) -> None:
+    export_tower(_compressed(paths), paths.tower)
+
+
+def _features(paths: Paths, ratings: Ratings, workers: int) -> None:
+    _open_features(paths, ratings, workers)
+    build_words(paths.weights, paths.work)
+
+
+def _evaluate(paths: Paths, ratings: Ratings, workers: int) -> None:
+    features, prompts = _open_features(paths, ratings, workers), _words(paths).vectors(ratings.prompt)
+    held = hold_out(ratings, features, prompts, Settings())
+    held.save(paths.work / "held.npz")
+    last = read_predictions(paths.results.parent / "last.csv", ratings)
+    results = measure(ratings, features, held, last)
+    results["compressed"] = asdict(Recipe()) | {"errors": _compressed(paths).errors}
+    paths.results.parent.mkdir(parents=True, exist_ok=True)
+    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
+    print_results(json.loads(paths.results.read_text()))
+
+
+def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
+    features, words = _open_features(paths, ratings, workers), _words(paths)
+    held = Held.load(paths.work / "held.npz")
+    table = Table(ratings.quality, ratings.alignment, words.vectors(ratings.prompt), ratings.fold)
+    heads = fit_heads(features, table, np.arange(len(ratings)), Settings(), seed=0)
+    graph = paths.work / GRAPH
+    attach_heads(paths.tower, graph, heads, words)
+    package(
+        paths.out,
+        Fitted(graph, words.tokenizer, calibrations(ratings, held), domain_limit(held), len(ratings)),
+    )
+    results = json.loads(paths.results.read_text())
+    results["speed"] = speed(graph)
+    limit = domain_limit(held)
+    results["domain"] = {
+        "limit": limit,
+        "falseAlarms": float((held.foreignness > limit).mean()),
+        "unratedAlarms": float((held.pictures > limit).mean()),
+    }
+    if paths.foreign:
+        median = float(np.median(held.quality[..., 0]))
+        results["foreign"] = foreign_table(paths.foreign, graph, limit, median)
+    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
+    write_predictions(paths.results.with_name("tower.csv"), ratings, held)
+    write_card(paths.out / "card.md", results)
+
+
+def _verify(paths: Paths, ratings: Ratings, workers: int) -> None:
+    verify(paths.out)
+
+
+STAGES: dict[str, Callable[[Paths, Ratings, int], None]] = {
+    "compress": _compress,
+    "export": _export,
+    "features": _features,
+    "evaluate": _evaluate,
+    "package": _package,
+    "verify": _verify,
+}
+
+
+def _compressed(paths: Paths) -> Compressed:
+    return load(load_tower(paths.weights / ORIGINAL), paths.compressed)
+
+
+def _open_features(paths: Paths, ratings: Ratings, workers: int) -> Features:
+    unrated = choose(paths.pictures, PICTURES, seed=5, damaged=False)
+    return build_features(ratings, unrated, paths.tower, paths.work / "features", workers)
+
+
+def _words(paths: Paths) -> Words:
+    return build_words(paths.weights, paths.work)
