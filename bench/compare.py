@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
 def load_pixels(folder: Path | None, count: int) -> np.ndarray:
     """uint8 [count, side, side, 3]; fewer images than `count` are repeated."""
     if folder is None:
-        images = list(golden_images().values())
+        images = list(golden_images(SHAPE.side).values())
     else:
         files = sorted(
             path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"}

@@ -11,26 +11,25 @@ from PIL import Image, ImageFilter
 from assay_training.scorer import Scorer
 from assay_training.verify import golden_result
 
-SIDE = 320
 WIDE = (512, 384)  # the one image that has to be resized: resizers differ slightly, so its tolerance is wider
-EXACT, RESIZED = 0.01, 0.05
+TOLERANCES = (0.01, 0.05)  # of scores, as they are and resized
 
 
-def golden_images() -> dict[str, Image.Image]:
-    """Seeded images by name: smooth, textured, degraded, dark, and one of another size."""
-    scene = _scene(SIDE, SIDE, 0)
+def golden_images(side: int = 320) -> dict[str, Image.Image]:
+    """Seeded images by name: smooth, textured, degraded, dark, and one of another size and shape."""
+    scene = _scene(side, side, 0)
     blurred = scene.filter(ImageFilter.GaussianBlur(4))
-    noisy = np.asarray(scene.resize((80, 80))).astype(float) + np.random.default_rng(1).normal(
-        0, 40, (80, 80, 3)
-    )
+    few = side // 4
+    noisy = np.asarray(scene.resize((few, few))).astype(float)
+    noisy += np.random.default_rng(1).normal(0, 40, (few, few, 3))
     blocky = Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).resize(
-        (SIDE, SIDE), Image.Resampling.NEAREST
+        (side, side), Image.Resampling.NEAREST
     )
     return {
         "scene": scene,
         "blurred": _few_colours(blurred),
         "blocky": blocky,
-        "texture": _texture(SIDE, 2),
+        "texture": _texture(side, 2),
         "dim": _few_colours(scene.point(lambda value: value * 0.3), 2),
         "wide": _scene(*WIDE, 3),
     }
@@ -44,14 +43,15 @@ PROMPTS = {
 }
 
 
-def write_golden(folder: Path) -> None:
+def write_golden(folder: Path, tolerances: tuple[float, float] = TOLERANCES) -> None:
     """Writes FOLDER/golden/*.png and FOLDER/golden.json with the results of every variant there."""
     (folder / "golden").mkdir(exist_ok=True)
-    images = golden_images()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    side = manifest["image"]["width"]
+    images = golden_images(side)
     for name, image in images.items():
         image.save(folder / "golden" / f"{name}.png", optimize=True)
-    variants = json.loads((folder / "manifest.json").read_text())["variants"]
-    scorers = {variant: Scorer(folder, variant) for variant in variants}
+    scorers = {variant: Scorer(folder, variant) for variant in manifest["variants"]}
     items = [
         {
             "image": f"golden/{name}.png",
@@ -60,7 +60,7 @@ def write_golden(folder: Path) -> None:
                 variant: golden_result(scorer, folder / "golden" / f"{name}.png", PROMPTS.get(name))
                 for variant, scorer in scorers.items()
             },
-            "tolerance": EXACT if image.size == (SIDE, SIDE) else RESIZED,
+            "tolerance": tolerances[image.size != (side, side)],
         }
         for name, image in images.items()
     ]

@@ -44,7 +44,7 @@ def tower() -> Tower:
             elif ".ln" in name and name.endswith("weight"):
                 value.mul_(0.3).exp_()
             elif "blocks" in name:
-                value.mul_(0.2)
+                value.mul_(0.5)
         tower.patch.weight.div_(500)
         tower.norm.weight.mul_(0.3).exp_()
     return tower

@@ -55,6 +55,12 @@ def test_errors_are_those_of_the_tokens_after_each_block(tower, compressed, cali
     assert 0 < max(errors) < 0.014  # more if matrices are not refitted, or rounded without feedback
 
 
+def test_what_one_block_loses_the_next_takes_back(tower, calibration):
+    first, second = compress(tower, calibration, replace(RECIPE, hidden=(8, 128)), threads=1).errors
+    assert first > 0.1  # with so few neurons
+    assert second < 0.4 * first
+
+
 def test_every_matrix_becomes_a_product_that_the_tower_holds(tower, compressed):
     assert list(compressed.products) == [f"{index}.{name}" for index in range(2) for name in MATRICES]
     for key, product in compressed.products.items():

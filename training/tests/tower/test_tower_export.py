@@ -134,7 +134,7 @@ def test_scorer_declares_its_inputs_and_outputs(scorer_graph):
     assert {value.name: dims(value)[1:] for value in graph.output} == {
         "quality": [2],
         "alignment": [2],
-        "distance": [1],
+        "foreignness": [1],
     }
     assert not scorer_graph.with_suffix(".heads.onnx").exists()
 
@@ -145,8 +145,8 @@ def test_scorer_equals_the_heads(scorer_graph, heads, words, pixels, statistics,
     ids = ids_of((prompt,) * len(pixels), words)
     found = dict(
         zip(
-            ("quality", "alignment", "distance"),
-            session.run(["quality", "alignment", "distance"], {"image": pixels, "ids": ids}),
+            ("quality", "alignment", "foreignness"),
+            session.run(["quality", "alignment", "foreignness"], {"image": pixels, "ids": ids}),
             strict=True,
         )
     )
@@ -154,7 +154,7 @@ def test_scorer_equals_the_heads(scorer_graph, heads, words, pixels, statistics,
     expected = {
         "quality": heads.quality(response),
         "alignment": heads.alignment(response, vectors),
-        "distance": heads.distance(statistics)[:, None],
+        "foreignness": heads.foreignness(statistics)[:, None],
     }
     for name, values in expected.items():
         assert np.ptp(values[:, 0]) > 0.05, name  # pictures differ, so agreement says something
@@ -166,9 +166,9 @@ def test_prompt_moves_alignment_and_nothing_else(scorer_graph, words, pixels):
     runs = [
         dict(
             zip(
-                ("quality", "alignment", "distance"),
+                ("quality", "alignment", "foreignness"),
                 session.run(
-                    ["quality", "alignment", "distance"], {"image": pixels[:1], "ids": ids_of((p,), words)}
+                    ["quality", "alignment", "foreignness"], {"image": pixels[:1], "ids": ids_of((p,), words)}
                 ),
                 strict=True,
             )
@@ -177,7 +177,7 @@ def test_prompt_moves_alignment_and_nothing_else(scorer_graph, words, pixels):
     ]
     for other in runs[1:]:
         np.testing.assert_array_equal(other["quality"], runs[0]["quality"])
-        np.testing.assert_array_equal(other["distance"], runs[0]["distance"])
+        np.testing.assert_array_equal(other["foreignness"], runs[0]["foreignness"])
         assert abs(other["alignment"][0, 0] - runs[0]["alignment"][0, 0]) > 0.01
 
 

@@ -20,17 +20,17 @@ def small(monkeypatch):
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory) -> Path:
-    """Takes the mean red for the distance and the mean green for the quality, both in 0..255."""
+    """Takes the mean red for the foreignness and the mean green for the quality, both in 0..255."""
     path, graph = tmp_path_factory.mktemp("foreign") / "graph.onnx", Graph("colours")
     floats = graph.node("Cast", "image", to=TensorProto.FLOAT)
     means = graph.node("ReduceMean", floats, axes=[1, 2], keepdims=0)
     sizes = graph.constant(np.array([1, 1, 1], np.int64), "sizes")
     red, green, blue = graph.nodes_of("Split", means, sizes, count=3, axis=1)
-    graph.node("Identity", red, name="distance")
+    graph.node("Identity", red, name="foreignness")
     length = graph.node("ReduceSum", graph.node("Cast", "ids", to=TensorProto.FLOAT), keepdims=1)
     graph.node("Concat", green, graph.node("Add", blue, length), axis=1, name="quality")
     inputs = {"image": (np.uint8, ["n", TINY.side, TINY.side, 3]), "ids": (np.int64, ["n", CONTEXT])}
-    graph.save(path, inputs, {"quality": (np.float32, ["n", 2]), "distance": (np.float32, ["n", 1])})
+    graph.save(path, inputs, {"quality": (np.float32, ["n", 2]), "foreignness": (np.float32, ["n", 1])})
     return path
 
 

@@ -7,6 +7,7 @@ import pytest
 from assay_training.tower import protocol, report
 from assay_training.tower.card import write_card
 from assay_training.tower.protocol import (
+    DOMAIN_SHARE,
     SHOWN,
     Held,
     calibrations,
@@ -20,7 +21,7 @@ from tower.tower_world import RECIPE, SMALL, World
 
 WORLD = World()
 RATINGS, FEATURES, PROMPTS = WORLD.ratings, WORLD.features, WORLD.prompts
-FIELDS = ("quality", "alignment", "distance", "wins")  # of images whose prompt was held out
+FIELDS = ("quality", "alignment", "foreignness", "wins")  # of images whose prompt was held out
 
 
 @pytest.fixture(autouse=True)
@@ -148,11 +149,11 @@ def test_what_ships_is_fitted_to_held_out_outputs(held):
     score = found["quality"].apply(held.quality[0])
     covered = (RATINGS.quality >= score["low"]) & (RATINGS.quality <= score["high"])
     assert covered.mean() == pytest.approx(0.9, abs=0.03)
-    assert (held.distance <= domain_limit(held)).mean() == pytest.approx(0.995, abs=0.01)
+    assert (held.foreignness <= domain_limit(held)).mean() == pytest.approx(DOMAIN_SHARE, abs=0.01)
 
 
 def test_unrated_pictures_widen_the_domain(held):
     far = replace(held, pictures=held.pictures + 100)
-    assert domain_limit(far) == pytest.approx(100 + np.quantile(held.pictures, 0.995))
+    assert domain_limit(far) == pytest.approx(100 + np.quantile(held.pictures, DOMAIN_SHARE))
     near = replace(held, pictures=np.zeros_like(held.pictures))
-    assert domain_limit(near) == pytest.approx(np.quantile(held.distance, 0.995))
+    assert domain_limit(near) == pytest.approx(np.quantile(held.foreignness, DOMAIN_SHARE))
