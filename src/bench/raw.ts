@@ -7,6 +7,7 @@ import { fail } from '../errors.ts';
 import type { ModelFolder } from '../reward/manifest.ts';
 import { planLoad } from '../reward/scorer.ts';
 import type { SessionSpec } from '../reward/tensor.ts';
+import { openTextEncoder } from '../reward/text.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -31,11 +32,11 @@ function sessionSpec({ folder, manifest }: ModelFolder, config: Config): Session
   return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
 }
 
-/** The graph's image input. @throws USAGE for a model that takes anything else */
-function inputOf({ manifest }: ModelFolder): RawTask['input'] {
-  const { image, text, backend, id } = manifest;
-  if (backend === 'onnx' && !text && image.dtype === 'uint8' && image.width === image.height)
-    return { name: image.input, size: image.width };
+/** The graph's inputs. @throws USAGE for a model that takes anything else */
+function inputOf(model: ModelFolder): RawTask['input'] {
+  const { image, text, backend, id } = model.manifest;
+  if (backend === 'onnx' && image.dtype === 'uint8' && image.width === image.height)
+    return { name: image.input, size: image.width, tokens: text ? openTextEncoder(model, text)('') : {} };
   const reason = `bench measures ONNX scorers with one square uint8 image input; ${id} is another kind`;
   throw fail('USAGE', { reason });
 }

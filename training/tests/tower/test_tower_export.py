@@ -80,7 +80,7 @@ def test_graph_equals_the_rounded_tower(compressed, pixels, statistics):
             tower(to_pixels(pixels)).numpy()
             for tower in (compressed.tower, as_stored(compressed, inputs=True))
         )
-    assert np.corrcoef(plain.ravel(), statistics.ravel())[0, 1] > 0.998
+    assert np.corrcoef(plain.ravel(), statistics.ravel())[0, 1] > 0.995
     # one input that falls on the other side of a step moves all statistics of its image, hence the median
     off = np.abs(exact - statistics).max(1)
     assert np.median(off) < 1e-4

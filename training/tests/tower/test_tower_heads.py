@@ -139,7 +139,7 @@ def test_prompts_that_say_nothing_get_no_say():
     response = found.respond(FEATURES.plain[TRAIN])
     agreement = found.agreement(response, prompts[TRAIN])
     assert agreement.mean() > 0.5  # by heart, indeed
-    assert (agreement * found.mix[3]).std() < 0.1
+    assert (agreement * found.mix[3]).std() < 0.25  # 0.5 if the last step saw what is known by heart
 
 
 def test_an_empty_prompt_agrees_with_nothing(fitted):
