@@ -193,9 +193,7 @@ class _Stored:
 
     def value(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A float constant of the given shape."""
-        if name not in self.constants:
-            raise DataError(f"{self.path}: no CLIP ViT-B/16 image tower: constant {name} is missing")
-        return self._checked(numpy_helper.to_array(self.constants[name]), name, shape)
+        return self._checked(self._constant(name), name, shape)
 
     def matrix(self, index: int, name: str, shape: tuple[int, ...]) -> Tensor:
         """The weight [out, in] of one product of a block, dequantised."""
@@ -205,10 +203,14 @@ class _Stored:
             raise DataError(f"{self.path}: no CLIP ViT-B/16 image tower: no int8 product for {part}")
         base = found.removesuffix("_quantized")
         codes, zero, scale = (
-            numpy_helper.to_array(self.constants[key]).astype(np.float32)
-            for key in (found, f"{base}_zero_point", f"{base}_scale")
+            self._constant(key).astype(np.float32) for key in (found, f"{base}_zero_point", f"{base}_scale")
         )
         return self._checked(((codes - zero) * scale).T, part, shape)
+
+    def _constant(self, name: str) -> np.ndarray:
+        if name not in self.constants:
+            raise DataError(f"{self.path}: no CLIP ViT-B/16 image tower: constant {name} is missing")
+        return numpy_helper.to_array(self.constants[name])
 
     def _checked(self, value: np.ndarray, name: str, shape: tuple[int, ...]) -> Tensor:
         if value.shape != tuple(shape):

@@ -1,6 +1,6 @@
 """Everything that is fitted to ratings: quality, alignment, how unsure both are, and how foreign an image is.
 
-All of it is closed-form on the student's statistics, so a fit takes seconds and the protocol can repeat it
+All of it is closed-form on the tower's statistics, so a fit takes seconds and the protocol can repeat it
 per fold, per seed and per generator family.
 """
 

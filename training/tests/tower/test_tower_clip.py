@@ -208,6 +208,16 @@ def test_matrix_of_another_shape_is_named(tmp_path):
     assert refusal(path) == f"{path}: layers.1/mlp/fc1/: expected shape (12, 8), found (11, 8)"
 
 
+@pytest.mark.parametrize("part", ["_scale", "_zero_point"])
+def test_missing_scale_of_a_product_is_named(tmp_path, part):
+    path = write(tmp_path / "clip.onnx", constants(), products())
+    model = onnx.load(path)
+    gone = next(value for value in model.graph.initializer if value.name.endswith(part))
+    model.graph.initializer.remove(gone)
+    onnx.save(model, path)
+    assert refusal(path) == f"{path}: no CLIP ViT-B/16 image tower: constant {gone.name} is missing"
+
+
 @pytest.mark.parametrize("place", ["layers.0/self_attn/v_proj", "layers.1/mlp/fc2"])
 def test_missing_product_is_named(tmp_path, place):
     integers = products()
