@@ -25,7 +25,7 @@ interface Effort {
 }
 
 const FULL: Effort = { starts: 3, latencyCount: 60, throughputMs: 3000, imagesPerClient: 64 };
-const QUICK: Effort = { starts: 1, latencyCount: 15, throughputMs: 400, imagesPerClient: 8 };
+const QUICK: Effort = { starts: 1, latencyCount: 10, throughputMs: 400, imagesPerClient: 2 };
 
 const report = (what: string): void =>
   void (process.stderr.isTTY && process.stderr.write(`measuring ${what} …\n`));

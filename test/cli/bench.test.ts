@@ -11,4 +11,4 @@ it('assay bench measures throughput, latency, start-up, memory, fairness and inv
   expect(figures.memory.rssMb).toBeGreaterThan(0);
   expect(figures.crowd).toMatchObject({ clients: 32, failures: 0 });
   expect(figures.invariance.largestDifference).toBeLessThan(1e-4);
-}, 120_000);
+}, 240_000);
