@@ -58,15 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m assay_training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
-    lite.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    _add_common(lite, "cache,train,spread,export,score,evaluate,package,verify", "lite.json")
     lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
-    lite.add_argument("--out", type=Path, required=True, help="model folder to write")
-    lite.add_argument("--work", type=Path, help="intermediate files, 2.2 GB; a rerun resumes (OUT/.work)")
-    lite.add_argument("--results", type=Path, help="where the measured numbers go (results/lite.json)")
-    lite.add_argument(
-        "--stages", help="comma-separated subset of cache,train,spread,export,score,evaluate,package,verify"
-    )
-    lite.add_argument("--workers", type=int, default=2, help="nets trained side by side, one thread each (2)")
     lite.add_argument("--families", action="store_true", help="also train without each generator family")
     lite.set_defaults(command=_lite)
     _add_tower(commands)
@@ -80,18 +73,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_tower(commands) -> None:
     tower = commands.add_parser("tower", help="compress, measure and export assay-lite 2")
-    tower.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    _add_common(tower, "compress,export,features,evaluate,package,verify", "tower.json")
     tower.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
     tower.add_argument("--weights", type=Path, required=True, help="image tower and sentence encoder")
     tower.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
-    tower.add_argument("--out", type=Path, required=True, help="model folder to write")
-    tower.add_argument("--work", type=Path, help="intermediate files, 0.4 GB; a rerun resumes (OUT/.work)")
-    tower.add_argument("--results", type=Path, help="where the measured numbers go (results/tower.json)")
-    tower.add_argument(
-        "--stages", help="comma-separated subset of compress,export,features,evaluate,package,verify"
-    )
-    tower.add_argument("--workers", type=int, default=2, help="processes or threads (2)")
     tower.set_defaults(command=_tower)
+
+
+def _add_common(command: argparse.ArgumentParser, stages: str, results: str) -> None:
+    command.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    command.add_argument("--out", type=Path, required=True, help="model folder to write")
+    command.add_argument("--work", type=Path, help="intermediate files; a rerun resumes (OUT/.work)")
+    command.add_argument("--results", type=Path, help=f"where the measured numbers go (results/{results})")
+    command.add_argument("--stages", help=f"comma-separated subset of {stages}")
+    command.add_argument("--workers", type=int, default=2, help="processes side by side, or threads (2)")
 
 
 if __name__ == "__main__":

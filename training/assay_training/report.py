@@ -72,3 +72,12 @@ def _degradation(name: str, table: dict) -> list[str]:
         means = " > ".join(f"{score:.2f}" for score in entry["meanScores"])
         text.append(f"degradation {name}: {kind} {entry['strengths']}: steps {steps}, mean scores {means}")
     return text
+
+
+def shortened(value: object, digits: int = 4) -> object:
+    """Results with floats rounded, so that the committed file stays readable."""
+    if isinstance(value, dict):
+        return {key: shortened(entry, digits) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [shortened(entry, digits) for entry in value]
+    return round(value, digits) if isinstance(value, float) else value

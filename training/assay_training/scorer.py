@@ -22,10 +22,15 @@ def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def cut(ids: list[int], length: int) -> list[int]:
+    """At most `length` ids, keeping the last one."""
+    return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
+
+
 def token_ids(ids: list[int], text: dict) -> np.ndarray:
     """[contextLength]: cut keeping the last id, or filled up, as the daemon does."""
     length = text["contextLength"]
-    ids = ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
+    ids = cut(ids, length)
     return np.array(ids + [text["padId"]] * (length - len(ids)), text["dtype"])
 
 

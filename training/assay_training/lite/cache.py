@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from assay_training.data import Ratings
-from assay_training.images import degrade, load_rgb, random_pair, stretched
+from assay_training.degrade import degrade, random_pair
+from assay_training.images import load_rgb, stretched
 from assay_training.lite.model import EARLY_STATS, SIDE, STATS, Backbone
 
 VIEWS = 4

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from assay_training.graph import Graph
 from assay_training.lite.model import ASPECTS, POOLED, SIDE, Block, LiteNet, SameConv, same_padding
@@ -25,7 +24,7 @@ FLOAT_CONVOLUTIONS = (
 
 def int8(source: Path, target: Path, images: list[np.ndarray]) -> float:
     """Quantises an exported graph, calibrated on uint8 images [1, 320, 320, 3]; returns the mean shift."""
-    names = [name for name, _ in named_convolutions(LiteNet().backbone) if not name.endswith("depthwise")]
+    names = [name for name, _ in named_convolutions(LiteNet()) if not name.endswith("depthwise")]
     dense = [f"{name}.weight" for name in names if name not in FLOAT_CONVOLUTIONS]
     quantise(source, target, "image", images, FLOAT_CONVOLUTIONS, dense)
     return match_mean(source, target, "image", "quality.bias", images)
@@ -35,14 +34,14 @@ def export(net: LiteNet, path: Path, aspects: tuple[str, ...] = ("quality",)) ->
     """Writes the fp32 graph; normalisation, layout and standardisation become part of it."""
     graph = Graph("assay-lite")
     size = SIDE
-    x, size = activated(graph, centred_image(graph), net.backbone.stem, "stem", size)
+    x, size = _activated(graph, _input(graph), net.backbone.stem, "stem", size)
     stats = []
     for index, block in enumerate(net.backbone.blocks):
-        x, size = residual_block(graph, x, block, f"block{index}", size)
+        x, size = _block(graph, x, block, f"block{index}", size)
         if index in POOLED:
-            stats += pooled_statistics(graph, x, f"block{index}")
-    x, _ = activated(graph, x, net.backbone.head, "head", size)
-    stats += pooled_statistics(graph, x, "head")
+            stats += _pooled(graph, x, f"block{index}")
+    x, _ = _activated(graph, x, net.backbone.head, "head", size)
+    stats += _pooled(graph, x, "head")
     features = graph.node("Flatten", graph.node("Concat", *stats, axis=1), axis=1, name="features")
     for aspect in aspects:
         _heads(graph, features, net, aspect)
@@ -60,7 +59,7 @@ def read_back(path: Path) -> LiteNet:
     values = {value.name: numpy_helper.to_array(value) for value in load(path).graph.initializer}
     net = LiteNet()
     with torch.no_grad():
-        for name, conv in named_convolutions(net.backbone):
+        for name, conv in named_convolutions(net):
             conv.weight.copy_(torch.from_numpy(values[f"{name}.weight"].copy()))
             conv.bias.copy_(torch.from_numpy(values[f"{name}.bias"].copy()))
         for linear in (net.mean, net.spread):
@@ -75,17 +74,16 @@ def read_back(path: Path) -> LiteNet:
     return net.to(memory_format=torch.channels_last).eval()
 
 
-def named_convolutions(backbone: nn.Module) -> list[tuple[str, SameConv]]:
-    """Convolutions of an EfficientNet-Lite (stem, blocks, head) under the names they carry in the graph."""
-    named = [("stem", backbone.stem)]
-    for index, block in enumerate(backbone.blocks):
+def named_convolutions(net: LiteNet) -> list[tuple[str, SameConv]]:
+    """Convolutions under the names they carry in the graph."""
+    named = [("stem", net.backbone.stem)]
+    for index, block in enumerate(net.backbone.blocks):
         parts = ("expand", "depthwise", "project")
         named += [(f"block{index}.{part}", getattr(block, part)) for part in parts if getattr(block, part)]
-    return [*named, ("head", backbone.head)]
+    return [*named, ("head", net.backbone.head)]
 
 
-def centred_image(graph: Graph) -> str:
-    """The input uint8 [n, h, w, 3] as float [n, 3, h, w] in -1..1."""
+def _input(graph: Graph) -> str:
     scaled = graph.node(
         "Mul", graph.node("Cast", "image", to=1), graph.constant(np.array(1 / 127.5, np.float32))
     )
@@ -107,25 +105,22 @@ def _conv(graph: Graph, x: str, conv: SameConv, name: str, size: int) -> tuple[s
     return graph.node("Conv", x, weight, bias, name=name, **attributes), -(-size // stride)
 
 
-def activated(graph: Graph, x: str, conv: SameConv, name: str, size: int) -> tuple[str, int]:
-    """Convolution and ReLU6 on a map of `size` a side; returns the output's name and size."""
+def _activated(graph: Graph, x: str, conv: SameConv, name: str, size: int) -> tuple[str, int]:
     y, size = _conv(graph, x, conv, name, size)
     low, high = (graph.constant(np.array(value, np.float32)) for value in (0, 6))
     return graph.node("Clip", y, low, high, name=f"{name}.relu6"), size
 
 
-def residual_block(graph: Graph, x: str, block: Block, name: str, size: int) -> tuple[str, int]:
-    """One inverted residual; returns the output's name and size."""
+def _block(graph: Graph, x: str, block: Block, name: str, size: int) -> tuple[str, int]:
     y = x
     if block.expand is not None:
-        y, size = activated(graph, y, block.expand, f"{name}.expand", size)
-    y, size = activated(graph, y, block.depthwise, f"{name}.depthwise", size)
+        y, size = _activated(graph, y, block.expand, f"{name}.expand", size)
+    y, size = _activated(graph, y, block.depthwise, f"{name}.depthwise", size)
     y, size = _conv(graph, y, block.project, f"{name}.project", size)
     return (graph.node("Add", x, y, name=f"{name}.sum") if block.residual else y), size
 
 
-def pooled_statistics(graph: Graph, x: str, name: str) -> list[str]:
-    """Each channel's mean and deviation, [n, c, 1, 1] each."""
+def _pooled(graph: Graph, x: str, name: str) -> list[str]:
     mean = graph.node("ReduceMean", x, axes=[2, 3], keepdims=1, name=f"{name}.mean")
     centred = graph.node("Sub", x, mean)
     variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[2, 3], keepdims=1)

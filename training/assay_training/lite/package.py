@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import numpy as np
 
 from assay_training.calibration import fit
 from assay_training.data import MOS_RANGE
-from assay_training.golden import write_golden
+from assay_training.folder import fill_folder
 from assay_training.lite.model import SIDE
-from assay_training.verify import digest
 
 ID, VERSION = "assay-lite", "1.0.0"
 COMMAND = "python -m assay_training lite --data DIR --backbones DIR --out DIR --families"
@@ -25,16 +22,8 @@ def package(folder: Path, nets: Path, raw: np.ndarray, rated: np.ndarray, defaul
     folder.mkdir(parents=True, exist_ok=True)
     for variant in VARIANTS:
         shutil.copyfile(nets / f"{variant}.onnx", folder / f"{ID}.{variant}.onnx")
-    write_json(folder / "calibration.json", calibration_file(raw, rated))
-    manifest = manifest_file(default)
-    write_json(folder / "manifest.json", manifest)  # the golden results are made through it
-    write_golden(folder)
-    names = [f"{ID}.{variant}.onnx" for variant in VARIANTS] + ["calibration.json", "golden.json"]
-    names += [f"golden/{path.name}" for path in sorted((folder / "golden").glob("*.png"))]
-    manifest["files"] = {name: digest(folder / name) for name in names}
-    write_json(folder / "manifest.json", manifest)
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"package: {folder}, {total / 1e6:.1f} MB", flush=True)
+    graphs = [f"{ID}.{variant}.onnx" for variant in VARIANTS]
+    fill_folder(folder, graphs, calibration_file(raw, rated), manifest_file(default))
 
 
 def calibration_file(raw: np.ndarray, rated: np.ndarray) -> dict:
@@ -85,13 +74,3 @@ def manifest_file(default: str) -> dict:
         "golden": "golden.json",
         "card": "card.md",
     }
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Two-space JSON with short lists of numbers kept on one line."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    path.write_text(_joined(text) + "\n", encoding="utf-8")
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"\[\s+(-?[\d.,\s-]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)

@@ -24,7 +24,7 @@ from assay_training.lite.package import package
 from assay_training.lite.score import Scores, score_all
 from assay_training.lite.spread import features, fit_spread
 from assay_training.lite.train import train
-from assay_training.report import print_results
+from assay_training.report import print_results, shortened
 from assay_training.verify import verify
 
 BACKBONE = "efficientnet_lite0_int8w.tflite"
@@ -96,7 +96,7 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int, families: bool) -> N
     scores = Scores.load(paths.work / "scores.npz")
     results = evaluate(ratings, _open(paths), scores, paths.work, Config())
     paths.results.parent.mkdir(parents=True, exist_ok=True)
-    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))
 
 
@@ -156,12 +156,3 @@ def _export_job(name: str, rows: np.ndarray, paths: Paths) -> None:
 
 def _open(paths: Paths) -> Cache:
     return open_cache(paths.work / "cache")
-
-
-def rounded(value: object, digits: int = 4) -> object:
-    """Results with floats rounded, so that the committed file stays readable."""
-    if isinstance(value, dict):
-        return {key: rounded(entry, digits) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [rounded(entry, digits) for entry in value]
-    return round(value, digits) if isinstance(value, float) else value

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from assay_training.data import FOLDS, Ratings
-from assay_training.images import degrade, load_rgb, stretched
+from assay_training.degrade import degrade
+from assay_training.images import load_rgb, stretched
 from assay_training.lite.cache import Cache
 from assay_training.lite.model import SIDE
 from assay_training.lite.nets import load_net, predict

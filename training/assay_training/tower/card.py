@@ -162,7 +162,8 @@ def _limits(results: dict) -> str:
         "",
         "The tower it is made from (all 12 blocks in 8 bits at 224 x 224, 86 MB) reaches 0.873 pooled, 0.611 inside "
         "generators and 0.54 in the choice of four, so these goals lie beyond features that were not themselves "
-        "tuned to ratings; tuning them lowered the figures on new prompts (`training/assay_training/tower/LOG.md`).",
+        "tuned to ratings. Tuning a smaller net to them lowered its figures on new prompts in the one fold where it was "
+        "tried (`training/assay_training/tower/LOG.md`).",
     ]
     return "\n".join([*lines, "", *_foreign(results)])
 

@@ -20,6 +20,7 @@ from assay_training.tower.codebook import Coded, encode
 
 CHUNK = 16  # pictures at a time
 MARGIN = 1.1  # what a channel may exceed its largest value in calibration by before it is cut off
+CODED = ("codes", "book", "scale")  # what a product's codes are stored as
 SPAN = 16  # root mean squares that every channel may reach: one step of uint8 is an eighth of one
 
 
@@ -70,7 +71,7 @@ class Compressed:
 
 
 def compress(tower: Tower, pictures: np.ndarray, recipe: Recipe, threads: int) -> Compressed:
-    """Rounds all matrices of the blocks; pictures uint8 [N, side, side, 3] (10 minutes on two cores)."""
+    """Rounds all matrices of the blocks; pictures uint8 [N, side, side, 3] (18 minutes on two busy cores)."""
     torch.set_num_threads(threads)
     rounded, products, errors = copy.deepcopy(tower), {}, []
     with torch.no_grad():
@@ -110,7 +111,10 @@ def load(tower: Tower, path: Path) -> Compressed:
         return Compressed(tower, products, stored["errors"].tolist())
 
 
-CODED = ("codes", "book", "scale")
+def read_errors(path: Path) -> list[float]:
+    """How far the tower that `save` wrote is off after each block."""
+    with np.load(path) as stored:
+        return stored["errors"].tolist()
 
 
 def _block(

@@ -204,8 +204,7 @@ def _mean_and_spread(graph: Graph, response: str, weight: np.ndarray, offset: np
 
 
 def _halves(graph: Graph, raw: str) -> tuple[str, str]:
-    mean, spread = graph.nodes_of("Split", raw, _sizes(graph, 1, 1), count=2, axis=1)
-    return mean, spread
+    return tuple(graph.nodes_of("Split", raw, _sizes(graph, 1, 1), count=2, axis=1))
 
 
 def _spread(graph: Graph, logarithm: str) -> str:

@@ -44,7 +44,7 @@ class Features:
 
     plain [N, SIZE] the rated images; copies [N, COPIES, SIZE] with kind [N, COPIES] (index into DEGRADATIONS)
     and share [N, COPIES] (0 mild .. 1 heavy); rows [R] the images with ladders [R, kinds, 3, SIZE];
-    noise [NOISE_IMAGES, SIZE] pictures without content; pictures [PICTURES, SIZE] some of the unrated corpus.
+    noise [NOISE_IMAGES, SIZE] pictures without content; pictures [PICTURES, SIZE] unrated ones.
     """
 
     plain: np.ndarray
@@ -73,7 +73,7 @@ def ladder_rows(ratings: Ratings) -> np.ndarray:
 def build_features(
     ratings: Ratings, pictures: np.ndarray, graph: Path, folder: Path, workers: int
 ) -> Features:
-    """Fills FOLDER unless it is complete (6 minutes on two cores).
+    """Fills FOLDER unless it is complete (8 minutes on two cores).
 
     `pictures` are uint8 [PICTURES, SHAPE.side, SHAPE.side, 3].
     """

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from assay_training.data import DataError
-from assay_training.images import load_rgb, stretched
+from assay_training.images import list_images, load_rgb, stretched
 from assay_training.scorer import open_session
 from assay_training.tower.clip import SHAPE
 from assay_training.tower.words import CONTEXT
 
 MOST = 120  # pictures per kind
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def foreign_table(folder: Path, graph: Path, limit: float, quality_median: float) -> dict:
@@ -32,7 +31,7 @@ def foreign_table(folder: Path, graph: Path, limit: float, quality_median: float
 
 
 def _row(folder: Path, session, limit: float, quality_median: float) -> dict:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = list_images(folder)
     files = [files[i] for i in np.random.default_rng(0).permutation(len(files))[:MOST]]
     if not files:
         raise DataError(f"{folder}: no pictures; expected png, jpg or webp")

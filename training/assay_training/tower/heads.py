@@ -34,7 +34,7 @@ MILD = 0.3  # share of that loss at the mildest damage
 
 @dataclass(frozen=True)
 class Settings:
-    """Set before the protocol was run; LOG.md says what some others give."""
+    """Chosen on the folds that the protocol reports, from the few that LOG.md names."""
 
     components: int = 208
     landmarks: int = 1536

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from assay_training.calibration import Calibration
 from assay_training.data import MOS_RANGE
-from assay_training.golden import write_golden
-from assay_training.lite.package import write_json
+from assay_training.folder import fill_folder
 from assay_training.tower.clip import SHAPE
 from assay_training.tower.words import CONTEXT
-from assay_training.verify import digest
 
 ID, VERSION = "assay-lite", "2.0.0"
 COMMAND = "python -m assay_training tower --data DIR --pictures DIR --weights DIR --out DIR"
@@ -45,16 +43,7 @@ def package(folder: Path, fitted: Fitted) -> None:
         "fittedOn": f"AGIQA-3K, {fitted.images} images, each scored by heads that did not see its prompt",
         "aspects": {name: found.to_json() for name, found in fitted.calibrations.items()},
     }
-    write_json(folder / "calibration.json", calibration)
-    manifest = manifest_file(fitted.domain_limit)
-    write_json(folder / "manifest.json", manifest)  # the golden results are made through it
-    write_golden(folder, TOLERANCES)
-    names = [GRAPH, TOKENIZER, "calibration.json", "golden.json"]
-    names += [f"golden/{path.name}" for path in sorted((folder / "golden").glob("*.png"))]
-    manifest["files"] = {name: digest(folder / name) for name in names}
-    write_json(folder / "manifest.json", manifest)
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"package: {folder}, {total / 1e6:.1f} MB", flush=True)
+    fill_folder(folder, [GRAPH, TOKENIZER], calibration, manifest_file(fitted.domain_limit), TOLERANCES)
 
 
 def manifest_file(domain_limit: float) -> dict:

@@ -14,10 +14,8 @@ from PIL import Image
 
 from assay_training.data import DataError
 from assay_training.degrade import DEGRADATIONS, degrade, strength_at
-from assay_training.images import load_rgb, stretched
+from assay_training.images import list_images, load_rgb, stretched
 from assay_training.tower.clip import SHAPE
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Source:
 def list_sources(folder: Path) -> list[Source]:
     """Every picture, then every degraded copy, in a fixed order. Raises DataError if there are none."""
     quarters = [(x, y) for y in (0, 1) for x in (0, 1)]
-    plain = [Source(path, quarter, None) for path in _files(folder / "sheets") for quarter in quarters]
-    plain += [Source(path, None, None) for path in _files(folder / "single")]
+    plain = [Source(path, quarter, None) for path in list_images(folder / "sheets") for quarter in quarters]
+    plain += [Source(path, None, None) for path in list_images(folder / "single")]
     if not plain:
         raise DataError(
             f"{folder}: no pictures; expected sheets/ (2 x 2 each) or single/ with png, jpg or webp"
@@ -63,7 +61,3 @@ def picture(source: Source, number: int) -> Image.Image:
         return image
     rng = np.random.default_rng((2, number))
     return degrade(image, source.damage, strength_at(source.damage, rng.random()), rng)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

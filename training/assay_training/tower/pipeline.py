@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from assay_training.data import FOLDS, DataError, Ratings, load_ratings
-from assay_training.lite.pipeline import rounded
+from assay_training.report import shortened
 from assay_training.tower.card import write_card
 from assay_training.tower.clip import load_tower
-from assay_training.tower.compress import Compressed, Recipe, compress, load, save
+from assay_training.tower.compress import Recipe, compress, load, read_errors, save
 from assay_training.tower.export import attach_heads, export_tower
 from assay_training.tower.features import PICTURES, Features, build_features
 from assay_training.tower.foreign import foreign_table
@@ -83,7 +83,7 @@ def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int) -> None:
-    export_tower(_compressed(paths), paths.tower)
+    export_tower(load(load_tower(paths.weights / ORIGINAL), paths.compressed), paths.tower)
 
 
 def _features(paths: Paths, ratings: Ratings, workers: int) -> None:
@@ -97,9 +97,9 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int) -> None:
     held.save(paths.work / "held.npz")
     last = read_predictions(paths.results.parent / "last.csv", ratings)
     results = measure(ratings, features, held, last)
-    results["compressed"] = asdict(Recipe()) | {"errors": _compressed(paths).errors}
+    results["compressed"] = asdict(Recipe()) | {"errors": read_errors(paths.compressed)}
     paths.results.parent.mkdir(parents=True, exist_ok=True)
-    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))
 
 
@@ -125,7 +125,7 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
     if paths.foreign:
         median = float(np.median(held.quality[..., 0]))
         results["foreign"] = foreign_table(paths.foreign, graph, limit, median)
-    paths.results.write_text(json.dumps(rounded(results), indent=1) + "\n")
+    paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     write_predictions(paths.results.with_name("tower.csv"), ratings, held)
     write_card(paths.out / "card.md", results)
 
@@ -142,10 +142,6 @@ STAGES: dict[str, Callable[[Paths, Ratings, int], None]] = {
     "package": _package,
     "verify": _verify,
 }
-
-
-def _compressed(paths: Paths) -> Compressed:
-    return load(load_tower(paths.weights / ORIGINAL), paths.compressed)
 
 
 def _open_features(paths: Paths, ratings: Ratings, workers: int) -> Features:

@@ -1,7 +1,7 @@
 """The figures that choices are made on, and nothing else: no image is judged by heads that saw its prompt.
 
 Five folds of prompts, several seeds; leave one generator family out; choosing among four; damage; foreign
-prompts. The backbone never saw a rated image. Every figure carries a bootstrap interval over prompts and,
+prompts. The tower never saw a rated image. Every figure carries a bootstrap interval over prompts and,
 where the last shipped scorer's out-of-fold scores are at hand, the paired difference to it.
 """
 

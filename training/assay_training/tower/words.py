@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 
 from assay_training.data import DataError
+from assay_training.scorer import cut
 from assay_training.tower.rounding import Rounded, rounded
 
 CONTEXT = 64  # pieces of a prompt that count, with the two special ones
@@ -49,12 +50,7 @@ def encode(tokenizer: Path, prompts: np.ndarray) -> list[list[int]]:
     known = Tokenizer.from_file(str(tokenizer))
     known.no_padding()
     known.no_truncation()
-    return [cut(known.encode(str(prompt)).ids) for prompt in prompts]
-
-
-def cut(ids: list[int]) -> list[int]:
-    """At most CONTEXT ids, keeping the last one."""
-    return ids if len(ids) <= CONTEXT else [*ids[: CONTEXT - 1], ids[-1]]
+    return [cut(known.encode(str(prompt)).ids, CONTEXT) for prompt in prompts]
 
 
 def build_words(folder: Path, work: Path) -> Words:

@@ -6,7 +6,8 @@ import pytest
 from onnx import numpy_helper
 
 from assay_training.data import DataError
-from assay_training.tower.words import CONTEXT, SPECIAL, build_words, cut, encode, word_table
+from assay_training.scorer import cut
+from assay_training.tower.words import CONTEXT, SPECIAL, build_words, encode, word_table
 from tower.tower_world import WORDS
 
 
@@ -41,8 +42,8 @@ def test_padding_and_truncation_of_the_file_play_no_part(encoder):
 
 
 def test_cut_keeps_the_last_piece():
-    assert cut(list(range(CONTEXT))) == list(range(CONTEXT))
-    assert cut(list(range(CONTEXT + 5))) == [*range(CONTEXT - 1), CONTEXT + 4]
+    assert cut(list(range(CONTEXT)), CONTEXT) == list(range(CONTEXT))
+    assert cut(list(range(CONTEXT + 5)), CONTEXT) == [*range(CONTEXT - 1), CONTEXT + 4]
 
 
 def test_missing_tokenizer_is_named(tmp_path):
