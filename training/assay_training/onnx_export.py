@@ -1,0 +1,55 @@
+"""Torch modules as ONNX files, checked against torch before they are handed on."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from assay_training.scorer import open_session
+
+OPSET = 18
+TOLERANCE = 1e-4  # of the largest output: float32 sums in another order
+
+
+def export(module: nn.Module, args: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    """Writes `path`; inputs are the keyword arguments of the module's forward, all with a batch dimension.
+
+    args hold batches of one. The batch is dynamic, all else is fixed. Raises AssertionError if onnxruntime and
+    torch disagree on a batch of two.
+    """
+    module.eval()
+    batch = torch.export.Dim("n", min=1, max=1024)
+    two = {name: torch.cat([value, value.flip(-1)]) for name, value in args.items()}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            (),
+            kwargs=two,  # one of 1 would be taken for a constant
+            input_names=list(args),
+            output_names=outputs,
+            dynamic_shapes={name: {0: batch} for name in args},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            optimize=True,
+        )
+    program.save(path, external_data=False)
+    _check(module, two, outputs, path)
+
+
+def _check(module: nn.Module, args: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    session = open_session(path)
+    known = {entry.name for entry in session.get_inputs()}
+    for batch in (args, {name: value[:1] for name, value in args.items()}):
+        with torch.no_grad():
+            wanted = module(**batch)
+        wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
+        feeds = {name: value.numpy() for name, value in batch.items() if name in known}
+        for name, value, found in zip(outputs, wanted, session.run(outputs, feeds), strict=True):
+            off, size = np.abs(value.numpy() - found).max(), float(value.abs().max())
+            assert off <= TOLERANCE * max(size, 1e-3), f"{path.name}: {name} is off by {off:.2e} of {size:.2e}"
