@@ -100,6 +100,14 @@ export const configSchema = z.strictObject({
     .describe('threads of one inference session; the default leaves one core for decoding'),
   workers: count.max(64).default(1).describe('inference sessions side by side, each in a thread of its own'),
   resultCache: z.int().min(0).default(4096).describe('results remembered for identical requests; 0: none'),
+  keepAliveMs: millis
+    .default(600_000)
+    .describe('how long a scorer stays in memory without work; 0: until the daemon ends'),
+  embeddingCacheBytes: z
+    .int()
+    .min(0)
+    .default(256 * 2 ** 20)
+    .describe('memory for what scorers made of a prompt or an image alone, to be used again'),
   background: z
     .string()
     .regex(/^#[0-9a-fA-F]{6}$/)
@@ -120,7 +128,15 @@ export type Config = Readonly<z.infer<typeof configSchema> & { rejectDir: string
 export type ConfigInput = z.input<typeof configSchema> extends infer T ? Partial<T> : never;
 
 const LISTS = new Set(['allowedHosts', 'allowedOrigins', 'allowedDirs', 'modelDirs', 'providers']);
-const NUMBERS = new Set(['port', 'threads', 'workers', 'resultCache', 'drainTimeoutMs']);
+const NUMBERS = new Set([
+  'port',
+  'threads',
+  'workers',
+  'resultCache',
+  'drainTimeoutMs',
+  'keepAliveMs',
+  'embeddingCacheBytes',
+]);
 const BOOLEANS = new Set(['history']);
 const NESTED = new Set(['limits', 'policy', 'comfyui']);
 

@@ -138,6 +138,17 @@ export interface RankResult {
   best: number | null;
 }
 
+/** One graph of a scorer, as it is now. */
+export interface GraphState {
+  name: string;
+  /** False after a long idle time, too; the next image loads it again. */
+  loaded: boolean;
+  /** Execution provider of the last load. */
+  provider: string | null;
+  /** What loading it added to the memory of the process, in MB; null while it is not loaded. */
+  memoryMb: number | null;
+}
+
 /** What is known of a loaded or loadable scorer. */
 export interface ScorerInfo {
   id: string;
@@ -155,6 +166,8 @@ export interface ScorerInfo {
   providerNotes: string[];
   aspects: Aspect[];
   needsPrompt: boolean;
+  /** Its graphs; none before its first use. */
+  graphs: GraphState[];
 }
 
 /** Filters and page of the history; all given filters must hold. */

@@ -4,6 +4,9 @@ import { Packr } from 'msgpackr';
 import { WebSocket } from 'ws';
 import type { ScoreResult } from '../types.ts';
 
+/** For scorers that judge nothing without one. */
+const PROMPT = 'a picture';
+
 const packr = new Packr({ useRecords: false });
 
 export interface Client {
@@ -35,7 +38,7 @@ export async function connect(url: string): Promise<Client> {
       const id = String(next++);
       const request = Promise.withResolvers<ScoreResult>();
       waiting.set(id, request);
-      const items = [{ id, image: { format: 'rgb8', width: size, height: size, data } }];
+      const items = [{ id, prompt: PROMPT, image: { format: 'rgb8', width: size, height: size, data } }];
       socket.send(packr.pack({ id, op: 'score', items }));
       return request.promise;
     },

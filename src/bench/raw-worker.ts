@@ -2,15 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openOnnxSession } from '../reward/session.ts';
 import { type SessionSpec, stack, type Tensor, type Tensors } from '../reward/tensor.ts';
-import { testPicture } from './figures.ts';
 
 export interface RawTask {
   batch: number;
   durationMs: number;
   /** Counts the first run, too, which finds caches and clock at rest. */
   fromRest: boolean;
-  /** `tokens` of one image, by graph input name; none where the graph reads no prompt. */
-  input: { name: string; size: number; tokens: Tensors };
+  /** Inputs of one image. */
+  feeds: Tensors;
 }
 
 export interface RawReply {
@@ -20,10 +19,7 @@ export interface RawReply {
 const port = parentPort!;
 const session = await openOnnxSession(workerData as SessionSpec);
 
-async function run({ batch, durationMs, fromRest, input }: RawTask): Promise<RawReply> {
-  const { name, size, tokens } = input;
-  const image: Tensor = { dtype: 'uint8', dims: [size, size, 3], data: testPicture(size, 1) };
-  const one: Tensors = { [name]: image, ...tokens };
+async function run({ batch, durationMs, fromRest, feeds: one }: RawTask): Promise<RawReply> {
   const feeds = Object.fromEntries(
     Object.entries(one).map(([key, tensor]) => [key, stack(Array<Tensor>(batch).fill(tensor))]),
   );

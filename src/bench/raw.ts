@@ -1,14 +1,17 @@
 /** The limit that the daemon is held against: the bare session in a thread of its own, fed with ready tensors. */
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
 import { fail } from '../errors.ts';
-import type { ModelFolder } from '../reward/manifest.ts';
-import { planLoad } from '../reward/scorer.ts';
-import type { SessionSpec } from '../reward/tensor.ts';
-import { openTextEncoder } from '../reward/text.ts';
+import { type ModelFolder, SCORE } from '../reward/manifest.ts';
+import { graphPath } from '../reward/model-files.ts';
+import { openScorer, planLoad } from '../reward/scorer.ts';
+import type { SessionSpec, Tensors } from '../reward/tensor.ts';
+import { testPicture } from './figures.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
+
+/** Side of the picture that it is fed with. */
+const PICTURE = 512;
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const WORKER = new URL(`./raw-worker${EXTENSION}`, import.meta.url);
@@ -26,29 +29,34 @@ async function reply(worker: Worker): Promise<RawReply> {
 
 function sessionSpec({ folder, manifest }: ModelFolder, config: Config): SessionSpec {
   const plan = planLoad({ folder, manifest }, config);
-  const graphOf = (variant: string) => join(folder, manifest.variants[variant]!.graphs.score);
+  const graphOf = (variant: string) => graphPath({ folder, manifest }, variant, SCORE);
   const { backend, id: scorer } = manifest;
   const graphs = { graph: graphOf(plan.variant), gpuGraph: graphOf(plan.gpuVariant) };
   return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
 }
 
-/** The graph's inputs. @throws USAGE for a model that takes anything else */
-function inputOf(model: ModelFolder): RawTask['input'] {
-  const { image, text, backend, id } = model.manifest;
-  if (backend === 'onnx' && image.dtype === 'uint8' && image.width === image.height)
-    return { name: image.input, size: image.width, tokens: text ? openTextEncoder(model, text)('') : {} };
-  const reason = `bench measures ONNX scorers with one square uint8 image input; ${id} is another kind`;
-  throw fail('USAGE', { reason });
+/** What the daemon would feed the session with, for one picture. @throws USAGE for a model that is no ONNX graph */
+async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors> {
+  const { backend, id } = model.manifest;
+  if (backend !== 'onnx')
+    throw fail('USAGE', { reason: `bench measures ONNX scorers; ${id} is another kind` });
+  const scorer = await openScorer(model, config);
+  try {
+    const pixels = { data: testPicture(PICTURE, 1), width: PICTURE, height: PICTURE };
+    return await scorer.feeds(pixels, '', AbortSignal.timeout(60_000));
+  } finally {
+    await scorer.close();
+  }
 }
 
 /** Loads the session that the daemon would load. @throws USAGE */
 export async function openRawSession(model: ModelFolder, config: Config): Promise<RawSession> {
-  const input = inputOf(model);
+  const feeds = await feedsOf(model, config);
   const worker = new Worker(WORKER, { workerData: sessionSpec(model, config) });
   await reply(worker);
   return {
     async imagesPerSecond(batch, durationMs, fromRest = false) {
-      const task: RawTask = { batch, durationMs, fromRest, input };
+      const task: RawTask = { batch, durationMs, fromRest, feeds };
       const answer = reply(worker);
       worker.postMessage(task);
       return (await answer).imagesPerSecond;

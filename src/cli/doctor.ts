@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
 import type { Config } from '../config.ts';
 import { EXIT, reasonOf, toAssayError } from '../errors.ts';
-import { checkFiles } from '../reward/manifest.ts';
+import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';

@@ -5,9 +5,11 @@ import type { Config } from '../config.ts';
 import { EXIT, fail } from '../errors.ts';
 import type { Catalog } from '../reward/catalog.ts';
 import { checkGolden } from '../reward/golden.ts';
-import { checkFiles, type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
+import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
+import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
+import { gpuMemoryMb } from '../reward/vram.ts';
 import type { ScorerInfo } from '../types.ts';
 import { complain } from './complaint.ts';
 import type { ScorerFlags } from './flags.ts';
@@ -41,7 +43,21 @@ export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
 }
 
-function describe(info: ScorerInfo, { manifest }: ModelFolder, aspects: string[]): string {
+/** What each graph takes, and on which provider it runs when that is not the scorer's. */
+function memoryLines({ graphs, provider, gpuMemoryMb: gpuMb }: LoadedInfo): string[] {
+  const loaded = graphs.filter((graph) => graph.loaded);
+  const parts = loaded.map((graph) => {
+    const where = graph.provider === provider ? '' : ` on ${graph.provider}`;
+    return `${graph.name} ${graph.memoryMb} MB${where}`;
+  });
+  if (gpuMb !== null) parts.push(`GPU ${gpuMb} MB in all`);
+  return parts.length > 0 ? [`memory     ${parts.join(', ')}`] : [];
+}
+
+/** A scorer that was loaded to describe it. */
+type LoadedInfo = ScorerInfo & { gpuMemoryMb: number | null };
+
+function describe(info: LoadedInfo, { manifest }: ModelFolder, aspects: string[]): string {
   const lines = [
     `${info.id} ${info.version}: ${info.title}`,
     manifest.description,
@@ -50,6 +66,7 @@ function describe(info: ScorerInfo, { manifest }: ModelFolder, aspects: string[]
     `licence    ${info.license} (weights), source: ${manifest.source}`,
     `runs on    ${info.provider}, variant ${info.variant}${info.loaded ? ', loads and runs' : ''}`,
     ...info.providerNotes.map((note) => `           ${note}`),
+    ...memoryLines(info),
     `providers  ${listProviders()
       .map((p) => `${p.name}: ${p.available ? 'yes' : `no (${p.reason})`}`)
       .join(', ')}`,
@@ -74,7 +91,8 @@ export async function modelInfo(name: string, flags: ScorerFlags & { json?: bool
   const model = catalog.find(name);
   try {
     await catalog.open(name);
-    const info = catalog.list().find((s) => s.folder === model.folder)!;
+    const listed = catalog.list().find((s) => s.folder === model.folder)!;
+    const info = { ...listed, gpuMemoryMb: gpuMemoryMb() };
     if (flags.json) printJson({ ...info, manifest: model.manifest, providers: listProviders() });
     else print(describe(info, model, aspectWords(model)));
     return EXIT.ok;

@@ -9,11 +9,24 @@ import type { ScorerFlags } from './flags.ts';
 /** Folder that `models import` copies to. */
 export const importedModels = (config: Config): string => join(config.dataDir, 'models');
 
+/** Flags that are settings, too. */
+const KNOWN = [
+  'scorer',
+  'variant',
+  'providers',
+  'threads',
+  'dataDir',
+  'host',
+  'port',
+  'token',
+  'logLevel',
+  'keepAliveMs',
+];
+
 /** Config from flags; `--models` takes the place of configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
 export function configOf(flags: ScorerFlags & object): Config {
   const { config: file, models, ...rest } = flags;
-  const known = ['scorer', 'variant', 'providers', 'threads', 'dataDir', 'host', 'port', 'token', 'logLevel'];
-  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => known.includes(key)));
+  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => KNOWN.includes(key)));
   return loadConfig({ ...given, modelDirs: models }, file);
 }
 

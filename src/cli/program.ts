@@ -47,6 +47,11 @@ function serveCommand(exit: Exit): Command {
     .option('--port <n>', 'port to listen on (default 7878; 0 picks a free one)', whole)
     .option('--token <secret>', 'token that clients must send; required beyond this machine')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option(
+      '--keep-alive <seconds>',
+      'free a scorer after this long without work (default 600; 0 never)',
+      whole,
+    )
     .action(async (options) => exit(await (await import('./serve.ts')).serve(options)));
 }
 

@@ -13,13 +13,16 @@ export interface ServeFlags extends ScorerFlags {
   port?: number;
   token?: string;
   logLevel?: string;
+  /** Seconds. */
+  keepAlive?: number;
 }
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
   const stopCollector = startCollector();
   const { signal, release } = stopSignal();
-  const config = configOf(flags);
+  const { keepAlive, ...rest } = flags;
+  const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
   const daemon = await startDaemon({ config, catalog: catalogOf(config), version });
   try {
     await daemon.ready;

@@ -8,14 +8,12 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type AssayError, fail } from '../errors.ts';
-import { row, type SessionSpec, type Tensors } from './tensor.ts';
+import { item, type SessionSpec, type Tensors } from './tensor.ts';
 import type { BatchMessage, WorkerReply } from './worker.ts';
 
-/** Raw outputs of one item: for each graph output its row. */
-export type RawOutputs = Record<string, number[]>;
-
 export interface Inferred {
-  outputs: RawOutputs;
+  /** Graph outputs of the item, without the batch dimension. */
+  outputs: Tensors;
   queueMs: number;
   /** Duration of the whole batch that the item was part of. */
   inferMs: number;
@@ -50,6 +48,8 @@ export interface BatcherOptions {
 export interface Batcher {
   provider: string;
   notes: string[];
+  /** What loading the sessions added to the memory of this process, in bytes. */
+  loadedBytes: number;
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred>;
   /** Ends the workers; waiting items fail with DRAINING. */
   close(): Promise<void>;
@@ -68,6 +68,7 @@ export async function openBatcher(options: BatcherOptions): Promise<Batcher> {
 class Pool implements Batcher {
   provider = 'cpu';
   notes: string[] = [];
+  loadedBytes = 0;
   readonly #options: BatcherOptions;
   readonly #slots: Slot[] = [];
   #queue: Job[] = [];
@@ -80,11 +81,13 @@ class Pool implements Batcher {
   }
 
   async start(): Promise<void> {
+    const before = process.memoryUsage.rss();
     const spawned = await Promise.allSettled(
       Array.from({ length: this.#options.workers }, () => this.#spawn()),
     );
     for (const s of spawned) if (s.status === 'fulfilled') this.#slots.push(s.value);
     const failed = spawned.find((s) => s.status === 'rejected');
+    this.loadedBytes = Math.max(0, process.memoryUsage.rss() - before);
     if (!failed) return;
     await this.close();
     throw failed.reason;
@@ -171,9 +174,9 @@ class Pool implements Batcher {
       return;
     }
     jobs.forEach((job, i) => {
-      const rows = Object.fromEntries(outputs.map(([name, tensor]) => [name, row(tensor, i)]));
+      const own = Object.fromEntries(outputs.map(([name, tensor]) => [name, item(tensor, i)]));
       const queueMs = Math.max(0, performance.now() - job.enqueuedAt - reply.inferMs);
-      this.#settle(job, () => job.resolve({ outputs: rows, queueMs, inferMs: reply.inferMs }));
+      this.#settle(job, () => job.resolve({ outputs: own, queueMs, inferMs: reply.inferMs }));
     });
   }
 

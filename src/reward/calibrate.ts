@@ -1,7 +1,6 @@
 /** 8 calibrate: raw outputs to MOS, prediction interval, percentile and reward. Pure. */
 import { z } from 'zod';
 import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
-import type { RawOutputs } from './batch.ts';
 import type { AspectSpec, Manifest } from './manifest.ts';
 
 const increasing = (values: number[]): boolean => values.every((v, i) => i === 0 || v > values[i - 1]!);
@@ -27,6 +26,9 @@ export const calibrationSchema = z.strictObject({
   fittedOn: z.string(),
   aspects: z.partialRecord(z.enum(ASPECTS), aspectCalibration),
 });
+
+/** Raw outputs of one image: for each graph output its row. */
+export type RawOutputs = Record<string, number[]>;
 
 export type Calibration = z.infer<typeof calibrationSchema>;
 type AspectCalibration = z.infer<typeof aspectCalibration>;

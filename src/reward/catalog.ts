@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type AssayError, fail, nearest, toAssayError } from '../errors.ts';
 import type { ScorerInfo } from '../types.ts';
+import { createEmbeddingCache } from './embeddings.ts';
 import { type ModelFolder, readManifest, refOf } from './manifest.ts';
 import { describeScorer, openScorer, type Scorer, type ScorerOptions } from './scorer.ts';
 import { newestFirst } from './version.ts';
@@ -19,6 +20,8 @@ export interface CatalogOptions extends ScorerOptions {
   modelDirs: readonly string[];
   /** Scorer used when a request names none: `id` or `id@version`. */
   defaultId: string;
+  /** Memory for what scorers made of a prompt or an image alone. */
+  embeddingCacheBytes?: number;
 }
 
 export interface Catalog {
@@ -68,7 +71,9 @@ function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>;
 }
 
 /** Reads the manifests in `modelDirs`; loads no weights. */
-export function openCatalog(options: CatalogOptions): Catalog {
+export function openCatalog(catalogOptions: CatalogOptions): Catalog {
+  const embeddings = createEmbeddingCache(catalogOptions.embeddingCacheBytes ?? 0);
+  const options = { ...catalogOptions, embeddings };
   const { models, broken } = scan(options.modelDirs);
   const opened = new Map<string, Promise<Scorer>>();
   const loaded = new Map<string, Scorer>();
@@ -107,6 +112,7 @@ export function openCatalog(options: CatalogOptions): Catalog {
           provider: live.provider,
           providerNotes: live.notes,
           variant: live.stamp.variant,
+          graphs: live.graphs,
         };
         return {
           ...describeScorer(model, options),

@@ -1,7 +1,6 @@
 /** 8 calibrate: whether an image is foreign to the scorer, by a figure that its own graph gives. Pure. */
 import type { GuardFinding } from '../types.ts';
-import type { RawOutputs } from './batch.ts';
-import { rowOf } from './calibrate.ts';
+import { type RawOutputs, rowOf } from './calibrate.ts';
 import type { DomainSpec } from './manifest.ts';
 
 /**

@@ -1,5 +1,4 @@
 /** What a model folder says of itself. The JSON schema in `models/manifest.schema.json` is generated from here. */
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,14 +11,31 @@ const fileName = z
 const range = z.tuple([z.number(), z.number()]).describe('lowest and highest score');
 const channels = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]);
 
+/** Kernels that reproduce another library's results, antialiased but for the last one. */
+export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear'] as const;
+
+const windowsSchema = z.strictObject({
+  count: z.int().min(1).describe('windows of the image that are looked at, spread evenly'),
+  stride: z.int().min(1).describe('pixels between neighbouring windows that may be chosen'),
+  largeStride: z.int().min(1).describe('the same for large images'),
+  largeSide: z.int().min(1).describe('an image with a side as long as this is large'),
+  enlargeTo: z.int().min(1).describe('images with a shorter side are enlarged until it has this length'),
+  whole: z.string().describe('name of the graph input for the whole image at the size of a window'),
+});
+
 const imageSchema = z.strictObject({
   input: z.string().describe('name of the graph input'),
   width: z.int().min(1),
   height: z.int().min(1),
   resize: z
-    .enum(['stretch', 'cover', 'contain'])
-    .describe('stretch: both sides to size; cover: centre crop; contain: pad with black'),
-  kernel: z.enum(['cubic', 'linear', 'lanczos3', 'nearest']).describe('antialiased resampling kernel'),
+    .enum(['stretch', 'cover', 'contain', 'windows'])
+    .describe(
+      'stretch: both sides to size; cover: centre crop; contain: pad with black; windows: cut out, see `windows`',
+    ),
+  kernel: z
+    .enum(['cubic', 'linear', 'lanczos3', 'nearest', ...EXACT_KERNELS])
+    .describe('resampling kernel; those named after a library give the same bytes as it does'),
+  windows: windowsSchema.optional().describe('for resize: windows'),
   layout: z.literal('nhwc'),
   dtype: z.enum(['uint8', 'float32']),
   scale: channels.default(1).describe('for float32 inputs: value = pixel * scale + offset'),
@@ -55,8 +71,24 @@ const domainSchema = z.strictObject({
   reason: z.string().min(1).describe('what such an image is, for people; the figure and the limit are added'),
 });
 
+/** The last step of every scorer: image (and prompt) to raw outputs. */
+export const SCORE = 'score';
+
+const stepSchema = z.strictObject({
+  graph: z.string().describe('name of the graph in `variants`'),
+  per: z
+    .enum(['prompt', 'image', 'pair'])
+    .describe('what the outputs depend on; those of the first two are kept and fed to `score` by name'),
+  texts: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('texts that the step reads; {prompt} stands for the prompt'),
+});
+
 const variantSchema = z.strictObject({
-  graphs: z.strictObject({ score: fileName.describe('image (and prompt) to raw outputs') }),
+  graphs: z.record(z.string(), fileName).describe('file of each step; `score` is always there'),
+  windows: z.int().min(1).optional().describe('number of windows, where it is not `image.windows.count`'),
 });
 
 export const manifestSchema = z
@@ -80,6 +112,10 @@ export const manifestSchema = z
       fileName,
       z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }),
     ),
+    steps: z
+      .array(stepSchema)
+      .default([{ graph: SCORE, per: 'pair' }])
+      .describe('graphs in the order they are run; the last is `score`, per pair of image and prompt'),
     image: imageSchema,
     text: textSchema.nullable(),
     domain: domainSchema
@@ -108,6 +144,7 @@ export const manifestSchema = z
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageSpec = Manifest['image'];
+export type StepSpec = z.infer<typeof stepSchema>;
 export type TextSpec = z.infer<typeof textSchema>;
 export type DomainSpec = z.infer<typeof domainSchema>;
 export type AspectSpec = z.infer<typeof aspectSchema>;
@@ -146,51 +183,43 @@ export function readModelJson<T extends z.ZodType>(folder: string, file: string,
 export function readManifest(folder: string): ModelFolder {
   const manifest = readModelJson(folder, 'manifest.json', manifestSchema);
   const path = join(folder, 'manifest.json');
-  const complain = (reason: string) => fail('MANIFEST_INVALID', { path, reason });
-  for (const name of [manifest.defaultVariant, manifest.gpuVariant])
-    if (name !== undefined && !(name in manifest.variants))
-      throw complain(`variant "${name}" is not in variants`);
-  for (const file of shippedFiles(manifest))
-    if (!(file in manifest.files)) throw complain(`files has no entry for ${file}`);
-  for (const [name, aspect] of Object.entries(manifest.aspects))
-    if (aspect?.kind === 'distribution' && !aspect.levels)
-      throw complain(`aspects.${name}.levels is missing`);
+  const [wrong] = contradictions(manifest);
+  if (wrong) throw fail('MANIFEST_INVALID', { path, reason: wrong });
   return { folder, manifest };
 }
 
-function shippedFiles(m: Manifest): string[] {
-  const graphs = Object.values(m.variants).map((v) => v.graphs.score);
-  return [...graphs, m.calibration, m.golden, ...(m.text ? [m.text.tokenizer] : [])];
+/** What no single field can be blamed for, in words. */
+function contradictions(m: Manifest): string[] {
+  return [...variantFaults(m), ...stepFaults(m), ...otherFaults(m)];
 }
 
-/** Hex sha256 of a file of the folder. @throws MODEL_FILE_MISSING */
-export function hashFile({ folder }: ModelFolder, file: string): string {
-  const path = join(folder, file);
-  if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
+function* variantFaults(m: Manifest): Generator<string> {
+  for (const name of [m.defaultVariant, m.gpuVariant])
+    if (name !== undefined && !(name in m.variants)) yield `variant "${name}" is not in variants`;
+  for (const [variant, { graphs }] of Object.entries(m.variants)) {
+    const missing = m.steps.find(({ graph }) => !(graph in graphs));
+    if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is a step`;
+  }
+  for (const file of shippedFiles(m)) if (!(file in m.files)) yield `files has no entry for ${file}`;
 }
 
-/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_HASH_MISMATCH */
-export function checkFiles(model: ModelFolder, files: string[]): void {
-  for (const file of files) {
-    const expected = model.manifest.files[file]?.sha256 ?? 'nothing';
-    const found = hashFile(model, file);
-    if (found !== expected)
-      throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
+function* stepFaults({ steps, text }: Manifest): Generator<string> {
+  const last = steps.at(-1);
+  if (last?.graph !== SCORE || last.per !== 'pair') yield `steps: the last one must be "${SCORE}", per pair`;
+  for (const { graph, per, texts } of steps) {
+    if (texts && !text) yield `steps: "${graph}" reads texts, but text is null`;
+    if (per === 'prompt' && !texts) yield `steps: "${graph}" is per prompt, but has no texts`;
+    if (per === 'image' && texts) yield `steps: "${graph}" is per image, but reads texts`;
   }
 }
 
-/** All files that one variant needs at run time; for tfjs, graph and weight shards. */
-export function runtimeFiles(m: Manifest, variant: string): string[] {
-  const graph = m.variants[variant]!.graphs.score;
-  const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
-  return [graph, ...shards, m.calibration, ...(m.text ? [m.text.tokenizer] : [])];
+function* otherFaults({ image, aspects }: Manifest): Generator<string> {
+  if (image.resize === 'windows' && !image.windows) yield 'image.windows is missing';
+  for (const [name, aspect] of Object.entries(aspects))
+    if (aspect?.kind === 'distribution' && !aspect.levels) yield `aspects.${name}.levels is missing`;
 }
 
-/** `sha256:<hex>` that names the weights of a variant, from the manifest's hashes of its graph files. */
-export function weightsHash(m: Manifest, variant: string): string {
-  const hashes = runtimeFiles(m, variant)
-    .filter((f) => f !== m.calibration && f !== m.text?.tokenizer)
-    .map((f) => m.files[f]!.sha256);
-  return `sha256:${hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')}`;
+function shippedFiles(m: Manifest): string[] {
+  const graphs = Object.values(m.variants).flatMap((v) => Object.values(v.graphs));
+  return [...graphs, m.calibration, m.golden, ...(m.text ? [m.text.tokenizer] : [])];
 }

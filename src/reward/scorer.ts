@@ -6,25 +6,22 @@ import {
   ASPECTS,
   type Aspect,
   type AspectScore,
+  type GraphState,
   type GuardFinding,
   type Pixels,
   type ScorerInfo,
   type ScorerStamp,
 } from '../types.ts';
-import { type Batcher, openBatcher } from './batch.ts';
 import { type Calibration, calibrate, calibrationSchema, rewardOf } from './calibrate.ts';
 import { foreignness } from './domain.ts';
-import {
-  checkFiles,
-  type Manifest,
-  type ModelFolder,
-  readModelJson,
-  runtimeFiles,
-  weightsHash,
-} from './manifest.ts';
-import { prepare } from './prepare.ts';
+import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
+import { Graph } from './graph.ts';
+import { type ImageSpec, type Manifest, type ModelFolder, readModelJson, type StepSpec } from './manifest.ts';
+import { checkFiles, graphPath, runtimeFiles, weightsHash } from './model-files.ts';
 import { chooseProviders } from './providers.ts';
-import { openTextEncoder, type TextEncoder } from './text.ts';
+import { createSteps, type Steps } from './steps.ts';
+import type { Tensors } from './tensor.ts';
+import { openTextEncoder } from './text.ts';
 
 export interface ScorerOptions {
   /** Variant of the manifest; its default when absent. */
@@ -35,6 +32,10 @@ export interface ScorerOptions {
   threads: number;
   /** Sessions side by side. */
   workers: number;
+  /** How long a graph stays loaded without work; 0 or absent: until the scorer is closed. */
+  keepAliveMs?: number;
+  /** Shared by scorers, so that one does not repeat what another has made; its own when absent. */
+  embeddings?: EmbeddingCache;
 }
 
 /** What the scorer says of one image. */
@@ -54,6 +55,9 @@ export interface Scorer {
   /** Execution provider in use, and why a preferred one is not. */
   provider: string;
   notes: string[];
+  graphs: GraphState[];
+  /** What the last graph is fed with for one image, without the batch dimension. */
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors>;
   /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, DRAINING, or the signal's reason */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
   close(): Promise<void>;
@@ -109,6 +113,7 @@ export function describeScorer(
     providerNotes: plan.notes,
     aspects: predicted,
     needsPrompt: predicted.every((a) => aspects[a]!.needsPrompt),
+    graphs: [],
   };
 }
 
@@ -125,33 +130,73 @@ function readCalibration(model: ModelFolder): Calibration {
 }
 
 /**
- * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image.
+ * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image. Graphs that got no work
+ * for `keepAliveMs` are released, and loaded again by the next image.
  *
  * @throws MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
  */
 export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
-  const { folder, manifest } = model;
+  const { manifest } = model;
   const plan = planLoad(model, options);
   const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
   checkFiles(model, [...new Set(files)]);
   const calibration = readCalibration(model);
-  const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
-  const graphOf = (variant: string) => join(folder, manifest.variants[variant]!.graphs.score);
-  const batcher = await openBatcher({
-    spec: {
-      scorer: manifest.id,
-      backend: manifest.backend,
-      graph: graphOf(plan.variant),
-      gpuGraph: graphOf(plan.gpuVariant),
-      providers: plan.providers,
-      threads: options.threads,
-    },
-    maxBatch: (provider) => batchSize(manifest, provider),
-    workers: options.workers,
+  const graphs = manifest.steps.map((step) => openGraph(model, plan, step, options));
+  await loadAll(graphs);
+  const judge = graphs.at(-1)!;
+  const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
+  const steps = createSteps({
+    steps: manifest.steps.map((step, i) => ({
+      ...step,
+      run: graphs[i]!,
+      weights: weightsOf(model, variant, step),
+    })),
+    image: imageOf(manifest, variant),
+    encode: manifest.text ? openTextEncoder(model, manifest.text) : undefined,
+    embeddings: options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES),
   });
-  const scorer = new LoadedScorer(model, plan, calibration, encode, batcher);
-  await warmUp(scorer, graphOf(plan.variant));
+  const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, { plan, graphs, steps });
+  await warmUp(scorer, graphPath(model, variant, judge.name));
   return scorer;
+}
+
+/** One after the other, so that each one's memory can be told. */
+async function loadAll(graphs: Graph[]): Promise<void> {
+  try {
+    for (const graph of graphs) await graph.load();
+  } catch (error) {
+    await Promise.all(graphs.map((graph) => graph.close()));
+    throw error;
+  }
+}
+
+/** Room for embeddings of a scorer that shares none. */
+const OWN_EMBEDDING_BYTES = 64 * 2 ** 20;
+
+/** What a step's weights are known by; equal files in different scorers are the same weights. */
+const weightsOf = ({ manifest }: ModelFolder, variant: string, { graph }: StepSpec): string =>
+  manifest.files[manifest.variants[variant]!.graphs[graph]!]!.sha256;
+
+/** How images are prepared for a variant. */
+function imageOf({ image, variants }: Manifest, variant: string): ImageSpec {
+  const count = variants[variant]!.windows;
+  return image.windows && count ? { ...image, windows: { ...image.windows, count } } : image;
+}
+
+function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: ScorerOptions): Graph {
+  const { manifest } = model;
+  const spec = {
+    scorer: manifest.steps.length > 1 ? `${manifest.id} (graph ${step.graph})` : manifest.id,
+    backend: manifest.backend,
+    graph: graphPath(model, plan.variant, step.graph),
+    gpuGraph: graphPath(model, plan.gpuVariant, step.graph),
+    providers: plan.providers,
+    threads: options.threads,
+  };
+  // What is made once a prompt is not worth a second copy of its weights.
+  const workers = step.per === 'prompt' ? 1 : options.workers;
+  const maxBatch = (provider: string) => batchSize(manifest, provider);
+  return new Graph(step.graph, { spec, maxBatch, workers }, options.keepAliveMs ?? 0);
 }
 
 /** A first run shows a graph that does not fit its manifest before any image is lost to it. */
@@ -166,36 +211,47 @@ async function warmUp(scorer: LoadedScorer, file: string): Promise<void> {
   }
 }
 
+/** What a loaded scorer is made of. */
+interface Machinery {
+  plan: Plan;
+  graphs: Graph[];
+  steps: Steps;
+}
+
 class LoadedScorer implements Scorer {
   readonly manifest: Manifest;
   readonly stamp: ScorerStamp;
-  readonly provider: string;
-  readonly notes: string[];
   readonly #calibration: Calibration;
-  readonly #encode: TextEncoder | undefined;
-  readonly #batcher: Batcher;
+  readonly #machinery: Machinery;
 
-  constructor(
-    model: ModelFolder,
-    plan: Plan,
-    calibration: Calibration,
-    encode: TextEncoder | undefined,
-    batcher: Batcher,
-  ) {
+  constructor(model: ModelFolder, stamp: ScorerStamp, calibration: Calibration, machinery: Machinery) {
     this.manifest = model.manifest;
-    this.provider = batcher.provider;
-    this.notes = [...plan.notes, ...batcher.notes];
-    this.stamp = stampOf(model, this.provider === 'cpu' ? plan.variant : plan.gpuVariant);
+    this.stamp = stamp;
     this.#calibration = calibration;
-    this.#encode = encode;
-    this.#batcher = batcher;
+    this.#machinery = machinery;
+  }
+
+  get provider(): string {
+    return this.#machinery.graphs.at(-1)!.provider ?? 'cpu';
+  }
+
+  get notes(): string[] {
+    const { plan, graphs } = this.#machinery;
+    const name = (graph: Graph) => (graphs.length > 1 ? `${graph.name}: ` : '');
+    return [...plan.notes, ...graphs.flatMap((graph) => graph.notes.map((note) => name(graph) + note))];
+  }
+
+  get graphs(): GraphState[] {
+    return this.#machinery.graphs.map((graph) => graph.state);
+  }
+
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors> {
+    return this.#machinery.steps.feeds(pixels, prompt, signal);
   }
 
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
     this.#requirePrompt(prompt);
-    const feeds = await prepare(pixels, prompt, this.manifest, this.#encode);
-    signal.throwIfAborted();
-    const { outputs, queueMs, inferMs } = await this.#batcher.infer(feeds, signal);
+    const { outputs, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward.weights);
@@ -205,8 +261,8 @@ class LoadedScorer implements Scorer {
     }
   }
 
-  close(): Promise<void> {
-    return this.#batcher.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#machinery.graphs.map((graph) => graph.close()));
   }
 
   #requirePrompt(prompt: string | null): void {

@@ -21,6 +21,7 @@ export interface Session {
 
 /** What a session needs to load. */
 export interface SessionSpec {
+  /** The scorer as messages call it, with the graph where it has several. */
   scorer: string;
   backend: 'onnx' | 'tfjs';
   /** Graph file for the CPU, and for other providers. */
@@ -44,8 +45,17 @@ export function stack(items: Tensor[]): Tensor {
   return { dtype: first.dtype, dims, data } as Tensor;
 }
 
-/** Row `i` of a batch as plain numbers; a one-dimensional batch gives one number. */
-export function row(batch: Tensor, i: number): number[] {
+/** Item `i` of a batch, without the batch dimension: the reverse of `stack`. */
+export function item(batch: Tensor, i: number): Tensor {
+  const dims = batch.dims.slice(1);
+  if (batch.dims[0] === 1) return { ...batch, dims };
   const size = batch.data.length / batch.dims[0]!;
-  return Array.from(batch.data.subarray(i * size, (i + 1) * size), Number);
+  return { dtype: batch.dtype, dims, data: batch.data.slice(i * size, (i + 1) * size) } as Tensor;
 }
+
+/** All numbers of a tensor, row by row. */
+export const numbers = (tensor: Tensor): number[] => Array.from(tensor.data, Number);
+
+/** Memory that the numbers take, in bytes. */
+export const bytesOf = (tensors: Tensors): number =>
+  Object.values(tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0);

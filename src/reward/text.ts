@@ -4,13 +4,18 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.ts';
 import { type ModelFolder, readModelJson, type TextSpec } from './manifest.ts';
-import type { Tensors } from './tensor.ts';
+import { stack, type Tensors } from './tensor.ts';
 
-/** Token tensors of a prompt, `[contextLength]` each, by graph input name. */
-export type TextEncoder = (prompt: string) => Tensors;
+/** Token tensors by graph input name. */
+export interface TextEncoder {
+  /** `[contextLength]` each. */
+  one(text: string): Tensors;
+  /** `[texts, contextLength]` each. */
+  many(texts: string[]): Tensors;
+}
 
 /** Prompts of a batch repeat; their tokens are kept. */
-const CACHED_PROMPTS = 1024;
+const CACHED_TEXTS = 1024;
 
 /** Cuts to `length`, keeping the last token: end-of-text or separator. */
 function cut(ids: number[], length: number): number[] {
@@ -26,8 +31,8 @@ function tensor(values: number[], spec: TextSpec, filler: number): Tensors[strin
     : { dtype: 'int64', dims, data: BigInt64Array.from(padded, BigInt) };
 }
 
-function tokensOf(tokenizer: Tokenizer, spec: TextSpec, prompt: string): Tensors {
-  const encoded = tokenizer.encode(prompt);
+function tokensOf(tokenizer: Tokenizer, spec: TextSpec, text: string): Tensors {
+  const encoded = tokenizer.encode(text);
   const unknown = encoded.ids.findIndex((id: unknown) => !Number.isInteger(id));
   if (unknown >= 0)
     throw new Error(`${spec.tokenizer} has no id for "${encoded.tokens[unknown]}" and no unknown token`);
@@ -41,7 +46,7 @@ function tokensOf(tokenizer: Tokenizer, spec: TextSpec, prompt: string): Tensors
 export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEncoder {
   const json = readModelJson(folder, spec.tokenizer, z.looseObject({}));
   const config = spec.tokenizerConfig ? readModelJson(folder, spec.tokenizerConfig, z.looseObject({})) : {};
-  const cache = new LRUCache<string, Tensors>({ max: CACHED_PROMPTS });
+  const cache = new LRUCache<string, Tensors>({ max: CACHED_TEXTS });
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(json, config);
@@ -52,11 +57,19 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
       { cause },
     );
   }
-  return (prompt) => {
-    const known = cache.get(prompt);
+  const one = (text: string): Tensors => {
+    const known = cache.get(text);
     if (known) return known;
-    const tokens = tokensOf(tokenizer, spec, prompt);
-    cache.set(prompt, tokens);
+    const tokens = tokensOf(tokenizer, spec, text);
+    cache.set(text, tokens);
     return tokens;
+  };
+  return {
+    one,
+    many(texts) {
+      const all = texts.map(one);
+      const names = Object.keys(all[0]!);
+      return Object.fromEntries(names.map((name) => [name, stack(all.map((tokens) => tokens[name]!))]));
+    },
   };
 }

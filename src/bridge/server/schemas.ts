@@ -170,6 +170,16 @@ export const scorerInfo = z.object({
   providerNotes: z.array(z.string()),
   aspects: z.array(z.enum(ASPECTS)),
   needsPrompt: z.boolean(),
+  graphs: z
+    .array(
+      z.object({
+        name: z.string(),
+        loaded: z.boolean().describe('false after a long idle time, too'),
+        provider: z.string().nullable(),
+        memoryMb: z.number().nullable().describe('what loading it added to the memory of the process, in MB'),
+      }),
+    )
+    .describe('none before the first use of the scorer'),
 }) satisfies z.ZodType<ScorerInfo>;
 
 export const scorersAnswer = z.object({

@@ -41,6 +41,7 @@ const SCORER: ScorerInfo = {
   providerNotes: [],
   aspects: ['quality'],
   needsPrompt: false,
+  graphs: [],
 };
 
 const aspect = (share: number): AspectScore => ({

@@ -1,0 +1,55 @@
+/** The files of a model folder, and the hashes that its manifest has of them. */
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from '../errors.ts';
+import type { Manifest, ModelFolder } from './manifest.ts';
+
+/** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
+const PART = 2 ** 20;
+
+/** Hex sha256 of a file of the folder. @throws MODEL_FILE_MISSING */
+export function hashFile({ folder }: ModelFolder, file: string): string {
+  const path = join(folder, file);
+  if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
+  const hash = createHash('sha256');
+  const part = Buffer.allocUnsafe(PART);
+  const fd = openSync(path, 'r');
+  try {
+    for (let read = readSync(fd, part); read > 0; read = readSync(fd, part))
+      hash.update(part.subarray(0, read));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
+}
+
+/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_HASH_MISMATCH */
+export function checkFiles(model: ModelFolder, files: string[]): void {
+  for (const file of files) {
+    const expected = model.manifest.files[file]?.sha256 ?? 'nothing';
+    const found = hashFile(model, file);
+    if (found !== expected)
+      throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
+  }
+}
+
+/** All files that one variant needs at run time; for tfjs, weight shards, too. */
+export function runtimeFiles(m: Manifest, variant: string): string[] {
+  const { graphs } = m.variants[variant]!;
+  const steps = m.steps.map(({ graph }) => graphs[graph]!);
+  const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
+  return [...new Set(steps), ...shards, m.calibration, ...(m.text ? [m.text.tokenizer] : [])];
+}
+
+/** Path of the graph of a step. */
+export const graphPath = ({ folder, manifest }: ModelFolder, variant: string, graph: string): string =>
+  join(folder, manifest.variants[variant]!.graphs[graph]!);
+
+/** `sha256:<hex>` that names the weights of a variant, from the manifest's hashes of its graph files. */
+export function weightsHash(m: Manifest, variant: string): string {
+  const hashes = runtimeFiles(m, variant)
+    .filter((f) => f !== m.calibration && f !== m.text?.tokenizer)
+    .map((f) => m.files[f]!.sha256);
+  return `sha256:${hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')}`;
+}

@@ -1,0 +1,137 @@
+/** 5 to 7 for one image: prepares what each graph of a scorer wants, and runs them in order. */
+import { hash } from 'node:crypto';
+import type { Pixels } from '../types.ts';
+import type { EmbeddingCache } from './embeddings.ts';
+import type { Graph } from './graph.ts';
+import type { ImageSpec, StepSpec } from './manifest.ts';
+import { prepareImage } from './prepare.ts';
+import { numbers, type Tensors } from './tensor.ts';
+import type { TextEncoder } from './text.ts';
+
+/** A step and the graph that does it. */
+export interface Step extends StepSpec {
+  run: Graph;
+  /** Names the weights: results of equal weights are shared between scorers. */
+  weights: string;
+}
+
+export interface StepsOptions {
+  /** In order; the last one judges. */
+  steps: Step[];
+  image: ImageSpec;
+  encode: TextEncoder | undefined;
+  embeddings: EmbeddingCache;
+}
+
+/** What the last graph says of one image. */
+export interface StepsResult {
+  outputs: Record<string, number[]>;
+  /** Sums over the graphs that were run for this image. */
+  queueMs: number;
+  inferMs: number;
+}
+
+export interface Steps {
+  run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
+  /** All inputs of the last graph for one image. */
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors>;
+}
+
+/** One image on its way through the steps. */
+interface Trip {
+  /** The prepared image, made on first use. */
+  image: () => Promise<Tensors>;
+  imageKey: () => string;
+  prompt: string;
+  signal: AbortSignal;
+  queueMs: number;
+  inferMs: number;
+}
+
+/** Texts of a step for a prompt. A prompt may hold any characters, so it is put in literally. */
+const render = (texts: string[], prompt: string): string[] =>
+  texts.map((text) => text.replaceAll('{prompt}', () => prompt));
+
+const keyOf = (pixels: Pixels, spec: ImageSpec): string =>
+  [hash('sha256', pixels.data), pixels.width, pixels.height, JSON.stringify(spec)].join(' ');
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+export function createSteps({ steps, image, encode, embeddings }: StepsOptions): Steps {
+  const last = steps.at(-1)!;
+  const early = steps.slice(0, -1);
+  const imageStep = steps.find((step) => step.per === 'image') ?? last;
+  const alone = early.length === 0;
+
+  const tokens = (step: Step, prompt: string): Tensors => {
+    if (step.texts) return encode!.many(render(step.texts, prompt));
+    return alone && encode ? encode.one(prompt) : {};
+  };
+
+  const ownFeeds = async (step: Step, trip: Trip): Promise<Tensors> => ({
+    ...(step === imageStep ? await trip.image() : {}),
+    ...tokens(step, trip.prompt),
+  });
+
+  const infer = async (step: Step, feeds: Tensors, trip: Trip, signal: AbortSignal): Promise<Tensors> => {
+    const { outputs, queueMs, inferMs } = await step.run.infer(feeds, signal);
+    trip.queueMs += queueMs;
+    trip.inferMs += inferMs;
+    return outputs;
+  };
+
+  /** Others may wait for the same embeddings, so a caller who gives up does not stop the making of them. */
+  const embed = async (step: Step, trip: Trip): Promise<Tensors> => {
+    const about = step.per === 'image' ? trip.imageKey() : JSON.stringify(render(step.texts!, trip.prompt));
+    const never = new AbortController().signal;
+    const made = embeddings.get(`${step.weights} ${about}`, async () =>
+      infer(step, await ownFeeds(step, trip), trip, never),
+    );
+    return unlessAborted(made, trip.signal);
+  };
+
+  const depart = (pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip => ({
+    image: once(() => prepareImage(pixels, image)),
+    imageKey: once(() => keyOf(pixels, image)),
+    prompt: prompt ?? '',
+    signal,
+    queueMs: 0,
+    inferMs: 0,
+  });
+
+  const lastFeeds = async (trip: Trip): Promise<Tensors> => {
+    const found = await Promise.all([ownFeeds(last, trip), ...early.map((step) => embed(step, trip))]);
+    return Object.assign({}, ...found);
+  };
+
+  return {
+    async run(pixels, prompt, signal) {
+      const trip = depart(pixels, prompt, signal);
+      const feeds = await lastFeeds(trip);
+      signal.throwIfAborted();
+      const outputs = await infer(last, feeds, trip, signal);
+      const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
+      return { outputs: Object.fromEntries(rows), queueMs: trip.queueMs, inferMs: trip.inferMs };
+    },
+    feeds: (pixels, prompt, signal) => lastFeeds(depart(pixels, prompt, signal)),
+  };
+}
+
+/** @throws the signal's reason as soon as it is aborted */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
