@@ -1,15 +1,15 @@
-/** Thread of `raw.ts`: runs the session over and over on the same batch. */
+/** Thread of `raw.ts`: runs the sessions over and over on the same batch. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openOnnxSession } from '../reward/session.ts';
-import { type SessionSpec, stack, type Tensor, type Tensors } from '../reward/tensor.ts';
+import { type Session, type SessionSpec, stack, type Tensor, type Tensors } from '../reward/tensor.ts';
 
 export interface RawTask {
   batch: number;
   durationMs: number;
   /** Counts the first run, too, which finds caches and clock at rest. */
   fromRest: boolean;
-  /** Inputs of one image. */
-  feeds: Tensors;
+  /** Inputs of one image, for each session. */
+  feeds: Tensors[];
 }
 
 export interface RawReply {
@@ -17,17 +17,24 @@ export interface RawReply {
 }
 
 const port = parentPort!;
-const session = await openOnnxSession(workerData as SessionSpec);
+const sessions: Session[] = [];
+for (const spec of workerData as SessionSpec[]) sessions.push(await openOnnxSession(spec));
 
-async function run({ batch, durationMs, fromRest, feeds: one }: RawTask): Promise<RawReply> {
-  const feeds = Object.fromEntries(
-    Object.entries(one).map(([key, tensor]) => [key, stack(Array<Tensor>(batch).fill(tensor))]),
+const repeated = (one: Tensors, batch: number): Tensors =>
+  Object.fromEntries(
+    Object.entries(one).map(([name, tensor]) => [name, stack(Array<Tensor>(batch).fill(tensor))]),
   );
-  if (!fromRest) await session.run(feeds);
+
+async function run({ batch, durationMs, fromRest, feeds: ones }: RawTask): Promise<RawReply> {
+  const feeds = ones.map((one) => repeated(one, batch));
+  const once = async () => {
+    for (const [i, session] of sessions.entries()) await session.run(feeds[i]!);
+  };
+  if (!fromRest) await once();
   const start = performance.now();
   let runs = 0;
   while (performance.now() - start < durationMs) {
-    await session.run(feeds);
+    await once();
     runs++;
   }
   return { imagesPerSecond: (runs * batch * 1000) / (performance.now() - start) };

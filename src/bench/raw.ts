@@ -1,16 +1,19 @@
-/** The limit that the daemon is held against: the bare session in a thread of its own, fed with ready tensors. */
+/**
+ * The limit that the daemon is held against: the bare sessions in a thread of its own, fed with ready tensors.
+ * Graphs that are run once a prompt are left out.
+ */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
 import { fail } from '../errors.ts';
-import { type ModelFolder, SCORE } from '../reward/manifest.ts';
+import type { ModelFolder } from '../reward/manifest.ts';
 import { graphPath } from '../reward/model-files.ts';
 import { openScorer, planLoad } from '../reward/scorer.ts';
 import type { SessionSpec, Tensors } from '../reward/tensor.ts';
 import { testPicture } from './figures.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
 
-/** Side of the picture that it is fed with. */
+/** Side of the picture that they are fed with. */
 const PICTURE = 512;
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -27,32 +30,41 @@ async function reply(worker: Worker): Promise<RawReply> {
   return answer;
 }
 
-function sessionSpec({ folder, manifest }: ModelFolder, config: Config): SessionSpec {
-  const plan = planLoad({ folder, manifest }, config);
-  const graphOf = (variant: string) => graphPath({ folder, manifest }, variant, SCORE);
-  const { backend, id: scorer } = manifest;
-  const graphs = { graph: graphOf(plan.variant), gpuGraph: graphOf(plan.gpuVariant) };
-  return { scorer, backend, ...graphs, providers: plan.providers, threads: config.threads };
+const graphsOf = ({ manifest }: ModelFolder): string[] =>
+  manifest.steps.filter(({ per }) => per !== 'prompt').map(({ graph }) => graph);
+
+function sessionSpecs(model: ModelFolder, config: Config): SessionSpec[] {
+  const { backend, id: scorer } = model.manifest;
+  const { variant, gpuVariant, providers } = planLoad(model, config);
+  return graphsOf(model).map((graph) => ({
+    scorer,
+    backend,
+    graph: graphPath(model, variant, graph),
+    gpuGraph: graphPath(model, gpuVariant, graph),
+    providers,
+    threads: config.threads,
+  }));
 }
 
-/** What the daemon would feed the session with, for one picture. @throws USAGE for a model that is no ONNX graph */
-async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors> {
+/** What the daemon would feed each session with, for one picture. @throws USAGE for a model that is not ONNX */
+async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors[]> {
   const { backend, id } = model.manifest;
   if (backend !== 'onnx')
     throw fail('USAGE', { reason: `bench measures ONNX scorers; ${id} is another kind` });
   const scorer = await openScorer(model, config);
   try {
     const pixels = { data: testPicture(PICTURE, 1), width: PICTURE, height: PICTURE };
-    return await scorer.feeds(pixels, '', AbortSignal.timeout(60_000));
+    const feeds = await scorer.feeds(pixels, 'a picture', AbortSignal.timeout(120_000));
+    return graphsOf(model).map((graph) => feeds[graph]!);
   } finally {
     await scorer.close();
   }
 }
 
-/** Loads the session that the daemon would load. @throws USAGE */
+/** Loads the sessions that the daemon would load. @throws USAGE */
 export async function openRawSession(model: ModelFolder, config: Config): Promise<RawSession> {
   const feeds = await feedsOf(model, config);
-  const worker = new Worker(WORKER, { workerData: sessionSpec(model, config) });
+  const worker = new Worker(WORKER, { workerData: sessionSpecs(model, config) });
   await reply(worker);
   return {
     async imagesPerSecond(batch, durationMs, fromRest = false) {

@@ -215,6 +215,8 @@ function* stepFaults({ steps, text }: Manifest): Generator<string> {
 
 function* otherFaults({ image, aspects }: Manifest): Generator<string> {
   if (image.resize === 'windows' && !image.windows) yield 'image.windows is missing';
+  if (image.windows && image.windows.enlargeTo < Math.max(image.width, image.height))
+    yield 'image.windows.enlargeTo is less than a window';
   for (const [name, aspect] of Object.entries(aspects))
     if (aspect?.kind === 'distribution' && !aspect.levels) yield `aspects.${name}.levels is missing`;
 }

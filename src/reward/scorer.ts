@@ -56,8 +56,8 @@ export interface Scorer {
   provider: string;
   notes: string[];
   graphs: GraphState[];
-  /** What the last graph is fed with for one image, without the batch dimension. */
-  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors>;
+  /** What each graph is fed with for one image, by its name, without the batch dimension. */
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
   /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, DRAINING, or the signal's reason */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
   close(): Promise<void>;
@@ -245,7 +245,7 @@ class LoadedScorer implements Scorer {
     return this.#machinery.graphs.map((graph) => graph.state);
   }
 
-  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors> {
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
     return this.#machinery.steps.feeds(pixels, prompt, signal);
   }
 

@@ -33,8 +33,8 @@ export interface StepsResult {
 
 export interface Steps {
   run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
-  /** All inputs of the last graph for one image. */
-  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Tensors>;
+  /** What each graph is fed with for one image, by its name. */
+  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
 }
 
 /** One image on its way through the steps. */
@@ -119,7 +119,14 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
       const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
       return { outputs: Object.fromEntries(rows), queueMs: trip.queueMs, inferMs: trip.inferMs };
     },
-    feeds: (pixels, prompt, signal) => lastFeeds(depart(pixels, prompt, signal)),
+    async feeds(pixels, prompt, signal) {
+      const trip = depart(pixels, prompt, signal);
+      const found = steps.map(async (step): Promise<[string, Tensors]> => {
+        const feeds = await (step === last ? lastFeeds(trip) : ownFeeds(step, trip));
+        return [step.graph, feeds];
+      });
+      return Object.fromEntries(await Promise.all(found));
+    },
   };
 }
 
