@@ -1,0 +1,1 @@
+"""ImageReward, and what AAPMT makes of it: rewards tuned to one aspect each, and the Metric Transformer."""
