@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from assay_training.blip.attention import attend
 
 EPSILON = 1e-12
-MASKED = (
-    -10000.0
-)  # added to the scores of padding: its weight is 0 in float32, and the number fits into float16
+MASKED = -10000.0  # added to scores of padding: weighs 0 in float32, and fits into float16
 
 
 @dataclass(frozen=True)

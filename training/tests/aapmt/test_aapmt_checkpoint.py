@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from assay_training.aapmt.checkpoint import load, random_checkpoint
-from assay_training.aapmt.config import TINY
+from assay_training.aapmt.config import TINY, Reading
+from assay_training.aapmt.export import ScoreGraph
 from assay_training.checkpoints import CheckpointError
 
 QUERY = "blip.text_encoder.encoder.layer.1.crossattention.self.query.weight"
@@ -116,3 +117,16 @@ def test_random_checkpoints_follow_their_seed(tmp_path, reward_file):
     assert first.keys() == same.keys() == different.keys()
     assert all(torch.equal(first[key], same[key]) for key in first)
     assert not torch.equal(first[QUERY], different[QUERY])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("metric", [False, True])
+def test_random_scores_differ_and_are_cut_off_by_no_range(tmp_path, images, texts, metric, seed):
+    path, aspects = tmp_path / "x.pt", ("quality", "alignment", "authenticity")
+    random_checkpoint(TINY, path, seed, metric)
+    model = load(path, TINY).model
+    scores = torch.cat(ScoreGraph(model, Reading(aspects))(*texts, model.tokens(images)), 1)
+    assert 0 < scores.min() < scores.max() < 3
+    assert scores.std(0).min() > 0.01
+    assert scores.std(1).min() > 0.001

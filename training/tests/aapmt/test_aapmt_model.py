@@ -7,6 +7,16 @@ from assay_training.aapmt.export import single
 from assay_training.aapmt.model import ImageReward, Reward
 
 
+def test_feature_is_the_last_state_of_the_first_token(reward, images, texts):
+    scaled = images / 255 - torch.tensor([0.48145466, 0.4578275, 0.40821073])
+    scaled = scaled / torch.tensor([0.26862954, 0.26130258, 0.27577711])
+    tokens = reward.tokens(images)
+    wanted = reward.blip.visual_encoder(scaled.permute(0, 3, 1, 2))
+    torch.testing.assert_close(tokens, wanted, rtol=1e-4, atol=1e-4)
+    states = reward.blip.text_encoder(*texts, tokens)
+    assert torch.equal(reward.features(*texts, tokens), torch.stack([x[:, 0] for x in states]))
+
+
 def test_collapsed_reward_equals_its_layers(reward):
     x = torch.randn(50, TINY.text.width, generator=torch.Generator().manual_seed(5))
     wanted = x
