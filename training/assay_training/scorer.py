@@ -1,24 +1,35 @@
-"""Runs a model folder as the daemon does: manifest, preprocessing, ONNX graph, calibration."""
+"""Runs a model folder as the daemon does: manifest, preprocessing, ONNX graphs step by step, calibration."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime import GraphOptimizationLevel
 from PIL import Image
 from tokenizers import Tokenizer
 
 from assay_training.calibration import Calibration
+from assay_training.prepare import Inputs, prepare
+
+ONE_STEP = [{"graph": "score", "per": "pair"}]
 
 
-def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An onnxruntime session on the CPU; `threads` work on one graph run."""
+def open_session(path: Path, threads: int = 1, layouts: bool = True) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on the CPU; `threads` work on one graph run.
+
+    Without `layouts` the last level of optimisation is left out, which changes memory layouts: on x86 it
+    crashes on float16 graphs (Transpose, Cast, MatMul in a row; seen in onnxruntime 1.24 and 1.32).
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not layouts:
+        options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -34,14 +45,44 @@ def token_ids(ids: list[int], text: dict) -> np.ndarray:
     return np.array(ids + [text["padId"]] * (length - len(ids)), text["dtype"])
 
 
+def tokens(texts: Sequence[str], tokenizer: Tokenizer, text: dict) -> Inputs:
+    """Ids and, if the manifest names one, the mask (1 at ids, 0 at filling), [T, contextLength] each."""
+    ids = [tokenizer.encode(one).ids for one in texts]
+    found = {text["ids"]: np.stack([token_ids(one, text) for one in ids])}
+    if text["mask"]:
+        lengths = np.array([min(len(one), text["contextLength"]) for one in ids])
+        found[text["mask"]] = (np.arange(text["contextLength"]) < lengths[:, None]).astype(text["dtype"])
+    return found
+
+
+def estimate(aspect: dict, rows: np.ndarray) -> np.ndarray:
+    """Rows [N, …] of the aspect's output to [N, 2], mean and spread; a bare mean has spread 1."""
+    kind = aspect.get("kind", "mean-spread")
+    if kind == "mean-spread":
+        return rows
+    if kind == "mean":
+        return np.stack([rows[:, 0], np.ones(len(rows), rows.dtype)], 1)
+    levels, share = np.array(aspect["levels"]), rows / rows.sum(1, keepdims=True, dtype=np.float64)
+    mean = share @ levels
+    return np.stack([mean, np.sqrt((share * (levels - mean[:, None]) ** 2).sum(1))], 1)
+
+
 class Scorer:
     """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one."""
 
     def __init__(self, folder: Path, variant: str | None = None, threads: int = 1) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text())
+        variant = variant or self.manifest["defaultVariant"]
+        chosen = self.manifest["variants"][variant]
         self.image, self.text = self.manifest["image"], self.manifest["text"]
-        graph = self.manifest["variants"][variant or self.manifest["defaultVariant"]]["graphs"]["score"]
-        self.session = open_session(folder / graph, threads)
+        if "windows" in chosen:
+            self.image = self.image | {"windows": self.image["windows"] | {"count": chosen["windows"]}}
+        self.steps = self.manifest.get("steps") or ONE_STEP
+        layouts = variant != self.manifest.get("gpuVariant")
+        self.sessions = {
+            step["graph"]: open_session(folder / chosen["graphs"][step["graph"]], threads, layouts)
+            for step in self.steps
+        }
         fitted = json.loads((folder / self.manifest["calibration"]).read_text())["aspects"]
         self.aspects = {name: aspect for name, aspect in self.manifest["aspects"].items() if aspect}
         self.calibration = {
@@ -50,24 +91,57 @@ class Scorer:
         }
         self.tokenizer = Tokenizer.from_file(str(folder / self.text["tokenizer"])) if self.text else None
 
+    def inputs(self, image: Image.Image) -> Inputs:
+        """All image inputs by name, without the batch dimension, as the manifest says."""
+        return prepare(image, self.image)
+
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """uint8 [height, width, 3], resized as the manifest says. Raises ValueError for an unknown mode."""
-        if (self.image["resize"], self.image["kernel"]) != ("stretch", "cubic"):
-            raise ValueError(f"image.resize: only stretch with a cubic kernel is known, found {self.image}")
-        size = (self.image["width"], self.image["height"])
-        image = image.convert("RGB")
-        return np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BICUBIC))
+        """uint8 [height, width, 3], for scorers that take one view. Raises ValueError for an unknown mode."""
+        return self.inputs(image)[self.image["input"]]
 
-    def raw(self, pixels: np.ndarray, prompt: str | None = None) -> dict[str, np.ndarray]:
-        """Prepared pixels [N, H, W, 3] to each aspect's raw output [N, 2] (mean, spread)."""
+    def raw(
+        self, pixels: np.ndarray | Inputs, prompt: str | Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Prepared pixels [N, H, W, 3], or all image inputs, to each aspect's raw [N, 2] (mean, spread).
+
+        One prompt is for all images, several are one each.
+        """
         aspects = {name: a for name, a in self.aspects.items() if prompt is not None or not a["needsPrompt"]}
-        feeds = {self.image["input"]: pixels}
-        if self.text:
-            ids = token_ids(self.tokenizer.encode(prompt or "").ids, self.text)
-            feeds[self.text["ids"]] = np.repeat(ids[None], len(pixels), 0)
-        found = self.session.run([aspect["output"] for aspect in aspects.values()], feeds)
-        return dict(zip(aspects, found, strict=True))
+        if not aspects:
+            return {}
+        images = pixels if isinstance(pixels, dict) else {self.image["input"]: pixels}
+        count = len(images[self.image["input"]])
+        prompts = [prompt or ""] * count if prompt is None or isinstance(prompt, str) else prompt
+        found = self._run(images, prompts, [aspect["output"] for aspect in aspects.values()])
+        return {name: estimate(a, rows) for (name, a), rows in zip(aspects.items(), found, strict=True)}
 
-    def score(self, pixels: np.ndarray, prompt: str | None = None) -> dict[str, dict[str, np.ndarray]]:
-        """Prepared pixels [N, H, W, 3] to each aspect's score, low, high and percentile, each [N]."""
+    def score(
+        self, pixels: np.ndarray | Inputs, prompt: str | Sequence[str] | None = None
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """As raw, to each aspect's score, low, high and percentile, each [N]."""
         return {name: self.calibration[name].apply(raw) for name, raw in self.raw(pixels, prompt).items()}
+
+    def _run(self, images: Inputs, prompts: Sequence[str], outputs: list[str]) -> list[np.ndarray]:
+        """All steps in their order; the last one gets what the others found."""
+        *early, last = self.steps
+        carried: Inputs = {}
+        for step in early:
+            session = self.sessions[step["graph"]]
+            feeds = self._texts(step, prompts) | (images if step["per"] == "image" else {})
+            names = [entry.name for entry in session.get_outputs()]
+            carried |= zip(names, session.run(names, feeds), strict=True)
+        if not any(step["per"] == "image" for step in early):
+            carried |= images
+        return self.sessions[last["graph"]].run(outputs, carried | self._texts(last, prompts))
+
+    def _texts(self, step: dict, prompts: Sequence[str]) -> Inputs:
+        """Tokens of a step, [N, T, L]; a folder without steps reads the prompts themselves, [N, L]."""
+        if "steps" not in self.manifest:
+            return tokens(prompts, self.tokenizer, self.text) if self.text else {}
+        if not step.get("texts"):
+            return {}
+        rows = [
+            tokens([text.replace("{prompt}", prompt) for text in step["texts"]], self.tokenizer, self.text)
+            for prompt in prompts
+        ]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

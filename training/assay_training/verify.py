@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from assay_training.prepare import Inputs
 from assay_training.scorer import Scorer
 
 TOLERANCE = 1e-4  # between batch sizes, orders and thread counts, in MOS units
 BATCHES = (1, 2, 3, 7, 16, 32)
 PROMPT = "a lake at dusk"
+# of scorers with steps, which may take seconds an image; sizes that are enlarged, kept and wide
+FEW_BATCHES = (1, 2, 3)
+SIZES = ((320, 320), (520, 640), (384, 512))
+PROMPTS = (PROMPT, "", "two cats on a red sofa, " * 20)
 
 
 class VerifyError(ValueError):
@@ -67,8 +72,8 @@ def check_golden(folder: Path, manifest: dict) -> Iterator[str]:
 def golden_result(scorer: Scorer, image: Path, prompt: str | None) -> dict:
     """{aspect: {score, interval, percentile}} of one image file, rounded as in golden.json."""
     with Image.open(image) as opened:
-        pixels = scorer.prepare(opened)
-    found = scorer.score(pixels[None], prompt)
+        inputs = scorer.inputs(opened)
+    found = scorer.score({name: values[None] for name, values in inputs.items()}, prompt)
     return {
         aspect: {
             "score": round(float(values["score"][0]), 4),
@@ -81,26 +86,64 @@ def golden_result(scorer: Scorer, image: Path, prompt: str | None) -> dict:
 
 def check_invariance(folder: Path, manifest: dict) -> Iterator[str]:
     """The same images in other batch sizes, in another order and on two threads give the same raw outputs."""
-    rng = np.random.default_rng(0)
-    side = (max(BATCHES), manifest["image"]["height"] // 8, manifest["image"]["width"] // 8, 3)
-    pixels = rng.integers(0, 256, side, np.uint8).repeat(8, 1).repeat(8, 2)
-    order = rng.permutation(len(pixels))
+    batches = FEW_BATCHES if "steps" in manifest else BATCHES
     for variant in manifest["variants"]:
-        scorers = [Scorer(folder, variant, threads) for threads in (1, 2)]
-        expected = _in_batches(scorers[0], pixels, 1)
-        found = [_in_batches(scorer, pixels[order], batch) for scorer in scorers for batch in BATCHES]
-        for aspect, values in expected.items():
-            worst = max(float(np.abs(part[aspect] - values[order]).max()) for part in found)
+        for aspect, worst in _differences(folder, manifest, variant, batches).items():
             if worst > TOLERANCE:
                 raise VerifyError(
                     f"{variant} {aspect}: outputs differ by {worst:.2e} between batches or threads"
                 )
-            yield f"invariance: {variant} {aspect}: batches {BATCHES}, 1 and 2 threads differ by {worst:.1e}"
+            yield f"invariance: {variant} {aspect}: batches {batches}, 1 and 2 threads differ by {worst:.1e}"
 
 
-def _in_batches(scorer: Scorer, pixels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
-    parts = [scorer.raw(pixels[start : start + batch], PROMPT) for start in range(0, len(pixels), batch)]
-    return {aspect: np.concatenate([part[aspect] for part in parts]) for aspect in parts[0]}
+def _differences(folder: Path, manifest: dict, variant: str, batches: tuple[int, ...]) -> dict[str, float]:
+    """The largest difference of each aspect to what it is for each image alone, on one thread."""
+    scorers = [Scorer(folder, variant, threads) for threads in (1, 2)]
+    if "steps" in manifest:
+        pixels, prompts = _prepared(scorers[0]), list(PROMPTS)
+    else:
+        pixels, prompts = _noise(manifest["image"]), [PROMPT] * max(BATCHES)
+    order = np.random.default_rng(0).permutation(len(prompts))
+    expected = _in_batches(scorers[0], pixels, prompts, 1)
+    shuffled, of_shuffled = _part(pixels, order), [prompts[index] for index in order]
+    found = [
+        _in_batches(scorer, shuffled, of_shuffled, batch)
+        for scorer in scorers
+        for batch in batches
+        if (scorer, batch) != (scorers[0], 1)
+    ]
+    return {
+        aspect: max(float(np.abs(part[aspect] - values[order]).max()) for part in found)
+        for aspect, values in expected.items()
+    }
+
+
+def _noise(image: dict) -> np.ndarray:
+    """[N, H, W, 3]: random squares of 8 pixels a side, as many as the largest batch holds."""
+    size = (max(BATCHES), image["height"] // 8, image["width"] // 8, 3)
+    return np.random.default_rng(0).integers(0, 256, size, np.uint8).repeat(8, 1).repeat(8, 2)
+
+
+def _prepared(scorer: Scorer) -> Inputs:
+    """The same at several sizes, prepared as the scorer does: one image a size."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8) for height, width in SIZES]
+    inputs = [scorer.inputs(Image.fromarray(image.repeat(8, 0).repeat(8, 1))) for image in images]
+    return {name: np.stack([one[name] for one in inputs]) for name in inputs[0]}
+
+
+def _part(pixels: np.ndarray | Inputs, where: slice | np.ndarray) -> np.ndarray | Inputs:
+    if isinstance(pixels, dict):
+        return {name: values[where] for name, values in pixels.items()}
+    return pixels[where]
+
+
+def _in_batches(
+    scorer: Scorer, pixels: np.ndarray | Inputs, prompts: list[str], batch: int
+) -> dict[str, np.ndarray]:
+    parts = [slice(start, start + batch) for start in range(0, len(prompts), batch)]
+    found = [scorer.raw(_part(pixels, part), prompts[part]) for part in parts]
+    return {aspect: np.concatenate([part[aspect] for part in found]) for aspect in found[0]}
 
 
 def _compare(found: dict, expected: dict, tolerance: float, where: str) -> float:
