@@ -1,0 +1,146 @@
+"""Whether graphs, tokenizer and manifest of a system fit together, before a folder is made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from assay_training.checkpoints import CheckpointError
+from assay_training.prepare import Inputs
+from assay_training.scorer import open_session, tokens
+
+PATTERNS = {"id": r"[a-z0-9][a-z0-9._-]*", "version": r"\w[\w.+-]*"}
+PER = ("prompt", "image", "pair")
+DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int64)": np.int64}
+# longer than any context; in several scripts, so that few parts of a vocabulary are left out
+LONG_TEXT = "a Photo of 2 cats, 山の風景, été à Łódź, привет; 👍 (8k:1.3) " * 60
+
+
+def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> None:
+    """Raises CheckpointError saying which parts contradict each other."""
+    for name, pattern in PATTERNS.items():
+        if not re.fullmatch(pattern, manifest[name]):
+            raise CheckpointError(f"{name}: expected {pattern}, found {manifest[name]!r}")
+    _check_steps(graphs, manifest["steps"])
+    reader = _opened(tokenizer)
+    room = manifest["text"]["contextLength"]
+    special = len(reader.encode("").ids)
+    if special >= room:
+        raise CheckpointError(
+            f"{tokenizer}: an empty text has {special} tokens, which leaves none of contextLength {room}"
+        )
+    images, carried = image_inputs(manifest["image"]), set()
+    steps = manifest["steps"]
+    takes_images = next((step["graph"] for step in steps if step["per"] == "image"), "score")
+    for step in steps:
+        path = graphs[step["graph"]]
+        session = open_session(path)
+        wanted = images if step["graph"] == takes_images else set()
+        wanted = wanted | (carried if step is steps[-1] else set()) | _text_inputs(step, manifest["text"])
+        _check_names(path, session, wanted)
+        if step.get("texts"):
+            _check_texts(path, session, step, manifest["text"], tokenizer, reader)
+        carried |= {entry.name for entry in session.get_outputs()}
+        outputs = {entry.name for entry in session.get_outputs()}
+    for name, aspect in manifest["aspects"].items():
+        if aspect and aspect["output"] not in outputs:
+            found = _listed(outputs)
+            raise CheckpointError(f"{path}: aspect {name} reads output {aspect['output']!r}, found {found}")
+
+
+def image_inputs(image: dict) -> set[str]:
+    """Names of the graph inputs that hold the image."""
+    return {image["input"]} | ({image["windows"]["whole"]} if image["resize"] == "windows" else set())
+
+
+def _check_steps(graphs: dict[str, Path], steps: list[dict]) -> None:
+    names = [step["graph"] for step in steps]
+    for step in steps:
+        if step["graph"] not in graphs:
+            raise CheckpointError(
+                f"manifest: a step names the graph {step['graph']!r}; there are {_listed(graphs)}"
+            )
+        if not graphs[step["graph"]].is_file():
+            raise CheckpointError(f"{graphs[step['graph']]}: file of the graph {step['graph']!r} not found")
+        if step["per"] not in PER:
+            raise CheckpointError(f"manifest: step {step['graph']!r}: per is {step['per']!r}, not of {PER}")
+    if len(set(names)) < len(names) or not names or names[-1] != "score":
+        raise CheckpointError(f"manifest: steps must differ and end with 'score', found {names}")
+    if set(graphs) - set(names):
+        raise CheckpointError(f"graphs without a step in the manifest: {_listed(set(graphs) - set(names))}")
+
+
+def _opened(path: Path) -> Tokenizer:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: file not found")
+    try:
+        reader = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower class
+        raise CheckpointError(f"{path}: cannot be read as a tokenizer: {error}") from None
+    reader.no_padding()
+    reader.no_truncation()
+    return reader
+
+
+def _text_inputs(step: dict, text: dict) -> set[str]:
+    return {name for name in (text["ids"], text["mask"]) if name} if step.get("texts") else set()
+
+
+def _check_names(path: Path, session: onnxruntime.InferenceSession, wanted: set[str]) -> None:
+    found = {entry.name for entry in session.get_inputs()}
+    if found != wanted:
+        raise CheckpointError(
+            f"{path}: the manifest gives the inputs {_listed(wanted)}, the graph takes {_listed(found)}"
+        )
+
+
+def _check_texts(
+    path: Path,
+    session: onnxruntime.InferenceSession,
+    step: dict,
+    text: dict,
+    tokenizer: Path,
+    reader: Tokenizer,
+) -> None:
+    """Shape of the token inputs; then the graph must accept a long text, none, and the highest id."""
+    expected = [len(step["texts"]), text["contextLength"]]
+    for entry in session.get_inputs():
+        if entry.name in _text_inputs(step, text) and entry.shape[1:] != expected:
+            raise CheckpointError(
+                f"{path}: input {entry.name!r} takes [texts, tokens] {entry.shape[1:]}, the manifest has "
+                f"{expected[0]} texts of contextLength {expected[1]}"
+            )
+    for prompt in (LONG_TEXT, ""):
+        texts = [one.replace("{prompt}", prompt) for one in step["texts"]]
+        _try(path, session, tokens(texts, reader, text), tokenizer, text)
+    ids = tokens(step["texts"], reader, text)
+    ids[text["ids"]][:, -1] = max(reader.get_vocab(with_added_tokens=True).values())
+    _try(path, session, ids, tokenizer, text)
+
+
+def _try(
+    path: Path, session: onnxruntime.InferenceSession, found: Inputs, tokenizer: Path, text: dict
+) -> None:
+    feeds = {}
+    for entry in session.get_inputs():
+        shape = [size if isinstance(size, int) else 1 for size in entry.shape]
+        feeds[entry.name] = np.zeros(shape, DTYPES[entry.type])
+    try:
+        session.run(None, feeds | {name: values[None] for name, values in found.items()})
+    except Exception as error:  # onnxruntime's own classes share no narrower base
+        message = str(error)
+        if "out of data bounds" in message or "Gather" in message:
+            highest = int(found[text["ids"]].max())
+            raise CheckpointError(
+                f"{tokenizer}: gives ids up to {highest}, which are beyond the embedding of {path}"
+            ) from None
+        raise CheckpointError(f"{path}: does not run on tokens of {tokenizer}: {message}") from None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

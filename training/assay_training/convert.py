@@ -1,0 +1,170 @@
+"""Makes a model folder of a published system: variants of its graphs, calibration, golden results, card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assay_training.checkpoints import CheckpointError
+from assay_training.checks import check_system
+from assay_training.data import MOS_RANGE
+from assay_training.folder import fill_folder, write_json
+from assay_training.golden import PROMPTS, images_for
+from assay_training.reference import Fitted, calibrate, identity
+from assay_training.scorer import Scorer
+from assay_training.system_card import card
+from assay_training.variants import FULL, write_variants
+
+LIMITS = {"fp16": 0.02, "int8": 0.1}  # largest difference to FULL on the golden images, of the range
+TOLERANCES = {
+    True: 0.002,
+    False: 0.02,
+}  # of golden scores, of the range: float32 alone; with smaller variants
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class System:
+    """What a system hands over to be made into a model folder."""
+
+    graphs: dict[str, Path]  # fp32 ONNX file of each step
+    tokenizer: Path  # tokenizer.json (Hugging Face format)
+    manifest: dict  # all but what make_folder adds: variants, files, calibration, golden, card
+    card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
+    windows: tuple[int, ...] = ()  # window counts that get a variant each; the first is the default
+
+
+def make_folder(
+    system: System,
+    out: Path,
+    *,
+    fp16: bool = False,
+    int8: bool = False,
+    images: Path | None = None,
+    ratings: Path | None = None,
+) -> None:
+    """Writes the model folder `out`; an earlier one of the same scorer is replaced once all is done.
+
+    images: at least 20 pictures, among which percentiles are places. ratings: a folder as load_ratings reads,
+    to which scores and intervals are fitted. Raises CheckpointError or DataError if parts do not fit.
+    """
+    if images and ratings:
+        raise CheckpointError(
+            "images: of no use with ratings, whose images are the reference; give one of them"
+        )
+    _check_out(out, system.manifest["id"])
+    check_system(system.graphs, system.tokenizer, system.manifest)
+    if system.windows and system.manifest["image"]["resize"] != "windows":
+        raise CheckpointError("manifest: image.resize is not windows, but there are counts of windows")
+    smaller = [name for name, wanted in (("fp16", fp16), ("int8", int8)) if wanted]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".convert-", dir=out.parent) as place:
+        folder = Path(place) / out.name
+        folder.mkdir()
+        _fill(folder, system, smaller, images, ratings)
+        if out.exists():
+            shutil.rmtree(out)
+        folder.rename(out)
+    print(f"convert: {out}", flush=True)
+
+
+def _check_out(out: Path, name: str) -> None:
+    """Raises CheckpointError if something else than this scorer would be overwritten."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    manifest = out / "manifest.json"
+    if not manifest.is_file() or json.loads(manifest.read_text()).get("id") != name:
+        raise CheckpointError(
+            f"{out}: expected nothing there or an earlier folder of {name}, found something else"
+        )
+
+
+def _fill(
+    folder: Path, system: System, smaller: list[str], images: Path | None, ratings: Path | None
+) -> None:
+    manifest = _manifest(
+        system, write_variants(folder, system.manifest["id"], system.graphs, system.windows, smaller)
+    )
+    tokenizer = json.loads(system.tokenizer.read_text(encoding="utf-8")) | {
+        "padding": None,
+        "truncation": None,
+    }
+    (folder / TOKENIZER).write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
+    write_json(folder / "manifest.json", manifest)  # graphs are run through it
+    agreement = _agreement(folder, manifest)
+    fitted = calibrate(Scorer(folder, threads=os.cpu_count() or 1), images, ratings)
+    for name in fitted.rated:
+        manifest["aspects"][name]["range"] = list(MOS_RANGE)
+    data = [*sorted(path.name for path in folder.glob("*.onnx")), TOKENIZER]
+    width = max(high - low for low, high in (a["range"] for a in manifest["aspects"].values() if a))
+    tolerance = round(TOLERANCES[not smaller] * width, 4)
+    fill_folder(folder, data, fitted.to_json(), manifest, (tolerance, tolerance))
+    text = card(system.card, manifest, folder, fitted, agreement)
+    (folder / manifest["card"]).write_text(text, encoding="utf-8")
+
+
+def _manifest(system: System, variants: dict) -> dict:
+    """The contents of manifest.json, without hashes."""
+    given = json.loads(json.dumps(system.manifest))  # a copy at every depth
+    image = given["image"]
+    if system.windows:
+        image["windows"]["count"] = system.windows[0]
+    head = ("id", "version", "title", "description", "license", "source")
+    gpu = {"gpuVariant": "fp16"} if "fp16" in variants else {}
+    return {
+        "manifestVersion": 1,
+        **{name: given[name] for name in head},
+        "backend": "onnx",
+        "defaultVariant": FULL,
+        **gpu,
+        "variants": variants,
+        "files": {},
+        **{name: value for name, value in given.items() if name not in head},
+        "text": {**given["text"], "tokenizer": TOKENIZER},
+        "calibration": "calibration.json",
+        "golden": "golden.json",
+        "card": "card.md",
+    }
+
+
+def _nothing_fitted(manifest: dict) -> Fitted:
+    aspects = {name: aspect["range"] for name, aspect in manifest["aspects"].items() if aspect}
+    return Fitted({name: identity(ends, np.array(ends)) for name, ends in aspects.items()}, "golden", 0)
+
+
+def _agreement(folder: Path, manifest: dict) -> dict[str, dict[str, float]]:
+    """Largest difference to FULL on the golden images, as a share of the range, by variant and aspect.
+
+    Raises CheckpointError if a smaller variant is too far off.
+    """
+    means = {variant: _golden_means(Scorer(folder, variant)) for variant in manifest["variants"]}
+    found: dict[str, dict[str, float]] = {}
+    for variant in list(means)[1:]:
+        found[variant] = {}
+        for aspect, values in means[variant].items():
+            low, high = manifest["aspects"][aspect]["range"]
+            off = float(np.abs(values - means[FULL][aspect]).max()) / (high - low)
+            limit = LIMITS.get(variant, np.inf)
+            if not off <= limit:  # nan, too
+                raise CheckpointError(
+                    f"{variant}: {aspect} is off by {off:.1%} of its range on the golden images, more than "
+                    f"{limit:.0%}; convert without this variant"
+                )
+            found[variant][aspect] = off
+    return found
+
+
+def _golden_means(scorer: Scorer) -> dict[str, np.ndarray]:
+    """Each aspect's raw means of the golden images."""
+    rows = []
+    for name, image in images_for(scorer.manifest).items():
+        inputs = {key: values[None] for key, values in scorer.inputs(image).items()}
+        rows.append(scorer.raw(inputs, PROMPTS[name]))
+    return {aspect: np.array([row[aspect][0, 0] for row in rows]) for aspect in rows[0]}

@@ -1,0 +1,91 @@
+"""The card of a converted system: what its authors' part says, then what conversion did and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay_training.calibration import COVERAGE
+from assay_training.reference import Fitted
+
+UNFITTED = """Nothing was fitted, since no rated images were given. A score is the scorer's own number, cut to the range.
+The interval is the whole range: it states nothing. """
+SOURCES = {
+    "golden": """Percentiles are places among {images} computer-drawn test images and degraded copies of them. Those are no
+sample of images that people make, so percentiles mean little.""",
+    "images": "Percentiles are places among the scores of {images} reference images.",
+}
+BLIND = """The prompts of the reference images are not known. Aspects that need a prompt ({aspects}) got an empty one for
+them, so their percentiles compare images with their prompts to images without: they order images, but their level
+means little."""
+RATED = """Fitted to {images} rated images: {rated}. A score is a predicted mean opinion score on 0..5. The interval is to
+hold {coverage:.0%} of the ratings of images like these; its width comes from errors on folds that the map was not fitted
+to. Percentiles are places among the rated images. Whether the network was trained on these images is not known here;
+if it was, intervals are too narrow for others."""
+UNRATED = """There are no ratings of {aspects}: the score is the scorer's own number, and its interval is the whole range."""
+NOTES = {
+    "fp32": "the numbers of the checkpoint, in float32",
+    "fp16": "weights and sums in float16, for GPUs; on a CPU it is no faster than `fp32`",
+    "int8": "matrices of weights in 8 bits, with a scale for every 32; the rest as in `fp32`",
+}
+
+
+def card(system: str, manifest: dict, folder: Path, fitted: Fitted, agreement: dict) -> str:
+    """`system` followed by sections on variants, calibration and meaning.
+
+    agreement: largest difference to the default variant on the golden images, as a share of the range, by variant
+    and aspect.
+    """
+    variants, calibration = _variants(manifest, folder, agreement), _calibration(manifest, fitted)
+    return "\n\n".join([system.strip(), variants, calibration, _meaning(manifest)]) + "\n"
+
+
+def _variants(manifest: dict, folder: Path, agreement: dict) -> str:
+    default = manifest["defaultVariant"]
+    lines = [
+        "## Variants",
+        "",
+        f"| Variant | Files | Largest difference to `{default}` on the golden images, of the range | What it is |",
+        "|---|---|---|---|",
+    ]
+    for name, variant in manifest["variants"].items():
+        size = sum((folder / file).stat().st_size for file in set(variant["graphs"].values()))
+        found = ", ".join(f"{aspect} {value:.2%}" for aspect, value in agreement.get(name, {}).items())
+        lines.append(
+            f"| `{name}` | {size / 1e6:.1f} MB | {found or 'none'} | {_note(name, variant, manifest)} |"
+        )
+    return "\n".join(lines)
+
+
+def _note(name: str, variant: dict, manifest: dict) -> str:
+    if "windows" not in variant:
+        return NOTES[name]
+    count = manifest["image"]["windows"]["count"]
+    return f"the files of `{manifest['defaultVariant']}` on {variant['windows']} of {count} windows"
+
+
+def _calibration(manifest: dict, fitted: Fitted) -> str:
+    if fitted.source != "ratings":
+        text = UNFITTED + SOURCES[fitted.source].format(images=fitted.images)
+        more = BLIND.format(aspects=", ".join(fitted.blind)) if fitted.blind else ""
+    else:
+        unrated = [name for name in fitted.calibrations if name not in fitted.rated]
+        rated = " and ".join(fitted.rated) or "none of these aspects"
+        text = RATED.format(images=fitted.images, rated=rated, coverage=COVERAGE)
+        more = UNRATED.format(aspects=", ".join(unrated)) if unrated else ""
+    return "\n\n".join(part for part in ("## Calibration", text, more) if part)
+
+
+def _meaning(manifest: dict) -> str:
+    lines = ["## What the numbers mean", ""]
+    for name, aspect in manifest["aspects"].items():
+        if aspect is None:
+            lines.append(f"- {name}: not predicted")
+            continue
+        low, high = aspect["range"]
+        prompt = "only with a prompt" if aspect["needsPrompt"] else "with or without a prompt"
+        lines.append(f"- {name}: {low:g} (worst) to {high:g} (best), {prompt}")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in manifest["reward"]["weights"].items())
+    lines += ["", f"The reward is the weighted mean of the aspects, each scaled to 0..1; weights: {weights}."]
+    return "\n".join(
+        [*lines, "Conversion measured nothing against people's ratings; `assay eval` does, on rated images."]
+    )
