@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def write_golden(folder: Path, tolerances: tuple[float, float] = TOLERANCES) -> 
     (folder / "golden.json").write_text(json.dumps({"version": 1, "items": items}, indent=1) + "\n")
 
 
+@cache
 def _scene(width: int, height: int, seed: int) -> Image.Image:
     """Sky, hills and discs in few colours, so that the PNG stays small."""
     rng = np.random.default_rng(seed)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto
 
+from assay_training.folding import folded
 from assay_training.verify import digest
 
 FULL = "fp32"
@@ -61,7 +62,7 @@ def half(source: Path, target: Path) -> None:
     """Writes `target`: the same graph in float16, float32 where sums of exponentials need it."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    model = _folded(onnx.load(source))
+    model = folded(onnx.load(source))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below 6e-8 become 0, masks of -1e9 become -65504
         kept = [*DEFAULT_OP_BLOCK_LIST, *FLOAT_OPS]
@@ -73,7 +74,7 @@ def eight_bits(source: Path, target: Path) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)  # else a line a matrix
-    model = _folded(onnx.load(source))
+    model = folded(onnx.load(source))
     quantiser = MatMulNBitsQuantizer(
         model,
         bits=8,
@@ -97,65 +98,3 @@ def _small(graph: GraphProto) -> list[str]:
         for node in graph.node
         if node.op_type == "MatMul" and sizes.get(node.input[1], FEW_WEIGHTS) < FEW_WEIGHTS
     ]
-
-
-def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same computation with every product of weights as MatMul by a stored matrix.
-
-    Torch exports x @ w.T with a stored w, as a Transpose of it or a Gemm; neither would be recognised.
-    """
-    graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    nodes: list[NodeProto] = []
-    for node in graph.node:
-        if node.op_type == "Transpose" and node.input[0] in weights:
-            permutation = _attributes(node).get("perm")
-            _store(graph, weights, node.output[0], _array(weights[node.input[0]]).transpose(permutation))
-        elif node.op_type == "Gemm" and _is_plain(node, weights):
-            nodes += _product_and_sum(graph, weights, node)
-        else:
-            nodes.append(node)
-    for number, node in enumerate(nodes):
-        node.name = node.name or f"{node.op_type}_{number}"
-    del graph.node[:]
-    graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input} | {entry.name for entry in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    return model
-
-
-def _is_plain(node: NodeProto, weights: dict[str, TensorProto]) -> bool:
-    """Whether a Gemm is x @ w or x @ w.T with stored weights, plus perhaps a bias."""
-    found = _attributes(node)
-    scaled = found.get("alpha", 1) != 1 or found.get("beta", 1) != 1
-    return node.input[1] in weights and not scaled and not found.get("transA")
-
-
-def _product_and_sum(graph: GraphProto, weights: dict[str, TensorProto], node: NodeProto) -> list[NodeProto]:
-    name = node.input[1]
-    if _attributes(node).get("transB"):
-        name += "_transposed"
-        if name not in weights:
-            _store(graph, weights, name, _array(weights[node.input[1]]).T)
-    biased = len(node.input) > 2 and node.input[2]
-    product = f"{node.output[0]}_product" if biased else node.output[0]
-    found = [helper.make_node("MatMul", [node.input[0], name], [product], f"{node.output[0]}_MatMul")]
-    if biased:
-        sums = [product, node.input[2]]
-        found.append(helper.make_node("Add", sums, list(node.output), f"{node.output[0]}_Add"))
-    return found
-
-
-def _store(graph: GraphProto, weights: dict[str, TensorProto], name: str, values: np.ndarray) -> None:
-    weights[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
-    graph.initializer.append(weights[name])
-
-
-def _array(tensor: TensorProto) -> np.ndarray:
-    return numpy_helper.to_array(tensor)
-
-
-def _attributes(node: NodeProto) -> dict:
-    return {found.name: helper.get_attribute_value(found) for found in node.attribute}

@@ -1,0 +1,136 @@
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from assay_training.__main__ import main
+from assay_training.checkpoints import CheckpointError
+from assay_training.convert import System, make_folder
+from convert.convert_world import WORDS, tokenizer
+
+
+@pytest.fixture
+def system(world) -> System:
+    """One that a test may change."""
+    return replace(world.system, graphs=dict(world.system.graphs), manifest=deepcopy(world.system.manifest))
+
+
+def refused(system: System, out, message: str, **options) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        make_folder(system, out, **options)
+    assert not out.exists()
+
+
+def test_another_context_length_names_both(system, tmp_path):
+    system.manifest["text"]["contextLength"] = 9
+    refused(
+        system,
+        tmp_path / "out",
+        r"prompt\.onnx: input 'ids' takes .*\[2, 8\], the manifest has 2 texts of contextLength 9",
+    )
+
+
+def test_another_number_of_texts_names_both(system, tmp_path):
+    system.manifest["steps"][0]["texts"].append("one more")
+    refused(system, tmp_path / "out", r"\[2, 8\], the manifest has 3 texts")
+
+
+@pytest.mark.parametrize("words", [WORDS + 1, 4000])
+def test_a_tokenizer_with_ids_beyond_the_embedding_is_named_with_the_graph(system, tmp_path, words):
+    path = tmp_path / "other.json"
+    tokenizer(words).save(str(path))
+    message = rf"other\.json: gives ids up to {words - 1}, which are beyond the embedding of .*prompt\.onnx"
+    refused(replace(system, tokenizer=path), tmp_path / "out", message)
+
+
+def test_a_context_that_special_tokens_fill_is_named(system, tmp_path):
+    system.manifest["text"]["contextLength"] = 2
+    refused(system, tmp_path / "out", "an empty text has 2 tokens, which leaves none of contextLength 2")
+
+
+def test_a_file_that_is_no_tokenizer_is_named(system, tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    refused(
+        replace(system, tokenizer=tmp_path / "vocab.txt"), tmp_path / "out", r"vocab\.txt: cannot be read as"
+    )
+    refused(replace(system, tokenizer=tmp_path / "none"), tmp_path / "out", "none: file not found")
+
+
+def test_a_missing_graph_of_a_step_is_named(system, tmp_path):
+    del system.graphs["picture"]
+    refused(system, tmp_path / "out", "a step names the graph 'picture'; there are prompt, score")
+    system.graphs["picture"] = tmp_path / "none.onnx"
+    refused(system, tmp_path / "out", r"none\.onnx: file of the graph 'picture' not found")
+
+
+def test_steps_must_end_with_score_and_use_every_graph(system, tmp_path):
+    steps = system.manifest["steps"]
+    system.manifest["steps"] = steps[::-1]
+    refused(system, tmp_path / "out", r"end with 'score', found \['score', 'picture', 'prompt'\]")
+    system.manifest["steps"] = steps[1:]
+    refused(system, tmp_path / "out", "graphs without a step in the manifest: prompt")
+    steps[0]["per"] = "batch"
+    system.manifest["steps"] = steps
+    refused(system, tmp_path / "out", "step 'prompt': per is 'batch'")
+
+
+def test_inputs_and_outputs_must_have_the_manifests_names(system, tmp_path):
+    system.manifest["image"]["input"] = "image"
+    refused(
+        system,
+        tmp_path / "out",
+        r"picture\.onnx: the manifest gives the inputs image, whole, the graph takes whole, windows",
+    )
+    system.manifest["image"]["input"] = "windows"
+    system.manifest["aspects"]["alignment"]["output"] = "match"
+    refused(system, tmp_path / "out", "aspect alignment reads output 'match', found alignment, quality")
+
+
+def test_id_and_version_must_be_names(system, tmp_path):
+    system.manifest["id"] = "Tiny Model"
+    refused(system, tmp_path / "out", "id: expected .* found 'Tiny Model'")
+
+
+def test_images_and_ratings_exclude_each_other(system, tmp_path):
+    refused(system, tmp_path / "out", "images: of no use with ratings", images=tmp_path, ratings=tmp_path)
+
+
+@pytest.fixture
+def package(monkeypatch):
+    """Stands in for the packages that read checkpoints; `calls` holds what it was asked."""
+    found = ModuleType("package")
+    found.calls = []
+    for name in ("acl_iqa", "aapmt"):
+        monkeypatch.setitem(sys.modules, f"assay_training.{name}", ModuleType(name))
+        monkeypatch.setitem(sys.modules, f"assay_training.{name}.package", found)
+    return found
+
+
+def test_the_command_line_prints_one_line(package, tmp_path, capsys):
+    def prepare(checkpoint, clip, work, **options):
+        package.calls.append((clip.name, work.is_dir(), options))
+        raise CheckpointError(f"{checkpoint}: file not found")
+
+    package.prepare = prepare
+    arguments = ["acl-iqa", "--checkpoint", "none.pt", "--clip", "clip", "--out", str(tmp_path / "a" / "out")]
+    assert main(["convert", *arguments, "--task", "alignment", "--version", "2"]) == 1
+    assert capsys.readouterr().err == "error: none.pt: file not found\n"
+    wanted = {"task": "alignment", "combine": "logsumexp", "id": "acl-iqa-alignment", "version": "2"}
+    assert package.calls == [("clip", True, wanted)]
+    assert not list((tmp_path / "a").iterdir())
+
+
+def test_the_command_line_writes_a_folder(package, system, tmp_path):
+    def prepare(checkpoint, tokenizer, work, **options):
+        package.calls.append((tokenizer, options))
+        return replace(system, windows=(1,))
+
+    package.prepare = prepare
+    assert main(["convert", "aapmt", "--checkpoint", "c.pt", "--out", str(tmp_path / "out"), "--int8"]) == 0
+    assert package.calls == [(None, {"id": "aapmt", "version": "1.0.0"})]
+    assert sorted(path.name for path in (tmp_path / "out").glob("tiny.score.*")) == [
+        "tiny.score.fp32.onnx",
+        "tiny.score.int8.onnx",
+    ]
