@@ -8,7 +8,8 @@ from assay_training.calibration import COVERAGE
 from assay_training.reference import Fitted
 
 UNFITTED = """Nothing was fitted, since no rated images were given. A score is the scorer's own number, cut to the range.
-The interval is the whole range: it states nothing. """
+The interval is the whole range: it states nothing.
+"""
 SOURCES = {
     "golden": """Percentiles are places among {images} computer-drawn test images and degraded copies of them. Those are no
 sample of images that people make, so percentiles mean little.""",
