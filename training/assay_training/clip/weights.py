@@ -1,0 +1,70 @@
+"""CLIP weights from any of the forms they are published in, under OpenAI's names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from assay_training.checkpoints import CheckpointError, fit_state, read_state
+from assay_training.clip.archive import is_archive, read_archive
+from assay_training.clip.huggingface import is_huggingface, to_openai
+from assay_training.clip.model import Clip, ClipConfig
+
+FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
+SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI stores as buffers
+
+
+def read_clip(path: Path) -> dict[str, Tensor]:
+    """State dict with OpenAI's keys, in the stored dtypes.
+
+    `path`: OpenAI's TorchScript archive, a Hugging Face file or folder, or a plain state dict. Nothing stored in
+    it is run. Raises CheckpointError.
+    """
+    file = _file_of(path)
+    state = read_archive(file) if file.is_file() and is_archive(file) else read_state(file)
+    state = {key: value for key, value in state.items() if key not in SETTINGS}
+    return to_openai(state, file) if is_huggingface(state) else state
+
+
+def load_clip(path: Path, config: ClipConfig | None = None) -> Clip:
+    """A CLIP of the given sizes in float32. Raises CheckpointError if the file holds another one."""
+    state, model = read_clip(path), Clip(config)
+    check_sizes(state, model.config, path)
+    fit_state(model, state, path)
+    return model.eval()
+
+
+def check_sizes(state: dict[str, Tensor], config: ClipConfig, path: Path) -> None:
+    """Raises CheckpointError, naming the size that differs, if `state` is a CLIP but not of these sizes."""
+    expected = {
+        "visual.conv1.weight": (config.width, 3, config.patch, config.patch),
+        "visual.positional_embedding": (config.tokens, config.width),
+        "visual.proj": (config.width, config.joint),
+        "positional_embedding": (config.context, config.text_width),
+        "token_embedding.weight": (config.vocabulary, config.text_width),
+        "text_projection": (config.text_width, config.joint),
+    }
+    for key, shape in expected.items():
+        if key not in state:
+            raise CheckpointError(f"{path}: no CLIP with a vision transformer: {key} is missing")
+        if tuple(state[key].shape) != shape:
+            raise CheckpointError(
+                f"{path}: a CLIP of the wrong size: {key}: expected {shape}, found {tuple(state[key].shape)}"
+            )
+    for prefix, layers in (("visual.transformer", config.layers), ("transformer", config.text_layers)):
+        start = f"{prefix}.resblocks."
+        found = len({key[len(start) :].split(".")[0] for key in state if key.startswith(start)})
+        if found != layers:
+            raise CheckpointError(
+                f"{path}: a CLIP of the wrong size: {prefix}: expected {layers} blocks, found {found}"
+            )
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in FILES:
+        if (path / name).is_file():
+            return path / name
+    raise CheckpointError(f"{path}: expected {' or '.join(FILES)} in the folder, found neither")

@@ -1,0 +1,116 @@
+import gzip
+import json
+
+import pytest
+from tokenizers import Tokenizer
+
+from assay_training.checkpoints import CheckpointError
+from assay_training.clip.model import ClipConfig
+from assay_training.clip.tokenizer import (
+    END,
+    OPENAI,
+    START,
+    byte_letters,
+    encode,
+    tiny_tokenizer,
+    write_tokenizer,
+)
+from clip.clip_world import TINY
+
+FIRST, LAST = 49406, 49407  # start and end of text
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return tiny_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
+
+
+def test_texts_lie_between_start_and_end(tiny):
+    ids = encode(tiny, ["a cat", ""], 77)
+    assert (ids.shape, ids.dtype.name) == ((2, 77), "int64")
+    # the first 256 ids are bytes, the next 256 bytes at the end of a word; a is the 65th printable byte
+    a, c, t = 64, ord("c") - ord("!"), ord("t") - ord("!")
+    assert ids[0, :6].tolist() == [FIRST, a + 256, c, a, t + 256, LAST]
+    assert ids[1, :2].tolist() == [FIRST, LAST]
+    assert not ids[0, 6:].any() and not ids[1, 2:].any()
+    assert ids[0].argmax() == 5
+
+
+def test_merges_are_applied(tiny):
+    known = Tokenizer.from_file(str(tiny))
+    assert known.encode("the an of").tokens == [START, "the</w>", "a", "n</w>", "of</w>", END]
+
+
+def test_case_and_white_space_do_not_matter(tiny):
+    plain, wild = encode(tiny, ["a red fox, 42 ÉCLAIRS", "  A  RED\n\tfox,42 e\u0301clairs "], 77)
+    assert plain.tolist() == wild.tolist()
+
+
+def test_words_are_cut_at_kinds_of_letters(tiny):
+    tokens = Tokenizer.from_file(str(tiny)).encode("it's 12!?x").tokens
+    ends = [token for token in tokens if token.endswith("</w>")]
+    assert ends == ["t</w>", "s</w>", "1</w>", "2</w>", "?</w>", "x</w>"]
+
+
+def test_long_texts_are_cut_and_keep_their_end(tiny):
+    ids = encode(tiny, ["x " * 200], 77)[0]
+    assert ids[0] == FIRST and ids[76] == LAST
+    assert LAST not in ids[:76] and ids.argmax() == 76
+    exact = encode(tiny, ["x " * 75, "x " * 76], 77)
+    assert exact[0].tolist() == exact[1].tolist()
+
+
+def test_tiny_sizes_have_their_own_ends(tmp_path):
+    ids = encode(tiny_tokenizer(tmp_path / "t.json", TINY), ["a"], TINY.context)[0]
+    assert ids[:3].tolist() == [528, 320, 529]
+    with pytest.raises(ValueError, match="too small"):
+        tiny_tokenizer(tmp_path / "t.json", ClipConfig(vocabulary=500))
+
+
+def test_bytes_have_distinct_letters():
+    letters = byte_letters()
+    assert len(set(letters)) == 256
+    assert (letters[0], letters[93], letters[94], letters[188]) == ("!", "~", "¡", "Ā")
+
+
+def openai_file(folder, size: int):
+    """A file like OpenAI's with `size - 514` merges that count, and one more."""
+    merges = ["t h", "th e</w>", *(f"{chr(97 + i % 26)} {chr(97 + i // 26)}</w>" for i in range(size - 515))]
+    text = "\n".join(["bpe_simple_vocab_16e6.txt#version: 0.2", *merges])
+    (folder / OPENAI).write_bytes(gzip.compress(text.encode()))
+
+
+def test_openais_merges_and_vocab_files_make_the_same_tokenizer(tmp_path):
+    config = ClipConfig(vocabulary=560)
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    openai_file(one, 560)
+    made = json.loads(write_tokenizer(one, tmp_path / "a.json", config).read_text())
+    assert made["model"]["vocab"]["the</w>"] == 513 and made["model"]["vocab"][END] == 559
+    assert len(made["model"]["merges"]) == 560 - 514
+    (two / "vocab.json").write_text(json.dumps(made["model"]["vocab"]))
+    (two / "merges.txt").write_text("#version: 0.2\n" + "\n".join(made["model"]["merges"]) + "\n")
+    again = json.loads(write_tokenizer(two / "vocab.json", tmp_path / "b.json", config).read_text())
+    assert again == made
+    made["truncation"] = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    (one / "tokenizer.json").write_text(json.dumps(made))
+    assert json.loads(write_tokenizer(one, tmp_path / "c.json", config).read_text()) == again
+
+
+def test_unusable_folders_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="no tokenizer; expected"):
+        write_tokenizer(tmp_path, tmp_path / "out.json")
+    tiny_tokenizer(tmp_path / "tokenizer.json", TINY)
+    with pytest.raises(CheckpointError, match=r"expected ids \[49406, 49407\], found \[528, 529\]"):
+        write_tokenizer(tmp_path, tmp_path / "out.json")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read as JSON"):
+        write_tokenizer(tmp_path, tmp_path / "out.json")
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / OPENAI).write_bytes(b"no gzip")
+    with pytest.raises(CheckpointError, match="cannot be read as gzipped text"):
+        write_tokenizer(tmp_path, tmp_path / "out.json")
+    openai_file(tmp_path, 560)
+    with pytest.raises(CheckpointError, match="expected 48894 merges"):
+        write_tokenizer(tmp_path, tmp_path / "out.json")
