@@ -15,14 +15,25 @@ OPSET = 18
 TOLERANCE = 1e-4  # of the largest output: float32 sums in another order
 
 
-def export(module: nn.Module, args: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+def export(
+    module: nn.Module,
+    args: dict[str, Tensor],
+    outputs: list[str],
+    path: Path,
+    free: dict[str, dict[int, str]] | None = None,
+) -> None:
     """Writes `path`; inputs are the keyword arguments of the module's forward, all with a batch dimension.
 
-    args hold batches of one. The batch is dynamic, all else is fixed. Raises AssertionError if onnxruntime and
-    torch disagree on a batch of two.
+    args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input; their
+    example must be longer than 1. All else is fixed. Raises AssertionError if onnxruntime and torch disagree on
+    a batch of two, or on a batch of one with free dimensions of one.
     """
     module.eval()
     batch = torch.export.Dim("n", min=1, max=1024)
+    free = free or {}
+    others = {
+        name: torch.export.Dim(name, min=1, max=1024) for dims in free.values() for name in dims.values()
+    }
     two = {name: torch.cat([value, value.flip(-1)]) for name, value in args.items()}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -32,24 +43,36 @@ def export(module: nn.Module, args: dict[str, Tensor], outputs: list[str], path:
             kwargs=two,  # one of 1 would be taken for a constant
             input_names=list(args),
             output_names=outputs,
-            dynamic_shapes={name: {0: batch} for name in args},
+            dynamic_shapes={
+                name: {0: batch} | {dim: others[label] for dim, label in free.get(name, {}).items()}
+                for name in args
+            },
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
             optimize=True,
         )
     program.save(path, external_data=False)
-    _check(module, two, outputs, path)
+    smallest = {name: _cut(value, (0, *free.get(name, ()))) for name, value in two.items()}
+    _check(module, (two, smallest), outputs, path)
 
 
-def _check(module: nn.Module, args: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+def _cut(value: Tensor, dims: tuple[int, ...]) -> Tensor:
+    for dim in dims:
+        value = value.narrow(dim, 0, 1)
+    return value
+
+
+def _check(module: nn.Module, batches: tuple[dict[str, Tensor], ...], outputs: list[str], path: Path) -> None:
     session = open_session(path)
     known = {entry.name for entry in session.get_inputs()}
-    for batch in (args, {name: value[:1] for name, value in args.items()}):
+    for batch in batches:
         with torch.no_grad():
             wanted = module(**batch)
         wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
         feeds = {name: value.numpy() for name, value in batch.items() if name in known}
         for name, value, found in zip(outputs, wanted, session.run(outputs, feeds), strict=True):
             off, size = np.abs(value.numpy() - found).max(), float(value.abs().max())
-            assert off <= TOLERANCE * max(size, 1e-3), f"{path.name}: {name} is off by {off:.2e} of {size:.2e}"
+            assert off <= TOLERANCE * max(size, 1e-3), (
+                f"{path.name}: {name} is off by {off:.2e} of {size:.2e}"
+            )
