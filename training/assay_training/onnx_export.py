@@ -24,9 +24,9 @@ def export(
 ) -> None:
     """Writes `path`; inputs are the keyword arguments of the module's forward, all with a batch dimension.
 
-    args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input; their
-    example must be longer than 1. All else is fixed. Raises AssertionError if onnxruntime and torch disagree on
-    a batch of two, or on a batch of one with free dimensions of one.
+    args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input;
+    their example must be longer than 1. All else is fixed. Raises AssertionError if onnxruntime and torch
+    disagree on a batch of two, or on a batch of one with free dimensions of one.
     """
     module.eval()
     batch = torch.export.Dim("n", min=1, max=1024)

@@ -53,8 +53,8 @@ def write_tokenizer(source: Path, out: Path, config: ClipConfig | None = None) -
 def tiny_tokenizer(out: Path, config: ClipConfig | None = None) -> Path:
     """Writes a tokenizer with a handful of merges, but start and end where `config` has them; returns `out`.
 
-    For tests and for nets with random weights: CLIP's real merges need a file of OpenAI's. Raises ValueError if
-    the vocabulary cannot hold all bytes.
+    For tests and for nets with random weights: CLIP's real merges need a file of OpenAI's. Raises ValueError
+    if the vocabulary cannot hold all bytes.
     """
     size = (config or ClipConfig()).vocabulary
     pieces = _pieces(TINY_MERGES)
@@ -65,13 +65,18 @@ def tiny_tokenizer(out: Path, config: ClipConfig | None = None) -> Path:
     return out
 
 
-def encode(tokenizer: Path, texts: list[str], context: int) -> np.ndarray:
-    """int64 [len(texts), context]: cut keeping the last id, or filled up with 0, as the daemon does."""
-    known = Tokenizer.from_file(str(tokenizer))
+def open_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a file, neither cutting nor filling up."""
+    known = Tokenizer.from_file(str(path))
     known.no_padding()
     known.no_truncation()
+    return known
+
+
+def encode(tokenizer: Tokenizer, texts: list[str], context: int) -> np.ndarray:
+    """int64 [len(texts), context]: cut keeping the last id, or filled up with 0, as the daemon does."""
     spec = {"contextLength": context, "padId": PAD, "dtype": "int64"}
-    return np.stack([token_ids(found.ids, spec) for found in known.encode_batch(texts)])
+    return np.stack([token_ids(found.ids, spec) for found in tokenizer.encode_batch(texts)])
 
 
 def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> dict:

@@ -18,8 +18,8 @@ SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers that 
 def read_clip(path: Path) -> dict[str, Tensor]:
     """State dict with OpenAI's keys, in the stored dtypes.
 
-    `path`: OpenAI's TorchScript archive, a Hugging Face file or folder, or a plain state dict. Nothing stored in
-    it is run. Raises CheckpointError.
+    `path`: OpenAI's TorchScript archive, a Hugging Face file or folder, or a plain state dict. Nothing stored
+    in it is run. Raises CheckpointError.
     """
     file = _file_of(path)
     state = read_archive(file) if file.is_file() and is_archive(file) else read_state(file)

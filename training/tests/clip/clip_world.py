@@ -33,7 +33,7 @@ def tiny_clip() -> Clip:
 
 
 def huggingface_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's names turned into those of transformers.CLIPModel, written down independently of the loader."""
+    """OpenAI's names turned into those of transformers.CLIPModel."""
     found = {
         "logit_scale": state["logit_scale"],
         "visual_projection.weight": state["visual.proj"].T.contiguous(),

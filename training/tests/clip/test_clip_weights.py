@@ -20,7 +20,7 @@ def state():
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """A TorchScript archive as torch.jit.save writes it: nested modules, fp16 and fp32, a buffer, shared storage."""
+    """A TorchScript archive as torch.jit.save writes it: nested modules, fp16 and fp32, a buffer."""
 
     class Inner(nn.Module):
         def __init__(self) -> None:
