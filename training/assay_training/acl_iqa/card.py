@@ -27,8 +27,8 @@ def card(config: AclConfig, checkpoint: str, without_effect: list[str]) -> str:
     return f"""# ACL-IQA, {config.task}
 
 Windows of an image and its whole pass CLIP ViT-B/32 {passes} by an instruction that
-holds the prompt: it chooses {config.chosen} of six convolutional experts in every odd block. The embeddings of
-the image are compared with five graded texts; the expected grade is the score, 0 to 5.
+holds the prompt: it chooses {config.chosen} of six convolutional experts in every odd block. The
+embeddings of the image are compared with five graded texts; the expected grade is the score, 0 to 5.
 
 A re-implementation from a description of the method; weights: `{checkpoint}`.
 
