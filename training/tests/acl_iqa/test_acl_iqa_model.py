@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from acl_iqa.acl_iqa_world import SMALLEST, TINY, inputs, random_net
 from assay_training.acl_iqa.config import AclConfig
@@ -50,6 +52,36 @@ def test_untrained_weighted_net_is_clip(tmp_path):
         vectors = unit(clip.encode_image(images.flatten(0, 1))).unflatten(0, (2, 4))
         expected = view_average(100 * vectors @ texts.transpose(1, 2), "logits")
         torch.testing.assert_close(net(**given), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["_col", "_adv"])
+def test_block_with_experts_takes_the_written_steps(tmp_path, path):
+    block = random_net(tmp_path).encoder.vision_resblocks[1]
+    torch.manual_seed(0)
+    x, text, weights = torch.randn(3, 10, 16), torch.randn(3, 24, 12), block.state_dict()
+
+    def linear(x, name):
+        return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    def norm(x, name):
+        return F.layer_norm(x, (16,), weights[f"{name}.weight"], weights[f"{name}.bias"], 1e-5)
+
+    with torch.no_grad():
+        q, k, v = (linear(y, f"cross_attn.{n}_proj") for n, y in (("q", x), ("k", text), ("v", text)))
+        read = [
+            (q[..., head] @ k[..., head].transpose(1, 2) / 8**0.5).softmax(-1) @ v[..., head]
+            for head in (slice(0, 8), slice(8, 16))
+        ]
+        gate = linear(torch.cat(read, -1), "cross_attn.out_proj").mean(1)
+        attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        attention.load_state_dict(block.attn.state_dict())
+        h = norm(x, "ln_1")
+        x1 = x + attention(h, h, h)[0]
+        h = norm(x1, "ln_2")
+        y = linear(h, f"mlp{path}.c_fc")
+        y = linear(y * torch.sigmoid(1.702 * y), f"mlp{path}.c_proj")
+        expected = x1 + block.adapter_MoE(h, gate, path)[0] + y
+        torch.testing.assert_close(block(x, text, path)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_vision_blocks_read_the_text_one_block_behind(tmp_path):

@@ -93,6 +93,25 @@ def test_loss_terms_are_those_of_the_variant(data, tmp_path, config):
         assert run.model.proj_col.grad.abs().max() > 0 and run.model.proj_adv.grad is None
 
 
+def test_adversarial_pass_learns_the_opposite(data, tmp_path, monkeypatch):
+    run = _Run(load_ratings(data), np.ones(32, bool), tmp_path, None, SMALL, FAST, "cpu")
+    run.model.train()
+
+    def gradients() -> list[torch.Tensor]:
+        run.rng = np.random.default_rng(0)
+        torch.manual_seed(0)
+        run.model.zero_grad()
+        run._terms(np.arange(4))["adv"].backward()
+        return [run.model.proj_adv.grad.clone(), run.model.logit_scale.grad.clone()]
+
+    vision, scale = gradients()
+    monkeypatch.setattr(_Reverse, "apply", lambda x: x)
+    plain_vision, plain_scale = gradients()
+    assert vision.abs().max() > 0
+    torch.testing.assert_close(vision, -plain_vision)
+    torch.testing.assert_close(scale, plain_scale)
+
+
 def test_gradients_are_reversed():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     (_Reverse.apply(x) * torch.tensor([3.0, 4.0])).sum().backward()
