@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findPython } from './python.ts';
 
 interface Counts {
   passed: number;
@@ -48,19 +49,11 @@ interface PythonProject {
 const PYTHON_PROJECTS: PythonProject[] = [
   {
     folder: 'training',
-    needs: ['torch', 'onnx', 'onnxruntime', 'scipy', 'tokenizers', 'PIL'],
+    needs: ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'scipy', 'tokenizers', 'PIL'],
     lint: ['.', '../bench'],
   },
   { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'] },
 ];
-
-function findPython(packages: string[]): string | undefined {
-  const candidates = [process.env.ASSAY_PYTHON, join(root, '.venv/bin/python'), 'python3'];
-  const needs = `import ${[...packages, 'pytest', 'ruff'].join(', ')}`;
-  return candidates.find(
-    (python) => python && spawnSync(python, ['-c', needs], { stdio: 'ignore' }).status === 0,
-  );
-}
 
 /** Sums the attributes of the test suites in a JUnit report. */
 function junitCounts(xml: string): Counts {
@@ -74,7 +67,7 @@ function junitCounts(xml: string): Counts {
 }
 
 function pytest({ folder, needs, lint }: PythonProject): Counts {
-  const python = findPython(needs);
+  const python = findPython([...needs, 'pytest', 'ruff']);
   if (!python) {
     process.stdout.write(`tests of ${folder}/ skipped: no Python with ${needs.join(', ')}, pytest, ruff\n`);
     return { passed: 0, failed: 0, skipped: 1 };

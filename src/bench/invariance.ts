@@ -11,7 +11,6 @@ export interface Invariance {
 }
 
 const SIZE = 384;
-const IMAGES = 32;
 
 async function scoresOf(scorer: Scorer, indexes: number[]): Promise<Map<number, number>> {
   const never = new AbortController().signal;
@@ -31,13 +30,17 @@ async function inGroups(scorer: Scorer, indexes: number[], size: number): Promis
   return all;
 }
 
-/** Groups of 1, 2, 7 and 32, forwards and backwards, with 1 and 2 threads, the first of them twice. */
-export async function measureInvariance(model: ModelFolder, options: ScorerOptions): Promise<Invariance> {
-  const forwards = Array.from({ length: IMAGES }, (_, i) => i);
+/** Groups of 1, 2, 7 and all, forwards and backwards, with 1 and 2 threads, the first of them twice. */
+export async function measureInvariance(
+  model: ModelFolder,
+  options: ScorerOptions,
+  images: number,
+): Promise<Invariance> {
+  const forwards = Array.from({ length: images }, (_, i) => i);
   const runs: Map<number, number>[] = [];
   for (const threads of [1, 2]) {
     const scorer = await openScorer(model, { ...options, threads });
-    for (const size of [1, 1, 2, 7, 32]) runs.push(await inGroups(scorer, forwards, size));
+    for (const size of [1, 1, 2, 7, images]) runs.push(await inGroups(scorer, forwards, size));
     runs.push(await inGroups(scorer, forwards.toReversed(), 5));
     await scorer.close();
   }
@@ -45,5 +48,5 @@ export async function measureInvariance(model: ModelFolder, options: ScorerOptio
     const values = runs.map((run) => run.get(i)!);
     return Math.max(...values) - Math.min(...values);
   });
-  return { images: IMAGES, largestDifference: Math.max(...spreads) };
+  return { images, largestDifference: Math.max(...spreads) };
 }

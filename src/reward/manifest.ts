@@ -106,7 +106,7 @@ export const manifestSchema = z
     source: z.string().describe('where the weights come from'),
     backend: z.enum(['onnx', 'tfjs']),
     defaultVariant: z.string(),
-    gpuVariant: z.string().optional().describe('variant for execution providers other than cpu'),
+    gpuVariant: z.string().optional().describe('variant in float16, for execution providers other than cpu'),
     variants: z.record(z.string(), variantSchema),
     files: z.record(
       fileName,

@@ -190,6 +190,7 @@ function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: Scor
     backend: manifest.backend,
     graph: graphPath(model, plan.variant, step.graph),
     gpuGraph: graphPath(model, plan.gpuVariant, step.graph),
+    halfGraph: manifest.gpuVariant && graphPath(model, manifest.gpuVariant, step.graph),
     providers: plan.providers,
     threads: options.threads,
   };

@@ -10,13 +10,13 @@ function fromOrt(name: string, t: ort.Tensor): Tensor {
   throw new Error(`output ${name} is ${t.type}; expected float32`);
 }
 
-function options(spec: SessionSpec, provider: string): ort.InferenceSession.SessionOptions {
+function options(spec: SessionSpec, provider: string, graph: string): ort.InferenceSession.SessionOptions {
   return {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     intraOpNumThreads: spec.threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: graph === spec.halfGraph ? 'extended' : 'all',
     logSeverityLevel: 4,
     // Idle threads would otherwise spin on the cores that decode the next images.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
@@ -30,7 +30,11 @@ async function load(
   for (const provider of spec.providers) {
     const graph = provider === 'cpu' ? spec.graph : spec.gpuGraph;
     try {
-      return { session: await ort.InferenceSession.create(graph, options(spec, provider)), provider, notes };
+      return {
+        session: await ort.InferenceSession.create(graph, options(spec, provider, graph)),
+        provider,
+        notes,
+      };
     } catch (error) {
       if (provider === 'cpu') throw error;
       notes.push(`${provider} failed to load the model: ${reasonOf(error)}`);

@@ -27,6 +27,8 @@ export interface SessionSpec {
   /** Graph file for the CPU, and for other providers. */
   graph: string;
   gpuGraph: string;
+  /** The graph in float16, if any: on x86 CPUs, the last level of optimisation crashes on such graphs. */
+  halfGraph?: string | undefined;
   /** Providers to try in order; the CPU is always tried last. */
   providers: string[];
   threads: number;

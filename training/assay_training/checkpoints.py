@@ -1,4 +1,4 @@
-"""Reads checkpoints of other people's training without running anything that they hold, and fits them to a module."""
+"""Reads checkpoints of other people's training without running what they hold, and fits them to a module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CheckpointError(DataError):
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors by key, on the CPU, from `.safetensors` or from what torch.save wrote; a wrapping dict is opened.
+    """Tensors by key, on the CPU, from `.safetensors` or what torch.save wrote; a wrapping dict is opened.
 
     Files that would have to run code to be read are refused. Raises CheckpointError.
     """
@@ -36,13 +36,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(found)
 
 
-def fit_state(
-    module: nn.Module, state: dict[str, Tensor], path: Path, dead: Sequence[str] = ()
-) -> list[str]:
+def fit_state(module: nn.Module, state: dict[str, Tensor], path: Path, dead: Sequence[str] = ()) -> list[str]:
     """Copies `state` into the module, converting to its dtypes; returns the keys that have no effect.
 
-    `dead`: patterns (as of fnmatch) of keys that upstream stores and never uses. Raises CheckpointError if a key
-    is missing, has another shape, or is neither live nor dead; `path` is for the message.
+    `dead`: patterns (as of fnmatch) of keys that upstream stores and never uses. Raises CheckpointError if a
+    key is missing, has another shape, or is neither live nor dead; `path` is for the message.
     """
     live = module.state_dict()
     unused = [key for key in state if key not in live]

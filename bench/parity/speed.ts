@@ -1,0 +1,59 @@
+/** Images a second through the daemon, raw RGB of 512² with a prompt that it knows, against the bare sessions. */
+import { join } from 'node:path';
+import { connect } from '../../src/bench/client.ts';
+import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
+import { median, round, testPicture } from '../../src/bench/figures.ts';
+import { openRawSession } from '../../src/bench/raw.ts';
+import { loadConfig } from '../../src/config.ts';
+import { openCatalog } from '../../src/reward/catalog.ts';
+import { flagsOf, readReport } from './compare.ts';
+
+export interface SpeedFigures {
+  /** Daemon ÷ bare sessions, median of the pairs. */
+  ratio: number;
+  ratios: number[];
+  rawMs: number;
+  threads: number;
+}
+
+const PAIRS = 5;
+const IMAGES = 6;
+const SIZE = 512;
+
+/** Two images are always on their way, so that preparing one does not wait for the other's inference. */
+async function throughDaemon(url: string, first: number): Promise<number> {
+  const client = await connect(url);
+  const images = Array.from({ length: IMAGES }, (_, i) => testPicture(SIZE, first + i));
+  const start = performance.now();
+  const lane = async () => {
+    for (let data = images.pop(); data; data = images.pop()) await client.score(data, SIZE);
+  };
+  await Promise.all([lane(), lane()]);
+  client.close();
+  return (IMAGES * 1000) / (performance.now() - start);
+}
+
+export async function speedOf(folder: string, system: string): Promise<SpeedFigures> {
+  const { id } = readReport(folder, system);
+  const dataDir = join(folder, 'data');
+  const config = loadConfig({ modelDirs: [join(folder, 'models')], scorer: id, variant: 'fp32', dataDir });
+  const model = openCatalog({ ...config, defaultId: id }).find();
+  const raw = await openRawSession(model, config);
+  const threads = ['--threads', String(config.threads)];
+  const daemon = await startDaemonUnderTest([...flagsOf(folder, id, 'fp32', dataDir), ...threads]);
+  try {
+    await throughDaemon(daemon.url, 0);
+    const pairs: { bare: number; all: number }[] = [];
+    for (let i = 1; i <= PAIRS; i++) {
+      const bare = await raw.imagesPerSecond(1, 10_000);
+      // New pictures every time: nothing of them is known to any cache.
+      pairs.push({ bare, all: await throughDaemon(daemon.url, i * IMAGES) });
+    }
+    const ratios = pairs.map(({ all, bare }) => round(all / bare));
+    const rawMs = round(1000 / median(pairs.map(({ bare }) => bare)), 0);
+    return { ratio: median(ratios), ratios, rawMs, threads: config.threads };
+  } finally {
+    await raw.close();
+    await daemon.stop();
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Published scorers at tiny size with random weights: checkpoint, conversion and daemon against plain torch. At full size:
+ * `npm run parity:full`.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { comparisons, LIMITS } from '../../bench/parity/compare.ts';
+import { findPython } from '../../scripts/python.ts';
+import { tempFolder } from '../support/files.ts';
+
+const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
+const SYSTEMS = ['acl-iqa-alignment', 'aapmt'];
+const PACKAGES = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'scipy', 'tokenizers', 'PIL'];
+
+const python = findPython(PACKAGES);
+if (!python) process.stderr.write(`parity is not tried: no Python with ${PACKAGES.join(', ')}\n`);
+
+describe('the daemon', () => {
+  it.skipIf(!python)(
+    'says what torch says, whatever the size of the image and the prompt',
+    async () => {
+      const folder = tempFolder();
+      const args = ['-m', 'assay_training', 'parity', ...SYSTEMS, '--out', folder, '--int8'];
+      const { status, stderr } = spawnSync(python!, args, { cwd: TRAINING, encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      for (const system of SYSTEMS)
+        for (const [variant, found] of await comparisons(folder, system)) {
+          expect(found.count).toBeGreaterThanOrEqual(10);
+          expect(found.largest, `${system} ${variant}`).toBeLessThan(LIMITS[variant]!);
+        }
+    },
+    300_000,
+  );
+});

@@ -1,0 +1,87 @@
+"""`convert`: a checkpoint of a published system made into a model folder."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+COMBINES = ("logsumexp", "gated-logsumexp", "weighted-sum")
+
+
+def add(commands) -> None:
+    """Puts `convert` below `commands`."""
+    convert = commands.add_parser("convert", help="make a model folder of a published checkpoint")
+    systems = convert.add_subparsers(required=True, metavar="SYSTEM")
+    for system, prepare in ((_add_acl_iqa(systems), _acl_iqa), (_add_aapmt(systems), _aapmt)):
+        system.add_argument("--checkpoint", type=Path, required=True, help="file of torch or safetensors")
+        system.add_argument("--out", type=Path, required=True, help="model folder to write")
+        system.add_argument("--id", help="name of the scorer, if not the usual one")
+        system.add_argument("--version", help="its version (1.0.0)")
+        system.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
+        system.add_argument("--int8", action="store_true", help="also a variant with weights in 8 bits")
+        among = system.add_mutually_exclusive_group()
+        among.add_argument("--images", type=Path, help="20 or more pictures that percentiles refer to")
+        among.add_argument("--ratings", type=Path, help="rated images to fit to (AGIQA-3K layout)")
+        system.set_defaults(command=_convert, prepare=prepare)
+
+
+def _add_acl_iqa(systems) -> argparse.ArgumentParser:
+    acl = systems.add_parser("acl-iqa", help="ACL-IQA: CLIP ViT-B/32, collaborative and adversarial paths")
+    acl.add_argument("--clip", type=Path, required=True, help="folder of CLIP ViT-B/32, for its tokenizer")
+    acl.add_argument("--task", choices=("quality", "alignment", "authenticity"), default="quality")
+    acl.add_argument("--combine", choices=COMBINES, default=COMBINES[0], help="of experts (logsumexp)")
+    acl.add_argument("--average", choices=("logits", "probabilities"), default="logits", help="of windows")
+    return acl
+
+
+def _add_aapmt(systems) -> argparse.ArgumentParser:
+    aapmt = systems.add_parser("aapmt", help="ImageReward, and AAPMT that is trained from it")
+    aapmt.add_argument("--tokenizer", type=Path, help="vocab.txt or tokenizer.json of bert-base-uncased")
+    aspects = ("quality", "alignment", "authenticity")
+    aapmt.add_argument("--aspect", choices=aspects, help="what a reward was tuned to; none: ImageReward")
+    aapmt.add_argument("--alignment-only", action="store_true", help="ImageReward without aspect texts")
+    aapmt.add_argument("--quality-text", type=int, choices=(1, 2, 3), default=2, help="text for quality (2)")
+    heads = ("as-trained", "as-named")
+    aapmt.add_argument("--heads", choices=heads, default=heads[0], help="of the Metric Transformer")
+    features = ("own", "mean", "sum", "prompt")
+    aapmt.add_argument(
+        "--features", choices=features, default="own", help="that the Metric Transformer reads"
+    )
+    return aapmt
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from assay_training.convert import make_folder
+
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".graphs-", dir=options.out.parent) as work:
+        system = options.prepare(options, Path(work))
+        given = {"id": options.id, "version": options.version}
+        named = system.manifest | {key: value for key, value in given.items() if value}
+        wanted = {"fp16": options.fp16, "int8": options.int8}
+        system = replace(system, manifest=named)
+        make_folder(system, options.out, **wanted, images=options.images, ratings=options.ratings)
+
+
+def _acl_iqa(options: argparse.Namespace, work: Path):
+    from assay_training.acl_iqa.package import prepare
+
+    choices = {"task": options.task, "combine": options.combine, "average": options.average}
+    return prepare(options.checkpoint, options.clip, work, **choices)
+
+
+def _aapmt(options: argparse.Namespace, work: Path):
+    from assay_training.aapmt.package import prepare
+
+    return prepare(
+        options.checkpoint,
+        options.tokenizer,
+        work,
+        aspect=options.aspect,
+        aspect_prompts=not options.alignment_only,
+        quality_text=options.quality_text,
+        heads=options.heads,
+        features=options.features,
+    )

@@ -1,0 +1,61 @@
+"""`lite` and `tower`: the scorers that ship with Assay, stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+def add(commands) -> None:
+    """Puts `lite` and `tower` below `commands`."""
+    lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
+    _add_common(lite, "cache,train,spread,export,score,evaluate,package,verify", "lite.json")
+    lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
+    lite.add_argument("--families", action="store_true", help="also train without each generator family")
+    lite.set_defaults(command=_lite)
+    tower = commands.add_parser("tower", help="compress, measure and export assay-lite 2")
+    _add_common(tower, "compress,export,features,evaluate,package,verify", "tower.json")
+    tower.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
+    tower.add_argument("--weights", type=Path, required=True, help="image tower and sentence encoder")
+    tower.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
+    tower.set_defaults(command=_tower)
+
+
+def _lite(options: argparse.Namespace) -> None:
+    from assay_training.lite.pipeline import STAGES, Paths, run
+
+    paths = Paths(options.data, options.backbones, options.out, *_places(options, "lite.json"))
+    run(paths, _stages(options, STAGES), options.workers, options.families)
+
+
+def _tower(options: argparse.Namespace) -> None:
+    from assay_training.tower.pipeline import STAGES, Paths, run
+
+    places = _places(options, "tower.json")
+    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
+    run(paths, _stages(options, STAGES), options.workers)
+
+
+def _stages(options: argparse.Namespace, known: Iterable[str]) -> list[str]:
+    stages = options.stages.split(",") if options.stages else list(known)
+    unknown = [stage for stage in stages if stage not in known]
+    if unknown:
+        raise ValueError(f"--stages: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+    return stages
+
+
+def _places(options: argparse.Namespace, results: str) -> tuple[Path, Path]:
+    """Work folder and results file."""
+    return options.work or options.out / ".work", options.results or RESULTS / results
+
+
+def _add_common(command: argparse.ArgumentParser, stages: str, results: str) -> None:
+    command.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv, images/)")
+    command.add_argument("--out", type=Path, required=True, help="model folder to write")
+    command.add_argument("--work", type=Path, help="intermediate files; a rerun resumes (OUT/.work)")
+    command.add_argument("--results", type=Path, help=f"where the measured numbers go (results/{results})")
+    command.add_argument("--stages", help=f"comma-separated subset of {stages}")
+    command.add_argument("--workers", type=int, default=2, help="processes side by side, or threads (2)")

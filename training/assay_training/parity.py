@@ -1,0 +1,186 @@
+"""Model folders with random weights, and what torch makes of pictures and prompts: the daemon must agree.
+
+The reference takes nothing from the graphs: the plain modules score one image and one prompt at a time, on
+what Pillow and torch make of the image.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from assay_training.aapmt import checkpoint as aapmt_checkpoint
+from assay_training.aapmt import config as aapmt_config
+from assay_training.aapmt.metric import OUTPUTS, DeclaredMetricTransformer
+from assay_training.aapmt.package import prepare as prepare_aapmt
+from assay_training.acl_iqa.checkpoint import load_checkpoint
+from assay_training.acl_iqa.checkpoint import random_checkpoint as random_acl_iqa
+from assay_training.acl_iqa.config import AclConfig, Views
+from assay_training.acl_iqa.model import score_of
+from assay_training.acl_iqa.package import prepare as prepare_acl_iqa
+from assay_training.acl_iqa.views import spread_views
+from assay_training.checkpoints import read_state
+from assay_training.clip.model import ClipConfig
+from assay_training.clip.tokenizer import encode, open_tokenizer, tiny_tokenizer
+from assay_training.convert import System, make_folder
+from assay_training.prepare import prepare
+from assay_training.scorer import tokens
+
+SIZES = ("tiny", "full")
+TINY_ACL_IQA = AclConfig(
+    clip=ClipConfig(
+        side=32, patch=8, width=24, layers=4, heads=2, text_width=16, text_layers=4, text_heads=2,
+        context=20, vocabulary=600, joint=12,
+    ),
+    views=Views(stride=8, large_stride=12, large_side=160, enlarge_to=64),
+)  # fmt: skip
+SHAPES = {  # width and height of the pictures; the tiny nets see small windows
+    "tiny": [(64, 64), (90, 70), (170, 64), (40, 100), (64, 161)],
+    "full": [(512, 512), (300, 200), (1024, 640), (224, 700), (1100, 1030)],
+}
+PROMPTS = [
+    "a cat",
+    "",
+    "an oil painting of the old harbour at dusk, " * 12,  # longer than any context
+    "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
+    "\"Quoted\" $& {prompt} 'and' 100%  of\tthe   rest",
+]
+Judge = Callable[[Image.Image, str], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model folder to be, and the plain modules that were made of the same checkpoint."""
+
+    system: System
+    judge: Judge
+
+
+def write_parity(name: str, size: str, out: Path, seed: int, int8: bool) -> None:
+    """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}."""
+    torch.manual_seed(seed)
+    with tempfile.TemporaryDirectory() as work, torch.no_grad():
+        case = CASES[name](size, Path(work), seed)
+        images = write_images(out / "images", SHAPES[size], seed)
+        items = [
+            {"image": path.name, "prompt": prompt, "scores": case.judge(Image.open(path), prompt)}
+            for path, prompt in pairs(images)
+        ]
+        (out / "models").mkdir(exist_ok=True)
+        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8)
+    report = {"id": case.system.manifest["id"], "items": items}
+    (out / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+
+
+def pairs(images: list[Path]) -> list[tuple[Path, str]]:
+    """Every picture with two prompts and every prompt with two pictures."""
+    count = len(images)
+    return [(images[i], PROMPTS[(i + step) % len(PROMPTS)]) for step in (0, 2) for i in range(count)]
+
+
+def write_images(folder: Path, shapes: list[tuple[int, int]], seed: int) -> list[Path]:
+    """Pictures with smooth and with rough parts, so that every resize kernel has something to differ on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, (width, height) in enumerate(shapes):
+        rng = np.random.default_rng((seed, number))
+        y, x = np.mgrid[0:height, 0:width]
+        waves = sum(
+            np.sin(x[..., None] * rng.uniform(0, 0.4, 3) + y[..., None] * rng.uniform(0, 0.4, 3) + phase)
+            for phase in range(3)
+        )
+        pixels = 128 + 35 * waves + rng.normal(0, 12, (height, width, 3)) * (x > width / 2)[..., None]
+        paths.append(folder / f"{number}-{width}x{height}.png")
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
+    return paths
+
+
+def acl_iqa(task: str, variant: str) -> Callable[[str, Path, int], Case]:
+    """ACL-IQA for one task, or its single-path variant."""
+
+    def case(size: str, work: Path, seed: int) -> Case:
+        config = replace(TINY_ACL_IQA if size == "tiny" else AclConfig(), task=task, variant=variant)
+        random_acl_iqa(config, work / "checkpoint.pt", seed)
+        tokenizer = open_tokenizer(tiny_tokenizer(work / "tokenizer.json", config.clip))
+        system = prepare_acl_iqa(work / "checkpoint.pt", work, work / "graphs", task=task, config=config)
+        model, _ = load_checkpoint(work / "checkpoint.pt", config)
+        context = config.clip.context
+
+        def ids(templates: tuple[str, ...], prompt: str) -> Tensor:
+            texts = [template.replace("{prompt}", prompt) for template in templates]
+            return torch.from_numpy(encode(tokenizer, texts, context))[None]
+
+        def judge(image: Image.Image, prompt: str) -> dict[str, float]:
+            windows, whole = spread_views(image.convert("RGB"), config.clip.side, config.views)
+            grades, instructions = ids(config.grades, prompt), ids(config.instructions, prompt)
+            return {task: float(score_of(model(windows[None], whole[None], grades, instructions))[0])}
+
+        return Case(system, judge)
+
+    return case
+
+
+def aapmt(metric: bool) -> Callable[[str, Path, int], Case]:
+    """ImageReward, or AAPMT with the Metric Transformer."""
+
+    def case(size: str, work: Path, seed: int) -> Case:
+        config = aapmt_config.TINY if size == "tiny" else aapmt_config.FULL
+        path = work / "checkpoint.pt"
+        aapmt_checkpoint.random_checkpoint(config, path, seed, metric)
+        system = prepare_aapmt(path, None, work / "graphs", config=config)
+        model = aapmt_checkpoint.load(path, config).model
+        head = declared_metric(path, config) if metric else None
+        spec = system.manifest["text"]
+        tokenizer = Tokenizer.from_file(str(system.tokenizer))
+
+        def judge(image: Image.Image, prompt: str) -> dict[str, float]:
+            pixels = prepare(image, {"dtype": "uint8", **system.manifest["image"]})["image"]
+            seen = model.tokens(torch.tensor(pixels)[None])
+            found = {}
+            for aspect, text in aapmt_config.TEXTS.items():
+                read = tokens([text.replace("{prompt}", prompt)], tokenizer, spec)
+                ids, mask = (torch.from_numpy(read[spec[name]])[None] for name in ("ids", "mask"))
+                feature = model.features(ids, mask, seen)[0]  # one text alone, [1, width]
+                found[aspect] = read_metric(head, feature, aspect) if head else read_reward(model, feature)
+            return found
+
+        return Case(system, judge)
+
+    return case
+
+
+def read_reward(model, feature: Tensor) -> float:
+    """All layers of the reward one after the other, and the published normalisation."""
+    return (float(model.mlp(feature)) - aapmt_config.MEAN) / aapmt_config.DEVIATION
+
+
+def read_metric(head: DeclaredMetricTransformer, feature: Tensor, aspect: str) -> float:
+    """What the declared transformer gives, read as upstream trains it: its first output is alignment."""
+    return float(head(feature)[OUTPUTS.index(aapmt_config.HEADS["as-trained"][aspect])])
+
+
+def declared_metric(path: Path, config: aapmt_config.Config) -> DeclaredMetricTransformer:
+    """The Metric Transformer as it is stored, dead parts included."""
+    prefix = f"{aapmt_checkpoint.METRIC}."
+    state = {key.removeprefix(prefix): v for key, v in read_state(path).items() if key.startswith(prefix)}
+    head = DeclaredMetricTransformer(config)
+    head.load_state_dict(state)
+    return head.eval()
+
+
+CASES: dict[str, Callable[[str, Path, int], Case]] = {
+    "acl-iqa": acl_iqa("quality", "acl"),
+    "acl-iqa-alignment": acl_iqa("alignment", "acl"),
+    "acl-iqa-authenticity": acl_iqa("authenticity", "conv-moe"),
+    "image-reward": aapmt(metric=False),
+    "aapmt": aapmt(metric=True),
+}
