@@ -38,7 +38,11 @@ def resized(pixels: np.ndarray, width: int, height: int, kernel: str) -> np.ndar
         raise ValueError(f"image.kernel: only {known} are known here, found {kernel!r}")
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), PILLOW[kernel]))
+    image = Image.fromarray(pixels)
+    if kernel.startswith("pillow-"):
+        # columns first, as Pillow itself did up to 12; later ones choose the order by the sizes
+        image = image.resize((width, image.height), PILLOW[kernel])
+    return np.asarray(image.resize((width, height), PILLOW[kernel]))
 
 
 def _interpolated(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

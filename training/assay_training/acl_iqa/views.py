@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from assay_training.acl_iqa.config import Views
+from assay_training.prepare import resized
 
 
 def enlarged(image: Image.Image, side: int) -> Image.Image:
@@ -18,7 +18,7 @@ def enlarged(image: Image.Image, side: int) -> Image.Image:
         return image
     other = int(side * long / short)
     size = (side, other) if image.width <= image.height else (other, side)
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return Image.fromarray(resized(np.asarray(image), *size, "pillow-linear"))
 
 
 def corners(height: int, width: int, side: int, views: Views) -> np.ndarray:
@@ -40,9 +40,7 @@ def cut(pixels: np.ndarray, places: np.ndarray, side: int) -> np.ndarray:
 
 def whole(pixels: np.ndarray, side: int) -> Tensor:
     """uint8 [H, W, 3] to float32 [side, side, 3] in 0..255: bilinear without antialiasing, not rounded."""
-    planes = torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None]
-    resized = F.interpolate(planes, (side, side), mode="bilinear", align_corners=False)
-    return resized[0].permute(1, 2, 0).contiguous()
+    return torch.from_numpy(resized(pixels, side, side, "torch-linear"))
 
 
 def spread_views(image: Image.Image, side: int, views: Views) -> tuple[Tensor, Tensor]:
