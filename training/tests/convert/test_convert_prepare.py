@@ -18,7 +18,7 @@ def picture(width: int, height: int) -> Image.Image:
 
 
 def by_axis(image: Image.Image, size: tuple[int, int], filter: int) -> Image.Image:
-    """Columns, then rows: from version 13 on Pillow itself may begin with the rows, which gives other bytes."""
+    """Columns, then rows: later versions of Pillow may begin with the rows, which gives other bytes."""
     return image.resize((size[0], image.height), filter).resize(size, filter)
 
 
