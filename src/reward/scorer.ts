@@ -141,6 +141,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
   checkFiles(model, [...new Set(files)]);
   const calibration = readCalibration(model);
+  const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
   const graphs = manifest.steps.map((step) => openGraph(model, plan, step, options));
   await loadAll(graphs);
   const judge = graphs.at(-1)!;
@@ -152,7 +153,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
       weights: weightsOf(model, variant, step),
     })),
     image: imageOf(manifest, variant),
-    encode: manifest.text ? openTextEncoder(model, manifest.text) : undefined,
+    encode,
     embeddings: options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES),
   });
   const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, { plan, graphs, steps });
@@ -173,9 +174,11 @@ async function loadAll(graphs: Graph[]): Promise<void> {
 /** Room for embeddings of a scorer that shares none. */
 const OWN_EMBEDDING_BYTES = 64 * 2 ** 20;
 
-/** What a step's weights are known by; equal files in different scorers are the same weights. */
-const weightsOf = ({ manifest }: ModelFolder, variant: string, { graph }: StepSpec): string =>
-  manifest.files[manifest.variants[variant]!.graphs[graph]!]!.sha256;
+/** What a step's weights are known by, and its tokenizer: equal files in different scorers make equal embeddings. */
+function weightsOf({ manifest }: ModelFolder, variant: string, { graph, texts }: StepSpec): string {
+  const files = [manifest.variants[variant]!.graphs[graph]!, ...(texts ? [manifest.text!.tokenizer] : [])];
+  return files.map((file) => manifest.files[file]!.sha256).join(' ');
+}
 
 /** How images are prepared for a variant. */
 function imageOf({ image, variants }: Manifest, variant: string): ImageSpec {
