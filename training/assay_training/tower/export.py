@@ -108,13 +108,26 @@ def _product(graph: Graph, x: str, product: Product, factor: np.ndarray | float 
 
 
 def _matrix(graph: Graph, coded: Coded, scale: np.ndarray, name: str) -> str:
-    """[C, R]: codes are looked up, laid out and folded into one int8 constant when the graph is loaded."""
-    codes = graph.node("Cast", graph.constant(coded.codes.T, f"{name}.codes"), to=onnx.TensorProto.INT32)
-    vectors = graph.node("Gather", graph.constant(coded.book, f"{name}.book"), codes)  # [C / 4, R, 4]
-    laid = graph.node("Transpose", vectors, perm=[0, 2, 1])
-    integers = graph.node("Reshape", laid, _sizes(graph, -1, len(scale)))
-    zero = graph.constant(np.zeros(len(scale), np.int8), f"{name}.zero")
-    return graph.node("DequantizeLinear", integers, _stored(graph, scale, f"{name}.scale"), zero, axis=1)
+    """[C, R]: codes are looked up and folded into one int8 constant when the graph is loaded.
+
+    GatherElements looks up single numbers; Gather, which could fetch whole vectors, takes longer for one of
+    them than this for four.
+    """
+    codes = graph.constant(coded.codes.T.flatten(), f"{name}.codes")
+    codes = graph.node("Cast", codes, to=onnx.TensorProto.INT32)
+    books = [graph.constant(member, f"{name}.book.{index}") for index, member in enumerate(coded.book.T)]
+    members = [graph.node("GatherElements", book, codes) for book in books]
+    laid = [graph.node("Reshape", member, _sizes(graph, -1, 1, len(scale))) for member in members]
+    integers = graph.node("Reshape", graph.node("Concat", *laid, axis=1), _sizes(graph, -1, len(scale)))
+    zeros = _zeros(graph, len(scale))
+    return graph.node("DequantizeLinear", integers, _stored(graph, scale, f"{name}.scale"), zeros, axis=1)
+
+
+def _zeros(graph: Graph, count: int) -> str:
+    """int8 [count], stored once for each count."""
+    name = f"zeros_{count}"
+    stored = any(constant.name == name for constant in graph.constants)
+    return name if stored else graph.constant(np.zeros(count, np.int8), name)
 
 
 def _statistics(graph: Graph, x: str, tokens: int) -> list[str]:

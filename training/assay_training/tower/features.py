@@ -19,6 +19,7 @@ from assay_training.degrade import DEGRADATIONS, degrade, strength_at, white_noi
 from assay_training.images import load_rgb, stretched
 from assay_training.scorer import open_session
 from assay_training.tower.clip import SHAPE
+from assay_training.verify import digest
 
 SIZE = SHAPE.stats
 COPIES = 2  # degraded copies of each image that the heads learn from
@@ -73,11 +74,11 @@ def ladder_rows(ratings: Ratings) -> np.ndarray:
 def build_features(
     ratings: Ratings, pictures: np.ndarray, graph: Path, folder: Path, workers: int
 ) -> Features:
-    """Fills FOLDER unless it is complete (8 minutes on two cores).
+    """Fills FOLDER unless this graph has filled it (8 minutes on two cores).
 
     `pictures` are uint8 [PICTURES, SHAPE.side, SHAPE.side, 3].
     """
-    rows, done = ladder_rows(ratings), folder / "done"
+    rows, done, by = ladder_rows(ratings), folder / "done", digest(graph)["sha256"]
     shapes = {
         "plain": (len(ratings), SIZE),
         "copies": (len(ratings), COPIES, SIZE),
@@ -85,7 +86,7 @@ def build_features(
         "noise": (NOISE_IMAGES, SIZE),
         "pictures": (len(pictures), SIZE),
     }
-    if not done.exists():
+    if not (done.exists() and done.read_text() == by):
         folder.mkdir(parents=True, exist_ok=True)
         for name, shape in shapes.items():
             np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
@@ -98,7 +99,7 @@ def build_features(
         session, unrated = open_session(graph), np.load(folder / "pictures.npy", mmap_mode="r+")
         for row, pixels in enumerate(pictures):
             unrated[row] = session.run(["statistics"], {"image": pixels[None]})[0][0]
-        done.touch()
+        done.write_text(by)
         print(f"features: {len(ratings)} images in {time.monotonic() - started:.0f} s", flush=True)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
     chosen = [damages(row) for row in range(len(ratings))]

@@ -75,11 +75,13 @@ def run(paths: Paths, stages: Iterable[str], workers: int) -> None:
 
 
 def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
-    if not paths.compressed.exists():
-        recipe = Recipe()
+    recipe, stamp = Recipe(), paths.work / "recipe.json"
+    wanted = json.dumps(asdict(recipe), indent=1)
+    if not (paths.compressed.exists() and stamp.exists() and stamp.read_text() == wanted):
         pictures = choose(paths.pictures, recipe.pictures, recipe.seed, damaged=True)
         paths.work.mkdir(parents=True, exist_ok=True)
         save(compress(load_tower(paths.weights / ORIGINAL), pictures, recipe, workers), paths.compressed)
+        stamp.write_text(wanted)
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int) -> None:

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from assay_training.tower.clip import MATRICES, SHAPE, Shape, Tower
-from assay_training.tower.codebook import Coded
+from assay_training.tower.codebook import GROUP, Coded
 
 
 def read_back(path: Path, shape: Shape = SHAPE) -> Tower:
@@ -54,7 +54,9 @@ def _patches(tower: Tower, conv, made_by: dict, values: dict) -> None:
 
 def _layer(values: dict, name: str) -> nn.Linear:
     scale, bias = (values[f"{name}.{part}.half"].astype(np.float32) for part in ("scale", "bias"))
-    weight = Coded(values[f"{name}.codes"].T, values[f"{name}.book"], scale).matrix()
+    codes = values[f"{name}.codes"].reshape(-1, len(scale)).T
+    book = np.stack([values[f"{name}.book.{member}"] for member in range(GROUP)], 1)
+    weight = Coded(codes, book, scale).matrix()
     layer = nn.Linear(weight.shape[1], weight.shape[0])
     layer.weight.copy_(_tensor(weight))
     layer.bias.copy_(_tensor(bias))
