@@ -9,7 +9,7 @@
 import { Worker } from 'node:worker_threads';
 import { type AssayError, fail } from '../errors.ts';
 import { item, type SessionSpec, type Tensors } from './tensor.ts';
-import type { BatchMessage, WorkerReply } from './worker.ts';
+import type { WorkerReply, WorkerTask } from './worker.ts';
 
 export interface Inferred {
   /** Graph outputs of the item, without the batch dimension. */
@@ -35,6 +35,9 @@ interface Slot {
   batches: Job[][];
 }
 
+/** Longer than any run should take. */
+const END_TIMEOUT_MS = 60_000;
+
 /** One batch in work, one in hand. */
 const BATCHES_A_WORKER = 2;
 
@@ -51,7 +54,7 @@ export interface Batcher {
   /** What loading the sessions added to the memory of this process, in bytes. */
   loadedBytes: number;
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred>;
-  /** Ends the workers; waiting items fail with DRAINING. */
+  /** Ends the workers after what they run; waiting items fail with DRAINING at once. */
   close(): Promise<void>;
 }
 
@@ -113,7 +116,7 @@ class Pool implements Batcher {
     const waiting = [...this.#queue, ...this.#slots.flatMap((slot) => slot.batches.flat())];
     this.#queue = [];
     for (const job of waiting) this.#settle(job, () => job.reject(fail('DRAINING', {})));
-    await Promise.all(this.#slots.map((slot) => slot.worker.terminate()));
+    await Promise.all(this.#slots.map((slot) => end(slot.worker)));
   }
 
   async #spawn(): Promise<Slot> {
@@ -153,10 +156,11 @@ class Pool implements Batcher {
   #send(slot: Slot, jobs: Job[]): void {
     slot.batches.push(jobs);
     const names = Object.keys(jobs[0]!.feeds);
-    const message: BatchMessage = {
+    const task: WorkerTask = {
+      type: 'run',
       feeds: Object.fromEntries(names.map((name) => [name, jobs.map((job) => job.feeds[name]!)])),
     };
-    slot.worker.postMessage(message);
+    slot.worker.postMessage(task);
   }
 
   #finish(slot: Slot, reply: WorkerReply): void {
@@ -201,7 +205,7 @@ class Pool implements Batcher {
     this.#retry(inWork, reason);
     this.#spawn().then(
       (fresh) => {
-        if (this.#closed) return void fresh.worker.terminate();
+        if (this.#closed) return void end(fresh.worker);
         this.#slots.push(fresh);
         this.#dispatch();
       },
@@ -220,6 +224,19 @@ class Pool implements Batcher {
     job.settled = true;
     how();
   }
+}
+
+/**
+ * Lets a worker finish its run and leave by itself: ended from outside while it is inside the runtime, it would take the
+ * whole process along.
+ */
+async function end(worker: Worker): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.once('exit', () => resolve());
+  const deadline = setTimeout(() => void worker.terminate(), END_TIMEOUT_MS);
+  worker.postMessage({ type: 'end' } satisfies WorkerTask);
+  await promise;
+  clearTimeout(deadline);
 }
 
 /** The first message of a worker; one that dies before it counts as unloadable. */

@@ -173,6 +173,17 @@ describe('a scorer of several graphs', () => {
     expect((await kept).alignment).toBeGreaterThan(0);
   });
 
+  it('can be closed in the middle of a run', async () => {
+    for (let i = 0; i < 4; i++) {
+      const [catalog] = catalogOf([threeGraphs()]);
+      const scorer = await catalog.open();
+      const given = Promise.allSettled([scores(scorer, 7, 'dog'), scores(scorer, 8, `${'cat '.repeat(i)}`)]);
+      await catalog.close();
+      for (const one of await given)
+        expect(one).toMatchObject({ status: 'rejected', reason: { code: 'DRAINING' } });
+    }
+  });
+
   it('answers nothing after it was closed', async () => {
     const [catalog] = catalogOf([threeGraphs()]);
     const scorer = await catalog.open();

@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 def add(commands) -> None:
     """Puts `lite` and `tower` below `commands`."""
     lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
-    _add_common(lite, "cache,train,spread,export,score,evaluate,package,verify", "lite.json")
+    _add_common(lite, "cache,train,spread,export,predict,score,evaluate,package,verify", "lite.json")
     lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
     lite.add_argument("--families", action="store_true", help="also train without each generator family")
     lite.set_defaults(command=_lite)

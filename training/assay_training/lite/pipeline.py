@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from assay_training.calibration import cross_fitted
 from assay_training.data import FAMILIES, FOLDS, Ratings, load_ratings
 from assay_training.lite.cache import Cache, build_cache, open_cache
 from assay_training.lite.card import write_card
@@ -92,6 +94,20 @@ def _score(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None
     score_all(ratings, _open(paths), paths.work).save(paths.work / "scores.npz")
 
 
+def _predict(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
+    """Writes last.csv beside the results: what `tower` compares its scores with, image by image."""
+    cache, raw = _open(paths), np.empty((len(ratings), 2))
+    for fold in range(FOLDS):
+        rows = np.flatnonzero(ratings.fold == fold)
+        net = load_net(paths.work / f"fold{fold}" / "net.pt")
+        raw[rows, 0], raw[rows, 1] = (part[:, 0] for part in predict(net, cache, rows))
+    score = cross_fitted(raw, ratings.quality, ratings.fold)["score"]
+    with paths.results.with_name("last.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["name", "quality"])
+        writer.writerows(zip(ratings.name, score.round(4).tolist(), strict=True))
+
+
 def _evaluate(paths: Paths, ratings: Ratings, workers: int, families: bool) -> None:
     scores = Scores.load(paths.work / "scores.npz")
     results = evaluate(ratings, _open(paths), scores, paths.work, Config())
@@ -116,6 +132,7 @@ STAGES: dict[str, Callable[[Paths, Ratings, int, bool], None]] = {
     "train": _train,
     "spread": _spread,
     "export": _export,
+    "predict": _predict,
     "score": _score,
     "evaluate": _evaluate,
     "package": _package,
