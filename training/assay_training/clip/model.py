@@ -133,7 +133,7 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, side, side], normalised, to [N, joint]."""
         patches = self.conv1(images).flatten(2).transpose(1, 2)
-        first = self.class_embedding.expand(len(images), 1, -1)
+        first = self.class_embedding.expand(images.shape[0], 1, -1)
         x = self.ln_pre(torch.cat([first, patches], 1) + self.positional_embedding)
         return self.ln_post(self.transformer(x)[:, 0]) @ self.proj
 

@@ -47,7 +47,8 @@ each with a 90 % prediction interval and a percentile, and how foreign the image
 
 Figures in brackets are 95 % bootstrap intervals over prompts; figures are means of seeds {results["seeds"]}. Unless said
 otherwise, every figure is printed by `{EVALUATE}`
-and kept in `training/results/tower.json`.
+and kept in `training/results/tower.json`. "Gain" is the paired difference, image by image, to `assay-lite` 1.0.0 trained
+again on the same folds (one seed; `training/results/last.csv`).
 A scorer that only recognised the generator and gave each its mean rating would reach a pooled SRCC of about
 {results["generatorMean"]:.2f} on these images, so read the rows "inside one generator" first."""
 
