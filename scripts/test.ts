@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPython } from './python.ts';
@@ -18,8 +18,10 @@ interface Counts {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'assay-test-'));
 
+// One thread each: torch would start as many as there are cores in every worker, and they would wait for each other.
+const env = { ...process.env, OMP_NUM_THREADS: '1' };
 const run = (command: string, args: string[], cwd = root): number =>
-  spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] }).status ?? 1;
+  spawnSync(command, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] }).status ?? 1;
 
 function check(): Counts {
   const good = run(process.execPath, ['scripts/check.ts']) === 0;
@@ -44,15 +46,28 @@ interface PythonProject {
   folder: string;
   needs: string[];
   lint: string[];
+  /** Run test files side by side, which needs pytest-xdist. */
+  parallel: boolean;
 }
 
 const PYTHON_PROJECTS: PythonProject[] = [
   {
     folder: 'training',
-    needs: ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'scipy', 'tokenizers', 'PIL'],
+    needs: [
+      'torch',
+      'onnx',
+      'onnxruntime',
+      'onnxscript',
+      'safetensors',
+      'scipy',
+      'tokenizers',
+      'PIL',
+      'xdist',
+    ],
     lint: ['.', '../bench'],
+    parallel: true,
   },
-  { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'] },
+  { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'], parallel: false },
 ];
 
 /** Sums the attributes of the test suites in a JUnit report. */
@@ -66,14 +81,15 @@ function junitCounts(xml: string): Counts {
   return { passed: sum('tests') - failed - sum('skipped'), failed, skipped: sum('skipped') };
 }
 
-function pytest({ folder, needs, lint }: PythonProject): Counts {
+function pytest({ folder, needs, lint, parallel }: PythonProject): Counts {
   const python = findPython([...needs, 'pytest', 'ruff']);
   if (!python) {
     process.stdout.write(`tests of ${folder}/ skipped: no Python with ${needs.join(', ')}, pytest, ruff\n`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const report = join(scratch, `${folder}.xml`);
-  const status = run(python, ['-m', 'pytest', '-q', `--junitxml=${report}`], join(root, folder));
+  const workers = parallel ? ['-n', String(availableParallelism()), '--dist', 'loadfile'] : [];
+  const status = run(python, ['-m', 'pytest', '-q', `--junitxml=${report}`, ...workers], join(root, folder));
   const tidy = ['check', 'format --check'].map((command) =>
     run(python, ['-m', 'ruff', ...command.split(' '), ...lint], join(root, folder)),
   );

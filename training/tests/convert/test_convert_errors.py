@@ -1,3 +1,5 @@
+import inspect
+import json
 import sys
 from copy import deepcopy
 from dataclasses import replace
@@ -6,6 +8,8 @@ from types import ModuleType
 import pytest
 
 from assay_training.__main__ import main
+from assay_training.aapmt.package import prepare as aapmt
+from assay_training.acl_iqa.package import prepare as acl_iqa
 from assay_training.checkpoints import CheckpointError
 from assay_training.convert import System, make_folder
 from convert.convert_world import WORDS, tokenizer
@@ -97,6 +101,16 @@ def test_images_and_ratings_exclude_each_other(system, tmp_path):
     refused(system, tmp_path / "out", "images: of no use with ratings", images=tmp_path, ratings=tmp_path)
 
 
+def as_real(stand_in, real):
+    """The stand-in, which takes only what the real function takes."""
+
+    def checked(*args, **options):
+        inspect.signature(real).bind(*args, **options)
+        return stand_in(*args, **options)
+
+    return checked
+
+
 @pytest.fixture
 def package(monkeypatch):
     """Stands in for the packages that read checkpoints; `calls` holds what it was asked."""
@@ -113,11 +127,11 @@ def test_the_command_line_prints_one_line(package, tmp_path, capsys):
         package.calls.append((clip.name, work.is_dir(), options))
         raise CheckpointError(f"{checkpoint}: file not found")
 
-    package.prepare = prepare
+    package.prepare = as_real(prepare, acl_iqa)
     arguments = ["acl-iqa", "--checkpoint", "none.pt", "--clip", "clip", "--out", str(tmp_path / "a" / "out")]
     assert main(["convert", *arguments, "--task", "alignment", "--version", "2"]) == 1
     assert capsys.readouterr().err == "error: none.pt: file not found\n"
-    wanted = {"task": "alignment", "combine": "logsumexp", "id": "acl-iqa-alignment", "version": "2"}
+    wanted = {"task": "alignment", "combine": "logsumexp", "average": "logits"}
     assert package.calls == [("clip", True, wanted)]
     assert not list((tmp_path / "a").iterdir())
 
@@ -127,10 +141,15 @@ def test_the_command_line_writes_a_folder(package, system, tmp_path):
         package.calls.append((tokenizer, options))
         return replace(system, windows=(1,))
 
-    package.prepare = prepare
-    assert main(["convert", "aapmt", "--checkpoint", "c.pt", "--out", str(tmp_path / "out"), "--int8"]) == 0
-    assert package.calls == [(None, {"id": "aapmt", "version": "1.0.0"})]
-    assert sorted(path.name for path in (tmp_path / "out").glob("tiny.score.*")) == [
-        "tiny.score.fp32.onnx",
-        "tiny.score.int8.onnx",
+    package.prepare = as_real(prepare, aapmt)
+    out = tmp_path / "out"
+    named = ["--id", "other", "--version", "2", "--alignment-only"]
+    assert main(["convert", "aapmt", "--checkpoint", "c.pt", "--out", str(out), "--int8", *named]) == 0
+    wanted = {"aspect": None, "aspect_prompts": False, "quality_text": 2, "heads": "as-trained"}
+    assert package.calls == [(None, wanted | {"features": "own"})]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["id"], manifest["version"]) == ("other", "2")
+    assert sorted(path.name for path in out.glob("*.score.*")) == [
+        "other.score.fp32.onnx",
+        "other.score.int8.onnx",
     ]
