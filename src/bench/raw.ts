@@ -6,9 +6,8 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
 import { fail } from '../errors.ts';
-import type { ModelFolder } from '../reward/manifest.ts';
-import { graphPath } from '../reward/model-files.ts';
-import { openScorer, planLoad } from '../reward/scorer.ts';
+import type { ModelFolder, StepSpec } from '../reward/manifest.ts';
+import { openScorer, planLoad, sessionSpec } from '../reward/scorer.ts';
 import type { SessionSpec, Tensors } from '../reward/tensor.ts';
 import { testPicture } from './figures.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
@@ -30,20 +29,12 @@ async function reply(worker: Worker): Promise<RawReply> {
   return answer;
 }
 
-const graphsOf = ({ manifest }: ModelFolder): string[] =>
-  manifest.steps.filter(({ per }) => per !== 'prompt').map(({ graph }) => graph);
+const stepsOf = ({ manifest }: ModelFolder): StepSpec[] =>
+  manifest.steps.filter(({ per }) => per !== 'prompt');
 
 function sessionSpecs(model: ModelFolder, config: Config): SessionSpec[] {
-  const { backend, id: scorer } = model.manifest;
-  const { variant, gpuVariant, providers } = planLoad(model, config);
-  return graphsOf(model).map((graph) => ({
-    scorer,
-    backend,
-    graph: graphPath(model, variant, graph),
-    gpuGraph: graphPath(model, gpuVariant, graph),
-    providers,
-    threads: config.threads,
-  }));
+  const plan = planLoad(model, config);
+  return stepsOf(model).map((step) => sessionSpec(model, plan, step, config.threads));
 }
 
 /** What the daemon would feed each session with, for one picture. @throws USAGE for a model that is not ONNX */
@@ -55,7 +46,7 @@ async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors[]> {
   try {
     const pixels = { data: testPicture(PICTURE, 1), width: PICTURE, height: PICTURE };
     const feeds = await scorer.feeds(pixels, 'a picture', AbortSignal.timeout(120_000));
-    return graphsOf(model).map((graph) => feeds[graph]!);
+    return stepsOf(model).map(({ graph }) => feeds[graph]!);
   } finally {
     await scorer.close();
   }

@@ -20,7 +20,7 @@ import { type ImageSpec, type Manifest, type ModelFolder, readModelJson, type St
 import { checkFiles, graphPath, runtimeFiles, weightsHash } from './model-files.ts';
 import { chooseProviders } from './providers.ts';
 import { createSteps, type Steps } from './steps.ts';
-import type { Tensors } from './tensor.ts';
+import type { SessionSpec, Tensors } from './tensor.ts';
 import { openTextEncoder } from './text.ts';
 
 export interface ScorerOptions {
@@ -63,7 +63,7 @@ export interface Scorer {
   close(): Promise<void>;
 }
 
-interface Plan {
+export interface Plan {
   variant: string;
   gpuVariant: string;
   providers: Provider[];
@@ -186,17 +186,23 @@ function imageOf({ image, variants }: Manifest, variant: string): ImageSpec {
   return image.windows && count ? { ...image, windows: { ...image.windows, count } } : image;
 }
 
-function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: ScorerOptions): Graph {
+/** What the session of a step needs to load. */
+export function sessionSpec(model: ModelFolder, plan: Plan, step: StepSpec, threads: number): SessionSpec {
   const { manifest } = model;
-  const spec = {
+  return {
     scorer: manifest.steps.length > 1 ? `${manifest.id} (graph ${step.graph})` : manifest.id,
     backend: manifest.backend,
     graph: graphPath(model, plan.variant, step.graph),
     gpuGraph: graphPath(model, plan.gpuVariant, step.graph),
     halfGraph: manifest.gpuVariant && graphPath(model, manifest.gpuVariant, step.graph),
     providers: plan.providers,
-    threads: options.threads,
+    threads,
   };
+}
+
+function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: ScorerOptions): Graph {
+  const { manifest } = model;
+  const spec = sessionSpec(model, plan, step, options.threads);
   // What is made once a prompt is not worth a second copy of its weights.
   const workers = step.per === 'prompt' ? 1 : options.workers;
   const maxBatch = (provider: string) => batchSize(manifest, provider);
