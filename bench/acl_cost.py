@@ -1,7 +1,8 @@
-"""Time of ACL-IQA's two passes against one plain CLIP pass over the same views, by the count of windows.
+"""Cost of ACL-IQA's two passes against one plain CLIP pass over the same views, by the count of windows.
 
-Both are full-size graphs with random weights in onnxruntime, run in turns, so that a busy machine slows both
-alike. Example: python bench/acl_cost.py --threads 1
+First in multiply-adds, which no machine changes, then in time: both are full-size graphs with random weights
+in onnxruntime, run in turns, so that a busy machine slows both alike.
+Example: python bench/acl_cost.py --threads 1
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "training"))
@@ -23,6 +25,7 @@ sys.path.insert(0, str(ROOT / "training"))
 from assay_training.acl_iqa.config import AclConfig  # noqa: E402
 from assay_training.acl_iqa.export import WINDOWS, example_ids, example_views, export_graphs  # noqa: E402
 from assay_training.acl_iqa.model import GRADES, AclIqa  # noqa: E402
+from assay_training.acl_iqa.score_graph import ScoreGraph  # noqa: E402
 from assay_training.clip.model import VisionTransformer, normalised  # noqa: E402
 from assay_training.onnx_export import export  # noqa: E402
 from assay_training.scorer import open_session  # noqa: E402
@@ -51,10 +54,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     config = AclConfig()
+    net, clip = AclIqa(config).eval(), PlainClip(config).eval()
     with tempfile.TemporaryDirectory() as work:
-        paths = export_graphs(AclIqa(config).eval(), Path(work))
+        paths = export_graphs(net, Path(work))
         views = example_views(config)
-        export(PlainClip(config), views, ["seen"], Path(work) / "clip.onnx", free={WINDOWS: {1: "windows"}})
+        export(clip, views, ["seen"], Path(work) / "clip.onnx", free={WINDOWS: {1: "windows"}})
         sessions = {name: open_session(path, options.threads) for name, path in paths.items()}
         plain = open_session(Path(work) / "clip.onnx", options.threads)
     texts = {"grades": example_ids(config, GRADES), "instruction": example_ids(config, len(config.paths))}
@@ -63,7 +67,21 @@ def main() -> None:
         outputs = [output.name for output in sessions[name].get_outputs()]
         given |= dict(zip(outputs, sessions[name].run(outputs, {"ids": ids.numpy()}), strict=True))
     for count in COUNTS:
+        known = {name: torch.from_numpy(value) for name, value in given.items()}
+        views = example_views(config, count)
+        both, one = multiply_adds(ScoreGraph(net), views | known), multiply_adds(clip, views)
+        print(
+            f"{count:2} windows and the whole: {both / 1e9:.1f} and {one / 1e9:.1f} G multiply-adds, ", end=""
+        )
+        print(f"ratio {both / one:.2f}")
         report(sessions["score"], plain, inputs(config, count), given, options.pairs)
+
+
+def multiply_adds(module: nn.Module, args: dict[str, Tensor]) -> int:
+    """Of all matrix products and convolutions."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        module(**args)
+    return counted.get_total_flops() // 2
 
 
 def inputs(config: AclConfig, count: int) -> dict[str, np.ndarray]:

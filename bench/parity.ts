@@ -46,7 +46,7 @@ function print(system: string, variant: string, found: Differences): void {
 const printSpeed = (system: string, s: SpeedFigures): void =>
   void process.stdout.write(
     `${system.padEnd(22)} daemon ÷ bare sessions ${s.ratio} (${s.ratios.join(', ')}); ` +
-      `bare ${s.rawMs} ms an image, 512², ${s.threads} thread(s)\n`,
+      `bare ${s.rawMs} ms an image, 512², ${s.threads} thread(s); a known prompt ${s.promptMs} ms\n`,
   );
 
 try {

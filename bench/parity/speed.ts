@@ -4,8 +4,11 @@ import { connect } from '../../src/bench/client.ts';
 import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
 import { median, round, testPicture } from '../../src/bench/figures.ts';
 import { openRawSession } from '../../src/bench/raw.ts';
-import { loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
 import { openCatalog } from '../../src/reward/catalog.ts';
+import type { ModelFolder } from '../../src/reward/manifest.ts';
+import { openScorer } from '../../src/reward/scorer.ts';
+import { stack } from '../../src/reward/tensor.ts';
 import { flagsOf, readReport } from './compare.ts';
 
 export interface SpeedFigures {
@@ -14,6 +17,8 @@ export interface SpeedFigures {
   ratios: number[];
   rawMs: number;
   threads: number;
+  /** What a prompt that is known costs an image, in milliseconds: a copy to the thread that judges, and into a batch. */
+  promptMs: number;
 }
 
 const PAIRS = 5;
@@ -33,11 +38,30 @@ async function throughDaemon(url: string, first: number): Promise<number> {
   return (IMAGES * 1000) / (performance.now() - start);
 }
 
+/** Median time to copy what is kept of a prompt; 0 if nothing is. */
+async function knownPromptMs(model: ModelFolder, config: Config): Promise<number> {
+  const { steps, image } = model.manifest;
+  if (!steps.some(({ per }) => per === 'prompt')) return 0;
+  const scorer = await openScorer(model, config);
+  const pixels = { data: testPicture(SIZE, 0), width: SIZE, height: SIZE };
+  const feeds = await scorer.feeds(pixels, 'a picture', AbortSignal.timeout(120_000));
+  await scorer.close();
+  const ofImage = [image.input, image.windows?.whole];
+  const kept = Object.entries(feeds[steps.at(-1)!.graph]!).filter(([name]) => !ofImage.includes(name));
+  const times = Array.from({ length: 50 }, () => {
+    const start = performance.now();
+    for (const [, tensor] of structuredClone(kept)) stack([tensor]);
+    return performance.now() - start;
+  });
+  return round(median(times));
+}
+
 export async function speedOf(folder: string, system: string): Promise<SpeedFigures> {
   const { id } = readReport(folder, system);
   const dataDir = join(folder, 'data');
   const config = loadConfig({ modelDirs: [join(folder, 'models')], scorer: id, variant: 'fp32', dataDir });
   const model = openCatalog({ ...config, defaultId: id }).find();
+  const promptMs = await knownPromptMs(model, config);
   const raw = await openRawSession(model, config);
   const threads = ['--threads', String(config.threads)];
   const daemon = await startDaemonUnderTest([...flagsOf(folder, id, 'fp32', dataDir), ...threads]);
@@ -51,7 +75,7 @@ export async function speedOf(folder: string, system: string): Promise<SpeedFigu
     }
     const ratios = pairs.map(({ all, bare }) => round(all / bare));
     const rawMs = round(1000 / median(pairs.map(({ bare }) => bare)), 0);
-    return { ratio: median(ratios), ratios, rawMs, threads: config.threads };
+    return { ratio: median(ratios), ratios, rawMs, threads: config.threads, promptMs };
   } finally {
     await raw.close();
     await daemon.stop();

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from assay_training.acl_iqa.config import AclConfig
-from assay_training.acl_iqa.fused import GradesGraph, InstructionGraph, ScoreGraph
 from assay_training.acl_iqa.model import GRADES, AclIqa
+from assay_training.acl_iqa.score_graph import ScoreGraph
+from assay_training.acl_iqa.text_graphs import GradesGraph, InstructionGraph
 from assay_training.onnx_export import export
 
 IDS, WINDOWS, WHOLE = "ids", "windows", "whole"

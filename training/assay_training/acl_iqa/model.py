@@ -1,7 +1,7 @@
 """ACL-IQA as plain torch: one CLIP run once a path, steered by that path's instruction.
 
-Written for clarity: nothing is shared between the paths and nothing is fused; `export.py` does both.
-Parameters have upstream's names without their prefix `model.`.
+Written for clarity: nothing is shared between the paths and nothing is fused; `text_graphs.py` and
+`score_graph.py` do both. Parameters have upstream's names without their prefix `model.`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import torch
 
 from acl_iqa.acl_iqa_world import SMALL, SMALLEST, inputs, random_net
 from assay_training.acl_iqa.export import example_ids, export_graphs, export_score
-from assay_training.acl_iqa.fused import GradesGraph, InstructionGraph
+from assay_training.acl_iqa.text_graphs import GradesGraph, InstructionGraph
 from assay_training.scorer import open_session
 
 

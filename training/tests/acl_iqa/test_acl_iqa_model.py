@@ -7,8 +7,9 @@ from torch import nn
 
 from acl_iqa.acl_iqa_world import SMALLEST, TINY, inputs, random_net
 from assay_training.acl_iqa.config import AclConfig
-from assay_training.acl_iqa.fused import GradesGraph, InstructionGraph, ScoreGraph
 from assay_training.acl_iqa.model import AclIqa, score_of, view_average
+from assay_training.acl_iqa.score_graph import ScoreGraph
+from assay_training.acl_iqa.text_graphs import GradesGraph, InstructionGraph
 from assay_training.clip.model import Clip, normalised, unit
 from assay_training.data import DataError
 

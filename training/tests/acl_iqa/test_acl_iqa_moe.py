@@ -6,8 +6,9 @@ import torch
 
 from acl_iqa.acl_iqa_world import TINY, random_net
 from assay_training.acl_iqa.config import COMBINES
-from assay_training.acl_iqa.fused import FusedMixture, fold_gate, gate_logits
 from assay_training.acl_iqa.moe import Mixture, variation
+from assay_training.acl_iqa.score_graph import FusedMixture, gate_logits
+from assay_training.acl_iqa.text_graphs import fold_gate
 from assay_training.clip.model import split_heads
 
 
@@ -46,8 +47,10 @@ def test_dense_and_fused_mixture_equal_the_sparse_one(net, combine, path):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         logits = gate @ getattr(mixture, f"w_gate{path}")
         fused = FusedMixture(mixture)
-        torch.testing.assert_close(fused(x, logits), expected, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(fused(x[:, :1], logits), expected[:, :1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            fused(x.flatten(0, 1), logits, 10), expected.flatten(0, 1), rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(fused(x[:, 0], logits, 1), expected[:, 0], rtol=1e-4, atol=1e-5)
     assert loss == 0
     assert len({tuple(row.topk(3).indices.sort().values.tolist()) for row in logits}) > 1
 
@@ -66,7 +69,7 @@ def test_outputs_that_would_overflow_stay_finite(net):
     x = torch.randn(2, 10, 16) * 1000
     with torch.no_grad():
         assert mixture(x, torch.randn(2, 16), "_col")[0].isfinite().all()
-        assert FusedMixture(mixture)(x, torch.randn(2, 6)).isfinite().all()
+        assert FusedMixture(mixture)(x.flatten(0, 1), torch.randn(2, 6), 10).isfinite().all()
 
 
 @pytest.mark.parametrize("path", ["_col", "_adv"])
