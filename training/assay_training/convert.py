@@ -16,10 +16,11 @@ from assay_training.checks import check_system
 from assay_training.data import MOS_RANGE
 from assay_training.folder import fill_folder, write_json
 from assay_training.golden import PROMPTS, images_for
-from assay_training.reference import Fitted, calibrate, identity
+from assay_training.reference import Fitted, calibrate, identity, sample
 from assay_training.scorer import Scorer
 from assay_training.system_card import card
 from assay_training.variants import FULL, write_variants
+from assay_training.window_effect import window_effects
 
 LIMITS = {"fp16": 0.02, "int8": 0.1}  # largest difference to FULL on the golden images, of the range
 TOLERANCES = {
@@ -27,6 +28,7 @@ TOLERANCES = {
     False: 0.02,
 }  # of golden scores, of the range: float32 alone; with smaller variants
 TOKENIZER = "tokenizer.json"
+COMPARED = 60  # images on which counts of windows are compared
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ def _fill(
     width = max(high - low for low, high in (a["range"] for a in manifest["aspects"].values() if a))
     tolerance = round(TOLERANCES[not smaller] * width, 4)
     fill_folder(folder, data, fitted.to_json(), manifest, (tolerance, tolerance))
-    text = card(system.card, manifest, folder, fitted, agreement)
+    effects = []
+    if len(system.windows) > 1:
+        effects = window_effects(folder, manifest, sample(manifest, images, ratings, COMPARED))
+    text = card(system.card, manifest, folder, fitted, agreement, effects)
     (folder / manifest["card"]).write_text(text, encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ place among the scores of reference images.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,21 @@ def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitt
         return _from_pictures(scorer, images)
     golden = list(_degraded(images_for(scorer.manifest)))
     return Fitted(_identities(scorer.aspects, _raws(scorer, golden)), "golden", len(golden))
+
+
+def sample(manifest: dict, images: Path | None, ratings: Path | None, most: int) -> list[Item]:
+    """At most `most` of the pictures that `calibrate` scores, evenly taken from all of them."""
+    if ratings:
+        rated = load_ratings(ratings)
+        rows = _evenly(range(len(rated)), most)
+        return [(load_rgb(rated.path(row)), str(rated.prompt[row])) for row in rows]
+    if images:
+        return [(load_rgb(path), "") for path in _evenly(list_images(images), most)]
+    return _evenly(list(_degraded(images_for(manifest))), most)
+
+
+def _evenly(found: Sequence, most: int) -> list:
+    return [found[i * len(found) // most] for i in range(most)] if len(found) > most else list(found)
 
 
 def _from_pictures(scorer: Scorer, folder: Path) -> Fitted:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from assay_training.calibration import COVERAGE
 from assay_training.reference import Fitted
+from assay_training.window_effect import Effect
 
 UNFITTED = """Nothing was fitted, since no rated images were given. A score is the scorer's own number, cut to the range.
 The interval is the whole range: it states nothing.
@@ -23,6 +25,17 @@ hold {coverage:.0%} of the ratings of images like these; its width comes from er
 to. Percentiles are places among the rated images. Whether the network was trained on these images is not known here;
 if it was, intervals are too narrow for others."""
 UNRATED = """There are no ratings of {aspects}: the score is the scorer's own number, and its interval is the whole range."""
+WINDOWS = """Measured by this conversion on {images}, in float32: standard deviation of the network's own scores
+over the images, and how far scores and their order are from those with all windows.
+
+| Variant | Windows | Aspect | Views to compute | Spread of scores | Median distance | Rank correlation |
+|---|---|---|---|---|---|---|
+{rows}"""
+COMPARED = {
+    "golden": "computer-drawn images and degraded copies of them",
+    "images": "some of the reference images",
+    "ratings": "some of the rated images",
+}
 NOTES = {
     "fp32": "the numbers of the checkpoint, in float32",
     "fp16": "weights and sums in float16, for GPUs; on a CPU it is no faster than `fp32`",
@@ -30,14 +43,18 @@ NOTES = {
 }
 
 
-def card(system: str, manifest: dict, folder: Path, fitted: Fitted, agreement: dict) -> str:
-    """`system` followed by sections on variants, calibration and meaning.
+def card(
+    system: str, manifest: dict, folder: Path, fitted: Fitted, agreement: dict, effects: Sequence[Effect]
+) -> str:
+    """`system` followed by sections on variants, windows, calibration and meaning.
 
     agreement: largest difference to the default variant on the golden images, as a share of the range, by variant
-    and aspect.
+    and aspect. effects: of fewer windows, the default variant first; empty for a system without.
     """
-    variants, calibration = _variants(manifest, folder, agreement), _calibration(manifest, fitted)
-    return "\n\n".join([system.strip(), variants, calibration, _meaning(manifest)]) + "\n"
+    parts = [system.strip(), _variants(manifest, folder, agreement)]
+    if effects:
+        parts.append(_windows(effects, fitted))
+    return "\n\n".join([*parts, _calibration(manifest, fitted), _meaning(manifest)]) + "\n"
 
 
 def _variants(manifest: dict, folder: Path, agreement: dict) -> str:
@@ -62,6 +79,16 @@ def _note(name: str, variant: dict, manifest: dict) -> str:
         return NOTES[name]
     count = manifest["image"]["windows"]["count"]
     return f"the files of `{manifest['defaultVariant']}` on {variant['windows']} of {count} windows"
+
+
+def _windows(effects: Sequence[Effect], fitted: Fitted) -> str:
+    most = effects[0].count
+    rows = [
+        f"| `{e.variant}` | {e.count} | {e.aspect} | {e.count + 1} of {most + 1} | {e.spread:.3g} | {e.apart:.2g} "
+        f"| {e.agreement:.3f} |"
+        for e in effects
+    ]
+    return "## Windows\n\n" + WINDOWS.format(images=COMPARED[fitted.source], rows="\n".join(rows))
 
 
 def _calibration(manifest: dict, fitted: Fitted) -> str:

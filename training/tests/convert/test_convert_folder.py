@@ -14,6 +14,7 @@ from assay_training.checkpoints import CheckpointError
 from assay_training.convert import make_folder
 from assay_training.scorer import Scorer
 from assay_training.verify import VerifyError, check_invariance, verify
+from assay_training.window_effect import window_effects
 from convert.convert_world import LEVELS
 
 VARIANTS = ["fp32", "fp32-4", "fp32-1", "fp16", "int8"]
@@ -160,6 +161,29 @@ def test_card_tells_variants_calibration_and_meaning(folder):
     assert "percentiles mean little" in text
     assert "alignment: -1 (worst) to 1 (best), only with a prompt" in text
     assert "authenticity: not predicted" in text
+
+
+def test_card_tells_what_fewer_windows_do(world, folder, tmp_path):
+    text = (folder / "card.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if "| alignment |" in line]
+    assert [row[:2] for row in rows] == [["`fp32`", "15"], ["`fp32-4`", "4"], ["`fp32-1`", "1"]]
+    assert [row[3] for row in rows] == ["16 of 16", "5 of 16", "2 of 16"]
+    assert rows[0][5:] == ["0", "1.000"]
+    spreads, apart, agreement = ([float(row[place]) for row in rows] for place in (4, 5, 6))
+    assert min(spreads) > 0
+    assert 0 < apart[1] != apart[2] > 0
+    assert all(-1 <= value < 1 for value in agreement[1:])
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(20):
+        picture(60 + number, 62).save(pictures / f"{number}.png")
+    make_folder(replace(world.system, windows=(2, 1)), tmp_path / "out", images=pictures)
+    assert "on some of the reference images" in (tmp_path / "out" / "card.md").read_text()
+    items = [(picture(60, 62), ""), (picture(90, 70), "cat")]
+    measured = window_effects(tmp_path / "out", read(tmp_path / "out"), items)
+    assert {(e.variant, e.count) for e in measured} == {("fp32", 2), ("fp32-1", 1)}
+    apart = {e.variant: e.apart for e in measured if e.aspect == "quality"}
+    assert apart["fp32"] == 0 < apart["fp32-1"]
 
 
 def test_percentiles_may_refer_to_pictures_without_prompts(world, tmp_path):
