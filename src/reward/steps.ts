@@ -1,5 +1,6 @@
 /** 5 to 7 for one image: prepares what each graph of a scorer wants, and runs them in order. */
 import { hash } from 'node:crypto';
+import { orAbort } from '../abort.ts';
 import type { Pixels } from '../types.ts';
 import type { EmbeddingCache } from './embeddings.ts';
 import type { Graph } from './graph.ts';
@@ -93,7 +94,7 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
     const made = embeddings.get(`${step.weights} ${about}`, async () =>
       infer(step, await ownFeeds(step, trip), trip, never),
     );
-    return unlessAborted(made, trip.signal);
+    return orAbort(made, trip.signal);
   };
 
   const depart = (pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip => ({
@@ -112,6 +113,7 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
 
   return {
     async run(pixels, prompt, signal) {
+      signal.throwIfAborted();
       const trip = depart(pixels, prompt, signal);
       const feeds = await lastFeeds(trip);
       signal.throwIfAborted();
@@ -128,17 +130,4 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
       return Object.fromEntries(await Promise.all(found));
     },
   };
-}
-
-/** @throws the signal's reason as soon as it is aborted */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,7 +1,7 @@
 /** Scorers of several graphs: texts, what is kept of a prompt or an image, and release after an idle time. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Catalog, type CatalogOptions, openCatalog } from '../../src/reward/catalog.ts';
 import type { Manifest } from '../../src/reward/manifest.ts';
@@ -171,6 +171,16 @@ describe('a scorer of several graphs', () => {
     gone.abort(new Error('the client left'));
     await expect(given).rejects.toThrow('the client left');
     expect((await kept).alignment).toBeGreaterThan(0);
+  });
+
+  it('loads nothing for a caller who has already left', async () => {
+    const [catalog] = catalogOf([threeGraphs()], { keepAliveMs: 20 });
+    const scorer = await catalog.open();
+    await released(scorer);
+    const gone = AbortSignal.abort(new Error('the client left'));
+    await expect(scorer.judge(grey(7), 'dog dog', gone)).rejects.toThrow('the client left');
+    await turn();
+    expect(loaded(scorer)).toEqual([]);
   });
 
   it('can be closed in the middle of a run', async () => {
