@@ -53,8 +53,9 @@ interface Trip {
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
 
-const keyOf = (pixels: Pixels, spec: ImageSpec): string =>
-  [hash('sha256', pixels.data), pixels.width, pixels.height, JSON.stringify(spec)].join(' ');
+/** Hashing takes milliseconds a megapixel, so whoever knows the image by something says so. */
+const keyOf = ({ key, data, width, height }: Pixels, spec: ImageSpec): string =>
+  [key ?? `${hash('sha256', data)} ${width}x${height}`, JSON.stringify(spec)].join(' ');
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
