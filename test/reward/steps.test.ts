@@ -165,16 +165,19 @@ describe('a scorer of several graphs', () => {
     expect(await scores(scorer, 102, 'cat')).toMatchObject({ quality: 2 });
   });
 
-  it('gives up at once when its caller does, and goes on for others', async () => {
-    const [catalog] = catalogOf([threeGraphs()]);
-    const scorer = await catalog.open();
-    const gone = new AbortController();
-    const given = scorer.judge(grey(7), 'dog dog', gone.signal);
-    const kept = scores(scorer, 7, 'dog dog');
-    gone.abort(new Error('the client left'));
-    await expect(given).rejects.toThrow('the client left');
-    expect((await kept).alignment).toBeGreaterThan(0);
-  });
+  it.each(['cubic', 'pillow-cubic'])(
+    'gives up at once when its caller does, and goes on for others (%s)',
+    async (kernel) => {
+      const [catalog] = catalogOf([threeGraphs((m) => Object.assign(m.image, { kernel }))]);
+      const scorer = await catalog.open();
+      const gone = new AbortController();
+      const given = scorer.judge(grey(7), 'dog dog', gone.signal);
+      const kept = scores(scorer, 7, 'dog dog');
+      gone.abort(new Error('the client left'));
+      await expect(given).rejects.toThrow('the client left');
+      expect((await kept).alignment).toBeGreaterThan(0);
+    },
+  );
 
   it('loads nothing for a caller who has already left', async () => {
     const [catalog] = catalogOf([threeGraphs()], { keepAliveMs: 20 });
