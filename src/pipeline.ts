@@ -62,11 +62,13 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
 
-  async function examine(work: Work, image: ImageInput): Promise<Finding> {
+  async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
     const { item, scorer, signal, timings } = work;
     const start = performance.now();
     // 3 decode
-    const pixels = await decode(image, { ...config.limits, background: config.background });
+    const { background } = config;
+    const decoded = await decode(image, { ...config.limits, background });
+    const pixels = { ...decoded, key: `${name} ${background}` };
     // 4 guard
     const found = inspect(pixels, scorer.manifest.image);
     timings.decodeMs = performance.now() - start;
@@ -85,8 +87,9 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     // 2 fetch
     const image = await item.fetch(signal);
     result.sha256 = hash('sha256', image.bytes);
-    const key = cacheKey(result.sha256, image, item, scorer);
-    const finding = cache?.get(key) ?? (await examine(work, image));
+    const name = nameOf(result.sha256, image);
+    const key = cacheKey(name, item, scorer);
+    const finding = cache?.get(key) ?? (await examine(work, image, name));
     cache?.set(key, finding);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
@@ -155,11 +158,14 @@ export function emptyResult(
   };
 }
 
-/** Same bytes, same geometry, same prompt, same scorer and weights: same finding. */
-function cacheKey(sha256: string, image: ImageInput, item: ScoreItem, { stamp }: Scorer): string {
-  const geometry = image.kind === 'raw' ? `${image.format} ${image.width}x${image.height}` : '';
+/** What an image is known by: its bytes, and what they are taken for. */
+const nameOf = (sha256: string, image: ImageInput): string =>
+  image.kind === 'raw' ? `${sha256} ${image.format} ${image.width}x${image.height}` : sha256;
+
+/** Same image, same prompt, same scorer and weights: same finding. */
+function cacheKey(name: string, item: ScoreItem, { stamp }: Scorer): string {
   const { id, version, weights, calibration } = stamp;
-  return [sha256, geometry, id, version, weights, calibration, item.prompt ?? '\0'].join('\n');
+  return [name, id, version, weights, calibration, item.prompt ?? '\0'].join('\n');
 }
 
 /** Indexes by falling reward; items without one last, in request order. */

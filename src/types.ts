@@ -44,6 +44,8 @@ export interface Pixels {
   data: Uint8Array;
   width: number;
   height: number;
+  /** What the pixels are known by: equal keys, equal pixels. When absent, they are hashed where one is needed. */
+  key?: string;
 }
 
 /** One image to score. `fetch` is called once, when its turn comes, so waiting items hold no bytes. */

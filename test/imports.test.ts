@@ -28,12 +28,13 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'config.ts', 'log.ts'];
+const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config.ts', 'log.ts'];
 const PARTS = ['bridge', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
   'host.ts': ['types.ts'],
   'errors.ts': [],
+  'abort.ts': [],
   'log.ts': [],
   'config.ts': ['types.ts', 'errors.ts'],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),

@@ -6,6 +6,7 @@ import { type AssayError, fail, nearest, toAssayError } from '../errors.ts';
 import type { ScorerInfo } from '../types.ts';
 import { createEmbeddingCache } from './embeddings.ts';
 import { type ModelFolder, readManifest, refOf } from './manifest.ts';
+import { createPreparer } from './prepare.ts';
 import { describeScorer, openScorer, type Scorer, type ScorerOptions } from './scorer.ts';
 import { newestFirst } from './version.ts';
 
@@ -73,7 +74,8 @@ function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>;
 /** Reads the manifests in `modelDirs`; loads no weights. */
 export function openCatalog(catalogOptions: CatalogOptions): Catalog {
   const embeddings = createEmbeddingCache(catalogOptions.embeddingCacheBytes ?? 0);
-  const options = { ...catalogOptions, embeddings };
+  const preparer = createPreparer();
+  const options = { ...catalogOptions, embeddings, preparer };
   const { models, broken } = scan(options.modelDirs);
   const opened = new Map<string, Promise<Scorer>>();
   const loaded = new Map<string, Scorer>();
@@ -134,7 +136,8 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
       const scorers = await Promise.allSettled(opened.values());
       opened.clear();
       loaded.clear();
-      await Promise.all(scorers.map((s) => (s.status === 'fulfilled' ? s.value.close() : undefined)));
+      const open = scorers.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
+      await Promise.all([...open, preparer].map((part) => part.close()));
     },
   };
 }

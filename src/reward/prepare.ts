@@ -1,44 +1,54 @@
 /** 5 prepare: pixels to the image inputs of a graph, as the manifest says. */
+import { availableParallelism } from 'node:os';
 import type { Pixels } from '../types.ts';
 import { resize } from './decode.ts';
+import { type ExactTask, exactTensors, isLong, toTensor } from './exact.ts';
 import type { ImageSpec } from './manifest.ts';
-import type { Tensor, Tensors } from './tensor.ts';
-import { makeView, makeWindows } from './windows.ts';
+import type { Tensors } from './tensor.ts';
+import { type Handover, Threads } from './threads.ts';
 
-const perChannel = (value: number | number[]): number[] =>
-  Array.isArray(value) ? value : [value, value, value];
-
-/** Whole grey levels; a kernel that gives fractions is rounded. */
-const asBytes = (values: Uint8Array | Float32Array): Uint8Array =>
-  values instanceof Uint8Array ? values : Uint8Array.from(values, Math.round);
-
-/** `[height, width, 3]`, either the bytes themselves or scaled floats. */
-function toTensor(values: Uint8Array | Float32Array, spec: ImageSpec): Tensor {
-  const dims = [spec.height, spec.width, 3];
-  if (spec.dtype === 'uint8') return { dtype: 'uint8', dims, data: asBytes(values) };
-  const [scale, offset] = [perChannel(spec.scale), perChannel(spec.offset)];
-  const data = Float32Array.from(values, (value, i) => value * scale[i % 3]! + offset[i % 3]!);
-  return { dtype: 'float32', dims, data };
+export interface Preparer {
+  /**
+   * The image inputs of one item, without the batch dimension. The pixels stay the caller's.
+   *
+   * @throws RangeError when not even one window fits in, DRAINING, or the signal's reason
+   */
+  prepare(pixels: Pixels, spec: ImageSpec, signal: AbortSignal): Promise<Tensors>;
+  /** Ends the threads, if there are any; what is in work fails with DRAINING. */
+  close(): Promise<void>;
 }
 
-/** Windows of the image `[count, height, width, 3]`, and the whole of it `[height, width, 3]`. */
-function windowTensors(pixels: Pixels, spec: ImageSpec): Tensors {
-  const { input, width, height } = spec;
-  const { whole: wholeInput, ...plan } = spec.windows!;
-  const { windows, whole } = makeWindows(pixels, { width, height, ...plan });
+// The same file runs from source (.ts) and from the built package (.js).
+const THREAD = new URL(`./exact-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** Enough to keep up with sessions, which take longer for an image. One core is left to the main thread. */
+const MOST_THREADS = 4;
+
+/** Longer than the pauses between images of one run. */
+const IDLE_MS = 10_000;
+
+/** A thread gets a copy of the pixels: they may be a part of a buffer that others read, too. */
+function handOver({ pixels: { data, width, height }, ...task }: ExactTask): Handover<ExactTask> {
+  const copy = new Uint8Array(data);
+  return [{ ...task, pixels: { data: copy, width, height } }, [copy.buffer]];
+}
+
+/** Exact kernels that take long run in threads, started by the first image that needs one; sharp has its own. */
+export function createPreparer(): Preparer {
+  const most = Math.max(1, Math.min(MOST_THREADS, availableParallelism() - 1));
+  const threads = new Threads<ExactTask, Tensors>({ file: THREAD, most, idleMs: IDLE_MS });
+
+  const exact = async (task: ExactTask, signal: AbortSignal): Promise<Tensors> =>
+    isLong(task) ? threads.run(() => handOver(task), signal) : exactTensors(task);
+
   return {
-    [input]: { dtype: 'uint8', dims: [plan.count, height, width, 3], data: windows },
-    [wholeInput]: { dtype: 'float32', dims: [height, width, 3], data: whole },
+    async prepare(pixels, spec, signal) {
+      const { resize: fit, kernel, width, height } = spec;
+      if (fit === 'windows') return exact({ pixels, spec, view: null }, signal);
+      if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
+        return exact({ pixels, spec, view: { width, height, resize: fit, kernel } }, signal);
+      return { [spec.input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), spec) };
+    },
+    close: () => threads.close(),
   };
-}
-
-/** The image inputs of one item, without the batch dimension. */
-export async function prepareImage(pixels: Pixels, spec: ImageSpec): Promise<Tensors> {
-  const { resize: fit, kernel, width, height } = spec;
-  if (fit === 'windows') return windowTensors(pixels, spec);
-  const values =
-    kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear'
-      ? makeView(pixels, { width, height, resize: fit, kernel })
-      : await resize(pixels, { width, height, resize: fit, kernel });
-  return { [spec.input]: toTensor(values, spec) };
 }

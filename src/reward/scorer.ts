@@ -18,6 +18,7 @@ import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
 import { Graph } from './graph.ts';
 import { type ImageSpec, type Manifest, type ModelFolder, readModelJson, type StepSpec } from './manifest.ts';
 import { checkFiles, graphPath, runtimeFiles, weightsHash } from './model-files.ts';
+import { createPreparer, type Preparer } from './prepare.ts';
 import { chooseProviders } from './providers.ts';
 import { createSteps, type Steps } from './steps.ts';
 import type { SessionSpec, Tensors } from './tensor.ts';
@@ -36,6 +37,8 @@ export interface ScorerOptions {
   keepAliveMs?: number;
   /** Shared by scorers, so that one does not repeat what another has made; its own when absent. */
   embeddings?: EmbeddingCache;
+  /** Shared by scorers, and closed by whoever made it; its own when absent. */
+  preparer?: Preparer;
 }
 
 /** What the scorer says of one image. */
@@ -146,6 +149,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   await loadAll(graphs);
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
+  const preparer = options.preparer ?? createPreparer();
   const steps = createSteps({
     steps: manifest.steps.map((step, i) => ({
       ...step,
@@ -153,10 +157,17 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
       weights: weightsOf(model, variant, step),
     })),
     image: imageOf(manifest, variant),
+    preparer,
     encode,
     embeddings: options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES),
   });
-  const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, { plan, graphs, steps });
+  const owned = options.preparer ? graphs : [...graphs, preparer];
+  const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, {
+    plan,
+    graphs,
+    steps,
+    owned,
+  });
   await warmUp(scorer, graphPath(model, variant, judge.name));
   return scorer;
 }
@@ -226,6 +237,8 @@ interface Machinery {
   plan: Plan;
   graphs: Graph[];
   steps: Steps;
+  /** What is closed with the scorer. */
+  owned: { close(): Promise<void> }[];
 }
 
 class LoadedScorer implements Scorer {
@@ -272,7 +285,7 @@ class LoadedScorer implements Scorer {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#machinery.graphs.map((graph) => graph.close()));
+    await Promise.all(this.#machinery.owned.map((part) => part.close()));
   }
 
   #requirePrompt(prompt: string | null): void {

@@ -1,10 +1,11 @@
 /** 5 to 7 for one image: prepares what each graph of a scorer wants, and runs them in order. */
 import { hash } from 'node:crypto';
+import { orAbort } from '../abort.ts';
 import type { Pixels } from '../types.ts';
 import type { EmbeddingCache } from './embeddings.ts';
 import type { Graph } from './graph.ts';
 import type { ImageSpec, StepSpec } from './manifest.ts';
-import { prepareImage } from './prepare.ts';
+import type { Preparer } from './prepare.ts';
 import { numbers, type Tensors } from './tensor.ts';
 import type { TextEncoder } from './text.ts';
 
@@ -19,6 +20,7 @@ export interface StepsOptions {
   /** In order; the last one judges. */
   steps: Step[];
   image: ImageSpec;
+  preparer: Pick<Preparer, 'prepare'>;
   encode: TextEncoder | undefined;
   embeddings: EmbeddingCache;
 }
@@ -39,8 +41,7 @@ export interface Steps {
 
 /** One image on its way through the steps. */
 interface Trip {
-  /** The prepared image, made on first use. */
-  image: () => Promise<Tensors>;
+  pixels: Pixels;
   imageKey: () => string;
   prompt: string;
   signal: AbortSignal;
@@ -52,8 +53,9 @@ interface Trip {
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
 
-const keyOf = (pixels: Pixels, spec: ImageSpec): string =>
-  [hash('sha256', pixels.data), pixels.width, pixels.height, JSON.stringify(spec)].join(' ');
+/** Hashing takes milliseconds a megapixel, so whoever knows the image by something says so. */
+const keyOf = ({ key, data, width, height }: Pixels, spec: ImageSpec): string =>
+  [key ?? `${hash('sha256', data)} ${width}x${height}`, JSON.stringify(spec)].join(' ');
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
@@ -63,7 +65,7 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-export function createSteps({ steps, image, encode, embeddings }: StepsOptions): Steps {
+export function createSteps({ steps, image, preparer, encode, embeddings }: StepsOptions): Steps {
   const last = steps.at(-1)!;
   const early = steps.slice(0, -1);
   const imageStep = steps.find((step) => step.per === 'image') ?? last;
@@ -74,8 +76,8 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
     return alone && encode ? encode.one(prompt) : {};
   };
 
-  const ownFeeds = async (step: Step, trip: Trip): Promise<Tensors> => ({
-    ...(step === imageStep ? await trip.image() : {}),
+  const ownFeeds = async (step: Step, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
+    ...(step === imageStep ? await preparer.prepare(trip.pixels, image, signal) : {}),
     ...tokens(step, trip.prompt),
   });
 
@@ -91,13 +93,13 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
     const about = step.per === 'image' ? trip.imageKey() : JSON.stringify(render(step.texts!, trip.prompt));
     const never = new AbortController().signal;
     const made = embeddings.get(`${step.weights} ${about}`, async () =>
-      infer(step, await ownFeeds(step, trip), trip, never),
+      infer(step, await ownFeeds(step, trip, never), trip, never),
     );
-    return unlessAborted(made, trip.signal);
+    return orAbort(made, trip.signal);
   };
 
   const depart = (pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip => ({
-    image: once(() => prepareImage(pixels, image)),
+    pixels,
     imageKey: once(() => keyOf(pixels, image)),
     prompt: prompt ?? '',
     signal,
@@ -106,12 +108,16 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
   });
 
   const lastFeeds = async (trip: Trip): Promise<Tensors> => {
-    const found = await Promise.all([ownFeeds(last, trip), ...early.map((step) => embed(step, trip))]);
+    const found = await Promise.all([
+      ownFeeds(last, trip, trip.signal),
+      ...early.map((step) => embed(step, trip)),
+    ]);
     return Object.assign({}, ...found);
   };
 
   return {
     async run(pixels, prompt, signal) {
+      signal.throwIfAborted();
       const trip = depart(pixels, prompt, signal);
       const feeds = await lastFeeds(trip);
       signal.throwIfAborted();
@@ -122,23 +128,10 @@ export function createSteps({ steps, image, encode, embeddings }: StepsOptions):
     async feeds(pixels, prompt, signal) {
       const trip = depart(pixels, prompt, signal);
       const found = steps.map(async (step): Promise<[string, Tensors]> => {
-        const feeds = await (step === last ? lastFeeds(trip) : ownFeeds(step, trip));
+        const feeds = await (step === last ? lastFeeds(trip) : ownFeeds(step, trip, signal));
         return [step.graph, feeds];
       });
       return Object.fromEntries(await Promise.all(found));
     },
   };
-}
-
-/** @throws the signal's reason as soon as it is aborted */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

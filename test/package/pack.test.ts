@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
+import { writeModel } from '../support/models.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -36,6 +37,13 @@ it('runs from the packed file, with its embedded scorer', async () => {
   const [result] = JSON.parse(assay('score', 'a.png', '-f', 'json')).results;
   expect(result).toMatchObject({ source: 'a.png', error: null, scorer: { id: 'assay-lite' } });
   expect(readdirSync(home).toSorted()).not.toContain('test');
+
+  writeModel(join(folder, 'models'), {
+    edit: (m) => void Object.assign(m.image, { kernel: 'pillow-cubic' }),
+  });
+  const own = ['--models', 'models', '--scorer', 'test-bright'];
+  const [inThread] = JSON.parse(assay('score', 'a.png', '-f', 'json', ...own)).results;
+  expect(inThread).toMatchObject({ error: null, scorer: { id: 'test-bright' } });
 
   mkdirSync(join(folder, 'ComfyUI/custom_nodes'), { recursive: true });
   mkdirSync(join(folder, 'ComfyUI/models'));

@@ -1,13 +1,16 @@
 /** Scorers of several graphs: texts, what is kept of a prompt or an image, and release after an idle time. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
+import { createPipeline } from '../../src/pipeline.ts';
 import { type Catalog, type CatalogOptions, openCatalog } from '../../src/reward/catalog.ts';
 import type { Manifest } from '../../src/reward/manifest.ts';
 import type { Scorer } from '../../src/reward/scorer.ts';
-import type { Pixels } from '../../src/types.ts';
+import type { ImageInput, Pixels } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
+import { flat, png, transparentPng } from '../support/images.ts';
 import { type TestModel, writeModel } from '../support/models.ts';
 import { type Graph, onnxModel } from '../support/onnx.ts';
 
@@ -162,15 +165,28 @@ describe('a scorer of several graphs', () => {
     expect(await scores(scorer, 102, 'cat')).toMatchObject({ quality: 2 });
   });
 
-  it('gives up at once when its caller does, and goes on for others', async () => {
-    const [catalog] = catalogOf([threeGraphs()]);
+  it.each(['cubic', 'pillow-cubic'])(
+    'gives up at once when its caller does, and goes on for others (%s)',
+    async (kernel) => {
+      const [catalog] = catalogOf([threeGraphs((m) => Object.assign(m.image, { kernel }))]);
+      const scorer = await catalog.open();
+      const gone = new AbortController();
+      const given = scorer.judge(grey(7), 'dog dog', gone.signal);
+      const kept = scores(scorer, 7, 'dog dog');
+      gone.abort(new Error('the client left'));
+      await expect(given).rejects.toThrow('the client left');
+      expect((await kept).alignment).toBeGreaterThan(0);
+    },
+  );
+
+  it('loads nothing for a caller who has already left', async () => {
+    const [catalog] = catalogOf([threeGraphs()], { keepAliveMs: 20 });
     const scorer = await catalog.open();
-    const gone = new AbortController();
-    const given = scorer.judge(grey(7), 'dog dog', gone.signal);
-    const kept = scores(scorer, 7, 'dog dog');
-    gone.abort(new Error('the client left'));
-    await expect(given).rejects.toThrow('the client left');
-    expect((await kept).alignment).toBeGreaterThan(0);
+    await released(scorer);
+    const gone = AbortSignal.abort(new Error('the client left'));
+    await expect(scorer.judge(grey(7), 'dog dog', gone)).rejects.toThrow('the client left');
+    await turn();
+    expect(loaded(scorer)).toEqual([]);
   });
 
   it('can be closed in the middle of a run', async () => {
@@ -189,6 +205,65 @@ describe('a scorer of several graphs', () => {
     const scorer = await catalog.open();
     await catalog.close();
     await expect(scores(scorer, 9, 'cat')).rejects.toMatchObject({ code: 'DRAINING' });
+  });
+});
+
+describe('what is kept of an image', () => {
+  /** Scores one image after the other, each time through a pipeline that remembers no results. */
+  async function qualities(catalog: Catalog, images: ImageInput[], background = '#ffffff') {
+    const config = loadConfig({ scorer: 'test-steps', resultCache: 0, background }, undefined, {});
+    const pipeline = createPipeline(catalog, config);
+    const found: (number | undefined)[] = [];
+    for (const image of images) {
+      const item = { id: 'a', source: null, prompt: null, fetch: () => image };
+      const request = { items: [item], client: 'test', signal: AbortSignal.timeout(20_000) };
+      const [result] = await pipeline.score(request);
+      expect(result!.error).toBeNull();
+      found.push(result!.aspects!.quality!.score);
+    }
+    return found;
+  }
+
+  const raw = (width: number, height: number, bytes: Uint8Array, format: 'rgb8' | 'rgba8' = 'rgb8') =>
+    ({ kind: 'raw', format, width, height, bytes }) as const;
+
+  it('is used again for the same bytes', async () => {
+    const [catalog, [folder]] = catalogOf([threeGraphs()], { keepAliveMs: 20 });
+    const scorer = await catalog.open();
+    const file = await png(flat([102, 102, 102], 40));
+    const image = raw(32, 32, grey(153).data);
+    const expected = [2, 3];
+    expect(await qualities(catalog, [{ kind: 'encoded', bytes: file }, image])).toEqual(expected);
+    await released(scorer);
+    rmSync(join(folder!, 'look.onnx'));
+    const again = { ...image, bytes: image.bytes.slice() };
+    const fileAgain = Buffer.from(file);
+    expect(await qualities(catalog, [{ kind: 'encoded', bytes: fileAgain }, again])).toEqual(expected);
+  });
+
+  it('is of its shape: the same bytes with another width and height are another image', async () => {
+    const [catalog] = catalogOf([threeGraphs((m) => Object.assign(m.image, { resize: 'cover' }))]);
+    // The middle half of the bytes is bright: the middle rows of the tall image, and of the wide one half of what is seen.
+    const bytes = new Uint8Array(32 * 64 * 3).fill(204, 16 * 32 * 3, 48 * 32 * 3);
+    expect(await qualities(catalog, [raw(32, 64, bytes), raw(64, 32, bytes)])).toEqual([4, 2]);
+  });
+
+  it.each<[string, () => Promise<ImageInput>]>([
+    ['a PNG', async () => ({ kind: 'encoded', bytes: await transparentPng(32) })],
+    ['raw pixels', async () => raw(32, 32, new Uint8Array(32 * 32 * 4), 'rgba8')],
+  ])('is of its background: %s over another colour is another image', async (_, make) => {
+    const [catalog] = catalogOf([threeGraphs()]);
+    const image = await make();
+    expect(await qualities(catalog, [image], '#ffffff')).toEqual([5]);
+    expect(await qualities(catalog, [image], '#000000')).toEqual([0]);
+  });
+
+  it('goes by the key of the pixels, where they have one', async () => {
+    const [catalog] = catalogOf([threeGraphs()]);
+    const scorer = await catalog.open();
+    const judge = async (value: number, key: string) =>
+      (await scorer.judge({ ...grey(value), key }, null, AbortSignal.timeout(20_000))).aspects.quality!.score;
+    expect([await judge(51, 'a'), await judge(102, 'a'), await judge(102, 'b')]).toEqual([1, 1, 2]);
   });
 });
 

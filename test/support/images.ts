@@ -53,6 +53,14 @@ export const toSharp = ({ data, width, height }: Raw) => sharp(data, { raw: { wi
 export const png = (raw: Raw): Promise<Buffer> => toSharp(raw).png().toBuffer();
 export const jpeg = (raw: Raw, quality = 90): Promise<Buffer> => toSharp(raw).jpeg({ quality }).toBuffer();
 
+/** A PNG of which nothing is seen but what lies under it. */
+export function transparentPng(size: number): Promise<Buffer> {
+  const background = { r: 9, g: 9, b: 9, alpha: 0 };
+  return sharp({ create: { width: size, height: size, channels: 4, background } })
+    .png()
+    .toBuffer();
+}
+
 /** A PNG that says it has these sides; its pixels are missing. */
 export async function pngHeader(width: number, height: number): Promise<Buffer> {
   const bytes = Buffer.from(await png(flat([1, 2, 3], 8)));

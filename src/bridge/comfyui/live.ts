@@ -4,10 +4,11 @@
  * is found by comparing what it heard of the queue with what the host says, and replaced under a fresh id.
  */
 import { randomUUID } from 'node:crypto';
+import { orAbort } from '../../abort.ts';
 import type { Log } from '../../log.ts';
 import type { Address } from './address.ts';
 import { type Frame, readFrame } from './frames.ts';
-import { backoff, orAbort, pause } from './pause.ts';
+import { backoff, pause } from './pause.ts';
 import { openSocket, type Socket } from './socket.ts';
 import type { Tuning } from './tuning.ts';
 

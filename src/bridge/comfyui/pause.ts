@@ -47,16 +47,3 @@ export function createBell(): Bell {
 /** A pause that doubles with every try up to `most`, and differs from client to client. */
 export const backoff = (first: number, tries: number, most: number): number =>
   Math.min(most, first * 2 ** tries) * (0.5 + Math.random() / 2);
-
-/** The outcome of a promise, unless the signal aborts first: then the abort's reason is thrown. */
-export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
