@@ -23,9 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "training"))
 
 from assay_training.acl_iqa.config import AclConfig  # noqa: E402
-from assay_training.acl_iqa.export import WINDOWS, example_ids, example_views, export_graphs  # noqa: E402
+from assay_training.acl_iqa.export import example_ids, example_views, export_graphs  # noqa: E402
 from assay_training.acl_iqa.model import GRADES, AclIqa  # noqa: E402
 from assay_training.acl_iqa.score_graph import ScoreGraph  # noqa: E402
+from assay_training.acl_iqa.views import WINDOWS  # noqa: E402
 from assay_training.clip.model import VisionTransformer, normalised  # noqa: E402
 from assay_training.onnx_export import export  # noqa: E402
 from assay_training.scorer import open_session  # noqa: E402

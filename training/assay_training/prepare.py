@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -53,24 +55,41 @@ def _interpolated(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return planes[0].permute(1, 2, 0).contiguous().numpy()
 
 
-def windows(pixels: np.ndarray, size: tuple[int, int], rule: dict) -> np.ndarray:
-    """`count` of all full windows of `size` (height, width), evenly through the row-major list of them."""
-    sides = pixels.shape[:2]
+def enlarged(pixels: np.ndarray, spec: dict) -> np.ndarray:
+    """The pixels that windows are cut from: a shorter side below the rule's `enlargeTo` is brought to it."""
+    side = spec["windows"]["enlargeTo"]
+    if min(pixels.shape[:2]) >= side:
+        return pixels
+    return resized(pixels, *_covering(pixels, side, side), spec["kernel"])
+
+
+def corners(sides: tuple[int, int], size: tuple[int, int], rule: dict) -> list[tuple[int, int]]:
+    """Top and left of all full windows, row by row; sides and size are (height, width).
+
+    Raises ValueError if there is none.
+    """
     stride = rule["largeStride"] if max(sides) >= rule["largeSide"] else rule["stride"]
     tops, lefts = (range(0, side - own + 1, stride) for side, own in zip(sides, size, strict=True))
-    corners = [(top, left) for top in tops for left in lefts]
-    if not corners:
+    found = [(top, left) for top in tops for left in lefts]
+    if not found:
         raise ValueError(f"image.windows: {sides[1]}x{sides[0]} pixels hold no window of {size[1]}x{size[0]}")
-    step = len(corners) // rule["count"]
-    chosen = (corners[number * step] for number in range(rule["count"]))
-    return np.stack([pixels[top : top + size[0], left : left + size[1]] for top, left in chosen])
+    return found
+
+
+def cut(pixels: np.ndarray, places: Sequence[tuple[int, int]], size: tuple[int, int]) -> np.ndarray:
+    """[H, W, 3] and tops and lefts to windows [N, *size, 3]."""
+    return np.stack([pixels[top : top + size[0], left : left + size[1]] for top, left in places])
+
+
+def windows(pixels: np.ndarray, size: tuple[int, int], rule: dict) -> np.ndarray:
+    """`count` of all full windows of `size` (height, width), evenly through the row-major list of them."""
+    places = corners(pixels.shape[:2], size, rule)
+    step = len(places) // rule["count"]
+    return cut(pixels, [places[number * step] for number in range(rule["count"])], size)
 
 
 def _windows_and_whole(pixels: np.ndarray, spec: dict) -> Inputs:
-    rule, size = spec["windows"], (spec["height"], spec["width"])
-    side = rule["enlargeTo"]
-    if min(pixels.shape[:2]) < side:
-        pixels = resized(pixels, *_covering(pixels, side, side), spec["kernel"])
+    rule, size, pixels = spec["windows"], (spec["height"], spec["width"]), enlarged(pixels, spec)
     return {
         spec["input"]: windows(pixels, size, rule),
         rule["whole"]: resized(pixels, spec["width"], spec["height"], "torch-linear"),

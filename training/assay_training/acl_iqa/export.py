@@ -21,9 +21,10 @@ from assay_training.acl_iqa.config import AclConfig
 from assay_training.acl_iqa.model import GRADES, AclIqa
 from assay_training.acl_iqa.score_graph import ScoreGraph
 from assay_training.acl_iqa.text_graphs import GradesGraph, InstructionGraph
+from assay_training.acl_iqa.views import WHOLE, WINDOWS
 from assay_training.onnx_export import export
 
-IDS, WINDOWS, WHOLE = "ids", "windows", "whole"
+IDS = "ids"
 
 
 def export_graphs(model: AclIqa, folder: Path) -> dict[str, Path]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from assay_training.acl_iqa.card import card
 from assay_training.acl_iqa.checkpoint import load_checkpoint
 from assay_training.acl_iqa.config import LEVELS, AclConfig
-from assay_training.acl_iqa.export import IDS, WHOLE, WINDOWS, export_graphs
+from assay_training.acl_iqa.export import IDS, export_graphs
+from assay_training.acl_iqa.views import image_spec
 from assay_training.clip.tokenizer import PAD, write_tokenizer
 from assay_training.convert import System
 
@@ -66,7 +67,7 @@ def manifest(config: AclConfig, version: str, model_id: str | None = None) -> di
         "description": f"Perceived {TITLES[task]} of AI-generated images, by graded texts and CLIP.",
         "license": "none stated by the authors of the method; see the card",
         "source": "converted: python -m assay_training convert acl-iqa",
-        "image": _image(config),
+        "image": image_spec(config.clip.side, config.views),
         "text": {
             "tokenizer": "tokenizer.json",
             "ids": IDS,
@@ -84,27 +85,4 @@ def manifest(config: AclConfig, version: str, model_id: str | None = None) -> di
         "reward": {"weights": {task: 1}},
         "maxBatch": 4,
         "cpuMaxBatch": 1,
-    }
-
-
-def _image(config: AclConfig) -> dict:
-    views = config.views
-    return {
-        "input": WINDOWS,
-        "width": config.clip.side,
-        "height": config.clip.side,
-        "resize": "windows",
-        "kernel": "pillow-linear",
-        "layout": "nhwc",
-        "dtype": "uint8",
-        "windows": {
-            "count": views.count,
-            "stride": views.stride,
-            "largeStride": views.large_stride,
-            "largeSide": views.large_side,
-            "enlargeTo": views.enlarge_to,
-            "whole": WHOLE,
-        },
-        "minSide": 64,
-        "maxAspectRatio": 4,
     }
