@@ -3,6 +3,7 @@
  * sessions. Needs a Python with the packages of training/ (`ASSAY_PYTHON`, else `.venv`, else `python3`).
  *
  * npm run parity:full -- [--size tiny] [--systems acl-iqa,image-reward] [--keep DIR]
+ * npm run parity:full -- --made DIR --systems upstream-acl-iqa    what bench/upstream.py and `convert` left there
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,9 +24,11 @@ const { values } = parseArgs({
     size: { type: 'string', default: 'full' },
     systems: { type: 'string', default: SYSTEMS.join(',') },
     keep: { type: 'string' },
+    made: { type: 'string' },
   },
 });
-const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'assay-parity-'));
+const kept = values.made ?? values.keep;
+const folder = kept ?? mkdtempSync(join(tmpdir(), 'assay-parity-'));
 
 function make(python: string, system: string): void {
   const args = ['-m', 'assay_training', 'parity', system, '--size', values.size, '--out', folder, '--int8'];
@@ -49,26 +52,24 @@ const printSpeed = (system: string, s: SpeedFigures): void =>
       `bare ${s.rawMs} ms an image, 512², ${s.threads} thread(s); a known prompt ${s.promptMs} ms\n`,
   );
 
-try {
-  const python = findPython([
-    'torch',
-    'onnx',
-    'onnxruntime',
-    'onnxscript',
-    'safetensors',
-    'tokenizers',
-    'PIL',
-  ]);
+function needPython(): string {
+  const modules = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'tokenizers', 'PIL'];
+  const python = findPython(modules);
   if (!python) throw new Error('no Python with the packages of training/: set ASSAY_PYTHON');
+  return python;
+}
+
+try {
+  const python = values.made ? undefined : needPython();
   for (const system of values.systems.split(',')) {
-    make(python, system);
+    if (python) make(python, system);
     for (const [variant, found] of await comparisons(folder, system)) {
       print(system, variant, found);
       if (found.largest > LIMITS[variant]!) process.exitCode = 1;
     }
     if (values.size === 'full' && TIMED.includes(system)) printSpeed(system, await speedOf(folder, system));
-    if (!values.keep) rmSync(join(folder, 'models', system), { recursive: true, force: true });
+    if (!kept) rmSync(join(folder, 'models', system), { recursive: true, force: true });
   }
 } finally {
-  if (!values.keep) rmSync(folder, { recursive: true, force: true });
+  if (!kept) rmSync(folder, { recursive: true, force: true });
 }
