@@ -1,13 +1,16 @@
 """CLIP's byte-level BPE as a tokenizer.json (Hugging Face's format), made from what a CLIP folder has.
 
-Texts are lower-cased, runs of white space become one space, and start and end of text are added. OpenAI's own
-tokenizer mends mangled Unicode (ftfy) and undoes HTML entities beforehand; a tokenizer.json cannot.
+Texts are lower-cased, runs of white space become one space, and start and end of text are added. Beforehand
+OpenAI's own tokenizer mends mangled Unicode (ftfy 6, fix_text) and undoes HTML entities. Here its straight
+quotes, plain letters for ligatures, letters of common width, and the usual entities are rules of the
+tokenizer.json; to guess the encoding that a text was mangled by is not among them.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,10 @@ WORD_END = "</w>"
 OPENAI = "bpe_simple_vocab_16e6.txt.gz"
 WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 PAD = 0
+ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " "}
+LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb06": "st"}
+QUOTES = {"'": r"[\u02bc\u2018-\u201b]", '"': r"[\u201c-\u201f]"}
+WIDE = range(0xFF01, 0xFFF0)  # characters of the width of another script
 TINY_MERGES = (("a", "n"), ("t", "h"), ("th", "e" + WORD_END), ("o", "f" + WORD_END))
 
 
@@ -36,7 +43,8 @@ def write_tokenizer(source: Path, out: Path, config: ClipConfig | None = None) -
     if named not in (None, "tokenizer.json", "vocab.json", "merges.txt", OPENAI):
         named = None  # weights lie in the folder: look beside them
     if named in (None, "tokenizer.json") and (folder / "tokenizer.json").is_file():
-        known = _json(folder / "tokenizer.json") | {"truncation": None, "padding": None}
+        known = _json(folder / "tokenizer.json")
+        known |= {"truncation": None, "padding": None, "normalizer": normalizer()}
     elif named != OPENAI and (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         known = tokenizer_json(_json(folder / "vocab.json"), _merges(folder / "merges.txt"))
     elif (folder / OPENAI).is_file():
@@ -88,14 +96,7 @@ def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) ->
         "truncation": None,
         "padding": None,
         "added_tokens": [{"id": number, "content": text, **special} for text, number in ends.items()],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "NFC"},
-                {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
-                {"type": "Lowercase"},
-            ],
-        },
+        "normalizer": normalizer(),
         "pre_tokenizer": {
             "type": "Sequence",
             "pretokenizers": [
@@ -121,6 +122,28 @@ def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) ->
             "vocab": vocabulary,
             "merges": [" ".join(pair) for pair in merges],
         },
+    }
+
+
+def normalizer() -> dict:
+    """What is done to a text before it is cut into pieces."""
+    plain = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in WIDE}
+    known = ENTITIES | LIGATURES | {wide: narrow for wide, narrow in plain.items() if wide != narrow}
+    quotes = [
+        {"type": "Replace", "pattern": {"Regex": found}, "content": quote} for quote, found in QUOTES.items()
+    ]
+    return {
+        "type": "Sequence",
+        "normalizers": [
+            *(
+                {"type": "Replace", "pattern": {"String": found}, "content": to}
+                for found, to in known.items()
+            ),
+            *quotes,
+            {"type": "NFC"},
+            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            {"type": "Lowercase"},
+        ],
     }
 
 

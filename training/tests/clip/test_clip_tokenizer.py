@@ -45,6 +45,29 @@ def test_case_and_white_space_do_not_matter(tiny):
     assert plain.tolist() == wild.tolist()
 
 
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("a \u201cquoted\u201d cat\u2019s \u2018life\u2019", "a \"quoted\" cat's 'life'"),
+        ("\ufb01ne wa\ufb04e", "fine waffle"),
+        ("\uff21\uff22 \uff11\uff0c\u3000\uff04", "ab 1, $"),
+        ("\uff76\uff9e", "\u30ac"),  # half-width katakana with its mark
+        ("Q&amp;A &lt;b&gt; &amp;lt; it&#39;s&nbsp;x", "q&a <b> < it's x"),
+    ],
+)
+def test_what_openai_mends_is_mended(tiny, given, plain):
+    assert encode(tiny, [given], 77).tolist() == encode(tiny, [plain], 77).tolist()
+
+
+def test_hugging_faces_file_is_mended_too(tmp_path):
+    source = tiny_tokenizer(tmp_path / "tokenizer.json")
+    known = json.loads(source.read_text())
+    known["normalizer"] = {"type": "Lowercase"}
+    source.write_text(json.dumps(known))
+    written = open_tokenizer(write_tokenizer(tmp_path, tmp_path / "out.json"))
+    assert written.encode("\u201cA\u201d").ids == written.encode('"a"').ids
+
+
 def test_words_are_cut_at_kinds_of_letters(tiny):
     tokens = tiny.encode("it's 12!?x").tokens
     ends = [token for token in tokens if token.endswith("</w>")]
