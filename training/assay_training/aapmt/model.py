@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from assay_training.aapmt.config import Config
 from assay_training.aapmt.metric import MetricTransformer
 from assay_training.blip.bert import TextEncoder
-from assay_training.blip.vision import VisionEncoder, normalised
+from assay_training.blip.vision import VisionEncoder
+from assay_training.clip.model import normalised
 
 DROPOUTS = (0.2, 0.2, 0.1)  # behind the first layers of the reward; they count in training only
 

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from assay_training.blip.attention import attend
 
 EPSILON = 1e-6
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of RGB in 0..1, as CLIP normalises
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class VisionEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width, EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images [N, 3, side, side] to tokens [N, tokens, width]; the class token comes first."""
+        """Images [N, 3, side, side], CLIP-normalised, to tokens [N, tokens, width], class token first."""
         patches = self.patch_embed(images)
         first = self.cls_token.expand(images.shape[0], -1, -1)
         x = torch.cat([first, patches], 1) + self.pos_embed
@@ -111,9 +109,3 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., width] to the same."""
         return self.fc2(F.gelu(self.fc1(x)))
-
-
-def normalised(images: Tensor) -> Tensor:
-    """uint8 RGB [N, H, W, 3] to CLIP-normalised float32 [N, 3, H, W]."""
-    mean, deviation = (torch.tensor(values, device=images.device) * 255 for values in (MEAN, DEVIATION))
-    return ((images.float() - mean) / deviation).permute(0, 3, 1, 2)

@@ -17,12 +17,9 @@ import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from assay_training.clip.model import DEVIATION, EPSILON, GELU, MEAN
 from assay_training.data import DataError
 
-EPSILON = 1e-5
-GELU = 1.702  # CLIP's activation is x * sigmoid(1.702 x)
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of RGB in 0..1, as CLIP normalises
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 MATRICES = ("qkv", "out", "fc1", "fc2")  # of a block, in the order they are used
 
 
