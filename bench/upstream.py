@@ -3,10 +3,11 @@
 Clone that code, which is not part of this repository, and use a Python with its requirements and torchvision:
 
     ImageReward   github.com/THUDM/ImageReward   pip install transformers==4.30.2 timm==0.9.16 fairscale
+    AAPMT         github.com/huskydoge/CS3324-Digital-Image-Processing   the same
     ACL-IQA       github.com/LQAMEI/ACL-IQA      pip install ftfy regex pandas
 
-`npm run parity:full -- --keep DIR` writes the pictures and prompts; then, for image-reward as for acl-iqa,
-acl-iqa-alignment and acl-iqa-authenticity:
+`npm run parity:full -- --keep DIR` writes the pictures and prompts; then, for image-reward as for aapmt,
+acl-iqa, acl-iqa-alignment and acl-iqa-authenticity:
 
     python bench/upstream.py image-reward --source CLONE --dir DIR --vocabulary vocab.txt
     python -m assay_training convert aapmt --checkpoint DIR/upstream-image-reward.pt --tokenizer vocab.txt \\
@@ -30,10 +31,17 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "training"))
 
+from assay_training.aapmt.checkpoint import centre_metric
+from assay_training.aapmt.config import TEXTS
 from assay_training.acl_iqa.config import AclConfig
 from assay_training.clip.model import Clip
 
-Judge = Callable[[Path, str], float]
+Judge = Callable[[Path, str], dict[str, float]]  # of a picture and a prompt, by aspect
+REWARDS = {  # where the package ImageReward stands in a clone, and its configuration
+    "image-reward": (".", "train/src/config/med_config.json"),
+    "aapmt": ("Assignment1/IQA_no_checkpoints", "ImageReward/config/med_config.json"),
+}
+AAPMT_ORDER = ("alignment", "quality", "authenticity")  # of the scores, as AAPMT trains and reads them
 TASKS = {"acl-iqa": "quality", "acl-iqa-alignment": "alignment", "acl-iqa-authenticity": "authenticity"}
 CLIP_SIZES = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}  # stored in CLIP's archive
 
@@ -42,32 +50,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("system", choices=("image-reward", *TASKS))
+    parser.add_argument("system", choices=(*REWARDS, *TASKS))
     parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
     parser.add_argument("--dir", type=Path, required=True, help="folder that parity:full --keep wrote")
-    parser.add_argument("--vocabulary", type=Path, help="vocab.txt of bert-base-uncased (image-reward)")
+    parser.add_argument("--vocabulary", type=Path, help="vocab.txt of bert-base-uncased")
     options = parser.parse_args()
     torch.manual_seed(0)
-    if options.system == "image-reward":
-        net, judge = image_reward(options.source, options.vocabulary)
-        aspect, state = "alignment", net.state_dict()
+    if options.system in REWARDS:
+        package, config = REWARDS[options.system]
+        net, judge = image_reward(options.source / package, config, options.vocabulary)
+        state = net.state_dict()
     else:
-        aspect = TASKS[options.system]
-        net, judge = acl_iqa(options.source, aspect, options.dir)
+        net, judge = acl_iqa(options.source, TASKS[options.system], options.dir)
         state = {"model_state_dict": net.state_dict()}
     name = f"upstream-{options.system}"
     torch.save(state, options.dir / f"{name}.pt")
     items = json.loads((options.dir / f"{options.system}.json").read_text(encoding="utf-8"))["items"]
     with torch.no_grad():
         for item in items:
-            item["scores"] = {aspect: judge(options.dir / "images" / item["image"], item["prompt"])}
+            item["scores"] = judge(options.dir / "images" / item["image"], item["prompt"])
             print(item["image"], item["scores"], flush=True)
     report = json.dumps({"id": options.system, "items": items}, ensure_ascii=False, indent=1)
     (options.dir / f"{name}.json").write_text(report + "\n", encoding="utf-8")
 
 
-def image_reward(source: Path, vocabulary: Path | None) -> tuple[nn.Module, Judge]:
-    """The authors' ImageReward; its package imports training code, so only the module is taken."""
+def image_reward(source: Path, config: str, vocabulary: Path | None) -> tuple[nn.Module, Judge]:
+    """The authors' ImageReward, or AAPMT's with its Metric Transformer.
+
+    The package imports training code and options, so only the module is taken. Aspects are asked for by our
+    `TEXTS`.
+    """
     import transformers
 
     if vocabulary:
@@ -77,16 +89,31 @@ def image_reward(source: Path, vocabulary: Path | None) -> tuple[nn.Module, Judg
         package = ModuleType(name)
         package.__path__ = [str(source / name.replace(".", "/"))]
         sys.modules[name] = package
-    sys.path.insert(0, str(source))
+    options = ModuleType("config.options")
+    options.opts, options.config = SimpleNamespace(fix_base=False, fix_rate=0), {"BLIP": {"vit": "large"}}
+    sys.modules |= {"config": ModuleType("config"), "config.options": options}
     from ImageReward.ImageReward import ImageReward
 
-    net = ImageReward(str(source / "train/src/config/med_config.json")).eval()
+    net = ImageReward(str(source / config)).eval()
     draw(net, _reward_values)
     last = net.mlp.layers[-1]
     with torch.no_grad():
         last.weight *= 1.5 / _collapsed(net.mlp).norm()
         last.bias += 0.5 - net.mlp(torch.zeros(1, 768))[0, 0]
-    return net, lambda path, prompt: net.score(prompt, Image.open(path))
+        if hasattr(net, "ImageAssessmentModel"):
+            centre_metric(net.state_dict())
+
+    def judge(path: Path, prompt: str) -> dict[str, float]:
+        texts = {aspect: text.replace("{prompt}", prompt) for aspect, text in TEXTS.items()}
+        if hasattr(net, "ImageAssessmentModel"):
+            place = AAPMT_ORDER.index
+            return {
+                aspect: float(net.score_forall(text, Image.open(path))[place(aspect)])
+                for aspect, text in texts.items()
+            }
+        return {aspect: net.score(text, Image.open(path)) for aspect, text in texts.items()}
+
+    return net, judge
 
 
 def _collapsed(mlp: nn.Module) -> Tensor:
@@ -134,14 +161,14 @@ def acl_iqa(source: Path, task: str, work: Path) -> tuple[nn.Module, Judge]:
     def ids(templates: tuple[str, ...], prompt: str) -> list[Tensor]:
         return [tokenize(text.replace("{prompt}", prompt), truncate=True) for text in templates]
 
-    def judge(path: Path, prompt: str) -> float:
+    def judge(path: Path, prompt: str) -> dict[str, float]:
         table = work / "upstream.csv"
         with table.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["name", "prompt"], [path.resolve(), "-"]])
         data = AIGCDataset_3k(str(table), "/", _preprocess2(), config.views.count, True, blind=True)
         views = data[0]["I"][None]
         shares = net(views, torch.cat(ids(config.grades, prompt)), *ids(config.instructions, prompt))[0][0]
-        return float((shares * torch.arange(5)).sum() / 4 * 5)
+        return {task: float((shares * torch.arange(5)).sum() / 4 * 5)}
 
     return net, judge
 

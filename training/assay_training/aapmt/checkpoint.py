@@ -55,7 +55,7 @@ def random_checkpoint(config: Config, path: Path, seed: int, metric_transformer:
     }
     state |= {f"mlp.{key}": value for key, value in _centred(state, config).items()}
     if metric_transformer:
-        _centre_metric(state)
+        centre_metric(state)
     torch.save(state, path)
 
 
@@ -97,7 +97,7 @@ def _centred(state: dict[str, Tensor], config: Config) -> dict[str, Tensor]:
     return reward.state_dict()
 
 
-def _centre_metric(state: dict[str, Tensor]) -> None:
+def centre_metric(state: dict[str, Tensor]) -> None:
     """Makes the last bias score 1.5, in place, and large beside what varies: scores lie around that."""
     bias = state[f"{METRIC}.encoder.linear2.bias"]
     bias *= BIAS / bias.norm()
