@@ -53,10 +53,9 @@ class Mixture(nn.Module):
         logits = clean + torch.randn_like(clean) * noise if self.training else clean
         top, index = logits.topk(self.chosen, -1)
         weights = torch.zeros_like(logits).scatter(-1, index, top.softmax(-1))
-        mask = torch.zeros_like(logits).scatter(-1, index, 1.0)
         outputs = torch.stack([expert(x) for expert in self.adapter_experts], 1)
         loss = self._loss(clean, logits, noise, weights) if self.training else x.new_zeros(())
-        return combined(outputs, mask, weights, self.combine), loss
+        return combined(outputs, weights, self.combine), loss
 
     def _loss(self, clean: Tensor, logits: Tensor, noise: Tensor, weights: Tensor) -> Tensor:
         """Squared coefficients of variation of the experts' importance and load (Shazeer et al., 1701.06538).
@@ -70,14 +69,18 @@ class Mixture(nn.Module):
         return variation(weights.float().sum(0)) + variation(load)
 
 
-def combined(outputs: Tensor, mask: Tensor, weights: Tensor, how: str) -> Tensor:
-    """Expert outputs [N, E, T, width], mask and gate values [N, E], 0 if not chosen -> [N, T, width]."""
-    mask, weights = mask[..., None, None], weights[..., None, None]
+def combined(outputs: Tensor, weights: Tensor, how: str) -> Tensor:
+    """Expert outputs [N, E, T, width] and gate values [N, E], 0 if not chosen -> [N, T, width].
+
+    An expert that was chosen with a gate value of 0, which takes a logit 104 below the first, has no
+    part in it: upstream finds the chosen ones by their values.
+    """
+    weights = weights[..., None, None]
     if how == "weighted-sum":
         return (outputs * weights).sum(1)
     if how == "gated-logsumexp":
         outputs = outputs + weights.clamp_min(TINY).log()
-    return outputs.masked_fill(mask == 0, float("-inf")).logsumexp(1)
+    return outputs.masked_fill(weights == 0, float("-inf")).logsumexp(1)
 
 
 def variation(values: Tensor) -> Tensor:

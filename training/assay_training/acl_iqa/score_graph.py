@@ -16,6 +16,9 @@ from assay_training.acl_iqa.model import AclIqa, view_average
 from assay_training.acl_iqa.moe import Mixture
 from assay_training.clip.model import DEVIATION, MEAN, split_heads, unit
 
+NOTHING = -103.97  # the exponential of less is 0 in float32
+OUT = -1e9  # added to what is to have no part in a sum of exponentials
+
 
 class Stem(nn.Module):
     """Views to tokens: CLIP's normalisation and the positions are folded into one product."""
@@ -62,6 +65,7 @@ class FusedMixture(nn.Module):
         ups = torch.stack([e.adapter_up.weight.detach().T for e in experts])
         biases = torch.stack([e.adapter_up.bias.detach() for e in experts])
         self.register_buffer("up", torch.cat([ups, biases[:, None]], 1))  # [6, bottleneck + 1, width]
+        self.register_buffer("shut", F.one_hot(torch.tensor(ups.shape[1]))[:, None] * OUT)  # on biases
 
     def forward(self, x: Tensor, gates: Tensor, tokens: int) -> Tensor:
         """Flat tokens [N T, width], class tokens alone (T = 1) or with patches, and gate logits [N, 6]."""
@@ -79,7 +83,8 @@ class FusedMixture(nn.Module):
         if self.combine == "weighted-sum":
             inner = (inner * top.softmax(-1)[..., None, None]).transpose(1, 2).flatten(2)
             return (inner @ up.flatten(1, 2)).flatten(0, 1)
-        outputs = inner @ up
+        worthless = (top - top[:, :1] < NOTHING)[..., None, None]  # a gate value of 0: see `combined`
+        outputs = inner @ (up + self.shut * worthless)
         if self.combine == "gated-logsumexp":
             outputs = outputs + top.log_softmax(-1)[..., None, None]
         most = outputs.amax(1, keepdim=True)  # three times as fast in onnxruntime as its ReduceLogSumExp

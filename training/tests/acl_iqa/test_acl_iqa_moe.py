@@ -55,6 +55,30 @@ def test_dense_and_fused_mixture_equal_the_sparse_one(net, combine, path):
     assert len({tuple(row.topk(3).indices.sort().values.tolist()) for row in logits}) > 1
 
 
+@pytest.mark.parametrize("combine", COMBINES)
+def test_experts_whose_gate_value_is_zero_have_no_part(net, combine):
+    mixture = net.encoder.vision_resblocks[3].adapter_MoE
+    mixture.combine = combine
+    torch.manual_seed(0)
+    x, gate = torch.randn(16, 10, 16), torch.randn(16, 16)
+    gate *= 90 / (gate @ mixture.w_gate_col).std()
+    logits = gate @ mixture.w_gate_col
+    shares = logits.topk(3).values.softmax(-1)
+    assert len({int(count) for count in (shares > 0).sum(1)}) > 1  # some have all three, others fewer
+    with torch.no_grad():
+        weights = torch.zeros(16, 6).scatter(-1, logits.topk(3).indices, shares)
+        experts = torch.stack([expert(x) for expert in mixture.adapter_experts], 1).double()
+        if combine == "weighted-sum":
+            expected = (experts * weights[..., None, None]).sum(1)
+        else:
+            parts = (weights if combine == "gated-logsumexp" else (weights > 0).double())[..., None, None]
+            expected = (experts.exp() * parts).sum(1).log()
+        plain = mixture(x, gate, "_col")[0]
+        fused = FusedMixture(mixture)(x.flatten(0, 1), logits, 10).unflatten(0, (16, 10))
+    for found in (plain, fused):
+        torch.testing.assert_close(found.double(), expected.double(), rtol=1e-4, atol=1e-4)
+
+
 def test_untrained_mixture_is_the_log_of_three():
     mixture = Mixture(TINY).eval()
     found, _ = mixture(torch.randn(2, 10, 16), torch.randn(2, 16), "_col")
