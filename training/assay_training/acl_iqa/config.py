@@ -88,6 +88,11 @@ class AclConfig:
         return GRADES[self.task]
 
     @property
+    def same_grades(self) -> bool:
+        """Whether the graded texts are the same for every prompt."""
+        return not any("{prompt}" in text for text in self.grades)
+
+    @property
     def other_grades(self) -> tuple[str, ...]:
         """Those of the other task, which only training uses."""
         return ALIGNMENT_GRADES if self.task == "quality" else QUALITY_GRADES

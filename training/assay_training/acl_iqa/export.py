@@ -6,6 +6,9 @@
     score:       windows uint8 [n, W, S, S, 3], whole float32 [n, S, S, 3], grades, gate_keys, gate_values
                                                      -> probabilities of the grades [n, 5]
 
+The texts of quality are the same for every prompt: their embeddings are constants of the score graph
+then, and there is no grades graph.
+
 P paths (col, adv; one for conv-moe), B blocks with experts (6), L ids a text (77), S pixels a side (224). For
 ViT-B/32 keys and values of a prompt are 3.1 MB. The number of windows W is free.
 """
@@ -27,31 +30,33 @@ from assay_training.onnx_export import export
 IDS = "ids"
 
 
-def export_graphs(model: AclIqa, folder: Path) -> dict[str, Path]:
+def export_graphs(model: AclIqa, folder: Path, grades: Tensor | None = None) -> dict[str, Path]:
     """Writes FOLDER/{grades,instruction,score}.onnx, float32; the score's output is named after the task.
 
+    grades: ids [1, 5, L] of texts that are the same for every prompt; then there is no grades.onnx.
     Raises AssertionError if onnxruntime and torch disagree.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.onnx" for name in ("grades", "instruction", "score")}
-    texts, instructions = (
-        example_ids(model.config, GRADES),
-        example_ids(model.config, len(model.config.paths)),
-    )
-    export(GradesGraph(model), {IDS: texts}, ["grades"], paths["grades"])
+    names = ("grades", "instruction", "score") if grades is None else ("instruction", "score")
+    paths = {name: folder / f"{name}.onnx" for name in names}
+    if grades is None:
+        export(GradesGraph(model), {IDS: example_ids(model.config, GRADES)}, ["grades"], paths["grades"])
+    instructions = example_ids(model.config, len(model.config.paths))
     export(InstructionGraph(model), {IDS: instructions}, ["gate_keys", "gate_values"], paths["instruction"])
-    export_score(model, paths["score"])
+    export_score(model, paths["score"], grades)
     return paths
 
 
-def export_score(model: AclIqa, path: Path) -> None:
-    """The last of the graphs alone."""
+def export_score(model: AclIqa, path: Path, grades: Tensor | None = None) -> None:
+    """The last of the graphs alone; `grades` as in `export_graphs`."""
     config = model.config
     with torch.no_grad():
         keys, values = InstructionGraph(model)(example_ids(config, len(config.paths)))
-        given = {"grades": GradesGraph(model)(example_ids(config, GRADES)), "gate_keys": keys}
-    args = example_views(config) | given | {"gate_values": values}
-    export(ScoreGraph(model), args, [config.task], path, free={WINDOWS: {1: "windows"}})
+        vectors = GradesGraph(model)(example_ids(config, GRADES) if grades is None else grades)
+    args = example_views(config) | {"gate_keys": keys, "gate_values": values}
+    constant = None if grades is None else vectors
+    args |= {"grades": vectors} if grades is None else {}
+    export(ScoreGraph(model, constant), args, [config.task], path, free={WINDOWS: {1: "windows"}})
 
 
 def example_ids(config: AclConfig, texts: int) -> Tensor:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from assay_training.acl_iqa.card import card
 from assay_training.acl_iqa.checkpoint import load_checkpoint
 from assay_training.acl_iqa.config import LEVELS, AclConfig
 from assay_training.acl_iqa.export import IDS, export_graphs
 from assay_training.acl_iqa.views import image_spec
-from assay_training.clip.tokenizer import PAD, write_tokenizer
+from assay_training.clip.tokenizer import PAD, encode, open_tokenizer, write_tokenizer
 from assay_training.convert import System
 
 WINDOW_COUNTS = (15, 4, 1)
@@ -40,8 +42,12 @@ def prepare(
     tokenizer = write_tokenizer(clip, work / "tokenizer.json", wanted.clip)
     model, without_effect = load_checkpoint(checkpoint, wanted)
     _ = model.config.instructions  # refuses a task that the variant cannot do before minutes of export
+    grades = None
+    if model.config.same_grades:
+        ids = encode(open_tokenizer(tokenizer), list(model.config.grades), model.config.clip.context)
+        grades = torch.from_numpy(ids)[None]
     return System(
-        graphs=export_graphs(model, work),
+        graphs=export_graphs(model, work, grades),
         tokenizer=tokenizer,
         manifest=manifest(model.config, version, model_id),
         card=card(model.config, checkpoint.name, without_effect),
@@ -77,8 +83,8 @@ def manifest(config: AclConfig, version: str, model_id: str | None = None) -> di
             "padId": PAD,
         },
         "steps": [
-            {"graph": "grades", "per": "prompt", "texts": list(config.grades)},
-            {"graph": "instruction", "per": "prompt", "texts": list(config.instructions)},
+            *([] if config.same_grades else [_per_prompt("grades", config.grades)]),
+            _per_prompt("instruction", config.instructions),
             {"graph": "score", "per": "pair"},
         ],
         "aspects": aspects,
@@ -86,3 +92,7 @@ def manifest(config: AclConfig, version: str, model_id: str | None = None) -> di
         "maxBatch": 4,
         "cpuMaxBatch": 1,
     }
+
+
+def _per_prompt(graph: str, texts: tuple[str, ...]) -> dict:
+    return {"graph": graph, "per": "prompt", "texts": list(texts)}

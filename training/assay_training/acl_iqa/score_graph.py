@@ -99,9 +99,11 @@ class ScoreGraph(nn.Module):
     computes no other.
     """
 
-    def __init__(self, model: AclIqa) -> None:
+    def __init__(self, model: AclIqa, grades: Tensor | None = None) -> None:
+        """grades: their embeddings [1, 5, joint] where they are the same for every prompt; not fed then."""
         super().__init__()
         self.config = config = model.config
+        self.register_buffer("grades", grades)
         self.tokens, self.last = config.clip.tokens, config.clip.layers - 1
         self.stem, self.blocks = Stem(model), model.encoder.vision_resblocks
         self.attentions, self.mlps = nn.ModuleList(), nn.ModuleList()
@@ -123,9 +125,15 @@ class ScoreGraph(nn.Module):
         self.register_buffer("shares", shares * model.logit_scale.detach().exp())
 
     def forward(
-        self, windows: Tensor, whole: Tensor, grades: Tensor, gate_keys: Tensor, gate_values: Tensor
+        self,
+        windows: Tensor,
+        whole: Tensor,
+        gate_keys: Tensor,
+        gate_values: Tensor,
+        grades: Tensor | None = None,
     ) -> Tensor:
-        """[n, W, side, side, 3], [n, side, side, 3], [n, 5, joint] and the instruction's two to [n, 5]."""
+        """[n, W, side, side, 3], [n, side, side, 3], the instruction's two and [n, 5, joint] to [n, 5]."""
+        grades = self.grades if grades is None else grades
         views, x = windows.shape[1] + 1, self.stem(windows, whole).flatten(0, 1)
         gate_keys, gate_values = (of.transpose(0, 1).flatten(0, 1) for of in (gate_keys, gate_values))
         for index in range(len(self.blocks)):

@@ -63,6 +63,19 @@ def test_chained_graphs_equal_the_plain_net(exported, images, windows):
     np.testing.assert_allclose(chained(net, paths, given), expected, rtol=0, atol=1e-4 * expected.max())
 
 
+def test_grades_of_all_prompts_are_part_of_the_score(tmp_path):
+    net = random_net(tmp_path, SMALL)
+    given = inputs(SMALL, 2, 3)
+    given["grades"][1] = given["grades"][0]
+    paths = export_graphs(net, tmp_path, given["grades"][:1])
+    assert sorted(paths) == ["instruction", "score"]
+    feeds = run(paths["instruction"], {"ids": given["instructions"].numpy()})
+    feeds |= {name: given[name].numpy() for name in ("windows", "whole")}
+    with torch.no_grad():
+        expected = net(**given).numpy()
+    np.testing.assert_allclose(run(paths["score"], feeds)["quality"], expected, atol=1e-4 * expected.max())
+
+
 def test_score_does_not_depend_on_who_shares_the_batch(exported):
     net, paths = exported
     given = inputs(net.config, 3, 2)

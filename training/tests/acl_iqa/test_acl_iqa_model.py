@@ -105,8 +105,8 @@ def test_fused_net_equals_the_plain_one(tmp_path, config, combine, average):
     given = inputs(config, 3, 2)
     with torch.no_grad():
         expected = net(**given)
-        steps = GradesGraph(net)(given["grades"]), *InstructionGraph(net)(given["instructions"])
-        found = ScoreGraph(net)(given["windows"], given["whole"], *steps)
+        gates, grades = InstructionGraph(net)(given["instructions"]), GradesGraph(net)(given["grades"])
+        found = ScoreGraph(net)(given["windows"], given["whole"], *gates, grades)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=2e-5)
     torch.testing.assert_close(expected.sum(-1), torch.ones(3))
     assert expected.std(0).max() > 0.01  # images differ

@@ -16,9 +16,10 @@ def exports(monkeypatch):
     """Nets that would be exported; the export has tests of its own."""
     nets = []
 
-    def record(model, work):
+    def record(model, work, grades):
         nets.append(model)
-        return {name: work / f"{name}.onnx" for name in ("grades", "instruction", "score")}
+        names = ("instruction", "score") if grades is not None else ("grades", "instruction", "score")
+        return {name: work / f"{name}.onnx" for name in names}
 
     monkeypatch.setattr(package, "export_graphs", record)
     return nets
@@ -77,13 +78,14 @@ def test_full_size_manifest_is_the_published_protocol():
     }
     assert (image["input"], image["width"], image["height"]) == ("windows", 224, 224)
     assert found["text"]["contextLength"] == 77 and found["text"]["padId"] == 0
-    assert found["steps"][0]["texts"] == [
+    assert [step["graph"] for step in found["steps"]] == ["instruction", "score"]
+    assert AclConfig().grades == (
         "A photo of bad quality",
         "A photo of poor quality",
         "A photo of fair quality",
         "A photo of good quality",
         "A photo of perfect quality",
-    ]
+    )
     assert found["aspects"]["quality"]["levels"] == [(grade - 1) / 4 * 5 for grade in range(1, 6)]
     assert (found["maxBatch"], found["cpuMaxBatch"], image["minSide"], image["maxAspectRatio"]) == (
         4,
