@@ -12,6 +12,7 @@ acl-iqa, acl-iqa-alignment and acl-iqa-authenticity:
     python bench/upstream.py image-reward --source CLONE --dir DIR --vocabulary vocab.txt
     python -m assay_training convert aapmt --checkpoint DIR/upstream-image-reward.pt --tokenizer vocab.txt \\
         --out DIR/models/image-reward --int8      # in training/, in its own Python
+    # acl-iqa: convert acl-iqa --checkpoint DIR/upstream-acl-iqa.pt --clip CLONE/acl_iqa/clip_main …
     npm run parity:full -- --made DIR --systems upstream-image-reward
 """
 
