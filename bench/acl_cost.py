@@ -71,10 +71,8 @@ def main() -> None:
         known = {name: torch.from_numpy(value) for name, value in given.items()}
         views = example_views(config, count)
         both, one = multiply_adds(ScoreGraph(net), views | known), multiply_adds(clip, views)
-        print(
-            f"{count:2} windows and the whole: {both / 1e9:.1f} and {one / 1e9:.1f} G multiply-adds, ", end=""
-        )
-        print(f"ratio {both / one:.2f}")
+        counted = f"{both / 1e9:.1f} and {one / 1e9:.1f} G multiply-adds, ratio {both / one:.2f}"
+        print(f"{count:2} windows and the whole: {counted}")
         report(sessions["score"], plain, inputs(config, count), given, options.pairs)
 
 

@@ -44,8 +44,9 @@ async function knownPromptMs(model: ModelFolder, config: Config): Promise<number
   if (!steps.some(({ per }) => per === 'prompt')) return 0;
   const scorer = await openScorer(model, config);
   const pixels = { data: testPicture(SIZE, 0), width: SIZE, height: SIZE };
-  const feeds = await scorer.feeds(pixels, 'a picture', AbortSignal.timeout(120_000));
-  await scorer.close();
+  const feeds = await scorer
+    .feeds(pixels, 'a picture', AbortSignal.timeout(120_000))
+    .finally(() => scorer.close());
   const ofImage = [image.input, image.windows?.whole];
   const kept = Object.entries(feeds[steps.at(-1)!.graph]!).filter(([name]) => !ofImage.includes(name));
   const times = Array.from({ length: 50 }, () => {

@@ -48,10 +48,9 @@ def window_effects(folder: Path, manifest: dict, items: Sequence[Item]) -> list[
 
 
 def _counts(manifest: dict) -> dict[str, int]:
-    """Windows by variant, of those with the graphs of the default one."""
-    variants, most = manifest["variants"], manifest["image"]["windows"]["count"]
-    graphs = variants[manifest["defaultVariant"]]["graphs"]
-    return {name: v.get("windows", most) for name, v in variants.items() if v["graphs"] == graphs}
+    """Windows by variant, of the default one and of those that are told by their windows."""
+    most = {manifest["defaultVariant"]: manifest["image"]["windows"]["count"]}
+    return most | {name: v["windows"] for name, v in manifest["variants"].items() if "windows" in v}
 
 
 def _scores(scorer: Scorer, items: Sequence[Item]) -> dict[str, np.ndarray]:
