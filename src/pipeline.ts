@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
+import { resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
 import { inspect, withForeign } from './reward/guards.ts';
@@ -39,7 +40,7 @@ type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward'> & {
 
 /** One image on its way. */
 interface Work {
-  item: ScoreItem;
+  prompt: string | null;
   scorer: Scorer;
   policy: Policy;
   signal: AbortSignal;
@@ -63,7 +64,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
 
   async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
-    const { item, scorer, signal, timings } = work;
+    const { prompt, scorer, signal, timings } = work;
     const start = performance.now();
     // 3 decode
     const { background } = config;
@@ -73,7 +74,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     const found = inspect(pixels, scorer.manifest.image);
     timings.decodeMs = performance.now() - start;
     // 5 prepare, 6 batch, 7 infer, 8 calibrate
-    const judged = await scorer.judge(pixels, item.prompt, signal);
+    const judged = await scorer.judge(pixels, prompt, signal);
     const { aspects, reward, foreign, queueMs, inferMs } = judged;
     timings.queueMs += queueMs;
     timings.inferMs = inferMs;
@@ -82,14 +83,15 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     return { width, height, guards, aspects, reward: guards.length > 0 ? null : reward };
   }
 
-  async function verdict(work: Work, result: ScoreResult): Promise<void> {
-    const { item, scorer, policy, signal } = work;
+  async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
+    const { scorer, policy, signal } = job;
     // 2 fetch
     const image = await item.fetch(signal);
     result.sha256 = hash('sha256', image.bytes);
+    Object.assign(result, resolvePrompt(item, image));
     const name = nameOf(result.sha256, image);
-    const key = cacheKey(name, item, scorer);
-    const finding = cache?.get(key) ?? (await examine(work, image, name));
+    const key = cacheKey(name, result.prompt, scorer);
+    const finding = cache?.get(key) ?? (await examine({ ...job, prompt: result.prompt }, image, name));
     cache?.set(key, finding);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
@@ -104,7 +106,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
       leave = await queue.enter(request.client, request.signal);
       timings.queueMs = performance.now() - start;
       const { policy = config.policy, signal } = request;
-      await verdict({ item, scorer, policy, signal, timings }, result);
+      await verdict(item, { scorer, policy, signal, timings }, result);
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {
@@ -146,13 +148,15 @@ export function emptyResult(
     sha256: null,
     width: null,
     height: null,
-    prompt,
+    prompt: prompt ?? null,
+    promptSource: null,
     scorer,
     aspects: null,
     reward: null,
     guards: [],
     decision: null,
     reasons: [],
+    notes: [],
     timings: null,
     error: null,
   };
@@ -163,9 +167,9 @@ const nameOf = (sha256: string, image: ImageInput): string =>
   image.kind === 'raw' ? `${sha256} ${image.format} ${image.width}x${image.height}` : sha256;
 
 /** Same image, same prompt, same scorer and weights: same finding. */
-function cacheKey(name: string, item: ScoreItem, { stamp }: Scorer): string {
+function cacheKey(name: string, prompt: string | null, { stamp }: Scorer): string {
   const { id, version, weights, calibration } = stamp;
-  return [name, id, version, weights, calibration, item.prompt ?? '\0'].join('\n');
+  return [name, id, version, weights, calibration, prompt ?? '\0'].join('\n');
 }
 
 /** Indexes by falling reward; items without one last, in request order. */

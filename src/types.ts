@@ -54,9 +54,35 @@ export interface ScoreItem {
   id: string;
   /** Where the image came from, for people; null when the caller did not say. */
   source: string | null;
-  /** The text that the image was generated from. */
-  prompt: string | null;
+  /** The text that the image was generated from, as given; null: it has none; absent: it is looked for. */
+  prompt?: string | null | undefined;
+  /** Where to look first when none is given. */
+  workflow?: WorkflowRef | undefined;
+  /** Whether to look into the file when none is given. */
+  promptFromFile?: boolean | undefined;
   fetch: (signal: AbortSignal) => Promise<ImageInput> | ImageInput;
+}
+
+/** A place in a workflow: the images that arrive at an input of a node. */
+export interface WorkflowRef {
+  /** API format, as the host runs it; believed in nothing. */
+  graph: unknown;
+  /** Id of the node that shows, saves or scores the images. */
+  node: string;
+  /** Its input that the images come by; all of its links when absent. */
+  input?: string | undefined;
+}
+
+/** Where a prompt came from, and what is to be thought of it. */
+export interface PromptSource {
+  /** `request`, or a place in words: `PNG chunk parameters`, `workflow node 6 (CLIPTextEncode)`; null when none was found. */
+  from: string | null;
+  /** The text as it stood there, when the words that were judged differ from it. */
+  original: string | null;
+  /** False when a choice had to be made that could be wrong. */
+  certain: boolean;
+  /** Why there is none, or why it is not certain. */
+  reason: string | null;
 }
 
 export interface ScoreRequest {
@@ -118,7 +144,10 @@ export interface ScoreResult {
   sha256: string | null;
   width: number | null;
   height: number | null;
+  /** The words that were judged; null when there are none. */
   prompt: string | null;
+  /** Null when no prompt was given and none looked for. */
+  promptSource: PromptSource | null;
   scorer: ScorerStamp | null;
   aspects: Record<Aspect, AspectScore | null> | null;
   /** 0..1, higher is better; null when a guard tripped or the item failed. */
@@ -127,6 +156,8 @@ export interface ScoreResult {
   decision: Decision | null;
   /** Why the decision is what it is, for people. */
   reasons: string[];
+  /** What was cut, guessed, skipped or not applied, for people. */
+  notes: string[];
   timings: Timings | null;
   error: ItemError | null;
 }

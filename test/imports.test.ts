@@ -29,7 +29,7 @@ const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
 const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config.ts', 'log.ts'];
-const PARTS = ['bridge', 'reward', 'loops', 'store', 'metadata', 'nodes'];
+const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
   'host.ts': ['types.ts'],

@@ -20,6 +20,8 @@ export interface VerdictColumns {
   decision: Text;
   guards: string;
   reasons: string;
+  prompt_source: Text;
+  notes: string;
   decode_ms: Real;
   queue_ms: Real;
   infer_ms: Real;
@@ -68,6 +70,8 @@ export const verdictColumns = ({ at, client, result }: Pending): VerdictColumns 
   decision: result.decision,
   guards: JSON.stringify(result.guards),
   reasons: JSON.stringify(result.reasons),
+  prompt_source: result.promptSource && JSON.stringify(result.promptSource),
+  notes: JSON.stringify(result.notes),
   decode_ms: result.timings?.decodeMs ?? null,
   queue_ms: result.timings?.queueMs ?? null,
   infer_ms: result.timings?.inferMs ?? null,
@@ -147,12 +151,14 @@ export function entryOf(row: VerdictRow, aspects: AspectRow[]): HistoryEntry {
     width: row.width,
     height: row.height,
     prompt: row.prompt,
+    promptSource: row.prompt_source === null ? null : JSON.parse(row.prompt_source),
     scorer: scorerOf(row),
     aspects: aspectsOf(error !== null, aspects),
     reward: row.reward,
     guards: JSON.parse(row.guards),
     decision: row.decision as Decision | null,
     reasons: JSON.parse(row.reasons),
+    notes: JSON.parse(row.notes),
     timings: timingsOf(row),
     error,
   };

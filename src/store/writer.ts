@@ -8,7 +8,17 @@ import { aspectRows, verdictColumns } from './rows.ts';
 
 const VERDICT = [
   ...['at', 'client', 'item', 'source', 'sha256', 'width', 'height', 'prompt', 'scorer', 'stamp', 'reward'],
-  ...['decision', 'guards', 'reasons', 'decode_ms', 'queue_ms', 'infer_ms', 'total_ms'],
+  ...[
+    'decision',
+    'guards',
+    'reasons',
+    'prompt_source',
+    'notes',
+    'decode_ms',
+    'queue_ms',
+    'infer_ms',
+    'total_ms',
+  ],
   ...['error_code', 'error_message'],
 ];
 const ASPECT = [

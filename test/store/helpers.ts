@@ -41,6 +41,7 @@ export const result = (changes: Partial<ScoreResult> = {}): ScoreResult => ({
   width: 1024,
   height: 768,
   prompt: 'a cat on a mat',
+  promptSource: { from: 'request', original: 'a (cat:1.2) on a mat', certain: true, reason: null },
   scorer: {
     id: 'assay-lite',
     version: '1.0.0',
@@ -53,6 +54,7 @@ export const result = (changes: Partial<ScoreResult> = {}): ScoreResult => ({
   guards: [],
   decision: 'accept',
   reasons: [],
+  notes: ['cut'],
   timings: { decodeMs: 4.1, queueMs: 0.2, inferMs: 9.8, totalMs: 14.6 },
   error: null,
   ...changes,

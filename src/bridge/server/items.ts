@@ -80,7 +80,9 @@ export function toScoreItems(body: ScoreBody, rules: FetchRules): ScoreItem[] {
   return body.items.map((item, index) => ({
     id: item.id ?? String(index),
     source: item.source ?? item.path ?? null,
-    prompt: item.prompt === undefined ? (body.prompt ?? null) : item.prompt,
+    prompt: item.prompt === undefined ? body.prompt : item.prompt,
+    workflow: body.workflow,
+    promptFromFile: body.promptFromFile,
     fetch: fetcher(item, rules),
   }));
 }

@@ -49,6 +49,7 @@ const EXAMPLE: z.infer<typeof wire.scoreResult> = {
   width: 1024,
   height: 1024,
   prompt: 'a cat',
+  promptSource: { from: 'request', original: null, certain: true, reason: null },
   scorer: {
     id: 'assay-lite',
     version: '1.0.0',
@@ -65,6 +66,7 @@ const EXAMPLE: z.infer<typeof wire.scoreResult> = {
   guards: [],
   decision: 'accept',
   reasons: [],
+  notes: [],
   timings: { decodeMs: 4.1, queueMs: 0.2, inferMs: 9.8, totalMs: 14.6 },
   error: null,
 };

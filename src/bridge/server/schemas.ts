@@ -32,11 +32,21 @@ const image = z
   .union([z.string(), bytes, rawImage])
   .describe('an encoded image (base64 or data: URL in JSON, binary in MessagePack), or raw pixels');
 
+const workflow = z
+  .strictObject({
+    graph: z.record(z.string(), z.unknown()).describe('the workflow in API format'),
+    node: name.describe('id of the node that shows, saves or scores the images'),
+    input: name.optional().describe('its input that the images come by; all of its links when absent'),
+  })
+  .describe('where to look for the prompt when none is given');
+
 export const scoreItem = z
   .strictObject({
     id: name.optional().describe('echoed in the result; the index as text when absent'),
     source: z.string().max(4096).nullable().optional().describe('where the image came from, for people'),
-    prompt: prompt.optional().describe('the text the image was generated from; null for none'),
+    prompt: prompt
+      .optional()
+      .describe('the text the image was generated from; null for none, and none is looked for'),
     image: image.optional(),
     path: z.string().min(1).max(4096).optional().describe('a file below one of allowedDirs of the config'),
   })
@@ -48,6 +58,11 @@ const scoreFields = {
   scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),
   prompt: prompt.optional().describe('prompt of the items that have none of their own'),
   policy: policySchema.optional().describe('thresholds for the decisions; those of the config when absent'),
+  workflow: workflow.optional(),
+  promptFromFile: z
+    .boolean()
+    .default(true)
+    .describe('look for the prompt in the file when none is given and the workflow tells none'),
   items: z.array(scoreItem).min(1),
 };
 
@@ -60,6 +75,8 @@ export const uploadRequest = z.strictObject({
   scorer: scoreFields.scorer,
   prompt: scoreFields.prompt,
   policy: scoreFields.policy,
+  workflow: scoreFields.workflow,
+  promptFromFile: scoreFields.promptFromFile,
   items: z
     .array(
       z.strictObject({
@@ -125,7 +142,16 @@ export const scoreResult = z.object({
   sha256: z.string().nullable(),
   width: z.int().nullable(),
   height: z.int().nullable(),
-  prompt: z.string().nullable(),
+  prompt: z.string().nullable().describe('the words that were judged'),
+  promptSource: z
+    .object({
+      from: z.string().nullable().describe('request, or a place in words; null when none was found'),
+      original: z.string().nullable().describe('the text as it stood there, when the judged words differ'),
+      certain: z.boolean(),
+      reason: z.string().nullable().describe('why there is none, or why it is not certain'),
+    })
+    .nullable()
+    .describe('null when no prompt was given and none looked for'),
   scorer: z
     .object({
       id: z.string(),
@@ -142,6 +168,7 @@ export const scoreResult = z.object({
   ),
   decision: z.enum(['accept', 'reject', 'unsure']).nullable(),
   reasons: z.array(z.string()),
+  notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
   timings: z
     .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
     .nullable(),

@@ -106,13 +106,13 @@ function fieldOf(fields: Record<string, unknown>): unknown {
 }
 
 /** Joins entries and files: named files first, then the remaining in order; files without an entry come last. */
-function pair(files: Upload[], { items: entries, scorer, prompt, policy }: UploadRequest): ScoreBody {
+function pair(files: Upload[], { items: entries, ...rest }: UploadRequest): ScoreBody {
   if (files.length === 0)
     throw fail('BAD_REQUEST', { reason: 'no file came; send each image as a file part' });
   const left = new Set(files);
   const named = entries.map((entry, index) => takeNamed(left, entry.file, index, files));
   const items = entries.map((entry, index) => itemOf(named[index] ?? takeNext(left, index), entry));
-  return { scorer, prompt, policy, items: [...items, ...[...left].map((file) => itemOf(file, {}))] };
+  return { ...rest, items: [...items, ...[...left].map((file) => itemOf(file, {}))] };
 }
 
 function takeNamed(

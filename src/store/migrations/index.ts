@@ -2,5 +2,6 @@
 import { verdicts } from './001-verdicts.ts';
 import { historyFilters } from './002-history-filters.ts';
 import { outputs } from './003-outputs.ts';
+import { provenance } from './004-provenance.ts';
 
-export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs];
+export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs, provenance];

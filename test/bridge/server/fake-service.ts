@@ -61,12 +61,14 @@ export function resultOf(id: string, share: number): ScoreResult {
     width: 1,
     height: 1,
     prompt: null,
+    promptSource: null,
     scorer: { id: 'fake', version: '1.0.0', variant: 'fp32', weights: 'sha256:0', calibration: 'sha256:0' },
     aspects: { quality: aspect(share), alignment: null, authenticity: null },
     reward: share,
     guards: [],
     decision: 'accept',
     reasons: [],
+    notes: [],
     timings: { decodeMs: 1, queueMs: 2, inferMs: 3, totalMs: 6 },
     error: null,
   };
@@ -85,7 +87,7 @@ function scored(item: ScoreItem, image: ImageInput): ScoreResult {
   return {
     ...resultOf(item.id, (image.bytes[0] ?? 0) / 255),
     source: item.source,
-    prompt: item.prompt,
+    prompt: item.prompt ?? null,
     width: raw?.width ?? null,
     height: raw?.height ?? null,
     sha256: image.bytes.length < 1e5 ? createHash('sha256').update(image.bytes).digest('hex') : null,
@@ -93,10 +95,11 @@ function scored(item: ScoreItem, image: ImageInput): ScoreResult {
 }
 
 function failed(item: ScoreItem, { code, message }: AssayError): ScoreResult {
-  const { id, source, prompt } = item;
+  const { id, source, prompt = null } = item;
   const none = { sha256: null, width: null, height: null, scorer: null, aspects: null, reward: null };
   const error = { code, message };
-  return { ...none, id, source, prompt, guards: [], decision: null, reasons: [], timings: null, error };
+  const empty = { promptSource: null, guards: [], decision: null, reasons: [], notes: [], timings: null };
+  return { ...none, ...empty, id, source, prompt, error };
 }
 
 async function one(item: ScoreItem, signal: AbortSignal): Promise<ScoreResult> {
