@@ -119,7 +119,10 @@ describe('POST /v1/score', () => {
   test.each([
     [{ items: [{ imag: 'x' }] }, 'unknown field "items[0].imag"; did you mean "image"?'],
     [{ item: [] }, 'unknown field "item"; did you mean "items"?'],
-    [{ items: [image(1)], zzzzzzzz: 1 }, 'unknown field "zzzzzzzz"; known are scorer, prompt, policy, workflow, promptFromFile, items'],
+    [
+      { items: [image(1)], zzzzzzzz: 1 },
+      'unknown field "zzzzzzzz"; known are scorer, prompt, policy, workflow, promptFromFile, items',
+    ],
     [
       { items: [{ image: { format: 'rgb8', width: 1, heigth: 1, height: 1, data: '' } }] },
       'unknown field "items[0].image.heigth"; did you mean "height"?',
