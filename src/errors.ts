@@ -218,6 +218,11 @@ export const ERRORS = {
     'scorer {scorer} failed on this image: {reason}',
     'Try again; if it lasts, run `assay models verify` and `assay doctor`.',
   ),
+  SCORER_RECOVERING: retry(
+    503,
+    'scorer {scorer} cannot score now and is being started again: {reason}',
+    'Send it again after the stated pause; if it lasts, run `assay doctor` and `assay models verify`.',
+  ),
   STORE_UNAVAILABLE: retry(
     503,
     'the history is not available: {reason}',
@@ -273,6 +278,10 @@ export const ERRORS = {
   MODEL_UNFIT: setup(
     'scorer {scorer}: graph {file}: {reason}',
     'The graph and its manifest disagree: export the model again.',
+  ),
+  GOLDEN_MISMATCH: setup(
+    'scorer {scorer} is not served: on {provider} it gives other scores here than where it was made ({image}, {aspect}: {found} instead of {expected})',
+    'Run `assay models verify`. Update the driver, choose another provider with --providers, or import the model again.',
   ),
   MODEL_LOAD_FAILED: setup(
     'cannot load scorer {scorer}: {reason}',

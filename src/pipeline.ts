@@ -12,8 +12,9 @@ import { resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
 import { inspect, withForeign } from './reward/guards.ts';
+import { batchSize, planLoad } from './reward/plan.ts';
 import { createFairQueue } from './reward/queue.ts';
-import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
+import type { Scorer } from './reward/scorer.ts';
 import type {
   ImageInput,
   Policy,

@@ -197,6 +197,10 @@ export interface ScorerInfo {
   provider: string;
   /** Why a preferred provider is not used; empty when it is. */
   providerNotes: string[];
+  /** Why it cannot score as it is configured, or as it is now; null: it can, or will once it is loaded. */
+  problem: string | null;
+  /** What else is to be known of it, for people. */
+  notes: string[];
   aspects: Aspect[];
   needsPrompt: boolean;
   /** Its graphs; none before its first use. */

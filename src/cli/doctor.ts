@@ -5,6 +5,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
 import type { Config } from '../config.ts';
 import { EXIT, reasonOf, toAssayError } from '../errors.ts';
+import type { ModelFolder } from '../reward/manifest.ts';
 import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import type { ScorerFlags } from './flags.ts';
@@ -45,16 +46,19 @@ const checkProviders = (config: Config): Finding[] =>
 async function checkModels(config: Config): Promise<Finding[]> {
   const catalog = catalogOf(config);
   const broken = catalog.broken().map((e): Finding => ({ level: 'problem', what: e.message, fix: e.fix }));
-  const whole = catalog.models().map((model): Finding => {
-    const { id, version } = model.manifest;
-    try {
-      checkFiles(model, Object.keys(model.manifest.files));
-      return { level: 'ok', what: `model ${id} ${version}: files are whole` };
-    } catch (error) {
-      return problem(error);
-    }
-  });
+  const whole: Finding[] = [];
+  for (const model of catalog.models()) whole.push(await checkModel(model));
   return [...broken, ...whole, await tryDefault(catalog)];
+}
+
+async function checkModel(model: ModelFolder): Promise<Finding> {
+  const { id, version, files } = model.manifest;
+  try {
+    await checkFiles(model, Object.keys(files));
+    return { level: 'ok', what: `model ${id} ${version}: files are whole` };
+  } catch (error) {
+    return problem(error);
+  }
 }
 
 async function tryDefault(catalog: ReturnType<typeof catalogOf>): Promise<Finding> {

@@ -123,7 +123,7 @@ async function withScorer<T>(
 /** Checks hashes, then the golden scores of every variant (or the one asked for). True when all agree. */
 async function verify(model: ModelFolder, flags: ScorerFlags): Promise<boolean> {
   const files = Object.keys(model.manifest.files);
-  checkFiles(model, files);
+  await checkFiles(model, files);
   print(`hashes     ${files.length} files as the manifest says\n`);
   let good = true;
   for (const variant of flags.variant ? [flags.variant] : Object.keys(model.manifest.variants)) {

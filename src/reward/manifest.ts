@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.ts';
 
-const fileName = z
+/** A file of a model folder, never one outside. */
+export const fileName = z
   .string()
   .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/)
   .describe('path inside the model folder');

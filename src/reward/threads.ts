@@ -65,7 +65,7 @@ export class Threads<Task, Result> {
     try {
       const reply = await orAbort(thread.ask(handover), signal);
       this.#idle.push(thread);
-      thread.rest(this.#options.idleMs);
+      thread.rest(this.#options.idleMs, () => this.#retire(thread));
       return reply;
     } catch (error) {
       // It is dead, or busy with what nobody waits for.
@@ -77,11 +77,21 @@ export class Threads<Task, Result> {
   #start(): Thread<Task, Result> {
     const thread = new Thread<Task, Result>(this.#options.file, () => {
       this.#all.delete(thread);
-      const at = this.#idle.indexOf(thread);
-      if (at >= 0) this.#idle.splice(at, 1);
+      this.#forget(thread);
     });
     this.#all.add(thread);
     return thread;
+  }
+
+  /** It takes a while to end: it must not be given work meanwhile. */
+  #retire(thread: Thread<Task, Result>): void {
+    this.#forget(thread);
+    void thread.end();
+  }
+
+  #forget(thread: Thread<Task, Result>): void {
+    const at = this.#idle.indexOf(thread);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 }
 
@@ -110,9 +120,10 @@ class Thread<Task, Result> {
     return this.#asked.promise;
   }
 
-  rest(idleMs: number): void {
+  /** @param onTired called after `idleMs` without work */
+  rest(idleMs: number, onTired: () => void): void {
     this.#worker.unref();
-    this.#idle = setTimeout(() => void this.end(), idleMs).unref();
+    this.#idle = setTimeout(onTired, idleMs).unref();
   }
 
   async end(): Promise<void> {

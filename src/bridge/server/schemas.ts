@@ -195,6 +195,8 @@ export const scorerInfo = z.object({
   variant: z.string(),
   provider: z.string(),
   providerNotes: z.array(z.string()),
+  problem: z.string().nullable(),
+  notes: z.array(z.string()),
   aspects: z.array(z.enum(ASPECTS)),
   needsPrompt: z.boolean(),
   graphs: z
