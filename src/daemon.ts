@@ -24,11 +24,10 @@ interface Parts {
   pipeline: Pipeline;
   store: Store;
   listeners: Set<Listener>;
-  notReady: () => string | null;
 }
 
 /** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
-function createService({ catalog, pipeline, store, listeners, notReady }: Parts): Service {
+function createService({ catalog, pipeline, store, listeners }: Parts): Service {
   const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
     store.record(results, client);
     for (const listener of listeners) for (const result of results) listener(result, client);
@@ -50,30 +49,31 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    notReady,
+    notReady: () => notReady(catalog),
     load: () => pipeline.load(),
     recording: () => store.status(),
   };
 }
 
 /** Loads the default scorer in the background, so that the address answers at once. */
-function warmUp(catalog: Catalog, log: Log): { ready: Promise<void>; notReady: () => string | null } {
-  let reason: string | null = 'the default scorer is loading';
-  const ready = catalog.open().then(
-    (scorer) => {
-      reason = null;
-      for (const note of scorer.notes) log.warn({ scorer: scorer.stamp.id }, note);
-      log.info({ scorer: scorer.stamp, provider: scorer.provider }, 'scorer ready');
-    },
-    (error: Error) => {
-      reason = error.message;
-      log.error({ err: error }, 'the default scorer cannot be loaded');
-      throw error;
-    },
-  );
-  ready.catch(() => {});
-  return { ready, notReady: () => reason };
+async function warmUp(catalog: Catalog, log: Log): Promise<void> {
+  catalog.onTrouble((trouble) => log.warn(trouble));
+  try {
+    const scorer = await catalog.open();
+    const { stamp, provider } = scorer;
+    const { notes } = catalog.list().find(({ default: isDefault }) => isDefault)!;
+    for (const note of [...scorer.notes, ...notes]) log.warn({ scorer: stamp.id }, note);
+    log.info({ scorer: stamp, provider }, 'scorer ready');
+  } catch (error) {
+    log.error({ err: error }, 'the default scorer cannot be loaded');
+    throw error;
+  }
 }
+
+const notReady = (catalog: Catalog): string | null => {
+  const why = catalog.unready();
+  return why && `the default scorer cannot score yet: ${why}`;
+};
 
 /**
  * Starts the daemon.
@@ -85,15 +85,16 @@ export async function startDaemon(options: {
   config: Config;
   catalog: Catalog;
   version: string;
+  log?: Log;
 }): Promise<Daemon> {
-  const { config, catalog, version } = options;
-  const log = createLog(config.logLevel);
+  const { config, catalog, version, log = createLog(config.logLevel) } = options;
   const pipeline = createPipeline(catalog, config, log);
-  const { ready, notReady } = warmUp(catalog, log);
+  const ready = warmUp(catalog, log);
+  ready.catch(() => {}); // for whoever does not ask
   const store = config.history
     ? openStore({ dataDir: config.dataDir, log })
     : offStore('it is switched off in the config');
-  const service = createService({ catalog, pipeline, store, listeners: new Set(), notReady });
+  const service = createService({ catalog, pipeline, store, listeners: new Set() });
   const closeParts = async () => {
     await catalog.close();
     store.close();

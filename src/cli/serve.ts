@@ -1,11 +1,13 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { once } from 'node:events';
+import { orAbort } from '../abort.ts';
 import { startCollector } from '../collector.ts';
 import { startDaemon } from '../daemon.ts';
 import { EXIT } from '../errors.ts';
+import { createLog } from '../log.ts';
 import type { ScorerFlags } from './flags.ts';
+import { runLong } from './long-running.ts';
 import { catalogOf, configOf } from './open.ts';
-import { stopSignal } from './stop-signal.ts';
 import { version } from './version.ts';
 
 export interface ServeFlags extends ScorerFlags {
@@ -20,15 +22,19 @@ export interface ServeFlags extends ScorerFlags {
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
   const stopCollector = startCollector();
-  const { signal, release } = stopSignal();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
-  const daemon = await startDaemon({ config, catalog: catalogOf(config), version });
+  const log = createLog(config.logLevel);
+  const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
+  const daemon = await startDaemon({ config, catalog: catalogOf(config), version, log });
   try {
-    await daemon.ready;
+    await orAbort(daemon.ready, signal);
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);
     if (!signal.aborted) await once(signal, 'abort');
-    return EXIT.ok;
+    return codeOr(EXIT.ok);
+  } catch (error) {
+    if (signal.aborted) return codeOr(EXIT.ok);
+    throw error;
   } finally {
     await daemon.close();
     stopCollector();

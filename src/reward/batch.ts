@@ -220,10 +220,13 @@ class Pool implements Batcher {
     this.#options.onTrouble?.(`scorer ${this.#options.spec.scorer}: ${failure}`);
     if (this.#slots.length === 0) this.#beginOutage();
     this.#failures++;
-    const pause = setTimeout(() => {
-      this.#pauses.delete(pause);
-      void this.#replace();
-    }, pauseAfter(this.#failures, this.#pace));
+    const pause = setTimeout(
+      () => {
+        this.#pauses.delete(pause);
+        void this.#replace();
+      },
+      pauseAfter(this.#failures, this.#pace),
+    );
     this.#pauses.add(pause);
   }
 

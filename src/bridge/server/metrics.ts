@@ -88,10 +88,20 @@ function countItem(result: ScoreResult, items: Counter<'outcome'>, stages: Histo
     stages.observe({ stage }, ms / 1000);
 }
 
+/** Some figures are read from files, which fails while there are no file descriptors left. */
+function numberOr(otherwise: number, read: () => number): number {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}
+
 /** Gauges that are read when the page is asked for. */
 function addGauges(registry: Registry, service: Service, version: string): void {
   const gauge = (name: string, help: string, read: () => number): void => {
-    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
+    const collect = () => metric.set(numberOr(Number.NaN, read));
+    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect });
   };
   gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
   gauge('assay_queue_running', 'Images in work', () => service.load().running);
