@@ -263,6 +263,10 @@ export const ERRORS = {
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
+  VARIANT_UNKNOWN: setup(
+    'scorer {scorer} has no variant "{variant}"; it has {known}',
+    'Correct --variant, or `variant` in the config: it holds for every scorer.',
+  ),
   MODEL_FILE_MISSING: setup(
     '{folder}: the manifest names {file}, which is absent',
     'Copy or import the model again.',

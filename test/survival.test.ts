@@ -85,7 +85,8 @@ describe('the daemon goes on and stops as told', () => {
   it.each(['pipe', 'socket'])('while its log is a %s that nobody reads', async (kind) => {
     const { path, fd } = blockedPipe();
     // What spawn calls a pipe is a socket; left alone, its end here is read up to some kilobytes.
-    const [before, stderr] = kind === 'pipe' ? ([`exec 2>${path};`, 'ignore'] as const) : (['', 'pipe'] as const);
+    const [before, stderr] =
+      kind === 'pipe' ? ([`exec 2>${path};`, 'ignore'] as const) : (['', 'pipe'] as const);
     const { url, stop } = await start(before, stderr);
     for (let i = 0; i < 3; i++) await askOften(url);
     expect(await score(url, 'a')).toBe('accept');

@@ -39,6 +39,7 @@ export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   const scorers = catalog.list();
   if (flags.json) printJson(scorers);
   else print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
+  for (const { problem } of scorers) if (problem !== null) process.stderr.write(`${problem}\n`);
   for (const error of catalog.broken()) complain(error);
   return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
 }

@@ -2,7 +2,7 @@
 import type { Provider } from '../config.ts';
 import { fail, reasonOf } from '../errors.ts';
 import { ASPECTS, type ScorerInfo, type ScorerStamp } from '../types.ts';
-import type { Manifest, ModelFolder } from './manifest.ts';
+import { type Manifest, type ModelFolder, refOf } from './manifest.ts';
 import { weightsHash } from './model-files.ts';
 import { chooseProviders } from './providers.ts';
 
@@ -20,12 +20,12 @@ export interface Plan {
   notes: string[];
 }
 
-/** Which variant and providers to load. @throws MANIFEST_INVALID for a variant that is not there */
-export function planLoad({ folder, manifest }: ModelFolder, options: PlanOptions): Plan {
+/** Which variant and providers to load. @throws VARIANT_UNKNOWN */
+export function planLoad({ manifest }: ModelFolder, options: PlanOptions): Plan {
   const variant = options.variant ?? manifest.defaultVariant;
   if (!Object.hasOwn(manifest.variants, variant)) {
     const known = Object.keys(manifest.variants).join(', ');
-    throw fail('MANIFEST_INVALID', { path: folder, reason: `no variant "${variant}"; it has ${known}` });
+    throw fail('VARIANT_UNKNOWN', { scorer: refOf(manifest), variant, known });
   }
   const gpuVariant = options.variant ?? manifest.gpuVariant ?? variant;
   return { variant, gpuVariant, ...chooseProviders(options.providers) };

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { ModelFolder } from './manifest.ts';
 import { runtimeFiles } from './model-files.ts';
@@ -49,14 +49,23 @@ function read(path: string): Passed {
   }
 }
 
+/** Written aside, then put in place: a reader never sees half of it. Whoever cannot write tests again. */
 function write(path: string, passed: Passed): void {
   const own = `${path}.${process.pid}`;
   try {
-    mkdirSync(join(path, '..'), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(own, `${JSON.stringify({ version: 1, passed }, null, 1)}\n`, { mode: 0o600 });
     renameSync(own, path);
   } catch {
-    rmSync(own, { force: true });
+    discard(own);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // it was never there
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type Pixels,
   type ScorerStamp,
 } from '../types.ts';
-import { type Calibration, calibrate, calibrationSchema, rewardOf } from './calibrate.ts';
+import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { foreignness } from './domain.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
 import { Graph } from './graph.ts';
@@ -67,12 +67,8 @@ export interface Scorer {
 function readCalibration(model: ModelFolder): Calibration {
   const { manifest, folder } = model;
   const calibration = readModelJson(folder, manifest.calibration, calibrationSchema);
-  for (const aspect of ASPECTS)
-    if (manifest.aspects[aspect] && !calibration.aspects[aspect])
-      throw fail('MANIFEST_INVALID', {
-        path: join(folder, manifest.calibration),
-        reason: `aspects.${aspect} is missing`,
-      });
+  const [wrong] = calibrationFaults(calibration, manifest);
+  if (wrong) throw fail('MANIFEST_INVALID', { path: join(folder, manifest.calibration), reason: wrong });
   return calibration;
 }
 
@@ -80,7 +76,7 @@ function readCalibration(model: ModelFolder): Calibration {
  * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image. Graphs that got no work
  * for `keepAliveMs` are released, and loaded again by the next image.
  *
- * @throws MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
+ * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
  */
 export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
   const { manifest } = model;
