@@ -335,7 +335,7 @@ describe('a manifest of several graphs', () => {
       { ...threeGraphs(), files: { 'words.onnx': 'hello', 'look.onnx': onnxModel(lookGraph) } },
     ]);
     await expect(other.open()).rejects.toMatchObject({
-      code: 'SCORER_RECOVERING',
+      code: 'MODEL_LOAD_FAILED',
       message: expect.stringContaining('(graph words)'),
     });
     writeFileSync(join(folder!, 'look.onnx'), 'changed');
