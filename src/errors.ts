@@ -41,8 +41,8 @@ export const ERRORS = {
   IMAGE_EMPTY: input(422, 'the image has no bytes', 'Send the whole file; it may not have been written yet.'),
   IMAGE_UNSUPPORTED: input(
     415,
-    'not an image of a known format ({found}); known are PNG, JPEG, WebP, AVIF, GIF and raw rgb8 or rgba8',
-    'Convert the file, or check that the download is not an error page.',
+    'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
+    'Convert the file, for example to PNG, or check that the download is not an error page.',
   ),
   IMAGE_ENCODING: input(
     400,

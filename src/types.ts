@@ -31,8 +31,13 @@ export interface Policy {
   unsureWithinInterval: boolean;
 }
 
-/** File name endings of the formats that are decoded, best first where a name fits several files. */
-export const IMAGE_EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
+/** File name endings of the formats that are looked for, best first where a name fits several files. */
+export const IMAGE_EXTENSIONS = [
+  ...['.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.jif', '.mpo', '.webp', '.avif', '.avifs', '.gif'],
+  ...['.tif', '.tiff', '.bmp', '.dib'],
+  // decoded where the build of libvips can, else named
+  ...['.heic', '.heif', '.jxl'],
+];
 
 /** An image as it arrived: encoded bytes of a file, or raw interleaved 8-bit pixels, row by row. */
 export type ImageInput =
