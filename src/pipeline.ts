@@ -11,10 +11,13 @@ import { decide } from './loops/policy.ts';
 import { resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
-import { inspect, withForeign } from './reward/guards.ts';
+import { inspect, together } from './reward/guards.ts';
+import { InFlight } from './reward/in-flight.ts';
+import { inspectOrder } from './reward/layout.ts';
 import { batchSize, planLoad } from './reward/plan.ts';
 import { createFairQueue } from './reward/queue.ts';
 import type { Scorer } from './reward/scorer.ts';
+import { sha256Of } from './reward/slices.ts';
 import type {
   ImageInput,
   Policy,
@@ -35,7 +38,7 @@ export interface Pipeline {
 }
 
 /** What does not depend on who asks: kept for identical requests. */
-type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward'> & {
+type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
 };
 
@@ -63,37 +66,52 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   const queue = createFairQueue(widthOf(catalog, config), config.limits.maxQueue);
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
+  const inFlight = new InFlight<Finding>();
 
   async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
     const { prompt, scorer, signal, timings } = work;
     const start = performance.now();
     // 3 decode
     const { background } = config;
-    const decoded = await decode(image, { ...config.limits, background });
+    const { notes = [], ...decoded } = await decode(image, { ...config.limits, background }, signal);
     const pixels = { ...decoded, key: `${name} ${background}` };
     // 4 guard
-    const found = inspect(pixels, scorer.manifest.image);
+    const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
     timings.decodeMs = performance.now() - start;
     // 5 prepare, 6 batch, 7 infer, 8 calibrate
     const judged = await scorer.judge(pixels, prompt, signal);
-    const { aspects, reward, foreign, queueMs, inferMs } = judged;
-    timings.queueMs += queueMs;
-    timings.inferMs = inferMs;
+    timings.queueMs += judged.queueMs;
+    timings.inferMs = judged.inferMs;
     const { width, height } = pixels;
-    const guards = withForeign(found, foreign);
-    return { width, height, guards, aspects, reward: guards.length > 0 ? null : reward };
+    const guards = together(...found, ...judged.foreign);
+    const reward = guards.length > 0 ? null : judged.reward;
+    return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
+  }
+
+  /** What is known already, or is found out for someone else at this moment, is not found out again. */
+  async function find(work: Work, image: ImageInput, name: string): Promise<Finding> {
+    if (!cache) return examine(work, image, name);
+    const key = cacheKey(name, work.prompt, work.scorer);
+    const known = cache.get(key);
+    if (known) return known;
+    const made = await inFlight.share(
+      key,
+      (signal) => examine({ ...work, signal }, image, name),
+      work.signal,
+    );
+    cache.set(key, made);
+    return made;
   }
 
   async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
-    const { scorer, policy, signal } = job;
+    const { policy, signal } = job;
     // 2 fetch
     const image = await item.fetch(signal);
-    result.sha256 = hash('sha256', image.bytes);
+    result.sha256 = await sha256Of(image.bytes, signal);
     Object.assign(result, resolvePrompt(item, image));
-    const name = nameOf(result.sha256, image);
-    const key = cacheKey(name, result.prompt, scorer);
-    const finding = cache?.get(key) ?? (await examine({ ...job, prompt: result.prompt }, image, name));
-    cache?.set(key, finding);
+    const work = { ...job, prompt: result.prompt };
+    const { notes, ...finding } = await find(work, image, nameOf(result.sha256, image));
+    result.notes.push(...notes);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
   }
@@ -167,10 +185,10 @@ export function emptyResult(
 const nameOf = (sha256: string, image: ImageInput): string =>
   image.kind === 'raw' ? `${sha256} ${image.format} ${image.width}x${image.height}` : sha256;
 
-/** Same image, same prompt, same scorer and weights: same finding. */
+/** Same image, same prompt, same scorer and weights: same finding. A hash, since prompts may be long. */
 function cacheKey(name: string, prompt: string | null, { stamp }: Scorer): string {
   const { id, version, weights, calibration } = stamp;
-  return [name, id, version, weights, calibration, prompt ?? '\0'].join('\n');
+  return hash('sha256', [name, id, version, weights, calibration, prompt ?? '\0'].join('\n'));
 }
 
 /** Indexes by falling reward; items without one last, in request order. */

@@ -240,6 +240,6 @@ export function inspect(pixels: Pixels, domain: Domain): GuardFinding[] {
   });
 }
 
-/** The pixel findings and the scorer's own; a guard that tripped already is not named again. */
-export const withForeign = (found: GuardFinding[], foreign: GuardFinding | null): GuardFinding[] =>
-  foreign && !found.some(({ guard }) => guard === foreign.guard) ? [...found, foreign] : found;
+/** All findings, each guard named once: by the first that tripped it. */
+export const together = (...findings: GuardFinding[]): GuardFinding[] =>
+  findings.filter(({ guard }, i) => findings.findIndex((other) => other.guard === guard) === i);

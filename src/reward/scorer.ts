@@ -42,8 +42,10 @@ export interface Judgement {
   aspects: Record<Aspect, AspectScore | null>;
   /** What the aspects make; guards are not yet in it. */
   reward: number | null;
-  /** The finding when the image is foreign to the scorer, by its own graph. */
-  foreign: GuardFinding | null;
+  /** A finding when the image is foreign to the scorer, by its own graph. */
+  foreign: GuardFinding[];
+  /** What was cut, for people. */
+  notes: string[];
   queueMs: number;
   inferMs: number;
 }
@@ -226,11 +228,12 @@ class LoadedScorer implements Scorer {
 
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
     this.#requirePrompt(prompt);
-    const { outputs, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
+    const { outputs, notes, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward.weights);
-      return { aspects, reward, foreign: foreignness(outputs, this.manifest.domain), queueMs, inferMs };
+      const foreign = foreignness(outputs, this.manifest.domain);
+      return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
     } catch (cause) {
       throw this.#failed(cause);
     }

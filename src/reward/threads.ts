@@ -42,11 +42,12 @@ export class Threads<Task, Result> {
    * @param make called when the turn comes, so that what waits has no buffers of its own
    * @throws what the thread answers as its error or dies of, DRAINING, or the signal's reason
    */
-  async run(make: () => Handover<Task>, signal: AbortSignal): Promise<Result> {
+  async run(make: () => Handover<Task> | Promise<Handover<Task>>, signal: AbortSignal): Promise<Result> {
     const leave = await this.#turns.enter(EVERYONE, signal);
     try {
+      const handover = await make();
       if (this.#closed) throw fail('DRAINING', {});
-      const reply = await this.#ask(make(), signal);
+      const reply = await this.#ask(handover, signal);
       if ('error' in reply) throw reply.error;
       return reply.result;
     } finally {
