@@ -16,6 +16,7 @@ import { InFlight } from './reward/in-flight.ts';
 import { inspectOrder } from './reward/layout.ts';
 import { batchSize, planLoad } from './reward/plan.ts';
 import { createFairQueue } from './reward/queue.ts';
+import { type Place, Room } from './reward/room.ts';
 import type { Scorer } from './reward/scorer.ts';
 import { sha256Of } from './reward/slices.ts';
 import type {
@@ -54,6 +55,9 @@ interface Work {
 /** Images inside at least: enough to keep the decoding threads busy. */
 const MIN_INSIDE = 8;
 
+/** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
+const DECODED_BYTES = 256 * 2 ** 20;
+
 /** How many images may be inside at once: what the workers have in work and in hand, and as many in preparation. */
 function widthOf(catalog: Catalog, config: Config): number {
   const model = catalog.find();
@@ -67,13 +71,27 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
   const inFlight = new InFlight<Finding>();
+  const room = new Room(DECODED_BYTES);
 
   async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
+    const place = room.place(work.signal);
+    try {
+      return await examineIn(place, work, image, name);
+    } finally {
+      place.leave();
+    }
+  }
+
+  async function examineIn(place: Place, work: Work, image: ImageInput, name: string): Promise<Finding> {
     const { prompt, scorer, signal, timings } = work;
     const start = performance.now();
     // 3 decode
-    const { background } = config;
-    const { notes = [], ...decoded } = await decode(image, { ...config.limits, background }, signal);
+    const { limits, background } = config;
+    const { notes = [], ...decoded } = await decode(
+      image,
+      { ...limits, background, admit: place.take },
+      signal,
+    );
     const pixels = { ...decoded, key: `${name} ${background}` };
     // 4 guard
     const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];

@@ -17,6 +17,8 @@ export interface DecodeOptions {
   maxSide: number;
   /** Colour laid under transparent pixels, `#rrggbb`. */
   background: string;
+  /** Told how many bytes the pixels will take, before any is decoded, and waited for. */
+  admit?: (bytes: number) => Promise<void>;
 }
 
 export interface Decoded extends Pixels {
@@ -74,6 +76,7 @@ async function decodeSharp(bytes: Uint8Array, options: DecodeOptions): Promise<D
   const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
   const { width, height, pages = 1 } = await image.metadata();
   checkSize(width, height, options);
+  await options.admit?.(width * height * 3);
   const { data, info } = await image
     .autoOrient()
     .flatten({ background: options.background })
@@ -88,6 +91,7 @@ async function decodeBmp(bytes: Uint8Array, options: DecodeOptions, signal?: Abo
   const header = readBmpHeader(bytes);
   const { width, height } = header;
   checkSize(width, height, options);
+  await options.admit?.(width * height * 3);
   const { data, channels } = await readBmp(bytes, header, signal);
   return { data: channels === 4 ? await overBackground(data, header, options) : data, width, height };
 }
@@ -129,6 +133,7 @@ async function decodeRaw(
   if (bytes.length !== expected)
     throw fail('RAW_SIZE_MISMATCH', { format, width, height, expected, found: bytes.length });
   if (format === 'rgb8') return { data: bytes, width, height };
+  await options.admit?.(width * height * 3);
   return { data: await overBackground(bytes, { width, height }, options), width, height };
 }
 
