@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import envPaths from 'env-paths';
 import { z } from 'zod';
+import { defaultDataDir } from './config/data-folder.ts';
 import { fail, nearest, reasonOf } from './errors.ts';
 import { ASPECTS, type Policy } from './types.ts';
 
@@ -218,7 +218,7 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
     [path ?? 'file', fromFile(path)],
   ];
   const merged = Object.assign(
-    { dataDir: envPaths('assay', { suffix: '' }).data },
+    { dataDir: defaultDataDir(env) },
     ...layers.map(([, v]) => v).reverse(),
   );
   const parsed = configSchema.safeParse(merged);

@@ -8,6 +8,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type AssayError, fail } from '../errors.ts';
+import { silence } from '../quiet.ts';
 import { item, type SessionSpec, type Tensors } from './tensor.ts';
 import type { WorkerReply, WorkerTask } from './worker.ts';
 
@@ -120,6 +121,7 @@ class Pool implements Batcher {
   }
 
   async #spawn(): Promise<Slot> {
+    silence();
     const worker = new Worker(WORKER, { workerData: this.#options.spec });
     const slot: Slot = { worker, batches: [] };
     const first = await firstReply(worker);
