@@ -28,7 +28,7 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config.ts', 'log.ts', 'quiet.ts'];
+const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config', 'config.ts', 'log.ts', 'quiet.ts'];
 const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],

@@ -22,7 +22,8 @@ async function place() {
   for (const folder of [home, tmp, work]) mkdirSync(folder);
   writeFileSync(image, await png(picture(64, 64)));
   const env = { HOME: home, TMPDIR: tmp, ASSAY_DATA_DIR: data };
-  const litter = () => [home, tmp, work].flatMap((folder) => readdirSync(folder, { recursive: true }));
+  const litter = () =>
+    [home, tmp, work].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }));
   return { root, data, image, work, env, litter };
 }
 

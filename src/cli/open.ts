@@ -19,6 +19,7 @@ const KNOWN = [
   'host',
   'port',
   'token',
+  'tokenFile',
   'logLevel',
   'keepAliveMs',
 ];
