@@ -88,6 +88,7 @@ export async function startDaemon(options: {
 }): Promise<Daemon> {
   const { config, catalog, version } = options;
   const log = createLog(config.logLevel);
+  for (const note of config.notes) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const { ready, notReady } = warmUp(catalog, log);
   const store = config.history

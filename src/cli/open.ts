@@ -31,6 +31,11 @@ export function configOf(flags: ScorerFlags & object): Config {
   return loadConfig({ ...given, modelDirs: models }, file);
 }
 
+/** Says what of the configuration was ignored; the daemon says it in its log. */
+export function tellNotes({ notes }: Config): void {
+  for (const note of notes) process.stderr.write(`assay: ${note}\n`);
+}
+
 export const catalogOf = (config: Config): Catalog =>
   openCatalog({
     ...config,
@@ -48,6 +53,7 @@ export interface Opened {
 /** Catalog and pipeline for a command that scores here, without a daemon. */
 export function openPipeline(flags: ScorerFlags): Opened {
   const config = configOf(flags);
+  tellNotes(config);
   const catalog = catalogOf(config);
   return { config, catalog, pipeline: createPipeline(catalog, config) };
 }

@@ -16,7 +16,7 @@ import { openRejectBin } from '../store/rejects/bin.ts';
 import { openStore, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
-import { catalogOf, configOf } from './open.ts';
+import { catalogOf, configOf, tellNotes } from './open.ts';
 import { stopSignal } from './stop-signal.ts';
 import { version } from './version.ts';
 import { createReport, type Report, type WatchFormat } from './watch-report.ts';
@@ -126,6 +126,7 @@ async function run(parts: WatchParts, report: Report, signal: AbortSignal): Prom
 /** Runs until it is told to stop, or with `--once` until all that the host holds now is done. */
 export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
+  tellNotes(config);
   checkHistory(config);
   const url = flags.comfyui ?? config.comfyui.url;
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
