@@ -5,7 +5,7 @@ import { createLog, type Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
-import { openStore, type Store } from './store/store.ts';
+import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { ScoreRequest, ScoreResult, Service } from './types.ts';
 
 export interface Daemon {
@@ -45,7 +45,7 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       return ranking;
     },
     scorers: () => catalog.list(),
-    history: (query) => store.history(query),
+    history: (query, signal) => store.history(query, signal),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -92,12 +92,12 @@ export async function startDaemon(options: {
   const pipeline = createPipeline(catalog, config, log);
   const { ready, notReady } = warmUp(catalog, log);
   const store = config.history
-    ? openStore({ dataDir: config.dataDir, log })
+    ? openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) })
     : offStore('it is switched off in the config');
   const service = createService({ catalog, pipeline, store, listeners: new Set(), notReady });
   const closeParts = async () => {
     await catalog.close();
-    store.close();
+    await store.close();
   };
   try {
     const server = await startServer({ config, log, service, version });

@@ -13,7 +13,7 @@ import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { openOutputFolder } from '../store/output-folder.ts';
 import { openRejectBin } from '../store/rejects/bin.ts';
-import { openStore, type Store } from '../store/store.ts';
+import { openStore, retentionOf, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf, tellNotes } from './open.ts';
@@ -139,7 +139,11 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   try {
     await greet(host, config, flags.format, signal);
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    store = openStore({ dataDir: config.dataDir, log: createLog(config.logLevel) });
+    store = openStore({
+      dataDir: config.dataDir,
+      log: createLog(config.logLevel),
+      retention: retentionOf(config),
+    });
     const report = createReport(flags.format);
     const parts: WatchParts = {
       host,
@@ -159,7 +163,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
     throw error;
   } finally {
     await Promise.all([host.close(), catalog.close()]);
-    store?.close();
+    await store?.close();
     stopCollector();
     release();
   }
