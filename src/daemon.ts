@@ -5,7 +5,7 @@ import { createLog, type Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
-import { openStore, type Store } from './store/store.ts';
+import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { ScoreRequest, ScoreResult, Service } from './types.ts';
 
 export interface Daemon {
@@ -44,7 +44,7 @@ function createService({ catalog, pipeline, store, listeners }: Parts): Service 
       return ranking;
     },
     scorers: () => catalog.list(),
-    history: (query) => store.history(query),
+    history: (query, signal) => store.history(query, signal),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -88,16 +88,17 @@ export async function startDaemon(options: {
   log?: Log;
 }): Promise<Daemon> {
   const { config, catalog, version, log = createLog(config.logLevel) } = options;
+  for (const note of config.notes) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const ready = warmUp(catalog, log);
   ready.catch(() => {}); // for whoever does not ask
   const store = config.history
-    ? openStore({ dataDir: config.dataDir, log })
+    ? openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) })
     : offStore('it is switched off in the config');
   const service = createService({ catalog, pipeline, store, listeners: new Set() });
   const closeParts = async () => {
     await catalog.close();
-    store.close();
+    await store.close();
   };
   try {
     const server = await startServer({ config, log, service, version });

@@ -234,7 +234,11 @@ export const ERRORS = {
   CONFIG_UNREADABLE: setup('cannot read the config {path}: {reason}', 'Check the path and that it is JSON.'),
   TOKEN_REQUIRED: setup(
     'listening on {host}, beyond this machine, needs a token',
-    'Start with --token, or set ASSAY_TOKEN, or listen on 127.0.0.1.',
+    'Put one into a file and start with --token-file, or set ASSAY_TOKEN_FILE or ASSAY_TOKEN, or listen on 127.0.0.1.',
+  ),
+  TOKEN_UNREADABLE: setup(
+    'cannot take the token from {path}: {reason}',
+    'The file must hold the token and nothing else, and be readable by this user.',
   ),
   PORT_IN_USE: setup(
     'port {port} on {host} is taken by another program',

@@ -254,8 +254,8 @@ export interface Service {
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];
-  /** Throws STORE_UNAVAILABLE. */
-  history(query: HistoryQuery): HistoryPage;
+  /** Throws STORE_UNAVAILABLE. A page may hold less than its limit and have a next one all the same. */
+  history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */
   subscribe(listener: (result: ScoreResult, client: string) => void): () => void;
   /** Null when the default scorer is loaded and warm, else what is missing. */

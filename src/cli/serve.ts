@@ -14,6 +14,7 @@ export interface ServeFlags extends ScorerFlags {
   host?: string;
   port?: number;
   token?: string;
+  tokenFile?: string;
   logLevel?: string;
   /** Seconds. */
   keepAlive?: number;

@@ -62,7 +62,7 @@ function routesOf(desk: Desk, openapi: object): Route[] {
       handler: async (e) => ({ body: await rank(desk, e.call, await job(e)) }),
     },
     { method: 'get', path: '/v1/scorers', handler: () => ({ body: { scorers: desk.service.scorers() } }) },
-    { method: 'get', path: '/v1/history', handler: (e) => ({ body: history(desk, e.request) }) },
+    { method: 'get', path: '/v1/history', handler: async (e) => ({ body: await history(desk, e) }) },
     { method: 'get', path: '/healthz', handler: () => health(desk), always: true },
     { method: 'get', path: '/readyz', handler: () => readiness(desk), always: true },
     { method: 'get', path: '/metrics', handler: () => metricsPage(desk), always: true },
@@ -173,10 +173,10 @@ function parseBody(value: unknown, maxItems: number): ScoreBody {
   return parse(scoreBody, value);
 }
 
-function history(desk: Desk, request: IncomingMessage): object {
+function history(desk: Desk, { call, request }: Exchange): Promise<object> {
   const query = new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'));
   const given = [...query].filter(([, value]) => value !== ''); // forms send their empty fields, too
-  return desk.service.history(parse(historyQuery, Object.fromEntries(given)));
+  return desk.service.history(parse(historyQuery, Object.fromEntries(given)), call.signal);
 }
 
 const health = (desk: Desk): Answer => ({ body: { status: 'ok', version: desk.version } });
