@@ -27,11 +27,21 @@ interface Parts {
   notReady: () => string | null;
 }
 
-/** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
+/** Whether the item was given up before it had a result; whoever asks again gets one, and that is recorded. */
+const isUnfinished = ({ error }: ScoreResult, { signal }: ScoreRequest): boolean =>
+  signal.aborted && error?.code === signal.reason.code;
+
+/**
+ * 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. What nobody
+ * was told is not recorded.
+ */
 function createService({ catalog, pipeline, store, listeners, notReady }: Parts): Service {
-  const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
-    store.record(results, client);
-    for (const listener of listeners) for (const result of results) listener(result, client);
+  const publish = (request: ScoreRequest, results: ScoreResult[]): void => {
+    const { client, signal } = request;
+    if (signal.aborted && signal.reason.code === 'CANCELLED') return;
+    const finished = results.filter((result) => !isUnfinished(result, request));
+    if (finished.length > 0) store.record(finished, client);
+    for (const listener of listeners) for (const result of finished) listener(result, client);
   };
   return {
     async score(request) {

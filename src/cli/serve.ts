@@ -11,6 +11,7 @@ import { version } from './version.ts';
 export interface ServeFlags extends ScorerFlags {
   host?: string;
   port?: number;
+  socket?: string;
   token?: string;
   logLevel?: string;
   /** Seconds. */
