@@ -87,11 +87,13 @@ export class FrameReader {
 
   #readHead(): Head | null {
     const header = this.#header;
-    for (let size = 2; this.#headerBytes < size; size = headerSize(header, this.#headerBytes)) {
+    let size = headerSize(header, this.#headerBytes);
+    for (; this.#headerBytes < size; size = headerSize(header, this.#headerBytes)) {
       if (this.#chunk.length === 0) return null;
       const bytes = this.#cut(size - this.#headerBytes);
       bytes.copy(header, this.#headerBytes);
       this.#headerBytes += bytes.length;
+      if (this.#headerBytes === 2) this.#check(header[0]!, header[1]!);
     }
     const head = parseHead(header, this.#headerBytes);
     this.#headerBytes = 0;
@@ -99,15 +101,18 @@ export class FrameReader {
     return head;
   }
 
+  #check(first: number, second: number): void {
+    const opcode = first & 0x0f;
+    const fault = faultOf(first, second, opcode);
+    if (fault) throw new FrameFault(CLOSE.protocol, fault);
+    if (CONTROLS.has(opcode) || (opcode === CONTINUATION) === (this.#message !== null)) return;
+    throw new FrameFault(CLOSE.protocol, 'a continuation without a beginning, or a beginning without an end');
+  }
+
   #begin(head: Head): void {
     this.#head = head;
     this.#left = head.length;
     if (CONTROLS.has(head.opcode)) return;
-    if ((head.opcode === CONTINUATION) === (this.#message === null))
-      throw new FrameFault(
-        CLOSE.protocol,
-        'a continuation without a beginning, or a beginning without an end',
-      );
     this.#message ??= { isText: head.opcode === TEXT, isFirst: true };
   }
 
@@ -155,15 +160,12 @@ function headerSize(header: Buffer, known: number): number {
   return 2 + extended + (header[1]! & 0x80 ? 4 : 0);
 }
 
-function parseHead(header: Buffer, size: number): Head {
-  const [first, second] = [header[0]!, header[1]!];
-  const opcode = first & 0x0f;
-  const isFinal = (first & 0x80) !== 0;
-  const length = lengthOf(header);
-  const fault = faultOf(first, second, opcode, isFinal, length);
-  if (fault) throw new FrameFault(CLOSE.protocol, fault);
-  return { opcode, isFinal, length, mask: Buffer.from(header.subarray(size - 4, size)) };
-}
+const parseHead = (header: Buffer, size: number): Head => ({
+  opcode: header[0]! & 0x0f,
+  isFinal: (header[0]! & 0x80) !== 0,
+  length: lengthOf(header),
+  mask: Buffer.from(header.subarray(size - 4, size)),
+});
 
 function lengthOf(header: Buffer): number {
   const short = header[1]! & 0x7f;
@@ -171,19 +173,12 @@ function lengthOf(header: Buffer): number {
   return short === 126 ? header.readUInt16BE(2) : Number(header.readBigUInt64BE(2));
 }
 
-function faultOf(
-  first: number,
-  second: number,
-  opcode: number,
-  isFinal: boolean,
-  length: number,
-): string | undefined {
+function faultOf(first: number, second: number, opcode: number): string | undefined {
   if (first & 0x70) return 'reserved bits are set, and no extension was agreed on';
   if ((second & 0x80) === 0) return 'a frame of a client must be masked';
-  const isControl = CONTROLS.has(opcode);
-  if (!isControl && opcode > BINARY) return `opcode ${opcode} is not known`;
-  if (isControl && (!isFinal || length > MAX_CONTROL_BYTES)) return 'a control frame is whole and short';
-  return undefined;
+  if (!CONTROLS.has(opcode)) return opcode > BINARY ? `opcode ${opcode} is not known` : undefined;
+  const isWholeAndShort = first & 0x80 && (second & 0x7f) <= MAX_CONTROL_BYTES;
+  return isWholeAndShort ? undefined : 'a control frame is whole and short';
 }
 
 function checkClose(payload: Buffer): void {
