@@ -175,7 +175,7 @@ function fromFile(path: string | undefined): Record<string, unknown> {
 
 /** Where the value of a config key came from, for the error message. */
 function sourceOf(key: string, layers: [string, Record<string, unknown>][]): string {
-  return layers.find(([, values]) => key in values)?.[0] ?? 'defaults';
+  return layers.find(([, values]) => Object.hasOwn(values, key))?.[0] ?? 'defaults';
 }
 
 type Issue = z.core.$ZodIssue;
@@ -191,10 +191,14 @@ export function expectationOf(issue: Issue, keys: string[]): { key: string; expe
   return { key: [path, name].filter(Boolean).join('.'), expected: `a known key (${hint})` };
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
 /** The value at a dotted key, as JSON. */
 export function valueAt(values: unknown, key: string): string {
   let value = values;
-  for (const part of key.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
+  for (const part of key.split('.'))
+    value = isObject(value) && Object.hasOwn(value, part) ? value[part] : undefined;
   return value === undefined ? 'missing' : JSON.stringify(value);
 }
 
@@ -222,9 +226,10 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
     ['environment', fromEnv(env)],
     [path ?? 'file', fromFile(path)],
   ];
-  const merged = Object.assign(
-    { dataDir: envPaths('assay', { suffix: '' }).data },
-    ...layers.map(([, v]) => v).reverse(),
+  const defaults = { dataDir: envPaths('assay', { suffix: '' }).data };
+  // not Object.assign, which a key `__proto__` would give another prototype
+  const merged = Object.fromEntries(
+    [defaults, ...layers.map(([, v]) => v).reverse()].flatMap((layer) => Object.entries(layer)),
   );
   const parsed = configSchema.safeParse(merged);
   if (parsed.success) {

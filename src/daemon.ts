@@ -95,8 +95,10 @@ export async function startDaemon(options: {
   config: Config;
   catalog: Catalog;
   version: string;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: (bytes: number) => void;
 }): Promise<Daemon> {
-  const { config, catalog, version } = options;
+  const { config, catalog, version, onFreed } = options;
   const log = createLog(config.logLevel);
   const pipeline = createPipeline(catalog, config, log);
   const { ready, notReady } = warmUp(catalog, log);
@@ -109,7 +111,7 @@ export async function startDaemon(options: {
     store.close();
   };
   try {
-    const server = await startServer({ config, log, service, version });
+    const server = await startServer({ config, log, service, version, onFreed });
     return {
       url: server.url,
       ready,

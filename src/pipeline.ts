@@ -2,7 +2,6 @@
  * The path of one image, in ten steps, on one screen. Steps 1 and 10 belong to whoever calls: a bridge receives the
  * request and sends the reply, the store records it.
  */
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { orAbort } from './abort.ts';
 import type { Config } from './config.ts';
@@ -12,6 +11,7 @@ import { decide } from './loops/policy.ts';
 import { resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
+import { sha256Of } from './reward/digest.ts';
 import { inspect, withForeign } from './reward/guards.ts';
 import { createFairQueue } from './reward/queue.ts';
 import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
@@ -93,7 +93,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     const { scorer, policy, signal } = job;
     // 2 fetch
     const image = await item.fetch(signal);
-    result.sha256 = hash('sha256', image.bytes);
+    result.sha256 = await sha256Of(image.bytes);
     Object.assign(result, resolvePrompt(item, image));
     const name = nameOf(result.sha256, image);
     const key = cacheKey(name, result.prompt, scorer);

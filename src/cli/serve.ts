@@ -20,11 +20,11 @@ export interface ServeFlags extends ScorerFlags {
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const stopCollector = startCollector();
+  const collector = startCollector();
   const { signal, release } = stopSignal();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
-  const daemon = await startDaemon({ config, catalog: catalogOf(config), version });
+  const daemon = await startDaemon({ config, catalog: catalogOf(config), version, onFreed: collector.freed });
   try {
     await daemon.ready;
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);
@@ -32,7 +32,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
     return EXIT.ok;
   } finally {
     await daemon.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

@@ -133,7 +133,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const files = await filesFor(config, flags, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
   const { signal, release } = stopSignal();
-  const stopCollector = startCollector();
+  const collector = startCollector();
   let store: Store | undefined;
   try {
     await greet(host, config, flags.format, signal);
@@ -159,7 +159,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   } finally {
     await Promise.all([host.close(), catalog.close()]);
     store?.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

@@ -195,12 +195,13 @@ function contradictions(m: Manifest): string[] {
 
 function* variantFaults(m: Manifest): Generator<string> {
   for (const name of [m.defaultVariant, m.gpuVariant])
-    if (name !== undefined && !(name in m.variants)) yield `variant "${name}" is not in variants`;
+    if (name !== undefined && !Object.hasOwn(m.variants, name)) yield `variant "${name}" is not in variants`;
   for (const [variant, { graphs }] of Object.entries(m.variants)) {
-    const missing = m.steps.find(({ graph }) => !(graph in graphs));
+    const missing = m.steps.find(({ graph }) => !Object.hasOwn(graphs, graph));
     if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is a step`;
   }
-  for (const file of shippedFiles(m)) if (!(file in m.files)) yield `files has no entry for ${file}`;
+  for (const file of shippedFiles(m))
+    if (!Object.hasOwn(m.files, file)) yield `files has no entry for ${file}`;
 }
 
 function* stepFaults({ steps, text }: Manifest): Generator<string> {

@@ -76,7 +76,7 @@ export interface Plan {
 /** Which variant and providers to load. @throws MANIFEST_INVALID for a variant that is not there */
 export function planLoad({ folder, manifest }: ModelFolder, options: ScorerOptions): Plan {
   const variant = options.variant ?? manifest.defaultVariant;
-  if (!(variant in manifest.variants)) {
+  if (!Object.hasOwn(manifest.variants, variant)) {
     const known = Object.keys(manifest.variants).join(', ');
     throw fail('MANIFEST_INVALID', { path: folder, reason: `no variant "${variant}"; it has ${known}` });
   }

@@ -58,23 +58,33 @@ export async function readBody(incoming: Incoming): Promise<Buffer> {
 }
 
 /**
- * Hands on the chunks of a body as there is room for them. What comes after a refusal is thrown away by the HTTP
+ * Hands on the chunks of a body, one at a time, as there is room for them. What comes after a refusal is thrown away by the HTTP
  * server, so that the sender can finish and read the answer.
  *
  * @throws BODY_TOO_LARGE, STALLED, or the reason of the signal
  */
-export async function receive(incoming: Incoming, onChunk: (chunk: Buffer) => void): Promise<void> {
+export async function receive(
+  incoming: Incoming,
+  onChunk: (chunk: Buffer) => Promise<unknown> | undefined,
+): Promise<void> {
   const { request, parcel, maxBytes, signal } = incoming;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let length = 0;
-  const onData = (chunk: Buffer) => {
+  const take = (chunk: Buffer): Promise<unknown> | undefined => {
     length += chunk.length;
-    if (length > maxBytes) return reject(tooLarge(maxBytes));
-    onChunk(chunk);
-    const room = parcel.grow(chunk.length);
-    if (!room) return;
-    request.pause();
-    void room.then(() => request.resume());
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    const waits = [onChunk(chunk), parcel.grow(chunk.length)].filter((wait) => wait !== undefined);
+    return waits.length > 0 ? Promise.all(waits) : undefined;
+  };
+  const onData = (chunk: Buffer) => {
+    try {
+      const wait = take(chunk);
+      if (!wait) return;
+      request.pause();
+      wait.then(() => request.resume(), reject);
+    } catch (error) {
+      reject(error);
+    }
   };
   request.on('data', onData).once('end', resolve).once('error', reject);
   try {

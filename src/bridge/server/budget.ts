@@ -74,6 +74,7 @@ export class Parcel {
 
 export class Budget {
   readonly #rules: BudgetRules;
+  readonly #onFreed: (bytes: number) => void;
   #common = 0;
   #reserved = 0;
   readonly #all = new Set<Parcel>();
@@ -81,8 +82,10 @@ export class Budget {
   readonly #waiting = new Set<Parcel>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(rules: BudgetRules) {
+  /** @param onFreed told of bytes that were given back */
+  constructor(rules: BudgetRules, onFreed: (bytes: number) => void = () => {}) {
     this.#rules = rules;
+    this.#onFreed = onFreed;
   }
 
   get heldBytes(): number {
@@ -132,6 +135,7 @@ export class Budget {
     this.#arrived(parcel);
     if (parcel.reserved > 0) this.#reserved -= parcel.reserved;
     else this.#common -= parcel.held;
+    this.#onFreed(parcel.held);
     this.#serve();
   }
 

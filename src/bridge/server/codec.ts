@@ -30,13 +30,24 @@ export const msgpack: Codec = {
   decode: (body) =>
     explained('MessagePack', () => {
       const values = checkMsgpack(body);
-      return { value: createPackr().unpack(body) as unknown, values };
+      return { value: unpack(body), values };
     }),
   encode: (value) => createPackr().pack(value),
 };
 
 /** Plain maps instead of msgpackr's own records, so that any MessagePack library can read them. */
 const createPackr = (): Packr => new Packr({ useRecords: false, int64AsType: 'number' });
+
+/** The library keeps hold of the last message that it unpacked: here of one byte. */
+function unpack(body: Uint8Array): unknown {
+  try {
+    return createPackr().unpack(body);
+  } finally {
+    createPackr().unpack(NIL);
+  }
+}
+
+const NIL = Uint8Array.of(0xc0);
 
 const malformed = (format: string, cause: unknown): AssayError =>
   fail('MALFORMED_BODY', { format, reason: reasonOf(cause) }, { cause });

@@ -31,6 +31,8 @@ export interface ServerOptions {
   service: Service;
   /** Assay's own version, for people and metrics. */
   version: string;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: ((bytes: number) => void) | undefined;
   /** For tests. */
   tuning?: Partial<Tuning>;
 }
@@ -80,9 +82,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-function createDesk({ config, log, service, version, tuning: given }: ServerOptions): Desk {
+function createDesk({ config, log, service, version, onFreed, tuning: given }: ServerOptions): Desk {
   const tuning = { ...TUNING, ...given };
-  const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes });
+  const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes }, onFreed);
   return {
     config,
     log,

@@ -149,9 +149,11 @@ class Peer {
     const { maxBodyBytes } = this.#desk.config.limits;
     const least = message.sink.length + frame.bytes.length + (Number.isFinite(frame.left) ? frame.left : 0);
     if (least > maxBodyBytes) return this.#refuse(tooLarge(maxBodyBytes), CLOSE.tooBig);
-    message.sink.add(frame.bytes);
+    const moved = message.sink.add(frame.bytes);
     const room = message.parcel.grow(frame.bytes.length);
-    return frame.isLast ? this.#complete(message, !frame.isText) : (room ?? this.#untilAllowed(message));
+    const go = () =>
+      frame.isLast ? this.#complete(message, !frame.isText) : (room ?? this.#untilAllowed(message));
+    return moved ? moved.then(go) : go();
   }
 
   #begin(frame: DataFrame): Arriving {

@@ -1,7 +1,9 @@
 /** Step 1, receive: `multipart/form-data` -> ScoreBody. Files are kept in memory, never written to disk. */
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { orAbort } from '../../abort.ts';
 import { fail, nearest, reasonOf } from '../../errors.ts';
 import { type Incoming, receive, tooLarge } from './body.ts';
 import { json } from './codec.ts';
@@ -44,14 +46,19 @@ interface Upload {
 /** Puts files together as they come; multer's own store joins them at the end, which is felt by others. */
 const storage: StorageEngine = {
   _handleFile(_request, file, done) {
-    const sink = new Sink();
-    file.stream
-      .on('data', (chunk: Buffer) => sink.add(chunk))
-      .once('end', () => done(null, { buffer: sink.take(), size: sink.length }))
-      .once('error', (error) => done(error));
+    collect(file.stream).then(
+      (buffer) => done(null, { buffer, size: buffer.length }),
+      (error) => done(error),
+    );
   },
   _removeFile: (_request, _file, done) => done(null),
 };
+
+async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const sink = new Sink();
+  for await (const chunk of stream) await sink.add(chunk);
+  return sink.take();
+}
 
 export function createUploads({ maxBodyBytes, maxItems }: UploadLimits): ReadUpload {
   const accept = multer({
@@ -82,17 +89,22 @@ async function readParts(
   maxItems: number,
 ): Promise<Received> {
   const feed = Object.assign(new PassThrough(), { headers: incoming.request.headers });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  accept(feed, response, (error) =>
-    error === undefined ? resolve() : reject(explain(error, incoming.maxBytes, maxItems)),
-  );
+  const refused = new AbortController();
+  const parsed = new Promise<void>((resolve) => {
+    accept(feed, response, (error) => {
+      if (error !== undefined) refused.abort(explain(error, incoming.maxBytes, maxItems));
+      resolve();
+    });
+  });
+  const signal = AbortSignal.any([incoming.signal, refused.signal]);
   try {
-    await Promise.race([promise, receive(incoming, (chunk) => feed.write(chunk)).then(() => feed.end())]);
-    await promise;
+    await receive({ ...incoming, signal }, (chunk) =>
+      feed.write(chunk) ? undefined : once(feed, 'drain', { signal }),
+    );
+    feed.end();
+    await orAbort(parsed, signal);
+    refused.signal.throwIfAborted();
     return feed as Received;
-  } catch (error) {
-    promise.catch(() => {}); // one refusal is enough
-    throw error;
   } finally {
     feed.destroy();
   }

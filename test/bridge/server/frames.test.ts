@@ -1,8 +1,12 @@
 /** Our reader of websocket frames against the one of the `ws` library: whatever comes, cut anywhere, both say the same. */
+import type { Writable } from 'node:stream';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Receiver } from 'ws';
-import { FrameFault, FrameReader } from '../../../src/bridge/server/frames.ts';
+import * as library from 'ws';
+import { type Frame, FrameFault, FrameReader } from '../../../src/bridge/server/frames.ts';
 import { type Random, randomOf } from './random.ts';
+
+/** Not in the types of the library. */
+const { Receiver } = library as unknown as { Receiver: new (options: object) => Writable };
 
 interface Told {
   messages: string[];
@@ -13,31 +17,39 @@ const MAX_PAYLOAD = 2 ** 20;
 
 /** What our reader tells, when the bytes come in the given chunks. */
 function ours(chunks: Buffer[]): Told {
-  const reader = new FrameReader();
   const told: Told = { messages: [], closeCode: null };
   let parts: Buffer[] = [];
-  try {
-    for (const chunk of chunks) {
-      reader.feed(Buffer.from(chunk));
-      for (let frame = reader.next(); frame; frame = reader.next()) {
-        if (frame.kind !== 'data') {
-          told.messages.push(`${frame.kind} ${frame.payload.toString('hex')}`);
-          if (frame.kind === 'close') return told;
-          continue;
-        }
-        expect(frame.isFirst).toBe(parts.length === 0);
-        parts.push(Buffer.from(frame.bytes));
-        if (!frame.isLast) continue;
-        expect(frame.left).toBe(0);
-        told.messages.push(`${frame.isText ? 'text' : 'binary'} ${Buffer.concat(parts).toString('hex')}`);
-        parts = [];
-      }
+  const tell = (frame: Frame): void => {
+    if (frame.kind !== 'data') {
+      told.messages.push(`${frame.kind} ${frame.payload.toString('hex')}`);
+      return;
     }
+    expect(frame.isFirst).toBe(parts.length === 0);
+    parts.push(Buffer.from(frame.bytes));
+    if (!frame.isLast) return;
+    expect(frame.left).toBe(0);
+    told.messages.push(`${frame.isText ? 'text' : 'binary'} ${Buffer.concat(parts).toString('hex')}`);
+    parts = [];
+  };
+  try {
+    for (const frame of framesOf(chunks)) tell(frame);
   } catch (error) {
     if (!(error instanceof FrameFault)) throw error;
     told.closeCode = error.closeCode;
   }
   return told;
+}
+
+/** Up to the goodbye. */
+function* framesOf(chunks: Buffer[]): Generator<Frame> {
+  const reader = new FrameReader();
+  for (const chunk of chunks) {
+    reader.feed(Buffer.from(chunk));
+    for (let frame = reader.next(); frame; frame = reader.next()) {
+      yield frame;
+      if (frame.kind === 'close') return;
+    }
+  }
 }
 
 /** What the library tells. */
@@ -48,7 +60,7 @@ async function theirs(chunks: Buffer[]): Promise<Told> {
     maxPayload: MAX_PAYLOAD,
     skipUTF8Validation: true,
     allowSynchronousEvents: true,
-  } as object) as Receiver & NodeJS.EventEmitter;
+  });
   const hex = (data: Buffer) => Buffer.from(data).toString('hex');
   receiver.on('message', (data: Buffer, isBinary: boolean) =>
     told.messages.push(`${isBinary ? 'binary' : 'text'} ${hex(data)}`),
@@ -61,7 +73,7 @@ async function theirs(chunks: Buffer[]): Promise<Told> {
     told.messages.push(`close ${hex(Buffer.concat([codeBytes, reason]))}`);
   });
   const { promise, resolve } = Promise.withResolvers<void>();
-  receiver.on('error', (error) => {
+  receiver.on('error', (error: Error) => {
     const codes = Object.getOwnPropertySymbols(error).map((s) => (error as never)[s] as unknown);
     told.closeCode = codes.find((code) => typeof code === 'number') as number;
     resolve();
