@@ -26,11 +26,21 @@ interface Parts {
   listeners: Set<Listener>;
 }
 
-/** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
+/** Whether the item was given up before it had a result; whoever asks again gets one, and that is recorded. */
+const isUnfinished = ({ error }: ScoreResult, { signal }: ScoreRequest): boolean =>
+  signal.aborted && error?.code === signal.reason.code;
+
+/**
+ * 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. What nobody
+ * was told is not recorded.
+ */
 function createService({ catalog, pipeline, store, listeners }: Parts): Service {
-  const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
-    store.record(results, client);
-    for (const listener of listeners) for (const result of results) listener(result, client);
+  const publish = (request: ScoreRequest, results: ScoreResult[]): void => {
+    const { client, signal } = request;
+    if (signal.aborted && signal.reason.code === 'CANCELLED') return;
+    const finished = results.filter((result) => !isUnfinished(result, request));
+    if (finished.length > 0) store.record(finished, client);
+    for (const listener of listeners) for (const result of finished) listener(result, client);
   };
   return {
     async score(request) {
@@ -86,8 +96,10 @@ export async function startDaemon(options: {
   catalog: Catalog;
   version: string;
   log?: Log;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: (bytes: number) => void;
 }): Promise<Daemon> {
-  const { config, catalog, version, log = createLog(config.logLevel) } = options;
+  const { config, catalog, version, log = createLog(config.logLevel), onFreed } = options;
   for (const note of config.notes) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const ready = warmUp(catalog, log);
@@ -101,7 +113,7 @@ export async function startDaemon(options: {
     await store.close();
   };
   try {
-    const server = await startServer({ config, log, service, version });
+    const server = await startServer({ config, log, service, version, onFreed });
     return {
       url: server.url,
       ready,

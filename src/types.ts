@@ -250,7 +250,10 @@ export interface HistoryPage {
 
 /** What the bridges may ask of the rest of Assay; the daemon puts it together. */
 export interface Service {
-  /** Results in request order. Throws only for what is wrong with the request as a whole. */
+  /**
+   * Results in request order. Throws only for what is wrong with the request as a whole. When its signal aborts, settles
+   * at once: with what is finished, and the reason in the other items.
+   */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];

@@ -50,6 +50,7 @@ function serveCommand(exit: Exit): Command {
       '--token <secret>',
       'the token itself; other users of this machine may see it in the process list',
     )
+    .option('--socket <path>', 'unix socket to listen on instead of a port; only you can reach it')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option(
       '--keep-alive <seconds>',

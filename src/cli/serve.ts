@@ -13,6 +13,7 @@ import { version } from './version.ts';
 export interface ServeFlags extends ScorerFlags {
   host?: string;
   port?: number;
+  socket?: string;
   token?: string;
   tokenFile?: string;
   logLevel?: string;
@@ -22,12 +23,18 @@ export interface ServeFlags extends ScorerFlags {
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const stopCollector = startCollector();
+  const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
-  const daemon = await startDaemon({ config, catalog: catalogOf(config), version, log });
+  const daemon = await startDaemon({
+    config,
+    catalog: catalogOf(config),
+    version,
+    log,
+    onFreed: collector.freed,
+  });
   try {
     await orAbort(daemon.ready, signal);
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);
@@ -38,7 +45,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
     throw error;
   } finally {
     await daemon.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

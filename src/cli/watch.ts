@@ -135,7 +135,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const catalog = catalogOf(config);
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
-  const stopCollector = startCollector();
+  const collector = startCollector();
   let store: Store | undefined;
   try {
     await greet(host, config, flags.format, signal);
@@ -161,7 +161,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   } finally {
     await Promise.all([host.close(), catalog.close()]);
     await store?.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }
