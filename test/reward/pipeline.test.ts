@@ -219,6 +219,7 @@ describe('pipeline', () => {
       const { pipeline } = await open({}, settings);
       await pipeline.score(request([item('warm', rawInput(picture(32, 32)))]));
       const each = signals.map((signal, i) => pipeline.score(request([item(String(i), picked)], signal)));
+      await vi.waitFor(() => expect(pipeline.load().running).toBe(signals.length), { interval: 1 });
       return { pipeline, results: each.map(async (one) => (await one)[0]!) };
     };
     const inferred = (results: ScoreResult[]) =>
