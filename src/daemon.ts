@@ -3,6 +3,7 @@ import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
+import { findPrompt } from './prompt/find.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
 import { openStore, type Store } from './store/store.ts';
@@ -45,6 +46,7 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       return ranking;
     },
     scorers: () => catalog.list(),
+    findPrompt,
     history: (query) => store.history(query),
     subscribe(listener) {
       listeners.add(listener);

@@ -85,6 +85,17 @@ export interface PromptSource {
   reason: string | null;
 }
 
+/** A prompt that was looked for: its words, or why there are none. */
+export interface PromptFound extends PromptSource {
+  /** Cleaned of weights, tags and negative parts. */
+  prompt: string | null;
+  /** What the image was to keep away from; null when there is none, or none was looked for. */
+  negative: string | null;
+}
+
+/** Where to look for a prompt: in a workflow, or in the bytes of an image file. */
+export type PromptPlace = { workflow: WorkflowRef } | { image: Uint8Array };
+
 export interface ScoreRequest {
   items: ScoreItem[];
   /** Scorer id, or `id@version`; the configured default when absent. */
@@ -245,6 +256,8 @@ export interface Service {
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];
+  /** The prompt in a workflow or an image file; nothing is scored. Never throws. */
+  findPrompt(place: PromptPlace): PromptFound;
   /** Throws STORE_UNAVAILABLE. */
   history(query: HistoryQuery): HistoryPage;
   /** Calls `listener` with every finished result until the returned function is called. */
