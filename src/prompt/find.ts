@@ -1,11 +1,7 @@
-/** The prompt in a workflow or an image file. */
+/** The prompt in a workflow or an image file; never throws. */
 import type { PromptFound, PromptPlace } from '../types.ts';
-
-const none = (reason: string): PromptFound => ({
-  ...{ prompt: null, negative: null, from: null, original: null, certain: true },
-  reason,
-});
+import { findInWorkflow, noPrompt } from './workflow/find.ts';
 
 export function findPrompt(place: PromptPlace): PromptFound {
-  return none('image' in place ? 'the file carries no prompt' : 'the finder is not there yet');
+  return 'image' in place ? noPrompt('the file carries no prompt') : findInWorkflow(place.workflow);
 }
