@@ -1,7 +1,8 @@
 /** The prompt in a workflow or an image file; never throws. */
 import type { PromptFound, PromptPlace } from '../types.ts';
-import { findInWorkflow, noPrompt } from './workflow/find.ts';
+import { findInTexts } from './file.ts';
+import type { ReadTexts } from './resolve.ts';
+import { findInWorkflow } from './workflow/find.ts';
 
-export function findPrompt(place: PromptPlace): PromptFound {
-  return 'image' in place ? noPrompt('the file carries no prompt') : findInWorkflow(place.workflow);
-}
+export const findPrompt = (place: PromptPlace, readTexts: ReadTexts): PromptFound =>
+  'image' in place ? findInTexts(readTexts(place.image)) : findInWorkflow(place.workflow);

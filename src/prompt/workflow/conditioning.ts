@@ -1,24 +1,72 @@
 /** The texts behind a conditioning, on the side that is asked for. */
 import { familiesOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
-import { inputOf, type Link, linkAt, linksAt, linksIn, type Node, titleOf } from './graph.ts';
-import { type Found, isNegative, joined, MOST_DEEP, notKnown, type Onward, type Search, type Side, Unknowable } from './search.ts';
+import {
+  inputOf,
+  isNegative,
+  type Link,
+  linkAt,
+  linksAt,
+  linksIn,
+  type Node,
+  type Side,
+  titleOf,
+  Unknowable,
+} from './graph.ts';
+import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
 import type { Texts } from './texts.ts';
 
 /** Text inputs of nodes that encode prompts. */
 const TEXTS = [
-  ...['text', 'text_g', 'text_l', 'clip_g', 'clip_l', 't5xxl', 'llama', 'bert', 'mt5xl', 'prompt', 'user_prompt'],
+  ...[
+    'text',
+    'text_g',
+    'text_l',
+    'clip_g',
+    'clip_l',
+    't5xxl',
+    'llama',
+    'bert',
+    'mt5xl',
+    'prompt',
+    'user_prompt',
+  ],
   ...['positive_prompt', 'text_positive', 'prompt_text', 'populated_text', 'text1', 'clip_text', 't5_text'],
 ];
 const NEGATIVE_TEXTS = ['negative_prompt', 'text_negative'];
 /** Inputs of samplers and guiders that they are guided by, most telling first. */
 const GUIDES: Record<Side, readonly string[]> = {
   positive: [
-    ...['positive', 'pos', 'guider', 'conditioning', 'cond1', 'conditioning_positive', 'positive_conditioning'],
-    ...['cond', 'text_embeds', 'hyvid_embeds', 'kolors_embeds', 'prompt_embeds', 'positive_cond', 'cond_pos', 'cond_positive'],
+    ...[
+      'positive',
+      'pos',
+      'guider',
+      'conditioning',
+      'cond1',
+      'conditioning_positive',
+      'positive_conditioning',
+    ],
+    ...[
+      'cond',
+      'text_embeds',
+      'hyvid_embeds',
+      'kolors_embeds',
+      'prompt_embeds',
+      'positive_cond',
+      'cond_pos',
+      'cond_positive',
+    ],
   ],
   negative: [
-    ...['negative', 'neg', 'guider', 'conditioning_negative', 'negative_conditioning', 'neg_conditioning', 'uncond'],
+    ...[
+      'negative',
+      'neg',
+      'guider',
+      'conditioning_negative',
+      'negative_conditioning',
+      'neg_conditioning',
+      'uncond',
+    ],
     ...['text_embeds', 'hyvid_embeds', 'kolors_embeds', 'negative_cond', 'cond_neg', 'cond_negative'],
   ],
 };
@@ -129,7 +177,8 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
   function ownTexts(node: Node): readonly string[] {
     const present = (names: readonly string[]) => names.filter((name) => inputOf(node, name) !== undefined);
     const sided = present([side, ...(side === 'negative' ? NEGATIVE_TEXTS : [])]).filter(
-      (name) => typeof inputOf(node, name) === 'string' || (linkAt(node, name) && !isConditioning(node, name)),
+      (name) =>
+        typeof inputOf(node, name) === 'string' || (linkAt(node, name) && !isConditioning(node, name)),
     );
     if (sided.length > 0) return sided;
     const opposite = present(side === 'negative' ? ['positive', 'positive_prompt', 'text_positive'] : []);
@@ -159,7 +208,8 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
   }
 
   const isGuided = (node: Node): boolean =>
-    GUIDES.positive.some((guide) => linkAt(node, guide)) || GUIDES.negative.some((guide) => linkAt(node, guide));
+    GUIDES.positive.some((guide) => linkAt(node, guide)) ||
+    GUIDES.negative.some((guide) => linkAt(node, guide));
 
   /** The side of a bundle that a node takes. */
   function pipe(node: Node): Found | null {
@@ -186,6 +236,10 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
 function isTextNode(node: Node): boolean {
   if (/encode|condition/i.test(node.class)) return false;
   const rows = familiesOf(node.class);
-  if (rows.some(({ says, unknowable, encodes }) => (says || unknowable !== undefined) && !encodes)) return true;
-  return linksIn(node).every(([name]) => !/clip|cond|model|pipe/i.test(name)) && /text|string|prompt|primitive|value/i.test(node.class);
+  if (rows.some(({ says, unknowable, encodes }) => (says || unknowable !== undefined) && !encodes))
+    return true;
+  return (
+    linksIn(node).every(([name]) => !/clip|cond|model|pipe/i.test(name)) &&
+    /text|string|prompt|primitive|value/i.test(node.class)
+  );
 }

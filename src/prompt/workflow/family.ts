@@ -1,6 +1,5 @@
 /** What a rule can say about a family of nodes. The rules are in families.ts. */
-import type { Node } from './graph.ts';
-import type { Side } from './search.ts';
+import type { Node, Side } from './graph.ts';
 
 /** Reads the inputs of a node that makes a text. */
 export interface Reader {

@@ -2,26 +2,31 @@
  * The prompt of the images that arrive at a node: from there up to the nearest sampler, from its conditioning up to the
  * texts. Graphs come from anybody: cycles, links into nothing and ways that double are survived, in bounded time.
  */
-import { normalise } from '../words/normalise.ts';
+
 import type { PromptFound, WorkflowRef } from '../../types.ts';
+import { normalise } from '../words/normalise.ts';
 import { createConditionings } from './conditioning.ts';
-import { asLink, inputOf, isObject, type Lookup, lookupIn, type Node, nearestNode } from './graph.ts';
+import { type Graph, linkAt, type Node, nearestNode, openGraph, Unknowable } from './graph.ts';
 import { createImages } from './images.ts';
-import { createSearch, type Found, type Search, type Side, Unknowable } from './search.ts';
+import { createSearch, type Found, type Search } from './search.ts';
 import { createTexts } from './texts.ts';
 
 const NONE = { prompt: null, negative: null, from: null, original: null, certain: true } as const;
 export const noPrompt = (reason: string): PromptFound => ({ ...NONE, reason });
 
 /** Never throws, whatever the graph is. */
-export function findInWorkflow({ graph, node: id, input }: WorkflowRef): PromptFound {
-  const lookup = lookupIn(graph);
-  const start = nearestNode(lookup, id);
+export function findInWorkflow({ graph, node, input }: WorkflowRef): PromptFound {
+  return findAt(openGraph(graph), node, input);
+}
+
+/** @param graph may be searched for many nodes; they share what may be spent on it */
+export function findAt(graph: Graph, id: string, input?: string): PromptFound {
+  const start = nearestNode(graph.lookup, id);
   if (!start) return noPrompt(`the workflow has no node ${id.slice(0, 60)}`);
-  const sides = [sideOf('positive', graph, lookup, start, input), sideOf('negative', graph, lookup, start, input)];
-  const [positive, negative] = sides as [Outcome, Outcome];
-  if (!positive.found) return { ...noPrompt(positive.reason), negative: wordsOf(negative.found) };
-  return { ...described(positive.found), negative: wordsOf(negative.found) };
+  const positive = look(createSearch(graph, 'positive'), start, input);
+  const negative = wordsOf(look(createSearch(graph, 'negative'), start, input).found);
+  const found = positive.found ? described(positive.found) : noPrompt(positive.reason);
+  return { ...found, negative: negative ?? found.negative };
 }
 
 interface Outcome {
@@ -29,10 +34,9 @@ interface Outcome {
   reason: string;
 }
 
-function sideOf(side: Side, graph: unknown, lookup: Lookup, start: Node, input: string | undefined): Outcome {
-  const search = createSearch(lookup, () => nodesOf(graph, lookup), side);
+function look(search: Search, start: Node, input: string | undefined): Outcome {
   try {
-    const found = look(search, start, input);
+    const found = follow(search, start, input);
     return { found, reason: search.misses.at(-1) ?? 'no sampler leads to this image' };
   } catch (error) {
     if (error instanceof Unknowable) return { found: null, reason: error.message };
@@ -40,21 +44,12 @@ function sideOf(side: Side, graph: unknown, lookup: Lookup, start: Node, input: 
   }
 }
 
-function look(search: Search, start: Node, input: string | undefined): Found | null {
+function follow(search: Search, start: Node, input: string | undefined): Found | null {
   const texts = createTexts(search);
   const images = createImages(search, texts, createConditionings(search, texts));
   if (input === undefined) return images.at(start);
-  const link = asLink(inputOf(start, input));
-  if (!link) search.misses.push(`nothing is connected to ${input.slice(0, 60)}`);
-  return link ? images.of(link) : null;
-}
-
-function* nodesOf(graph: unknown, lookup: Lookup): Iterable<Node> {
-  if (!isObject(graph)) return;
-  for (const id of Object.keys(graph)) {
-    const node = lookup(id);
-    if (node) yield node;
-  }
+  const link = linkAt(start, input);
+  return link ? images.of(link) : search.miss(`nothing is connected to ${input.slice(0, 60)}`);
 }
 
 const wordsOf = (found: Found | null): string | null => (found ? normalise(found.text).words : null);
@@ -70,5 +65,12 @@ function placeOf(nodes: readonly Node[]): string {
 function described({ text, nodes, doubt }: Found): PromptFound {
   const { words, negative, reason } = normalise(text);
   const original = words === text ? null : text;
-  return { prompt: words, negative, from: placeOf(nodes), original, certain: doubt === null, reason: reason ?? doubt };
+  return {
+    prompt: words,
+    negative,
+    from: placeOf(nodes),
+    original,
+    certain: doubt === null,
+    reason: reason ?? doubt,
+  };
 }

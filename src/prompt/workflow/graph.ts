@@ -41,13 +41,87 @@ export const linksAt = (node: Node, names: readonly string[]): Link[] =>
 
 export const titleOf = ({ id, class: name }: Node): string => `node ${id} (${name.slice(0, 60)})`;
 
-export function lookupIn(graph: unknown): Lookup {
-  return (id) => {
-    if (!isObject(graph) || !Object.hasOwn(graph, id)) return undefined;
-    const node = graph[id];
-    if (!isObject(node) || !isObject(node.inputs)) return undefined;
-    return { id, class: String(node.class_type ?? '').slice(0, 200), inputs: node.inputs };
+/** Which half of the guidance is asked for. */
+export type Side = 'positive' | 'negative';
+
+/** Outputs of a node by what they are used for. */
+export interface Uses {
+  positive: number[];
+  negative: number[];
+}
+
+/** The text is made when the graph runs, or chosen by rules that are not known: nothing else may be taken for it. */
+export class Unknowable extends Error {}
+
+/** A graph that is being searched. */
+export interface Graph {
+  lookup: Lookup;
+  /** In the order of the graph. */
+  nodes(): Node[];
+  /** Counts a link that is followed. @throws Unknowable when there is no end to it */
+  step(): void;
+  usesOf(id: string): Uses;
+}
+
+/** Links that are followed in one graph. Real ones need some hundred; malicious ones double their way. */
+const MOST_STEPS = 100_000;
+/** Nodes that are listed; all of them can be looked up. */
+const MOST_NODES = 20_000;
+
+export function openGraph(graph: unknown): Graph {
+  const known = new Map<string, Node | undefined>();
+  let steps = 0;
+  let listed: Node[] | undefined;
+  let uses: Map<string, Uses> | undefined;
+  const lookup: Lookup = (id) => {
+    if (!known.has(id)) known.set(id, readNode(graph, id));
+    return known.get(id);
   };
+  const nodes = (): Node[] => {
+    listed ??= isObject(graph)
+      ? idsOf(graph)
+          .map(lookup)
+          .filter((node) => node !== undefined)
+      : [];
+    return listed;
+  };
+  return {
+    lookup,
+    nodes,
+    step() {
+      if (++steps > MOST_STEPS) throw new Unknowable('the workflow is too large to be followed');
+    },
+    usesOf(id) {
+      uses ??= collectUses(nodes());
+      return uses.get(id) ?? { positive: [], negative: [] };
+    },
+  };
+}
+
+const idsOf = (graph: object): string[] => Object.keys(graph).slice(0, MOST_NODES);
+
+function readNode(graph: unknown, id: string): Node | undefined {
+  if (!isObject(graph) || !Object.hasOwn(graph, id)) return undefined;
+  const node = graph[id];
+  if (!isObject(node) || !isObject(node.inputs)) return undefined;
+  return { id, class: String(node.class_type ?? '').slice(0, 200), inputs: node.inputs };
+}
+
+/** By the name of an input. */
+export const isNegative = (name: string): boolean => /^neg|negative|uncond|^cond2$/i.test(name);
+
+function collectUses(nodes: Node[]): Map<string, Uses> {
+  const uses = new Map<string, Uses>();
+  const note = (side: Side, [id, output]: Link) => {
+    const known = uses.get(id) ?? { positive: [], negative: [] };
+    known[side].push(output);
+    uses.set(id, known);
+  };
+  for (const [name, link] of nodes.flatMap(linksIn)) {
+    if (isNegative(name)) note('negative', link);
+    else if (/^pos|positive/i.test(name)) note('positive', link);
+  }
+  return uses;
 }
 
 /** Nodes made while a graph runs are not in it: `3.0.0.1` was made by `3`. */

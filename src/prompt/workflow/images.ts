@@ -2,16 +2,58 @@
 import { type Conditionings, pipeIn } from './conditioning.ts';
 import { familiesOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
-import { inputOf, type Link, linksAt, linksIn, type Node, titleOf } from './graph.ts';
-import { type Found, isNegative, joined, MOST_DEEP, notKnown, type Onward, type Search, Unknowable } from './search.ts';
+import { inputOf, isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
+import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
 import type { Texts } from './texts.ts';
 
 /** Inputs that pictures come by, the picture itself before those beside it. */
 const PICTURES = [
-  ...['images', 'image', 'samples', 'latent_image', 'latent', 'latents', 'pixels', 'input_image', 'image_target'],
-  ...['target_image', 'destination', 'original_image', 'original', 'base_image', 'frames', 'video', 'image1', 'image_1'],
-  ...['images1', 'images_a', 'image_a', 'imageA', 'image_from', 'samples1', 'samples_to', 'samples_from', 'source'],
-  ...['image2', 'image_2', 'images2', 'image_b', 'imageB', 'samples2', 'image3', 'image4', 'blend_image', 'flow', 'segs'],
+  ...[
+    'images',
+    'image',
+    'samples',
+    'latent_image',
+    'latent',
+    'latents',
+    'pixels',
+    'input_image',
+    'image_target',
+  ],
+  ...[
+    'target_image',
+    'destination',
+    'original_image',
+    'original',
+    'base_image',
+    'frames',
+    'video',
+    'image1',
+    'image_1',
+  ],
+  ...[
+    'images1',
+    'images_a',
+    'image_a',
+    'imageA',
+    'image_from',
+    'samples1',
+    'samples_to',
+    'samples_from',
+    'source',
+  ],
+  ...[
+    'image2',
+    'image_2',
+    'images2',
+    'image_b',
+    'imageB',
+    'samples2',
+    'image3',
+    'image4',
+    'blend_image',
+    'flow',
+    'segs',
+  ],
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
@@ -19,10 +61,15 @@ const BESIDE =
 /** Classes that save, show or compare, whatever texts they take. */
 const SAVES = /save|preview|view|show|display|compar|export|websocket|output|send/i;
 /** Text inputs of nodes that make pictures by themselves. */
-const DRAWN = { positive: ['prompt', 'positive_prompt', 'positive', 'text_positive'], negative: ['negative_prompt', 'negative', 'text_negative'] };
+const DRAWN = {
+  positive: ['prompt', 'positive_prompt', 'positive', 'text_positive'],
+  negative: ['negative_prompt', 'negative', 'text_negative'],
+};
 /** What tells a maker of pictures from a node that looks for something in one. */
-const MAKES = /(?:image|video|txt2img|t2i|i2i|img2img|edit|kontext|flux|qwen|generat|draw|diffusion|imagine|api)/i;
-const LOOKS = /segment|sam\d?\b|dino|detect|mask|yolo|bbox|crop|matting|remov|clipseg|judge|score|assay|label|ocr|vqa/i;
+const MAKES =
+  /(?:image|video|txt2img|t2i|i2i|img2img|edit|kontext|flux|qwen|generat|draw|diffusion|imagine|api)/i;
+const LOOKS =
+  /segment|sam\d?\b|dino|detect|mask|yolo|bbox|crop|matting|remov|clipseg|judge|score|assay|label|ocr|vqa/i;
 
 export interface Images {
   /** @throws Unknowable */
@@ -76,8 +123,7 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     const [loads, picks, mixes, retouches] = [row('loads'), row('picks'), row('mixes'), row('retouches')];
     if (loads && pictures.length === 0) return { found: search.miss(`${titleOf(node)} is ${loads}`) };
     if (SAVES.test(node.class) && pictures.length > 0) return { links: pictures };
-    if (picks && pictures.length !== 1)
-      return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };
+    if (picks && pictures.length !== 1) return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };
     if (mixes && pictures.length > 1) return { found: mixed(node, pictures, mixes) };
     if (retouches) return { found: retouched(node, pictures, retouches) };
     const found = made(node, pictures, row('draws'));

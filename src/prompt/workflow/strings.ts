@@ -3,7 +3,8 @@ import { createContext, Script } from 'node:vm';
 import type { Reader } from './family.ts';
 import { notKnown } from './search.ts';
 
-const isTrue = (value: unknown): boolean => value === true || value === 'true' || value === 'yes' || value === 1;
+const isTrue = (value: unknown): boolean =>
+  value === true || value === 'true' || value === 'yes' || value === 1;
 
 /** Delimiters are typed with their escapes. */
 const unescaped = (text: string): string => text.replaceAll('\\n', '\n').replaceAll('\\t', '\t');
@@ -25,13 +26,16 @@ export const concatenate = (read: Reader): string =>
 export const replace =
   (text: string, find: string, replacement: string) =>
   (read: Reader): string =>
-    read.text(find) === '' ? read.text(text) : read.text(text).replaceAll(read.text(find), () => read.text(replacement));
+    read.text(find) === ''
+      ? read.text(text)
+      : read.text(text).replaceAll(read.text(find), () => read.text(replacement));
 
 /** Parts that are appended stand apart: the node leaves it to its user to type the comma. */
 export function stringFunction(read: Reader): string {
   const [a, b, c] = ['text_a', 'text_b', 'text_c'].map((name) => read.text(name)) as [string, string, string];
   if (read.value('action') !== 'replace') return [a, b, c].filter((text) => text !== '').join(', ');
-  if (b.length > 2 && b.startsWith('/') && b.endsWith('/')) return substitute(read, b.slice(1, -1), a, c, '', 0);
+  if (b.length > 2 && b.startsWith('/') && b.endsWith('/'))
+    return substitute(read, b.slice(1, -1), a, c, '', 0);
   return b === '' ? a : a.replaceAll(b, () => c);
 }
 
@@ -62,16 +66,19 @@ export function changeCase(read: Reader): string {
 }
 
 /** `{}` and `{name}` of Python's format, without its formats. */
-export const format = (template: string) => (read: Reader): string => {
-  let next = 0;
-  const names = read.names(/./).filter((name) => name !== template);
-  return read.text(template).replace(/\{\{|\}\}|\{(\w*)\}/g, (whole, name?: string) => {
-    if (name === undefined) return whole[0]!;
-    const source = name === '' ? names[next++] : [name, `values.${name}`].find((key) => key in read.node.inputs);
-    if (source === undefined) throw notKnown(read.node, `nothing fills ${whole}`);
-    return read.text(source);
-  });
-};
+export const format =
+  (template: string) =>
+  (read: Reader): string => {
+    let next = 0;
+    const names = read.names(/./).filter((name) => name !== template);
+    return read.text(template).replace(/\{\{|\}\}|\{(\w*)\}/g, (whole, name?: string) => {
+      if (name === undefined) return whole[0]!;
+      const source =
+        name === '' ? names[next++] : [name, `values.${name}`].find((key) => key in read.node.inputs);
+      if (source === undefined) throw notKnown(read.node, `nothing fills ${whole}`);
+      return read.text(source);
+    });
+  };
 
 /** Longest time for one regular expression of a workflow, in milliseconds: some never end. */
 const PATTERN_MS = 10;
@@ -79,12 +86,24 @@ const PATTERN_MS = 10;
 const PYTHON = /\(\?P|\(\?[aiLmsux-]+[:)]|\\[AZ]|\(\?#/;
 
 /** @throws Unknowable when the pattern cannot be run here */
-function substitute(read: Reader, pattern: string, text: string, by: string, flags: string, count: number): string {
+function substitute(
+  read: Reader,
+  pattern: string,
+  text: string,
+  by: string,
+  flags: string,
+  count: number,
+): string {
   if (PYTHON.test(pattern)) throw notKnown(read.node, 'its regular expression is for Python alone');
   if (count > 1) throw notKnown(read.node, `it replaces ${count} matches`);
   const replacement = by.replaceAll('$', '$$$$').replace(/\\(?:g<(\d+)>|(\d))/g, (_, a, b) => `$${a ?? b}`);
   const once = count === 1 ? flags : `${flags}g`;
-  return timed(read, 'text.replace(new RegExp(pattern, once), replacement)', { text, pattern, once, replacement });
+  return timed(read, 'text.replace(new RegExp(pattern, once), replacement)', {
+    text,
+    pattern,
+    once,
+    replacement,
+  });
 }
 
 function timed(read: Reader, code: string, values: Record<string, string>): string {
@@ -130,10 +149,15 @@ export function populated(read: Reader): string {
 
 /** A line of many, counted from 0. */
 export function selectLine(read: Reader): string {
-  const lines = read.text('strings').split('\n').filter((line) => line.trim() !== '');
+  const lines = read
+    .text('strings')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
   if (isTrue(read.value('multiline'))) throw notKnown(read.node, 'its lines are parted by marks');
   return lines[Number(read.value('select') ?? 0) % Math.max(1, lines.length)] ?? '';
 }
 
-export const withoutLineBreaks = (name: string, flag: string) => (read: Reader): string =>
-  isTrue(read.value(flag)) ? read.text(name).replaceAll('\n', '') : read.text(name);
+export const withoutLineBreaks =
+  (name: string, flag: string) =>
+  (read: Reader): string =>
+    isTrue(read.value(flag)) ? read.text(name).replaceAll('\n', '') : read.text(name);

@@ -1,14 +1,16 @@
 /** Which input a switch lets through. */
-import { asLink } from './graph.ts';
+
 import type { Reader } from './family.ts';
+import { asLink } from './graph.ts';
 import { notKnown } from './search.ts';
 
 /** The first that is connected. */
 export const first =
   (pattern: RegExp) =>
   (read: Reader): string | null =>
-    read.names(pattern).find((name) => asLink(read.node.inputs[name]) || typeof read.node.inputs[name] === 'string') ??
-    null;
+    read
+      .names(pattern)
+      .find((name) => asLink(read.node.inputs[name]) || typeof read.node.inputs[name] === 'string') ?? null;
 
 /** A number behind a stem: `input` and 2 are `input2`. */
 export const numbered =
@@ -34,7 +36,8 @@ export const either =
     return on ? whenTrue : whenFalse;
   };
 
-const SELECTOR = /^(?:select|selected|index|input|switch|boolean|bool|condition|cond|selector|choice|value|toggle|enable|enabled|on|state|use_[a-z0-9_]+|num|number)$/i;
+const SELECTOR =
+  /^(?:select|selected|index|input|switch|boolean|bool|condition|cond|selector|choice|value|toggle|enable|enabled|on|state|use_[a-z0-9_]+|num|number)$/i;
 const YES = /(?:^|_)(?:true|yes|on|then|a|1)$/i;
 const NO = /(?:^|_)(?:false|no|off|else|b|2)$/i;
 

@@ -1,11 +1,12 @@
 /** The text of an input: a literal, or what the nodes behind its link make of theirs. */
 import { familiesOf } from './families.ts';
 import { type Family, type Reader, sideOf } from './family.ts';
-import { asLink, inputOf, type Link, linksIn, type Node, titleOf } from './graph.ts';
-import { checked, type Found, isNegative, joined, MOST_DEEP, notKnown, type Search, Unknowable } from './search.ts';
+import { asLink, inputOf, isNegative, type Link, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
+import { checked, type Found, joined, MOST_DEEP, notKnown, type Search } from './search.ts';
 
 /** Inputs of nodes that hold or change strings. */
-const STRINGS = /^(?:value|text|string|str|prompt|positive|user_prompt|positive_prompt|content|input|anything)(?:_?[a-z0-9])?$/i;
+const STRINGS =
+  /^(?:value|text|string|str|prompt|positive|user_prompt|positive_prompt|content|input|anything)(?:_?[a-z0-9])?$/i;
 /** Names of classes that do nothing with a single text but hold it or hand it on. */
 const HOLDERS = /text|string|prompt|primitive|literal|constant|note|reroute|value|any/i;
 /** Links by which no text comes. */
@@ -23,7 +24,8 @@ export function createTexts(search: Search): Texts {
   let depth = 0;
 
   function of(value: unknown): Found | null {
-    if (typeof value === 'string') return value.trim() === '' ? null : { text: value, nodes: [], doubt: null };
+    if (typeof value === 'string')
+      return value.trim() === '' ? null : { text: value, nodes: [], doubt: null };
     const link = asLink(value);
     return link ? behind(link) : null;
   }
@@ -75,7 +77,9 @@ export function createTexts(search: Search): Texts {
 
   /** A node that no rule knows. */
   function plain(node: Node): Found | null {
-    const names = Object.keys(node.inputs).filter((name) => STRINGS.test(name) && isText(inputOf(node, name)));
+    const names = Object.keys(node.inputs).filter(
+      (name) => STRINGS.test(name) && isText(inputOf(node, name)),
+    );
     const sided = names.filter((name) => isNegative(name) === (search.side === 'negative'));
     const fitting = sided.length > 0 ? sided : names;
     if (fitting.length > 1) return several(node, fitting);
@@ -91,7 +95,9 @@ export function createTexts(search: Search): Texts {
   }
 
   function several(node: Node, names: string[]): Found | null {
-    const glue = ['delimiter', 'separator', 'sep'].map((name) => inputOf(node, name)).find((v) => typeof v === 'string');
+    const glue = ['delimiter', 'separator', 'sep']
+      .map((name) => inputOf(node, name))
+      .find((v) => typeof v === 'string');
     const parts = names.toSorted().map((name) => at(node, name));
     const texts = parts.filter((part) => part !== null);
     if (new Set(texts.map(({ text }) => text)).size <= 1) return texts[0] ?? null;
