@@ -102,7 +102,7 @@ export function pngTexts(bytes: Uint8Array): FileText[] {
   try {
     for (const chunk of chunksOf(bytes)) {
       if (chunk.type === 'eXIf') found.push(...exifTexts(chunk.data));
-      if (!/^[tiz]TXt$/.test(chunk.type) || left <= 0) continue;
+      if (!/^(?:tEXt|zTXt|iTXt)$/.test(chunk.type) || left <= 0) continue;
       const end = chunk.data.indexOf(0);
       const content = end < 0 ? null : contentOf(chunk, end + 1, Math.min(left, MOST_BYTES));
       if (!content || content.length > MOST_BYTES) continue;

@@ -31,7 +31,7 @@ const TEXTS = [
     'prompt',
     'user_prompt',
   ],
-  ...['positive_prompt', 'text_positive', 'prompt_text', 'populated_text', 'text1', 'clip_text', 't5_text'],
+  ...['positive_prompt', 'text_positive', 'prompt_text', 'populated_text', 'text1', 'clip_text', 't5_text', 'global_prompt', 'main_prompt'],
 ];
 const NEGATIVE_TEXTS = ['negative_prompt', 'text_negative'];
 /** Inputs of samplers and guiders that they are guided by, most telling first. */
@@ -72,7 +72,8 @@ const GUIDES: Record<Side, readonly string[]> = {
 };
 const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
 /** Links of conditioning nodes that no text comes by. */
-const ELSEWHERE = /clip|model|vae|image|pixels|mask|latent|control|style|sigmas|noise|segs|seed|audio|text$/i;
+const ELSEWHERE =
+  /clip|model|vae|image|pixels|mask|latent|control|style|sigmas|noise|segs|seed|audio|text$|width|height|size|frame|second|fps|rate|strength|scale|steps|start|end|count|index/i;
 /** Bundles of model, conditionings and more. */
 const PIPES = /pipe|^ctx|context|base_ctx|tuple|bus$/i;
 
@@ -85,11 +86,20 @@ export interface Conditionings {
   pipe(node: Node): Found | null;
 }
 
-export const pipeIn = (node: Node): Link | undefined => linksIn(node).find(([name]) => PIPES.test(name))?.[1];
+const HELD: Record<Side, readonly string[]> = {
+  positive: ['positive', 'pos', 'positive_prompt', 'prompt'],
+  negative: ['negative', 'neg', 'negative_prompt'],
+};
+
+export const pipesIn = (node: Node): Link[] =>
+  linksIn(node)
+    .filter(([name]) => PIPES.test(name))
+    .map(([, link]) => link);
 
 export function createConditionings(search: Search, texts: Texts): Conditionings {
   const { side } = search;
   const seen = new Set<string>();
+  const met = new Set<Node>();
   let depth = 0;
 
   /** Follows nodes that hand on one conditioning in a loop, so that long chains need no stack. */
@@ -164,7 +174,7 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
     const sided = links.filter(([name]) => !isNegative(name));
     const telling = sided.filter(([name]) => CONDITIONING.test(name));
     if (telling.length > 0) return { links: telling.map(([, link]) => link) };
-    if (pipeIn(node)) return { found: pipe(node) };
+    if (pipesIn(node).length > 0) return { found: pipe(node) };
     return { links: sided.filter(([name]) => !ELSEWHERE.test(name)).map(([, link]) => link) };
   }
 
@@ -211,22 +221,37 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
     GUIDES.positive.some((guide) => linkAt(node, guide)) ||
     GUIDES.negative.some((guide) => linkAt(node, guide));
 
-  /** The side of a bundle that a node takes. */
+  /** The side of a bundle that a node takes: the first of its bundles that has one. */
   function pipe(node: Node): Found | null {
-    for (let at: Node | undefined = node, hops = 0; at && hops < MOST_DEEP; hops++) {
+    if (depth >= MOST_DEEP) throw new Unknowable('its bundles are nested too deeply');
+    depth++;
+    const found = bundled(node);
+    depth--;
+    return found;
+  }
+
+  function bundled(node: Node): Found | null {
+    for (const link of pipesIn(node)) {
       search.step();
-      const row: Family | undefined = familiesOf(at.class).find(({ encodes, picks }) => encodes ?? picks);
-      const picked: Link | undefined = row?.picks ? linkAt(at, row.picks(texts.reader(at)) ?? '') : undefined;
-      if (row?.encodes) return encoded(at, sideOf(row.encodes, side));
-      const name = [side, side.slice(0, 3)].find((key) => inputOf(at!, key) !== undefined);
-      if (name !== undefined) {
-        const link = linkAt(at, name);
-        return link && isConditioning(at, name) ? of(link) : textAt(at, name);
-      }
-      const onto: Link | undefined = picked ?? pipeIn(at);
-      at = onto && search.lookup(onto[0]);
+      const source = search.lookup(link[0]);
+      const found = source && !met.has(source) ? held(source) : null;
+      if (found) return found;
     }
     return null;
+  }
+
+  /** What a node puts into a bundle, else what its own bundle holds. */
+  function held(node: Node): Found | null {
+    met.add(node);
+    const row = familiesOf(node.class).find(({ encodes, picks }) => encodes ?? picks);
+    if (row?.encodes) return encoded(node, sideOf(row.encodes, side));
+    const picked = row?.picks ? linkAt(node, row.picks(texts.reader(node)) ?? '') : undefined;
+    const onward = picked && search.lookup(picked[0]);
+    if (onward) return held(onward);
+    const name = HELD[side].find((key) => inputOf(node, key) !== undefined);
+    if (name === undefined) return pipe(node);
+    const link = linkAt(node, name);
+    return link && isConditioning(node, name) ? of(link) : textAt(node, name);
   }
 
   return { of, guiding, pipe };

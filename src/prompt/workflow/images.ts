@@ -1,5 +1,5 @@
 /** The way of an image: from the node that shows it to the nearest node that made it, and what that was guided by. */
-import { type Conditionings, pipeIn } from './conditioning.ts';
+import { type Conditionings, pipesIn } from './conditioning.ts';
 import { familiesOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
 import { inputOf, isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
@@ -71,6 +71,8 @@ const MAKES =
 const LOOKS =
   /segment|sam\d?\b|dino|detect|mask|yolo|bbox|crop|matting|remov|clipseg|judge|score|assay|label|ocr|vqa/i;
 
+const DETECTS = /detector|segs|bbox|sam_model|text_threshold|dino/i;
+
 export interface Images {
   /** @throws Unknowable */
   of(link: Link): Found | null;
@@ -120,7 +122,7 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     const rows = familiesOf(node.class);
     const row = <K extends keyof Family>(key: K) => rows.find((found) => found[key] !== undefined)?.[key];
     const pictures = picturesOf(node);
-    const [loads, picks, mixes, retouches] = [row('loads'), row('picks'), row('mixes'), row('retouches')];
+    const [loads, picks, mixes, retouches] = [row('loads'), row('picks'), row('mixes'), row('retouches') ?? partly(node)];
     if (loads && pictures.length === 0) return { found: search.miss(`${titleOf(node)} is ${loads}`) };
     if (SAVES.test(node.class) && pictures.length > 0) return { links: pictures };
     if (picks && pictures.length !== 1) return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };
@@ -134,8 +136,8 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     const guide = conditionings.guiding(node);
     if (guide) return guided(node, guide());
     if (draws) return drawn(node, sideOf(draws, search.side));
-    if (pictures.length === 0 && pipeIn(node)) return guided(node, conditionings.pipe(node));
-    if (pipeIn(node) && /sampl/i.test(node.class)) return guided(node, conditionings.pipe(node));
+    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || /sampl/i.test(node.class));
+    if (isBundled) return guided(node, conditionings.pipe(node));
     const own = DRAWN[search.side].filter((name) => inputOf(node, name) !== undefined);
     const isMaker = pictures.length === 0 || (MAKES.test(node.class) && 'seed' in node.inputs);
     return own.length > 0 && isMaker && !LOOKS.test(node.class) ? drawn(node, own) : null;
@@ -176,6 +178,10 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     },
   };
 }
+
+/** What looks for something in a picture before it is guided retouches no more than that. */
+const partly = ({ inputs }: Node): 'part' | undefined =>
+  'positive' in inputs && Object.keys(inputs).some((name) => DETECTS.test(name)) ? 'part' : undefined;
 
 /** Links that the picture may come by, the most telling ones first. */
 export function picturesOf(node: Node): Link[] {
