@@ -1,6 +1,6 @@
 /** The texts behind a conditioning, on the side that is asked for. */
 import { familiesOf } from './families.ts';
-import { type Family, sideOf } from './family.ts';
+import { type Family, type Sides, sideOf } from './family.ts';
 import {
   isNegative,
   type Link,
@@ -100,15 +100,20 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
   /** The texts of a node, or the links that they come by. */
   function onward(node: Node, output: number): Onward {
     for (const row of familiesOf(node.class)) {
-      if (row.silent) return { found: null };
-      if (row.unknowable !== undefined) throw notKnown(node, row.unknowable);
-      if (row.picks) return { links: linksAt(node, [row.picks(texts.reader(node)) ?? '']) };
-      if (row.says && row.encodes) return { found: said(node, row) };
-      if (row.passes) return { links: linksAt(node, row.passes) };
-      if (row.pair) return { links: linksAt(node, [row.pair.negative === output ? 'negative' : 'positive']) };
-      if (row.encodes) return { found: encoded(node, sideOf(row.encodes, sideAt(node, output))) };
+      const found = ruled(row, node, output);
+      if (found) return found;
     }
     return guessed(node, output);
+  }
+
+  /** What a row says of a node; undefined when it says nothing of conditionings. */
+  function ruled(row: Family, node: Node, output: number): Onward | undefined {
+    if (row.silent) return { found: null };
+    if (row.unknowable !== undefined) throw notKnown(node, row.unknowable);
+    if (row.picks) return { links: linksAt(node, [row.picks(texts.reader(node)) ?? '']) };
+    if (row.encodes) return { found: row.says ? said(node, row) : ofTexts(node, row.encodes, output) };
+    const names = row.passes ?? (row.pair && [row.pair.negative === output ? 'negative' : 'positive']);
+    return names && { links: linksAt(node, names) };
   }
 
   function said(node: Node, row: Family): Found | null {
@@ -122,6 +127,9 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
     if (positive.includes(output) === negative.includes(output)) return side;
     return positive.includes(output) ? 'positive' : 'negative';
   }
+
+  const ofTexts = (node: Node, sides: Sides, output: number): Found | null =>
+    encoded(node, sideOf(sides, sideAt(node, output)));
 
   function encoded(node: Node, names: readonly string[]): Found | null {
     const found = names.map((name) => textAt(node, name));

@@ -65,12 +65,6 @@ function placeOf(nodes: readonly Node[]): string {
 function described({ text, nodes, doubt }: Found): PromptFound {
   const { words, negative, reason } = normalise(text);
   const original = words === text ? null : text;
-  return {
-    prompt: words,
-    negative,
-    from: placeOf(nodes),
-    original,
-    certain: doubt === null,
-    reason: reason ?? doubt,
-  };
+  const from = words === null ? null : placeOf(nodes);
+  return { prompt: words, negative, from, original, certain: doubt === null, reason: reason ?? doubt };
 }

@@ -13,13 +13,16 @@ const PICTURES = [
   ),
   ...'destination original_image original base_image frames video image1 image_1 images1 images_a'.split(' '),
   ...'image_a imageA image_from samples1 samples_to samples_from source image2 image_2 images2'.split(' '),
-  ...'image_b imageB samples2 image3 image4 blend_image flow segs'.split(' '),
+  ...'image_b imageB samples2 image3 image4 blend_image initial_value1 initial_value2 initial_value3 flow segs'.split(
+    ' ',
+  ),
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
   /clip|model|vae|mask|control|style|sigma|noise|seed|cond|positive|negative|guider|reference|ref_|_ref|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook|start_image|overlay|watermark/i;
 /** Classes that save, show or compare, whatever texts they take. */
 const SAVES = /save|preview|view|show|display|compar|export|websocket|output|send/i;
+const SAMPLES = /sampl/i;
 /** Text inputs of nodes that make pictures by themselves. */
 const DRAWN = {
   positive: ['prompt', 'positive_prompt', 'positive', 'text_positive'],
@@ -79,29 +82,37 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
 
   /** The prompt of what a node makes, or the links that its picture comes by. */
   function onward(node: Node): Onward {
-    const rows = familiesOf(node.class);
-    const row = <K extends keyof Family>(key: K) => rows.find((found) => found[key] !== undefined)?.[key];
     const pictures = picturesOf(node);
-    const [loads, picks, mixes, retouches] = [
-      row('loads'),
-      row('picks'),
-      row('mixes'),
-      row('retouches') ?? partly(node),
-    ];
-    if (loads && pictures.length === 0) return { found: search.miss(`${titleOf(node)} is ${loads}`) };
-    if (SAVES.test(node.class) && pictures.length > 0) return { links: pictures };
-    if (picks && pictures.length !== 1) return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };
-    if (mixes && pictures.length > 1) return { found: mixed(node, pictures, mixes) };
-    if (retouches) return { found: retouched(node, pictures, retouches) };
-    const found = made(node, pictures, row('draws'));
-    return found ? { found } : { links: pictures };
+    const row = Object.assign({}, ...familiesOf(node.class).toReversed()) as Partial<Family>;
+    const known = ruled(row, node, pictures);
+    if (known) return known;
+    const found = made(node, pictures, row.draws);
+    // The other side belongs to the sampler that has this one.
+    const isEnd = found !== null || (search.side === 'negative' && conditionings.guiding(node) !== undefined);
+    return isEnd ? { found } : { links: pictures };
+  }
+
+  /** What a row says of a node that hands on pictures; undefined when it says nothing of that. */
+  function ruled(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (pictures.length === 0)
+      return row.loads ? { found: search.miss(`${titleOf(node)} is ${row.loads}`) } : undefined;
+    if (isSaver(node)) return { links: pictures };
+    const chosen = pictures.length > 1 ? ofSeveral(row, node, pictures) : undefined;
+    if (chosen) return chosen;
+    const kind = row.retouches ?? partly(node);
+    return kind && { found: retouched(node, pictures, kind) };
+  }
+
+  function ofSeveral(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (row.picks) return { links: linksAt(node, [row.picks(texts.reader(node)) ?? '']) };
+    return row.mixes && { found: mixed(node, pictures, row.mixes) };
   }
 
   function made(node: Node, pictures: Link[], draws: Family['draws']): Found | null {
     const guide = conditionings.guiding(node);
     if (guide) return guided(node, guide());
     if (draws) return drawn(node, sideOf(draws, search.side));
-    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || /sampl/i.test(node.class));
+    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || SAMPLES.test(node.class));
     if (isBundled) return guided(node, conditionings.pipe(node));
     const own = DRAWN[search.side].filter((name) => node.inputs[name] !== undefined);
     const isMaker = pictures.length === 0 || (MAKES.test(node.class) && 'seed' in node.inputs);
@@ -143,6 +154,8 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     },
   };
 }
+
+const isSaver = (node: Node): boolean => SAVES.test(node.class) && !SAMPLES.test(node.class);
 
 /** What looks for something in a picture before it is guided retouches no more than that. */
 const partly = ({ inputs }: Node): 'part' | undefined =>
