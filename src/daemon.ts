@@ -2,7 +2,9 @@
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { textsOf } from './metadata/texts.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
+import { findPrompt } from './prompt/find.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
@@ -54,6 +56,7 @@ function createService({ catalog, pipeline, store, listeners }: Parts): Service 
       return ranking;
     },
     scorers: () => catalog.list(),
+    findPrompt: (place) => findPrompt(place, textsOf),
     history: (query, signal) => store.history(query, signal),
     subscribe(listener) {
       listeners.add(listener);

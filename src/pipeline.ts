@@ -9,7 +9,8 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
-import { resolvePrompt } from './prompt/resolve.ts';
+import { textsOf } from './metadata/texts.ts';
+import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
 import { inspect, together } from './reward/guards.ts';
@@ -132,10 +133,10 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     // 2 fetch
     const image = await item.fetch(signal);
     result.sha256 = await sha256Of(image.bytes, signal);
-    Object.assign(result, resolvePrompt(item, image));
+    Object.assign(result, resolvePrompt(item, image, textsOf));
     const work = { ...job, prompt: result.prompt };
     const { notes, ...finding } = await find(work, image, nameOf(result.sha256, image));
-    result.notes.push(...notes);
+    result.notes.push(...notesOn(result), ...notes);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
   }

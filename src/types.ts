@@ -61,6 +61,8 @@ export interface ScoreItem {
   source: string | null;
   /** The text that the image was generated from, as given; null: it has none; absent: it is looked for. */
   prompt?: string | null | undefined;
+  /** One that was found before: by a host, in its history. */
+  found?: PromptFound | undefined;
   /** Where to look first when none is given. */
   workflow?: WorkflowRef | undefined;
   /** Whether to look into the file when none is given. */
@@ -89,6 +91,17 @@ export interface PromptSource {
   /** Why there is none, or why it is not certain. */
   reason: string | null;
 }
+
+/** A prompt that was looked for: its words, or why there are none. */
+export interface PromptFound extends PromptSource {
+  /** Cleaned of weights, tags and negative parts. */
+  prompt: string | null;
+  /** What the image was to keep away from; null when there is none, or none was looked for. */
+  negative: string | null;
+}
+
+/** Where to look for a prompt: in a workflow, or in the bytes of an image file. */
+export type PromptPlace = { workflow: WorkflowRef } | { image: Uint8Array };
 
 export interface ScoreRequest {
   items: ScoreItem[];
@@ -257,6 +270,8 @@ export interface Service {
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];
+  /** The prompt in a workflow or an image file; nothing is scored. Never throws. */
+  findPrompt(place: PromptPlace): PromptFound;
   /** Throws STORE_UNAVAILABLE. A page may hold less than its limit and have a next one all the same. */
   history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */

@@ -1,8 +1,8 @@
 /** Requests to the host: a deadline each, bounded answers, and faults in the words of the error table. */
 import type { ZodType } from 'zod';
 import { AssayError, fail, reasonOf } from '../../errors.ts';
+import { parseJson, writeJson } from '../../json.ts';
 import type { Address } from './address.ts';
-import { parseJson, writeJson } from './json.ts';
 import { backoff, pause } from './pause.ts';
 import type { Tuning } from './tuning.ts';
 

@@ -9,6 +9,7 @@ import { type Codec, codecOf } from './codec.ts';
 import { type Desk, type Job, rank, report, score } from './desk.ts';
 import { toScoreItems } from './items.ts';
 import { checkItemCount, parse } from './parse.ts';
+import { findPrompt } from './prompt-route.ts';
 import { type Answer, errorAnswer, send } from './reply.ts';
 import { historyQuery, type ScoreBody, scoreBody } from './schemas.ts';
 import { VALUE_BYTES } from './shape.ts';
@@ -61,6 +62,11 @@ function routesOf(desk: Desk, openapi: object): Route[] {
       method: 'post',
       path: '/v1/rank',
       handler: async (e) => ({ body: await rank(desk, e.call, await job(e)) }),
+    },
+    {
+      method: 'post',
+      path: '/v1/prompt',
+      handler: async (e) => ({ body: await findPrompt(desk, e.call, e.request, e.response) }),
     },
     { method: 'get', path: '/v1/scorers', handler: () => ({ body: { scorers: desk.service.scorers() } }) },
     { method: 'get', path: '/v1/history', handler: async (e) => ({ body: await history(desk, e) }) },

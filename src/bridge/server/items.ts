@@ -16,7 +16,8 @@ type WireImage = NonNullable<WireItem['image']>;
 
 type WireBytes = string | LongText | Uint8Array;
 
-function asBytes(data: WireBytes): Uint8Array | Promise<Uint8Array> {
+/** @throws IMAGE_ENCODING; BAD_REQUEST for an http(s) URL, which is never fetched */
+export function bytesOf(data: WireBytes): Uint8Array | Promise<Uint8Array> {
   if (data instanceof LongText) return decodeLongBase64(data);
   return typeof data === 'string' ? decodeBase64(data) : data;
 }
@@ -28,9 +29,9 @@ function encoded(bytes: Uint8Array, maxBytes: number): ImageInput {
 
 async function decodeImage(image: WireImage, rules: FetchRules): Promise<ImageInput> {
   if (typeof image === 'string' || image instanceof LongText || image instanceof Uint8Array)
-    return encoded(await asBytes(image), rules.maxImageBytes);
+    return encoded(await bytesOf(image), rules.maxImageBytes);
   const { format, width, height, data } = image;
-  return { kind: 'raw', format, width, height, bytes: await asBytes(data) };
+  return { kind: 'raw', format, width, height, bytes: await bytesOf(data) };
 }
 
 function fetcher(item: WireItem, rules: FetchRules): ScoreItem['fetch'] {

@@ -8,6 +8,8 @@ const NAMED = {
   UploadRequest: wire.uploadRequest,
   ScoreItem: wire.scoreItem,
   RawImage: wire.rawImage,
+  PromptRequest: wire.promptBody,
+  PromptAnswer: wire.promptAnswer,
   ScoreAnswer: wire.scoreAnswer,
   RankAnswer: wire.rankAnswer,
   ScoreResult: wire.scoreResult,

@@ -85,6 +85,16 @@ const SCORE_ERRORS: ErrorCode[] = [
   'MODEL_LOAD_FAILED',
 ];
 
+const PROMPT_ERRORS: ErrorCode[] = [
+  'BAD_REQUEST',
+  'MALFORMED_BODY',
+  'UNSUPPORTED_CONTENT_TYPE',
+  'IMAGE_ENCODING',
+  'BODY_TOO_LARGE',
+  'DRAINING',
+  'DEADLINE',
+];
+
 const requestBody = (): Json => ({
   required: true,
   content: {
@@ -150,6 +160,16 @@ function paths(): Json {
         'Rank images of one prompt',
         answer('Results, and the best first', 'RankAnswer', rankExample),
       ),
+    },
+    '/v1/prompt': {
+      post: {
+        summary: 'Find the prompt in a workflow or an image file; nothing is scored',
+        requestBody: { required: true, content: content(ref('PromptRequest'), ANSWER_TYPES) },
+        responses: {
+          '200': answer('What was found, or why nothing', 'PromptAnswer'),
+          ...failures(PROMPT_ERRORS),
+        },
+      },
     },
     '/v1/scorers': { get: reading('Installed scorers', answer('Scorers', 'ScorersAnswer')) },
     '/v1/history': {

@@ -6,6 +6,7 @@ import {
   type HistoryEntry,
   type HistoryPage,
   type HistoryQuery,
+  type PromptFound,
   type RankResult,
   type ScoreResult,
   type ScorerInfo,
@@ -100,6 +101,16 @@ export const uploadRequest = z.strictObject({
 });
 export type UploadRequest = z.infer<typeof uploadRequest>;
 
+/** Body of `POST /v1/prompt`. */
+export const promptBody = z
+  .strictObject({
+    workflow: workflow.optional(),
+    image: z.union([z.string(), bytes]).optional().describe('an encoded image, as in an item to score'),
+  })
+  .refine((body) => (body.workflow === undefined) !== (body.image === undefined), {
+    error: 'expected exactly one of workflow and image',
+  });
+
 /** Query of `GET /v1/history`; everything arrives as text. */
 export const historyQuery = z.strictObject({
   scorer: name.optional().describe('scorer id, without a version'),
@@ -184,6 +195,15 @@ export const scoreResult = z.object({
     .nullable(),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 }) satisfies z.ZodType<ScoreResult>;
+
+export const promptAnswer = z.object({
+  prompt: z.string().nullable().describe('the words, cleaned; null when there are none'),
+  negative: z.string().nullable(),
+  from: z.string().nullable().describe('a place in words; null when none was found'),
+  original: z.string().nullable().describe('the text as it stood there, when the words differ'),
+  certain: z.boolean(),
+  reason: z.string().nullable().describe('why there is none, or why it is not certain'),
+}) satisfies z.ZodType<PromptFound>;
 
 export const scoreAnswer = z.object({ results: z.array(scoreResult) });
 

@@ -137,6 +137,10 @@ export function createFakeService(): FakeService {
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
     scorers: () => [SCORER],
+    findPrompt: (place) => ({
+      ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
+      from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,
+    }),
     async history(query) {
       fake.queries.push(query);
       if (fake.error) throw fake.error;

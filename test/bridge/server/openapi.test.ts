@@ -48,6 +48,7 @@ test('lists every route, and no other', async () => {
       '/openapi.json',
       '/readyz',
       '/v1/history',
+      '/v1/prompt',
       '/v1/rank',
       '/v1/score',
       '/v1/scorers',

