@@ -44,6 +44,11 @@ export const ERRORS = {
     'not an image of a known format ({found}); known are PNG, JPEG, WebP, AVIF, GIF and raw rgb8 or rgba8',
     'Convert the file, or check that the download is not an error page.',
   ),
+  IMAGE_VALUES: input(
+    422,
+    'the values of the image are not 0 to 1: {found}',
+    'Scale it before it is scored: x / 255 for 0..255, (x + 1) / 2 for −1..1. NaN and infinities come from the node that made it, often a VAE in half precision.',
+  ),
   IMAGE_ENCODING: input(
     400,
     'the image is not valid base64: {reason}',

@@ -17,6 +17,8 @@ from .wire import pack
 #: and each further one twice as many: what is sent too early takes time from the first inference.
 REQUEST_IMAGES = 8
 REQUEST_BYTES = 8 * 2**20
+#: A larger request goes alone: what the daemon does not take costs the connection, and all that is due on it.
+ALONE_BYTES = 64 * 2**20
 #: Requests under way: enough that the daemon never waits for one.
 IN_FLIGHT = 3
 ANSWER_S = 125.0
@@ -27,6 +29,9 @@ _LONGEST_PAUSE_S = 2.0
 HOPELESS = frozenset(
     ("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE")
 )
+
+#: Refusals of a whole request for the sake of one item.
+ABOUT_ONE = frozenset(("BAD_REQUEST", "BODY_TOO_LARGE", "MALFORMED_BODY"))
 
 _ids = itertools.count(1)
 
@@ -39,16 +44,17 @@ def failed(failure: AssayFailure) -> dict:
 def score_images(
     images: list,
     prompts: list[str],
-    scorer: str = "",
-    policy: dict | None = None,
+    fields: dict | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> list[dict]:
     """One verdict per image [H, W, C], in order: a ScoreResult of the daemon, or only `error` {code, message, fix}.
 
-    `prompts` has one text per image, empty for none. Raises nothing but ComfyUI's interrupt, after telling the daemon.
+    `prompts` has one text per image, blank for none. `fields` go along with each request: scorer, policy, and the
+    workflow where the prompt of the others is looked for. Raises nothing but ComfyUI's interrupt, after telling the
+    daemon.
     """
-    fields = {"op": "score", **({"scorer": scorer} if scorer else {}), **({"policy": policy} if policy else {})}
-    run = _Run(images, prompts, fields, on_progress)
+    given = {key: value for key, value in (fields or {}).items() if value}
+    run = _Run(images, prompts, {"op": "score", **given}, on_progress)
     try:
         return run.verdicts()
     finally:
@@ -62,6 +68,7 @@ class _Run:
         self._fields = fields
         self._on_progress = on_progress
         self._verdicts: list[dict | None] = [None] * len(images)
+        self._notes: dict[int, list[str]] = {}
         self._pending: dict[Future, list[int]] = {}
         self._gone: AssayFailure | None = None
 
@@ -82,28 +89,36 @@ class _Run:
         check_interrupted()
         if self._gone:
             return self._fail(indexes, self._gone)
-        items, sent = [], []
-        for index in indexes:
-            try:
-                raw = raw_image(self._images[index])
-            except AssayFailure as failure:
-                self._fail([index], failure)
-                continue
-            items.append({"image": raw, "prompt": self._prompts[index] or None})
-            sent.append(index)
-        if sent:
-            self._submit(sent, items)
+        items = {index: item for index in indexes if (item := self._item(index))}
+        if items:
+            self._submit(items)
         return None
 
-    def _submit(self, indexes: list[int], items: list[dict]) -> None:
-        message_id = next(_ids)
-        size = sum(len(item["image"]["data"]) for item in items)
+    def _item(self, index: int) -> dict | None:
+        """What is sent of an image; None for one that has failed by itself."""
         try:
-            frame = pack({"id": message_id, **self._fields, "items": items}, size)
+            raw, self._notes[index] = raw_image(self._images[index])
+        except Exception as thrown:
+            self._fail([index], _failure(thrown))
+            return None
+        text = self._prompts[index]
+        # None would say that there is none, and then none is looked for.
+        return {"image": raw, "prompt": text} if text.strip() else {"image": raw}
+
+    def _submit(self, items: dict[int, dict]) -> None:
+        message_id = next(_ids)
+        size = sum(len(item["image"]["data"]) for item in items.values())
+        try:
+            frame = pack({"id": message_id, **self._fields, "items": list(items.values())}, size)
         except AssayFailure as failure:
             self._gone = failure
-            return self._fail(indexes, failure)
-        self._pending[submit(_ask(message_id, frame))] = indexes
+            return self._fail(list(items), failure)
+        alone = size > ALONE_BYTES
+        while alone and self._pending:
+            self._collect()
+        self._pending[submit(_ask(message_id, frame))] = list(items)
+        while alone and self._pending:
+            self._collect()
         return None
 
     def _collect(self) -> None:
@@ -112,22 +127,34 @@ class _Run:
             try:
                 results = _results(future.result(), len(indexes))
             except Exception as thrown:
-                failure = thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
-                if failure.code in HOPELESS:
-                    self._gone = failure
-                self._fail(indexes, failure)
+                self._refuse(indexes, _failure(thrown))
             else:
                 self._keep(indexes, results)
 
+    def _refuse(self, indexes: list[int], failure: AssayFailure) -> None:
+        """One image must not cost the others their scores: what the daemon refuses is sent again, each alone."""
+        if failure.code in HOPELESS:
+            self._gone = failure
+        if self._gone or len(indexes) == 1 or failure.code not in ABOUT_ONE:
+            return self._fail(indexes, failure)
+        for index in indexes:
+            self._send([index])
+        return None
+
     def _keep(self, indexes: list[int], results: list[dict]) -> None:
         for index, result in zip(indexes, results):
-            self._verdicts[index] = result
+            notes = [*(result.get("notes") or []), *self._notes.get(index, [])]
+            self._verdicts[index] = {**result, "notes": notes}
         self._on_progress(len(indexes))
 
     def _fail(self, indexes: list[int], failure: AssayFailure) -> None:
         for index in indexes:
             self._verdicts[index] = failed(failure)
         self._on_progress(len(indexes))
+
+
+def _failure(thrown: Exception) -> AssayFailure:
+    return thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
 
 
 def _results(answer: dict, count: int) -> list[dict]:
@@ -160,6 +187,12 @@ def _portions(images: list) -> Iterator[list[int]]:
         yield portion
 
 
+def _too_large(frame: bytes) -> AssayFailure:
+    """The daemon ends the connection over a message beyond its limit, and does not say where that is."""
+    said = fail("BODY_TOO_LARGE", maxBytes=len(frame) - 1)
+    return AssayFailure(said.code, f"the daemon does not take {len(frame) / 2**20:.0f} MiB at once", said.fix)
+
+
 async def _ask(message_id: int, frame: bytes) -> dict:
     """Asks again while the daemon is full, and once when the connection breaks."""
     clock = asyncio.get_running_loop().time
@@ -168,9 +201,9 @@ async def _ask(message_id: int, frame: bytes) -> dict:
     while True:
         try:
             return await daemon().ask(message_id, frame, ANSWER_S)
-        except Lost:
+        except Lost as lost:
             if not may_reopen:
-                raise
+                raise (_too_large(frame) if len(frame) > ALONE_BYTES else lost) from lost
             may_reopen = False
         except AssayFailure as failure:
             if failure.code != "BUSY" or clock() >= patient_until:
