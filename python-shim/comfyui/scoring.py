@@ -17,8 +17,6 @@ from .wire import pack
 #: and each further one twice as many: what is sent too early takes time from the first inference.
 REQUEST_IMAGES = 8
 REQUEST_BYTES = 8 * 2**20
-#: A larger request goes alone: what the daemon does not take costs the connection, and all that is due on it.
-ALONE_BYTES = 64 * 2**20
 #: Requests under way: enough that the daemon never waits for one.
 IN_FLIGHT = 3
 ANSWER_S = 125.0
@@ -30,8 +28,8 @@ HOPELESS = frozenset(
     ("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE")
 )
 
-#: Refusals of a whole request for the sake of one item.
-ABOUT_ONE = frozenset(("BAD_REQUEST", "BODY_TOO_LARGE", "MALFORMED_BODY"))
+#: Refusals of a whole request that may be the fault of one image.
+SHARED = frozenset(("BAD_REQUEST", "BODY_TOO_LARGE", "MALFORMED_BODY"))
 
 _ids = itertools.count(1)
 
@@ -70,6 +68,8 @@ class _Run:
         self._verdicts: list[dict | None] = [None] * len(images)
         self._notes: dict[int, list[str]] = {}
         self._pending: dict[Future, list[int]] = {}
+        self._again: list[int] = []
+        self._is_alone = False
         self._gone: AssayFailure | None = None
 
     def verdicts(self) -> list[dict]:
@@ -77,9 +77,18 @@ class _Run:
             while len(self._pending) >= IN_FLIGHT:
                 self._collect()
             self._send(indexes)
+        self._drain()
+        # One image must not cost the others their scores: what was refused in company is sent again alone.
+        again, self._again = self._again, []
+        self._is_alone = True
+        for index in again:
+            self._send([index])
+            self._drain()
+        return self._verdicts
+
+    def _drain(self) -> None:
         while self._pending:
             self._collect()
-        return self._verdicts
 
     def abandon(self) -> None:
         for future in self._pending:
@@ -113,12 +122,7 @@ class _Run:
         except AssayFailure as failure:
             self._gone = failure
             return self._fail(list(items), failure)
-        alone = size > ALONE_BYTES
-        while alone and self._pending:
-            self._collect()
         self._pending[submit(_ask(message_id, frame))] = list(items)
-        while alone and self._pending:
-            self._collect()
         return None
 
     def _collect(self) -> None:
@@ -132,14 +136,13 @@ class _Run:
                 self._keep(indexes, results)
 
     def _refuse(self, indexes: list[int], failure: AssayFailure) -> None:
-        """One image must not cost the others their scores: what the daemon refuses is sent again, each alone."""
-        if failure.code in HOPELESS:
+        was_lost = isinstance(failure, Lost)
+        if not self._is_alone and (was_lost or failure.code in SHARED):
+            self._again.extend(indexes)
+            return
+        if failure.code in HOPELESS and not was_lost:
             self._gone = failure
-        if self._gone or len(indexes) == 1 or failure.code not in ABOUT_ONE:
-            return self._fail(indexes, failure)
-        for index in indexes:
-            self._send([index])
-        return None
+        self._fail(indexes, failure)
 
     def _keep(self, indexes: list[int], results: list[dict]) -> None:
         for index, result in zip(indexes, results):
@@ -187,12 +190,6 @@ def _portions(images: list) -> Iterator[list[int]]:
         yield portion
 
 
-def _too_large(frame: bytes) -> AssayFailure:
-    """The daemon ends the connection over a message beyond its limit, and does not say where that is."""
-    said = fail("BODY_TOO_LARGE", maxBytes=len(frame) - 1)
-    return AssayFailure(said.code, f"the daemon does not take {len(frame) / 2**20:.0f} MiB at once", said.fix)
-
-
 async def _ask(message_id: int, frame: bytes) -> dict:
     """Asks again while the daemon is full, and once when the connection breaks."""
     clock = asyncio.get_running_loop().time
@@ -201,9 +198,9 @@ async def _ask(message_id: int, frame: bytes) -> dict:
     while True:
         try:
             return await daemon().ask(message_id, frame, ANSWER_S)
-        except Lost as lost:
+        except Lost:
             if not may_reopen:
-                raise (_too_large(frame) if len(frame) > ALONE_BYTES else lost) from lost
+                raise
             may_reopen = False
         except AssayFailure as failure:
             if failure.code != "BUSY" or clock() >= patient_until:

@@ -105,6 +105,11 @@ class FakeDaemon:
         for socket in list(self._sockets):
             socket._req.transport.abort()
 
+    def close(self, code: int) -> None:
+        """Ends the connections with a reason."""
+        for socket in list(self._sockets):
+            self._serving.add(asyncio.ensure_future(socket.close(code=code)))
+
     async def _scorers(self, _request) -> web.Response:
         versions = [self.version, "0.9.0"]  # the older one beside it, as after `assay models import`
         same = {"id": "bright", "variant": "fp32"}

@@ -75,17 +75,22 @@ def test_what_the_daemon_refuses_is_sent_again_alone(daemon, nodes):
     assert "#4 passed unscored: no score [BAD_REQUEST]" in report
 
 
-def test_an_image_that_costs_the_connection_costs_no_other(daemon, nodes, part, monkeypatch):
-    monkeypatch.setattr(part("scoring"), "ALONE_BYTES", 5000)
-
+@pytest.mark.parametrize("how", ["said", "unsaid"])
+def test_an_image_that_costs_the_connection_costs_no_other(daemon, nodes, how):
     def answer(message):
         if any(item["image"]["width"] > 40 for item in message["items"]):
-            daemon.cut()
+            daemon.cut() if how == "unsaid" else daemon.close(1009)
             return None
         return daemon.scores(message)
 
     daemon.answer = answer
-    report = gate(nodes, [*[greys(0.6)] * 9, greys(0.6, size=64), *[greys(0.6)] * 9])["result"][3]
-    assert report.startswith("19 images: 18 accepted, 0 rejected, 1 passed unscored")
-    assert "#9 passed unscored: no score [BODY_TOO_LARGE]" in report
-    assert "Not scored: the daemon does not take" in report
+    report = gate(nodes, [*[greys(0.6)] * 9, greys(0.6, size=64), *[greys(0.6)] * 9, greys(0.6, size=64)])["result"][3]
+    assert report.startswith("20 images: 18 accepted, 0 rejected, 2 passed unscored")
+    code = "DAEMON_UNREACHABLE" if how == "unsaid" else "BODY_TOO_LARGE"
+    assert f"#9 passed unscored: no score [{code}]" in report
+    assert f"#19 passed unscored: no score [{code}]" in report
+
+
+def test_half_a_character_in_a_prompt(daemon, nodes):
+    assert gate(nodes, greys(0.6), prompt="a cat \ud83d")["result"][3].startswith("1 image: 1 accepted")
+    assert daemon.sent()[0]["prompt"] == "a cat ?"

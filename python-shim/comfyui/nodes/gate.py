@@ -60,7 +60,8 @@ class AssayGate:
         """What stands behind the gate decides the form of its outputs, and is no part of what the host compares."""
         behind = running_workflow(unique_id[0])
         forms = [form_of(behind, unique_id[0], name, compact[0]) for name in BRANCHES.values()]
-        return f"{fingerprint(scorer[0] or '')} {' '.join(forms)}"
+        notes = [gap_note(behind, unique_id[0], name) for name, form in zip(BRANCHES.values(), forms) if form == PLACES]
+        return " ".join([fingerprint(scorer[0] or ""), *forms, *filter(None, notes)])
 
     @classmethod
     def VALIDATE_INPUTS(cls, threshold=(None,), measure=(None,)):
