@@ -2,6 +2,7 @@
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { textsOf } from './metadata/texts.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import type { Catalog } from './reward/catalog.ts';
@@ -46,7 +47,7 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       return ranking;
     },
     scorers: () => catalog.list(),
-    findPrompt,
+    findPrompt: (place) => findPrompt(place, textsOf),
     history: (query) => store.history(query),
     subscribe(listener) {
       listeners.add(listener);

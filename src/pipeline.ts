@@ -8,7 +8,8 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
-import { resolvePrompt } from './prompt/resolve.ts';
+import { textsOf } from './metadata/texts.ts';
+import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { decode } from './reward/decode.ts';
 import { inspect, withForeign } from './reward/guards.ts';
@@ -88,7 +89,8 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     // 2 fetch
     const image = await item.fetch(signal);
     result.sha256 = hash('sha256', image.bytes);
-    Object.assign(result, resolvePrompt(item, image));
+    Object.assign(result, resolvePrompt(item, image, textsOf));
+    result.notes.push(...notesOn(result));
     const name = nameOf(result.sha256, image);
     const key = cacheKey(name, result.prompt, scorer);
     const finding = cache?.get(key) ?? (await examine({ ...job, prompt: result.prompt }, image, name));

@@ -56,6 +56,8 @@ export interface ScoreItem {
   source: string | null;
   /** The text that the image was generated from, as given; null: it has none; absent: it is looked for. */
   prompt?: string | null | undefined;
+  /** One that was found before: by a host, in its history. */
+  found?: PromptFound | undefined;
   /** Where to look first when none is given. */
   workflow?: WorkflowRef | undefined;
   /** Whether to look into the file when none is given. */

@@ -28,13 +28,14 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config.ts', 'log.ts'];
+const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'json.ts', 'config.ts', 'log.ts'];
 const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
   'host.ts': ['types.ts'],
   'errors.ts': [],
   'abort.ts': [],
+  'json.ts': [],
   'log.ts': [],
   'config.ts': ['types.ts', 'errors.ts'],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),

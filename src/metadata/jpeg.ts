@@ -1,5 +1,6 @@
 /** JPEG: an XMP property, in the APP1 segment that holds the XMP packet. */
 import { corrupt, latin1, MAX_PARTS, refuse, splice, startsWith, tooManyParts, viewOf } from './bytes.ts';
+import type { Parts } from './texts.ts';
 import { packetWith, textsIn } from './xmp.ts';
 
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
@@ -58,6 +59,24 @@ const packetOf = ({ data }: Segment): Uint8Array => data.subarray(XMP.length);
 export function readJpeg(bytes: Uint8Array): string[] {
   const found = [...segmentsOf(bytes)].find(isXmp);
   return found ? textsIn(packetOf(found)) : [];
+}
+
+const COMMENT = 0xfe;
+const EXIF = 'Exif\0\0';
+
+/** EXIF, XMP packets and comments; of a damaged file those before the damage. */
+export function jpegParts(bytes: Uint8Array): Required<Parts> {
+  const parts: Required<Parts> = { exif: [], xmp: [], comments: [] };
+  try {
+    for (const segment of segmentsOf(bytes)) {
+      if (isXmp(segment)) parts.xmp.push(packetOf(segment));
+      else if (segment.marker === APP1 && startsWith(segment.data, EXIF)) parts.exif.push(segment.data);
+      else if (segment.marker === COMMENT) parts.comments.push(segment.data);
+    }
+  } catch {
+    // what was found before counts
+  }
+  return parts;
 }
 
 function xmpSegment(packet: Uint8Array): Uint8Array {

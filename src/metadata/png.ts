@@ -7,12 +7,16 @@ import {
   latin1Text,
   MAX_FOUND,
   MAX_PARTS,
+  MOST_BYTES,
   splice,
   startsWith,
   tooManyParts,
   viewOf,
 } from './bytes.ts';
+import { exifTexts, plainText } from './exif.ts';
 import { MAX_TEXT } from './record.ts';
+import type { FileText } from './texts.ts';
+import { describedIn } from './xmp.ts';
 
 export const SIGNATURE = '\x89PNG\r\n\x1a\n';
 const KEYWORD = 'assay\0';
@@ -44,30 +48,34 @@ function* chunksOf(bytes: Uint8Array): Generator<Chunk> {
 const isOurs = ({ type, data }: Chunk): boolean =>
   (type === 'tEXt' || type === 'zTXt' || type === 'iTXt') && startsWith(data, KEYWORD);
 
-/** Null when it is damaged, or larger than any record. */
-function inflate(data: Uint8Array): Uint8Array | null {
+/** Null when it is damaged, or too large. */
+function inflate(data: Uint8Array, maxOutputLength = MAX_TEXT): Uint8Array | null {
   try {
-    return inflateSync(data, { maxOutputLength: MAX_TEXT });
+    return inflateSync(data, { maxOutputLength });
   } catch {
     return null;
   }
 }
 
-/** Text of an iTXt chunk: flag, method, language, NUL, translated keyword, NUL, text. */
-function internationalText(data: Uint8Array): string | null {
-  const language = data.indexOf(0, KEYWORD.length + 2);
+/** Bytes of an iTXt chunk's text behind its keyword: flag, method, language, NUL, translated keyword, NUL, text. */
+function internationalText(data: Uint8Array, most: number): Uint8Array | null {
+  const language = data.indexOf(0, 2);
   const keyword = data.indexOf(0, language + 1);
   if (language < 0 || keyword < 0) return null;
   const text = data.subarray(keyword + 1);
-  const plain = data[KEYWORD.length] === 1 ? inflate(text) : text;
-  return plain && Buffer.from(plain).toString('utf8');
+  return data[0] === 1 ? inflate(text, most) : text;
 }
 
-function textOf({ type, data }: Chunk): string | null {
-  if (type === 'iTXt') return internationalText(data);
-  if (type === 'tEXt') return latin1Text(data.subarray(KEYWORD.length));
-  const plain = inflate(data.subarray(KEYWORD.length + 1));
-  return plain && latin1Text(plain);
+/** Bytes of the text that begins behind the keyword. */
+function contentOf({ type, data }: Chunk, from: number, most = MAX_TEXT): Uint8Array | null {
+  const rest = data.subarray(from);
+  if (type === 'iTXt') return internationalText(rest, most);
+  return type === 'tEXt' ? rest : inflate(rest.subarray(1), most);
+}
+
+function textOf(chunk: Chunk): string | null {
+  const content = contentOf(chunk, KEYWORD.length);
+  return content && (chunk.type === 'iTXt' ? Buffer.from(content).toString('utf8') : latin1Text(content));
 }
 
 const isWhole = (bytes: Uint8Array, { start, end }: Chunk): boolean =>
@@ -82,6 +90,34 @@ export function readPng(bytes: Uint8Array): string[] {
     found.push(text ?? '');
   }
   return found;
+}
+
+/** Bytes of all texts of a file that are unpacked. */
+const MOST_UNPACKED = 2 * MOST_BYTES;
+
+/** Texts of all keywords, EXIF and XMP; of a damaged file those before the damage. */
+export function pngTexts(bytes: Uint8Array): FileText[] {
+  const found: FileText[] = [];
+  let left = MOST_UNPACKED;
+  try {
+    for (const chunk of chunksOf(bytes)) {
+      if (chunk.type === 'eXIf') found.push(...exifTexts(chunk.data));
+      if (!/^(?:tEXt|zTXt|iTXt)$/.test(chunk.type) || left <= 0) continue;
+      const end = chunk.data.indexOf(0);
+      const content = end < 0 ? null : contentOf(chunk, end + 1, Math.min(left, MOST_BYTES));
+      if (!content || content.length > MOST_BYTES) continue;
+      left -= content.length;
+      found.push(...keyed(latin1Text(chunk.data.subarray(0, Math.min(end, 80))), content));
+    }
+  } catch {
+    // what was found before counts
+  }
+  return found;
+}
+
+function keyed(key: string, content: Uint8Array): FileText[] {
+  if (key === 'XML:com.adobe.xmp') return describedIn(content);
+  return [{ place: `PNG chunk ${key}`, key, text: plainText(content) }];
 }
 
 function textChunk(text: string): Uint8Array {

@@ -10,6 +10,7 @@ import {
   tooManyParts,
   viewOf,
 } from './bytes.ts';
+import type { Parts } from './texts.ts';
 import { packetWith, textsIn } from './xmp.ts';
 
 /** `RIFF`, size, `WEBP`. */
@@ -53,6 +54,20 @@ const isXmp = ({ type }: Chunk): boolean => type === 'XMP ';
 export function readWebp(bytes: Uint8Array): string[] {
   const found = [...chunksOf(bytes)].find(isXmp);
   return found ? textsIn(found.data) : [];
+}
+
+/** EXIF and XMP packets; of a damaged file those before the damage. */
+export function webpParts(bytes: Uint8Array): Parts {
+  const parts: Parts = { exif: [], xmp: [] };
+  try {
+    for (const found of chunksOf(bytes)) {
+      if (found.type === 'EXIF') parts.exif.push(found.data);
+      if (isXmp(found)) parts.xmp.push(found.data);
+    }
+  } catch {
+    // what was found before counts
+  }
+  return parts;
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array {

@@ -1,11 +1,8 @@
-/** The prompt in a workflow or an image file. */
+/** The prompt in a workflow or an image file; never throws. */
 import type { PromptFound, PromptPlace } from '../types.ts';
+import { findInTexts } from './file.ts';
+import type { ReadTexts } from './resolve.ts';
+import { findInWorkflow } from './workflow/find.ts';
 
-const none = (reason: string): PromptFound => ({
-  ...{ prompt: null, negative: null, from: null, original: null, certain: true },
-  reason,
-});
-
-export function findPrompt(place: PromptPlace): PromptFound {
-  return none('image' in place ? 'the file carries no prompt' : 'the finder is not there yet');
-}
+export const findPrompt = (place: PromptPlace, readTexts: ReadTexts): PromptFound =>
+  'image' in place ? findInTexts(readTexts(place.image)) : findInWorkflow(place.workflow);

@@ -1,21 +1,39 @@
-/** The prompt that an image is judged by: the one given, else one found, always as plain words. */
-import type { ImageInput, PromptSource, ScoreItem, ScoreResult } from '../types.ts';
+/** The prompt that an image is judged by: the one given, else that of its workflow, else that of its file. */
+import type { ImageInput, PromptFound, ScoreItem, ScoreResult } from '../types.ts';
+import { type FileText, findInTexts, NO_PROMPT } from './file.ts';
+import { normalise } from './words/normalise.ts';
+import { findInWorkflow } from './workflow/find.ts';
 
-const given = (original: string | null): PromptSource => ({
-  from: 'request',
-  original,
-  certain: true,
-  reason: null,
+export type Resolved = Pick<ScoreResult, 'prompt' | 'promptSource'>;
+type Asked = Pick<ScoreItem, 'source' | 'prompt' | 'found' | 'workflow' | 'promptFromFile'>;
+/** All texts in the bytes of a file. */
+export type ReadTexts = (bytes: Uint8Array) => readonly FileText[];
+
+/** Text without words is no prompt, and then none is looked for: whoever gave it meant none. */
+export function resolvePrompt(asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolved {
+  if (asked.prompt === null) return { prompt: null, promptSource: null };
+  if (asked.prompt !== undefined) return given(asked.prompt);
+  const told = asked.found ?? (asked.workflow && findInWorkflow(asked.workflow));
+  if (told?.prompt) return sourced(told);
+  const carried = image.kind === 'encoded' && (asked.promptFromFile ?? true);
+  const found = carried ? findInTexts(readTexts(image.bytes), asked.source) : undefined;
+  const best = found?.prompt ? found : (told ?? found);
+  return best ? sourced(best) : { prompt: null, promptSource: null };
+}
+
+function given(text: string): Resolved {
+  const { words, reason } = normalise(text);
+  const original = words === text ? null : text;
+  return { prompt: words, promptSource: { from: 'request', original, certain: true, reason } };
+}
+
+const sourced = ({ prompt, negative: _, ...promptSource }: PromptFound): Resolved => ({
+  prompt,
+  promptSource,
 });
 
-/** Blank text is no prompt. */
-export function resolvePrompt(
-  { prompt }: Pick<ScoreItem, 'prompt' | 'workflow' | 'promptFromFile'>,
-  _image: ImageInput,
-): Pick<ScoreResult, 'prompt' | 'promptSource'> {
-  if (prompt === undefined || prompt === null) return { prompt: null, promptSource: null };
-  const words = prompt.trim();
-  if (words === '')
-    return { prompt: null, promptSource: { ...given(prompt), reason: 'the prompt has no words' } };
-  return { prompt: words, promptSource: given(words === prompt ? null : prompt) };
+/** What is to be said about a prompt; nothing about files that carry none. */
+export function notesOn({ promptSource }: Resolved): string[] {
+  const reason = promptSource?.reason ?? null;
+  return reason === null || reason === NO_PROMPT ? [] : [`prompt: ${reason}`];
 }

@@ -1,6 +1,6 @@
 /** Messages of the live channel: text holds JSON, binary a big-endian u32 type and what that type defines. */
 import { z } from 'zod';
-import { parseJson } from './json.ts';
+import { parseJson } from '../../json.ts';
 
 export type Frame =
   | { kind: 'event'; type: string; data: Record<string, unknown> }

@@ -2,7 +2,7 @@
 import type { ZodType } from 'zod';
 import { AssayError, fail, reasonOf } from '../../errors.ts';
 import type { Address } from './address.ts';
-import { parseJson, writeJson } from './json.ts';
+import { parseJson, writeJson } from '../../json.ts';
 import { backoff, pause } from './pause.ts';
 import type { Tuning } from './tuning.ts';
 

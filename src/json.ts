@@ -33,6 +33,17 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** As `parseJson`, for what is only read: long integers lose their last digits, and it takes a fifth of the time. */
+export function parseLenient(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const repaired = withoutBareNumbers(text);
+    if (repaired === text) throw error;
+    return JSON.parse(repaired);
+  }
+}
+
 /** The inverse: bigint is written as the integer it is. */
 export const writeJson = (value: unknown): string =>
   JSON.stringify(value, (_key, v) => (typeof v === 'bigint' ? rawJSON(v.toString()) : v));

@@ -1,0 +1,120 @@
+/** The prompt in the texts that an image file carries. */
+import { parseLenient } from '../json.ts';
+import type { PromptFound } from '../types.ts';
+import { isInfotext, parseInfotext } from './infotext.ts';
+import { pairIn } from './tools.ts';
+import { normalise } from './words/normalise.ts';
+import { noPrompt } from './workflow/find.ts';
+import { graphIn, promptOfSaved } from './workflow/saved.ts';
+
+/** A text in a file; `place` is for people: `PNG chunk parameters`. */
+export interface FileText {
+  place: string;
+  key: string;
+  text: string;
+}
+
+/** A text, taken apart as far as it goes. */
+interface Item extends FileText {
+  json: unknown;
+}
+
+interface Context {
+  /** Name of the file, without folders. */
+  file: string | null;
+}
+
+/** Answers undefined when the text is not for it. */
+type Reader = (item: Item, context: Context) => PromptFound | undefined;
+
+/** Hosts put a name and a colon before the JSON they write into EXIF. */
+const NAMED = /^(prompt|workflow|parameters) ?: ?(?=[{[])/i;
+/** Keys that hold a prompt and nothing else. */
+const PROMPTS = /^(?:prompt|positive_prompt|positive prompt|dream)$/i;
+const INFOTEXTS = /^(?:parameters|UserComment|exif:UserComment|Comment|ImageDescription|XPComment)$/;
+const DESCRIPTIONS =
+  /^(?:Description|ImageDescription|dc:description|UserComment|exif:UserComment|XPComment|Comment)$/;
+/** What savers write when nobody gave them the prompt. */
+const PLACEHOLDER = /^(?:unknown|undefined|null|none|n\/a|prompt|positive)$/i;
+/** Cameras and programs describe themselves. */
+const SELF =
+  /^(?:OLYMPUS|SONY|SAMSUNG|KONICA|MINOLTA|Screenshot|Created with|CREATOR: gd-jpeg|Exif|AI generated|LEAD Tech|Optimized|File source|Lavc)/i;
+const JOB = / *Job ID: *[0-9a-f-]{36}\s*$/i;
+
+function itemOf({ place, key, text }: FileText): Item {
+  const name = NAMED.exec(text);
+  const body = name ? text.slice(name[0].length) : text;
+  return { place: name ? `${place} ${name[1]!.toLowerCase()}` : place, key, text: body, json: jsonOf(body) };
+}
+
+function jsonOf(text: string): unknown {
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  try {
+    return parseLenient(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const worded = (item: Item, text: string, negative: string, doubt: string | null = null): PromptFound => {
+  const { words, negative: aside, reason } = normalise(PLACEHOLDER.test(text.trim()) ? '' : text);
+  return {
+    prompt: words,
+    negative: (negative === '' ? null : normalise(negative).words) ?? aside,
+    from: words === null ? null : item.place,
+    original: words === null || words === text ? null : text,
+    certain: doubt === null,
+    reason: reason ?? doubt,
+  };
+};
+
+const workflow: Reader = ({ json, place }, { file }) => {
+  const opened = json === undefined ? undefined : graphIn(json);
+  if (!opened) return undefined;
+  const found = promptOfSaved(opened.graph, file);
+  if (found.prompt !== null) return { ...found, from: `${place}, ${found.from}` };
+  const hint = opened.fromEditor ? '; the file holds the workflow only as the editor saves it' : '';
+  return { ...found, reason: `${found.reason}${hint}` };
+};
+
+const tools: Reader = (item) => {
+  const pair = pairIn(item.json);
+  return pair && worded(item, pair.prompt, pair.negative);
+};
+
+const infotext: Reader = (item) => {
+  if (item.json !== undefined || !INFOTEXTS.test(item.key)) return undefined;
+  if (item.key !== 'parameters' && !isInfotext(item.text)) return undefined;
+  const { prompt, negative } = parseInfotext(item.text);
+  return worded(item, prompt, negative);
+};
+
+const prompts: Reader = (item) =>
+  item.json === undefined && PROMPTS.test(item.key) ? worded(item, item.text, '') : undefined;
+
+const descriptions: Reader = (item) => {
+  if (item.json !== undefined || !DESCRIPTIONS.test(item.key) || SELF.test(item.text.trim()))
+    return undefined;
+  const isJob = JOB.test(item.text);
+  const doubt = isJob ? null : 'it stands where a description of any kind may stand';
+  return worded(item, item.text.replace(JOB, ''), '', doubt);
+};
+
+/** The most telling first. */
+const READERS: readonly Reader[] = [workflow, tools, infotext, prompts, descriptions];
+
+/** @param name of the file, for what only it tells */
+export function findInTexts(texts: readonly FileText[], name: string | null = null): PromptFound {
+  const context = { file: name?.split(/[/\\]/).at(-1) ?? null };
+  const items = texts.map(itemOf);
+  let nothing: PromptFound | undefined;
+  for (const read of READERS)
+    for (const item of items) {
+      const found = read(item, context);
+      if (found?.prompt) return found;
+      nothing ??= found;
+    }
+  return nothing ?? noPrompt(NO_PROMPT);
+}
+
+export const NO_PROMPT = 'the file carries no prompt';

@@ -1,0 +1,76 @@
+/**
+ * The prompt of the images that arrive at a node: from there up to the nearest sampler, from its conditioning up to the
+ * texts. Graphs come from anybody: cycles, links into nothing and ways that double are survived, in bounded time.
+ */
+
+import type { PromptFound, WorkflowRef } from '../../types.ts';
+import { normalise } from '../words/normalise.ts';
+import { createConditionings } from './conditioning.ts';
+import { type Graph, linkAt, type Node, nearestNode, openGraph, Unknowable } from './graph.ts';
+import { createImages } from './images.ts';
+import { createSearch, type Found, type Search } from './search.ts';
+import { createTexts } from './texts.ts';
+
+const NONE = { prompt: null, negative: null, from: null, original: null, certain: true } as const;
+export const noPrompt = (reason: string): PromptFound => ({ ...NONE, reason });
+
+/** Never throws, whatever the graph is. */
+export function findInWorkflow({ graph, node, input }: WorkflowRef): PromptFound {
+  return findAt(openGraph(graph), node, input);
+}
+
+/** @param graph may be searched for many nodes; they share what may be spent on it */
+export function findAt(graph: Graph, id: string, input?: string): PromptFound {
+  const start = nearestNode(graph.lookup, id);
+  if (!start) return noPrompt(`the workflow has no node ${id.slice(0, 60)}`);
+  const positive = look(createSearch(graph, 'positive'), start, input);
+  const negative = wordsOf(look(createSearch(graph, 'negative'), start, input).found);
+  const found = positive.found ? described(positive.found) : noPrompt(positive.reason);
+  return { ...found, negative: negative ?? found.negative };
+}
+
+interface Outcome {
+  found: Found | null;
+  reason: string;
+}
+
+function look(search: Search, start: Node, input: string | undefined): Outcome {
+  try {
+    const found = follow(search, start, input);
+    return { found, reason: search.misses.at(-1) ?? 'no sampler leads to this image' };
+  } catch (error) {
+    if (error instanceof Unknowable) return { found: null, reason: error.message };
+    throw error;
+  }
+}
+
+function follow(search: Search, start: Node, input: string | undefined): Found | null {
+  const texts = createTexts(search);
+  const images = createImages(search, texts, createConditionings(search, texts));
+  if (input === undefined) return images.at(start);
+  const link = linkAt(start, input);
+  return link ? images.of(link) : search.miss(`nothing is connected to ${input.slice(0, 60)}`);
+}
+
+const wordsOf = (found: Found | null): string | null => (found ? normalise(found.text).words : null);
+
+/** Nodes that are named; a prompt may be put together of many. */
+const MOST_NAMED = 4;
+
+function placeOf(nodes: readonly Node[]): string {
+  const named = nodes.slice(0, MOST_NAMED).map(({ id, class: name }) => `${id} (${name})`);
+  return `workflow node${nodes.length > 1 ? 's' : ''} ${named.join(', ')}${nodes.length > MOST_NAMED ? ', …' : ''}`;
+}
+
+function described({ text, nodes, doubt }: Found): PromptFound {
+  const { words, negative, reason } = normalise(text);
+  const original = words === text ? null : text;
+  return {
+    prompt: words,
+    negative,
+    from: placeOf(nodes),
+    original,
+    certain: doubt === null,
+    reason: reason ?? doubt,
+  };
+}

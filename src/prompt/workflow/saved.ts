@@ -1,0 +1,94 @@
+/** Graphs as files hold them: which nodes save images, and which of them made a given one. */
+import type { PromptFound } from '../../types.ts';
+import { fromEditor, isEditorFormat } from './editor.ts';
+import { findAt, noPrompt } from './find.ts';
+import { type Graph, inputOf, isObject, linksIn, type Node, openGraph } from './graph.ts';
+import { picturesOf } from './images.ts';
+
+/** A graph, and how it came. */
+export interface Opened {
+  /** API format. */
+  graph: Record<string, unknown>;
+  /** It was as the editor saves it. */
+  fromEditor: boolean;
+}
+
+const isGraph = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) && Object.values(value).some((node) => isObject(node) && 'class_type' in node);
+
+/** Names under which hosts and programs wrap a graph. */
+const WRAPPERS = ['prompt', 'workflow', 'graph', 'extra_pnginfo', 'input', 'output', 'api', 'data'];
+
+/**
+ * The graph in a JSON value: bare, as the editor saves it, as the body of a request or as an entry of a queue or
+ * history. Undefined when there is none.
+ */
+export function graphIn(value: unknown, depth = 0): Opened | undefined {
+  if (isGraph(value)) return { graph: value, fromEditor: false };
+  if (isEditorFormat(value)) return { graph: fromEditor(value), fromEditor: true };
+  if (depth >= 4) return undefined;
+  const inside = Array.isArray(value) ? value.slice(0, 8) : isObject(value) ? wrapped(value) : [];
+  for (const part of inside) {
+    const found = graphIn(part, depth + 1);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** A history of one run has a single entry under its id. */
+function wrapped(value: Record<string, unknown>): unknown[] {
+  const named = WRAPPERS.filter((name) => Object.hasOwn(value, name)).map((name) => value[name]);
+  const entries = Object.values(value);
+  return named.length > 0 ? named : entries.length === 1 ? entries : [];
+}
+
+const PREVIEWS = /preview|compar|show|display|view(?!.*save)/i;
+/** Nodes that are asked. */
+const MOST_SAVERS = 40;
+
+/** Nodes that pictures end in; those that only show some when no others are there. */
+export function saversIn(graph: Graph): Node[] {
+  const used = new Set(graph.nodes().flatMap((node) => linksIn(node).map(([, [id]]) => id)));
+  const ends = graph.nodes().filter((node) => /save/i.test(node.class) || !used.has(node.id));
+  const showing = ends.filter((node) => picturesOf(node).length > 0 || inputOf(node, 'prompt') !== undefined);
+  const saving = showing.filter((node) => !PREVIEWS.test(node.class));
+  return (saving.length > 0 ? saving : showing).slice(0, MOST_SAVERS);
+}
+
+export interface Saved {
+  node: Node;
+  found: PromptFound;
+}
+
+/** What each of the savers would save. */
+export function savedBy(opened: Record<string, unknown>): Saved[] {
+  const graph = openGraph(opened);
+  return saversIn(graph).map((node) => ({ node, found: findAt(graph, node.id) }));
+}
+
+/** Savers begin the names of their files with a prefix. */
+function isNamedAfter(node: Node, file: string): boolean {
+  const prefix = inputOf(node, 'filename_prefix');
+  const start = typeof prefix === 'string' ? prefix.split(/[/\\]/).at(-1)! : '';
+  return start !== '' && !start.includes('%') && file.startsWith(start);
+}
+
+/**
+ * The prompt of the image whose file holds the graph.
+ *
+ * @param file its name, which may tell which of several savers made it
+ */
+export function promptOfSaved(opened: Record<string, unknown>, file: string | null): PromptFound {
+  const all = savedBy(opened);
+  const named = file === null ? [] : all.filter(({ node }) => isNamedAfter(node, file));
+  const saved = named.length > 0 ? named : all;
+  const first = saved[0];
+  if (!first) return noPrompt('the workflow saves no image');
+  const words = new Set(saved.map(({ found }) => found.prompt));
+  if (words.size === 1) return first.found;
+  words.delete(null);
+  const ids = saved.map(({ node }) => node.id).join(', ');
+  if (words.size > 1) return noPrompt(`its workflow saves images of different prompts (nodes ${ids})`);
+  const { found } = saved.find((one) => one.found.prompt !== null)!;
+  return { ...found, certain: false, reason: `its workflow saves other images, too (nodes ${ids})` };
+}
