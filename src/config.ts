@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { z } from 'zod';
+import { comfyuiSettings } from './config/comfyui.ts';
 import { fail, nearest, reasonOf } from './errors.ts';
 import { ASPECTS, type Policy } from './types.ts';
 
@@ -44,18 +45,6 @@ const limits = z.strictObject({
     .default(4096)
     .describe('most images waiting, all clients together; beyond it answers are BUSY'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
-});
-
-const comfyui = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/ })
-    .default('http://127.0.0.1:8188')
-    .describe('address of ComfyUI'),
-  outputDir: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("ComfyUI's output folder as seen from here; images in it may be tagged and moved"),
 });
 
 export const configSchema = z.strictObject({
@@ -120,7 +109,7 @@ export const configSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limits.default(() => limits.parse({})),
   policy: policySchema.default(() => policySchema.parse({})),
-  comfyui: comfyui.default(() => comfyui.parse({})),
+  comfyui: comfyuiSettings.default(() => comfyuiSettings.parse({})),
 });
 
 export type Config = Readonly<z.infer<typeof configSchema> & { rejectDir: string }>;
@@ -198,7 +187,7 @@ function siblings(path: PropertyKey[]): string[] {
   if (path[0] === 'limits') return Object.keys(limits.shape);
   if (path[0] === 'policy')
     return path.length > 1 ? Object.keys(threshold.shape) : Object.keys(policySchema.shape);
-  if (path[0] === 'comfyui') return Object.keys(comfyui.shape);
+  if (path[0] === 'comfyui') return Object.keys(comfyuiSettings.shape);
   return Object.keys(configSchema.shape);
 }
 

@@ -249,6 +249,14 @@ export const ERRORS = {
     'the policy asks to {action} images, and no output folder of the host is allowed',
     'Set comfyui.outputDir in the config, or pass --output-dir, or use the action keep.',
   ),
+  WATCH_HELD: setup(
+    '{url} is watched already with {dataDir}, by {holder}',
+    'Stop that one, or give this one a --data-dir of its own.',
+  ),
+  LINK_OUTSIDE: setup(
+    '{path} lies behind a link that leads out of {folder}, to {target}',
+    'Add that folder to comfyui.linkedDirs in the config.',
+  ),
   REJECT_BIN_UNUSABLE: setup(
     'the reject bin {path} cannot be used: {reason}',
     'Correct its permissions, or choose another folder with rejectDir in the config.',

@@ -7,7 +7,8 @@ const [theirMasks, theirLatents, theirPrompts, theirIndexes] = along('', 'the ch
 export const best: NodeDefinition = {
   id: 'AssayBest',
   displayName: 'Assay Best',
-  description: 'Picks the best images of a batch or list, and hands on what belongs to them. An image without a score is never best.',
+  description:
+    'Picks the best images of a batch or list, and hands on what belongs to them. An image without a score is never best.',
   searchAliases: ['best of n', 'pick best image', 'rank images'],
   takesLists: true,
   isEnd: false,

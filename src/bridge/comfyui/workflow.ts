@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { fail, reasonOf } from '../../errors.ts';
 import type { Workflow } from '../../host.ts';
-import { isObject } from './graph.ts';
 import { parseJson } from '../../json.ts';
+import { isObject } from './graph.ts';
 
 const nodeSchema = z.looseObject({
   class_type: z.string().min(1),

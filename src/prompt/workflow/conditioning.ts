@@ -31,7 +31,17 @@ const TEXTS = [
     'prompt',
     'user_prompt',
   ],
-  ...['positive_prompt', 'text_positive', 'prompt_text', 'populated_text', 'text1', 'clip_text', 't5_text', 'global_prompt', 'main_prompt'],
+  ...[
+    'positive_prompt',
+    'text_positive',
+    'prompt_text',
+    'populated_text',
+    'text1',
+    'clip_text',
+    't5_text',
+    'global_prompt',
+    'main_prompt',
+  ],
 ];
 const NEGATIVE_TEXTS = ['negative_prompt', 'text_negative'];
 /** Inputs of samplers and guiders that they are guided by, most telling first. */

@@ -122,7 +122,12 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     const rows = familiesOf(node.class);
     const row = <K extends keyof Family>(key: K) => rows.find((found) => found[key] !== undefined)?.[key];
     const pictures = picturesOf(node);
-    const [loads, picks, mixes, retouches] = [row('loads'), row('picks'), row('mixes'), row('retouches') ?? partly(node)];
+    const [loads, picks, mixes, retouches] = [
+      row('loads'),
+      row('picks'),
+      row('mixes'),
+      row('retouches') ?? partly(node),
+    ];
     if (loads && pictures.length === 0) return { found: search.miss(`${titleOf(node)} is ${loads}`) };
     if (SAVES.test(node.class) && pictures.length > 0) return { links: pictures };
     if (picks && pictures.length !== 1) return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };

@@ -90,7 +90,9 @@ export function createTexts(search: Search): Texts {
 
   function single(node: Node, name: string): Found | null {
     const found = at(node, name);
-    const others = linksIn(node).filter(([other]) => other !== name && !ASIDE.test(other) && !STRINGS.test(other));
+    const others = linksIn(node).filter(
+      ([other]) => other !== name && !ASIDE.test(other) && !STRINGS.test(other),
+    );
     if (found && others.some(([other]) => at(node, other) !== null))
       throw notKnown(node, 'it is not known, and another text comes into it');
     if (!found || HOLDERS.test(node.class) || node.class === '') return found;
