@@ -152,6 +152,16 @@ export const ERRORS = {
     '{source} is a workflow as the editor saves it; the server runs only the API format',
     'In ComfyUI choose Workflow > Export (API) and use the file that it saves.',
   ),
+  NODE_UNKNOWN: input(
+    404,
+    '{path} has no node "{node}"{hint}; those that save images are {known}',
+    'Name one of its nodes, or leave --node out.',
+  ),
+  PROMPT_SOURCE_UNKNOWN: input(
+    415,
+    '{path} is neither an image nor a workflow: {reason}',
+    'Name an image file, or a workflow: in ComfyUI choose Workflow > Export (API).',
+  ),
   WORKFLOW_REJECTED: input(
     422,
     'ComfyUI refuses the workflow: {reason}',

@@ -1,5 +1,5 @@
 /** What every diffusion UI (host) is to the rest of Assay: prompts go in, runs and images come out. Types alone. */
-import type { ScoreResult } from './types.ts';
+import type { PromptFound, ScoreResult } from './types.ts';
 
 /** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
 export type Workflow = Readonly<Record<string, unknown>>;
@@ -19,8 +19,8 @@ export interface RunImage extends HostFile {
   node: string;
   /** Whether the host answered from its cache: an older file, named again. */
   replayed: boolean;
-  /** Text that the image was generated from, as found in the workflow. */
-  prompt: string | null;
+  /** As found in the workflow; null when it was not looked for. */
+  prompt: PromptFound | null;
 }
 
 /** A run that has ended, as the host's history tells it. */

@@ -38,10 +38,21 @@ export function parseLenient(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const repaired = withoutBareNumbers(text);
-    if (repaired === text) throw error;
-    return JSON.parse(repaired);
+    if (!/\b(?:NaN|Infinity)\b/.test(text)) throw error;
+    return JSON.parse(withoutBareNumbers(text));
   }
+}
+
+/** Whether a text has more values than that, as its commas and brackets tell; cheap, before it is parsed. */
+export function hasMoreValues(text: string, most: number): boolean {
+  let values = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // comma, [, {, "
+    if (code === 44 || code === 91 || code === 123 || code === 34) values++;
+    if (values > most) return true;
+  }
+  return false;
 }
 
 /** The inverse: bigint is written as the integer it is. */

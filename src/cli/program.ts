@@ -69,6 +69,20 @@ function evalCommand(exit: Exit): Command {
     .action(async (options) => exit(await (await import('./eval.ts')).runEval(options)));
 }
 
+function promptCommand(exit: Exit): Command {
+  return new Command('prompt')
+    .summary('show the prompt that is found in an image or a workflow')
+    .description(
+      'Show the prompt of an image file, or of the images of a ComfyUI workflow, and where it was found.',
+    )
+    .argument('<file>', 'image, or JSON of a workflow')
+    .option('--node <id>', 'node of the workflow that shows or saves the image')
+    .addOption(
+      new Option('-f, --format <format>', 'how to print').choices(['table', 'json']).default('table'),
+    )
+    .action(async (file, options) => exit(await (await import('./prompt.ts')).prompt(file, options)));
+}
+
 function benchCommand(exit: Exit): Command {
   return withScorer(new Command('bench'))
     .summary('measure speed and overhead on this machine')
@@ -124,6 +138,7 @@ function buildProgram(exit: Exit): Command {
     watchCommand,
     rejectsCommand,
     evalCommand,
+    promptCommand,
     benchCommand,
     modelsCommand,
     doctorCommand,

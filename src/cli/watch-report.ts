@@ -4,6 +4,7 @@ import type { AssayError } from '../errors.ts';
 import type { HostWarnings } from '../host.ts';
 import { nameOf } from '../loops/watch/jobs.ts';
 import type { WatchedImage } from '../loops/watch/ports.ts';
+import { shorten } from './table.ts';
 
 export type WatchFormat = 'text' | 'jsonl';
 
@@ -25,7 +26,7 @@ const QUIET_MS = 60_000;
 /** One image, flat: what `--format jsonl` prints. */
 const lineOf = ({ output, result }: WatchedImage) => {
   const quality = result.aspects?.quality;
-  const { error, reasons, reward, prompt, sha256, width, height } = result;
+  const { error, reasons, reward, prompt, promptSource, sha256, width, height } = result;
   return {
     name: nameOf(output),
     type: output.type,
@@ -41,6 +42,7 @@ const lineOf = ({ output, result }: WatchedImage) => {
     promptId: output.promptId,
     node: output.node,
     prompt,
+    promptSource,
     sha256,
     width,
     height,
@@ -57,13 +59,24 @@ function actionText({ action, state, reason }: WatchedImage['output']): string {
 /** Names and reasons come from elsewhere: nothing in them may steer the terminal. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
 
+/** Cells of a prompt that are shown. */
+const PROMPT_WIDTH = 60;
+
+/** The words that were judged, or why there are none where something was found. */
+function promptText({ prompt, notes }: WatchedImage['result']): string {
+  const note = notes.find((text) => text.startsWith('prompt: '));
+  if (prompt === null) return note === undefined ? '' : `  ${printable(note)}`;
+  return `  “${shorten(printable(prompt.replaceAll('\n', ' ')), PROMPT_WIDTH)}”`;
+}
+
 function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
   const { name, quality, percentile, verdict, reason } = lineOf(image);
   const figures =
     quality === null ? '' : `  quality ${quality.toFixed(2)}  ${Math.round((percentile ?? 0) * 100)} %`;
   const painted = styleText(STYLE[verdict], verdict, { stream });
   const why = reason === '' ? '' : `  ${printable(reason)}`;
-  return `${printable(name)}${figures}  ${painted}${why}${printable(actionText(image.output))}\n`;
+  const told = why + printable(actionText(image.output)) + promptText(image.result);
+  return `${printable(name)}${figures}  ${painted}${told}\n`;
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -11,6 +11,7 @@ import { watch } from '../loops/watch/watch.ts';
 import { LEFTOVER, tagFile } from '../metadata/file.ts';
 import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
+import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { openOutputFolder } from '../store/output-folder.ts';
 import { openRejectBin } from '../store/rejects/bin.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -129,7 +130,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   checkHistory(config);
   const url = flags.comfyui ?? config.comfyui.url;
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
-  const host = createComfyHost({ url, limits: config.limits });
+  const host = createComfyHost({ url, limits: config.limits, findPrompt: findInWorkflow });
   const files = await filesFor(config, flags, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
   const { signal, release } = stopSignal();

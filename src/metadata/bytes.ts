@@ -7,7 +7,7 @@ export const MAX_PARTS = 100_000;
 export const MAX_FOUND = 16;
 
 /** Largest text that is read for its words, in bytes: a workflow of thousands of nodes has one or two million. */
-export const MOST_BYTES = 3 * 2 ** 20;
+export const MOST_BYTES = 2.5 * 2 ** 20;
 
 /** Replaces the bytes from `start` up to `end`; inserts where both are the same. */
 export interface Edit {

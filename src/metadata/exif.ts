@@ -12,7 +12,8 @@ const FIRST_MAKE = 0x0100;
 const EXIF_IFD = 0x8769;
 /** How long the shutter was open: the picture is a photograph. */
 const EXPOSURE = 0x829a;
-const MOST_TAGS = 1000;
+const MOST_TAGS = 500;
+const MOST_DIRECTORIES = 4;
 /** Bytes of one value by its type; index 0 is no type. */
 const SIZES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 const ASCII = 2;
@@ -41,29 +42,29 @@ export function exifTexts(bytes: Uint8Array): FileText[] {
   });
 }
 
+/** Tags of the first directories, and of the one that EXIF has for itself. */
 function* tagsOf(tiff: Uint8Array, little: boolean): Generator<Tag> {
   const view = viewOf(tiff);
-  const queue = [tiff.length >= 8 ? view.getUint32(4, little) : 0];
-  for (let ifd = 0, count = 0; ifd < queue.length && ifd < 4; ifd++) {
-    const start = queue[ifd]!;
-    if (start === 0 || start + 2 > tiff.length) continue;
-    for (
-      let n = view.getUint16(start, little), at = start + 2;
-      n > 0 && at + 12 <= tiff.length;
-      n--, at += 12
-    ) {
-      if (++count > MOST_TAGS) return;
-      const [tag, type, values] = [
-        view.getUint16(at, little),
-        view.getUint16(at + 2, little),
-        view.getUint32(at + 4, little),
-      ];
-      const size = (SIZES[type] ?? 0) * values;
-      const place = size <= 4 ? at + 8 : view.getUint32(at + 8, little);
-      if (tag === EXIF_IFD) queue.push(view.getUint32(at + 8, little));
-      if (place + size <= tiff.length) yield { tag, type, data: tiff.subarray(place, place + size) };
+  const places = [tiff.length >= 8 ? view.getUint32(4, little) : 0];
+  for (let n = 0; n < places.length && n < MOST_DIRECTORIES; n++)
+    for (const at of entriesAt(view, places[n]!, little)) {
+      if (view.getUint16(at, little) === EXIF_IFD) places.push(view.getUint32(at + 8, little));
+      else yield* tagAt(tiff, view, at, little);
     }
-  }
+}
+
+/** Where the entries of a directory stand, 12 bytes each. */
+function* entriesAt(view: DataView, start: number, little: boolean): Generator<number> {
+  if (start === 0 || start + 2 > view.byteLength) return;
+  const count = Math.min(view.getUint16(start, little), MOST_TAGS);
+  for (let n = 0, at = start + 2; n < count && at + 12 <= view.byteLength; n++, at += 12) yield at;
+}
+
+function* tagAt(tiff: Uint8Array, view: DataView, at: number, little: boolean): Generator<Tag> {
+  const [tag, type] = [view.getUint16(at, little), view.getUint16(at + 2, little)];
+  const size = (SIZES[type] ?? 0) * view.getUint32(at + 4, little);
+  const place = size <= 4 ? at + 8 : view.getUint32(at + 8, little);
+  if (place + size <= tiff.length) yield { tag, type, data: tiff.subarray(place, place + size) };
 }
 
 const withoutNuls = (text: string): string => text.replace(/\0+$/, '');

@@ -50,44 +50,76 @@ export function heifItems(bytes: Uint8Array): { exif: Uint8Array[]; xmp: Uint8Ar
 /** Item ids of EXIF and XMP. */
 function kindsIn(iinf: Uint8Array | undefined): Map<number, 'exif' | 'xmp'> {
   const kinds = new Map<number, 'exif' | 'xmp'>();
-  if (!iinf || iinf.length < 6) return kinds;
+  if (!iinf || iinf.length < 8) return kinds;
   for (const { type, data } of boxesIn(iinf.subarray(iinf[0] === 0 ? 6 : 8))) {
-    if (type !== 'infe' || data.length < 12 || kinds.size >= MOST_ITEMS) continue;
+    if (type !== 'infe' || data.length < 14 || kinds.size >= MOST_ITEMS) continue;
     const isWide = data[0] === 3;
-    const id = isWide ? viewOf(data).getUint32(4) : viewOf(data).getUint16(4);
-    const rest = data.subarray(isWide ? 10 : 8);
-    if (startsWith(rest, 'Exif')) kinds.set(id, 'exif');
-    if (startsWith(rest, 'mime') && latin1Text(rest).includes('application/rdf+xml')) kinds.set(id, 'xmp');
+    const kind = kindOf(data.subarray(isWide ? 10 : 8));
+    if (kind) kinds.set(isWide ? viewOf(data).getUint32(4) : viewOf(data).getUint16(4), kind);
   }
   return kinds;
 }
 
+function kindOf(type: Uint8Array): 'exif' | 'xmp' | undefined {
+  if (startsWith(type, 'Exif')) return 'exif';
+  return startsWith(type, 'mime') && latin1Text(type).includes('application/rdf+xml') ? 'xmp' : undefined;
+}
+
+interface Place {
+  start: number;
+  size: number;
+}
+
+/** Sizes of the numbers of a location box, in bytes. */
+interface Widths {
+  version: number;
+  offset: number;
+  length: number;
+  base: number;
+  index: number;
+}
+
 /** Where items lie in the file; those in several pieces, or built from others, are left out. */
-function placesIn(iloc: Uint8Array | undefined): Map<number, { start: number; size: number }> {
-  const places = new Map<number, { start: number; size: number }>();
+function placesIn(iloc: Uint8Array | undefined): Map<number, Place> {
+  const places = new Map<number, Place>();
   if (!iloc || iloc.length < 8) return places;
-  const version = iloc[0]!;
-  const [offsetSize, lengthSize, baseSize] = [iloc[4]! >> 4, iloc[4]! & 15, iloc[5]! >> 4];
-  const indexSize = version > 0 ? iloc[5]! & 15 : 0;
+  const [version, sizes, more] = [iloc[0]!, iloc[4]!, iloc[5]!];
+  const widths = {
+    version,
+    offset: sizes >> 4,
+    length: sizes & 15,
+    base: more >> 4,
+    index: version > 0 ? more & 15 : 0,
+  };
   const read = reader(iloc, 6);
   for (let left = Math.min(read(version < 2 ? 2 : 4), MOST_ITEMS); left > 0 && read.left() > 0; left--) {
     const id = read(version < 2 ? 2 : 4);
-    const method = version > 0 ? read(2) & 15 : 0;
-    read(2);
-    const base = read(baseSize);
-    const extents = read(2);
-    for (let n = 0; n < extents && read.left() > 0; n++) {
-      read(indexSize);
-      const start = base + read(offsetSize);
-      const size = read(lengthSize);
-      if (extents === 1 && method === 0) places.set(id, { start, size });
-    }
+    const place = placeOf(read, widths);
+    if (place) places.set(id, place);
   }
   return places;
 }
 
+function placeOf(read: Reader, { version, offset, length, base, index }: Widths): Place | undefined {
+  const method = version > 0 ? read(2) & 15 : 0;
+  read(2);
+  const start = read(base);
+  const extents = read(2);
+  let place: Place | undefined;
+  for (let n = 0; n < extents && read.left() > 0; n++) {
+    read(index);
+    place = { start: start + read(offset), size: read(length) };
+  }
+  return extents === 1 && method === 0 ? place : undefined;
+}
+
+interface Reader {
+  (size: number): number;
+  left(): number;
+}
+
 /** Reads big-endian numbers one after another; 0 behind the end. */
-function reader(bytes: Uint8Array, from: number): { (size: number): number; left(): number } {
+function reader(bytes: Uint8Array, from: number): Reader {
   let at = from;
   const read = (size: number): number => {
     let value = 0;

@@ -1,5 +1,5 @@
 /** All texts that an image file carries beside its pixels: chunks, EXIF, XMP, comments. Never throws. */
-import { startsWith } from './bytes.ts';
+import { MOST_BYTES, startsWith } from './bytes.ts';
 import { exifTexts, plainText } from './exif.ts';
 import { heifItems, isHeif } from './heif.ts';
 import { jpegParts } from './jpeg.ts';
@@ -41,11 +41,24 @@ function read(bytes: Uint8Array): FileText[] {
   return exifTexts(bytes); // TIFF
 }
 
-/** In the order of the file. */
+/** In the order of the file, up to what can be looked through at once. */
 export function textsOf(bytes: Uint8Array): FileText[] {
+  let left = 2 * MOST_BYTES;
+  const fits = ({ text }: FileText): boolean => {
+    left -= text.length;
+    return text.length <= MOST_BYTES && left >= 0;
+  };
   try {
-    return read(bytes).slice(0, MOST_TEXTS);
+    return read(bytes).slice(0, MOST_TEXTS).filter(fits);
   } catch {
     return [];
   }
 }
+
+/** How files of image formats begin, whether or not their texts can be read. */
+const BEGINNINGS = [SIGNATURE, '\xff\xd8\xff', 'GIF8', 'BM', 'II*\0', 'MM\0*', '\xff\x0a', '\0\0\0\x0cJXL '];
+
+export const isImageFile = (bytes: Uint8Array): boolean =>
+  BEGINNINGS.some((start) => startsWith(bytes, start)) ||
+  (startsWith(bytes, 'RIFF') && startsWith(bytes, 'WEBP', 8)) ||
+  isHeif(bytes);

@@ -140,7 +140,7 @@ export function packetWith(packet: Uint8Array | null, text: string): Uint8Array 
 const DESCRIPTIONS = ['exif:UserComment', 'dc:description'];
 const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
-const unescaped = (xml: string): string =>
+const decoded = (xml: string): string =>
   xml.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos));/gi, (whole, hex, decimal, name) => {
     if (name) return ENTITIES[String(name).toLowerCase()] ?? whole;
     const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
@@ -148,9 +148,9 @@ const unescaped = (xml: string): string =>
   });
 
 /** Text of a property, as an element with or without alternatives by language, or as an attribute. */
-function valueOf(xml: string, name: string): string {
+function propertyOf(xml: string, name: string): string {
   const attribute = new RegExp(`\\s${name}\\s*=\\s*("[^"]*"|'[^']*')`).exec(xml)?.[1];
-  if (attribute !== undefined) return unescaped(attribute.slice(1, -1));
+  if (attribute !== undefined) return decoded(attribute.slice(1, -1));
   const open = xml.indexOf(`<${name}`);
   const end = open < 0 ? -1 : xml.indexOf(`</${name}`, open);
   if (end < 0) return '';
@@ -158,14 +158,14 @@ function valueOf(xml: string, name: string): string {
   const item = inside.indexOf('<rdf:li');
   const text = item < 0 ? inside : inside.slice(inside.indexOf('>', item) + 1);
   const stop = text.indexOf('<');
-  return unescaped(stop < 0 ? text : text.slice(0, stop));
+  return decoded(stop < 0 ? text : text.slice(0, stop));
 }
 
 /** Descriptions in a packet, looked for as text: nothing is written back, so nothing else of it matters. */
 export function describedIn(packet: Uint8Array): FileText[] {
   if (packet.length > 2 ** 20) return [];
   const xml = Buffer.from(packet).toString('utf8');
-  return DESCRIPTIONS.map((key) => ({ place: `XMP ${key}`, key, text: valueOf(xml, key).trim() })).filter(
+  return DESCRIPTIONS.map((key) => ({ place: `XMP ${key}`, key, text: propertyOf(xml, key).trim() })).filter(
     ({ text }) => text !== '',
   );
 }

@@ -1,5 +1,5 @@
 /** The prompt in the texts that an image file carries. */
-import { parseLenient } from '../json.ts';
+import { hasMoreValues, parseLenient } from '../json.ts';
 import type { PromptFound } from '../types.ts';
 import { isInfotext, parseInfotext } from './infotext.ts';
 import { pairIn } from './tools.ts';
@@ -14,10 +14,15 @@ export interface FileText {
   text: string;
 }
 
-/** A text, taken apart as far as it goes. */
 interface Item extends FileText {
-  json: unknown;
+  /** Undefined when it is none, null when it is too much of it; parsed when it is asked for. */
+  readonly json: unknown;
 }
+
+/** Characters of a text that is read as words. */
+const MOST_WORDS = 200_000;
+/** Values of JSON that is parsed; a workflow of two million characters has a third of it. */
+const MOST_VALUES = 600_000;
 
 interface Context {
   /** Name of the file, without folders. */
@@ -42,13 +47,23 @@ const SELF =
 const JOB = / *Job ID: *[0-9a-f-]{36}\s*$/i;
 
 function itemOf({ place, key, text }: FileText): Item {
-  const name = NAMED.exec(text);
+  const name = NAMED.exec(text.slice(0, 40));
   const body = name ? text.slice(name[0].length) : text;
-  return { place: name ? `${place} ${name[1]!.toLowerCase()}` : place, key, text: body, json: jsonOf(body) };
+  let json: { value: unknown } | undefined;
+  return {
+    place: name ? `${place} ${name[1]!.toLowerCase()}` : place,
+    key,
+    text: body.slice(0, MOST_WORDS),
+    get json() {
+      json ??= { value: jsonOf(body) };
+      return json.value;
+    },
+  };
 }
 
 function jsonOf(text: string): unknown {
-  if (!/^\s*[{[]/.test(text)) return undefined;
+  if (!/^\s{0,9}[{[]/.test(text)) return undefined;
+  if (hasMoreValues(text, MOST_VALUES)) return null;
   try {
     return parseLenient(text);
   } catch {
@@ -69,7 +84,7 @@ const worded = (item: Item, text: string, negative: string, doubt: string | null
 };
 
 const workflow: Reader = ({ json, place }, { file }) => {
-  const opened = json === undefined ? undefined : graphIn(json);
+  const opened = json ? graphIn(json) : undefined;
   if (!opened) return undefined;
   const found = promptOfSaved(opened.graph, file);
   if (found.prompt !== null) return { ...found, from: `${place}, ${found.from}` };
@@ -118,3 +133,9 @@ export function findInTexts(texts: readonly FileText[], name: string | null = nu
 }
 
 export const NO_PROMPT = 'the file carries no prompt';
+
+/** The graph that a file carries. */
+export function workflowIn(texts: readonly FileText[]): Record<string, unknown> | undefined {
+  const opened = texts.map((text) => graphIn(itemOf(text).json)).filter((found) => found !== undefined);
+  return (opened.find(({ fromEditor }) => !fromEditor) ?? opened[0])?.graph;
+}

@@ -1,8 +1,8 @@
 /** The host's history: runs that have ended, and what they made. Tolerant: what it cannot read it leaves out. */
 import { z } from 'zod';
 import type { HostFile, HostRun, RunImage } from '../../host.ts';
+import type { PromptFound, WorkflowRef } from '../../types.ts';
 import type { Http } from './http.ts';
-import { promptOf } from './prompts.ts';
 
 const fileSchema = z.looseObject({
   filename: z.string().min(1),
@@ -43,11 +43,14 @@ export interface History {
   list(signal: AbortSignal, newest?: number): Promise<HostRun[]>;
 }
 
-export function createHistory(http: Http): History {
+/** The prompt of the images that arrive at a node. */
+export type FindPrompt = (place: WorkflowRef) => PromptFound;
+
+export function createHistory(http: Http, find?: FindPrompt): History {
   /** By id; null for an entry that could not be read. */
   async function ask(path: string, signal: AbortSignal): Promise<Map<string, HostRun | null>> {
     const entries = Object.entries(await http.getJson(path, historySchema, signal));
-    return new Map(entries.map(([id, entry]) => [id, entry && runOf(id, entry)]));
+    return new Map(entries.map(([id, entry]) => [id, entry && runOf(id, entry, find)]));
   }
 
   async function all(signal: AbortSignal): Promise<Map<string, HostRun | null>> {
@@ -85,7 +88,7 @@ export const filesOf = (images: unknown): HostFile[] =>
     .flatMap((file) => (file && !MOVING.test(file.filename) ? [file] : []))
     .map(({ filename, subfolder, type }) => ({ filename, subfolder, type }));
 
-function runOf(id: string, entry: Entry): HostRun {
+function runOf(id: string, entry: Entry, find?: FindPrompt): HostRun {
   const messages = (entry.status?.messages ?? []).filter((message): message is Message => message !== null);
   const failure = messages.find(([event]) => event === 'execution_error')?.[1];
   const isInterrupted = messages.some(([event]) => event === 'execution_interrupted');
@@ -94,18 +97,18 @@ function runOf(id: string, entry: Entry): HostRun {
   return {
     id,
     status,
-    images: imagesOf(entry, cachedNodes(messages)),
+    images: imagesOf(entry, cachedNodes(messages), find),
     error: status === 'error' ? errorOf(failure) : null,
     endedAt: endOf(messages),
   };
 }
 
-function imagesOf(entry: Entry, cached: ReadonlySet<string>): RunImage[] {
+function imagesOf(entry: Entry, cached: ReadonlySet<string>, find?: FindPrompt): RunImage[] {
   const graph = entry.prompt[2];
   return Object.entries(entry.outputs).flatMap(([node, output]) => {
     const files = filesOf(output.images ?? []);
     if (files.length === 0) return [];
-    const prompt = promptOf(graph, node);
+    const prompt = find?.({ graph, node }) ?? null;
     return files.map((file) => ({ ...file, node, replayed: cached.has(node), prompt }));
   });
 }

@@ -9,7 +9,7 @@ import { describeHost } from './describe.ts';
 import { createFeeds } from './feeds.ts';
 import { fetchFile } from './files.ts';
 import { followRun } from './follow.ts';
-import { createHistory } from './history.ts';
+import { createHistory, type FindPrompt } from './history.ts';
 import { createHttp } from './http.ts';
 import { createLive } from './live.ts';
 import { createQueue } from './queue.ts';
@@ -27,6 +27,8 @@ export interface ComfyOptions {
   /** `maxImageBytes`: largest file that is fetched; `maxBodyBytes`: largest answer and longest message. */
   limits?: Pick<Config['limits'], 'maxImageBytes' | 'maxBodyBytes'>;
   tuning?: Partial<Tuning>;
+  /** How prompts are found in the workflows of runs; they are not looked for without it. */
+  findPrompt?: FindPrompt;
 }
 
 /** Age at which the queue, which is one for all runs that are followed, is asked for again. */
@@ -39,7 +41,7 @@ export function createComfyHost(options: ComfyOptions): Host {
   const address = parseAddress(options.url, options.headers);
   const http = createHttp(address, limits.maxBodyBytes, tuning);
   const queue = createQueue(http);
-  const history = createHistory(http);
+  const history = createHistory(http, options.findPrompt);
   const warnings: HostWarnings = { malformedFrames: 0, unknownFrames: 0, reconnects: 0 };
   const feeds = createFeeds(warnings);
   const live = createLive({

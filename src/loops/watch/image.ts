@@ -69,7 +69,7 @@ async function judge(watch: Watch, job: ImageJob, found: Uint8Array | AssayError
   const item = {
     id: name,
     source: name,
-    prompt: job.image?.prompt ?? null,
+    found: job.image?.prompt ?? undefined,
     fetch: () => {
       if (found instanceof AssayError) throw found;
       return { kind: 'encoded' as const, bytes: found };

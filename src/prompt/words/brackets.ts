@@ -17,6 +17,7 @@ export interface Unbracketed {
   choice: string | null;
 }
 
+const OPENS = new Set('([{');
 const CLOSES: Record<string, string> = { ')': '(', ']': '[', '}': '{' };
 const RUN = /[^()[\]{}|\\]+/y;
 /** A weight behind its bracket: `(x)1.2`, `(x)++`. */
@@ -32,43 +33,57 @@ const MOST_TOLD = 60;
 
 /** @param weighted whether the text uses weights elsewhere, so that plain `(x)` is emphasis, too */
 export function unbracket(text: string, weighted: boolean): Unbracketed {
-  const stack: Frame[] = [{ open: '', parts: [''] }];
   const out: Unbracketed = { text: '', negative: [], choice: null };
-  const emit = (more: string) => {
-    const { parts } = stack.at(-1)!;
-    parts[parts.length - 1] += more;
-  };
-  for (let at = 0; at < text.length; ) {
-    RUN.lastIndex = at;
-    const run = RUN.exec(text)?.[0];
-    if (run !== undefined) {
-      emit(run);
-      at += run.length;
-      continue;
-    }
-    const char = text[at++]!;
-    if (char === '\\') emit('()[]{}|\\<>'.includes(text[at] ?? ' ') ? text[at++]! : char);
-    else if (char === '|') divide(stack.at(-1)!);
-    else if ('([{'.includes(char)) {
-      if (stack.length < MOST_DEEP) stack.push({ open: char, parts: [''] });
-    } else if (stack.at(-1)!.open === CLOSES[char]) {
-      const frame = stack.pop()!;
-      emit(closed(frame, weighted, out));
-      if (frame.open === '(') at += suffixAt(text, at);
-    } else if (stack.length < MOST_DEEP) emit(char);
-  }
+  const stack: Frame[] = [{ open: '', parts: [''] }];
+  for (let at = 0; at < text.length; ) at += read(text, at, stack, weighted, out);
   while (stack.length > 1) {
     const { open, parts } = stack.pop()!;
-    emit((weighted ? '' : open) + parts.join('|'));
+    emit(stack, (weighted ? '' : open) + parts.join('|'));
   }
   return { ...out, text: stack[0]!.parts.join('|') };
 }
 
-const divide = ({ parts }: Frame): void => void parts.push('');
+function emit(stack: Frame[], text: string): void {
+  const { parts } = stack.at(-1)!;
+  parts[parts.length - 1] += text;
+}
 
-function suffixAt(text: string, at: number): number {
-  SUFFIX.lastIndex = at;
-  return SUFFIX.exec(text)?.[0].length ?? 0;
+/** Reads what stands at a place; returns how long it is. */
+function read(text: string, at: number, stack: Frame[], weighted: boolean, out: Unbracketed): number {
+  const run = lengthOf(RUN, text, at);
+  if (run > 0) {
+    emit(stack, text.slice(at, at + run));
+    return run;
+  }
+  const char = text[at]!;
+  if (char === '\\') return escaped(text, at, stack);
+  if (char === '|') stack.at(-1)!.parts.push('');
+  else if (OPENS.has(char)) open(char, stack);
+  else if (stack.at(-1)!.open === CLOSES[char]) return close(text, at, stack, weighted, out);
+  else if (stack.length < MOST_DEEP) emit(stack, char);
+  return 1;
+}
+
+function lengthOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0].length ?? 0;
+}
+
+function escaped(text: string, at: number, stack: Frame[]): number {
+  const next = text[at + 1];
+  const isEscape = next !== undefined && '()[]{}|\\<>'.includes(next);
+  emit(stack, isEscape ? next : '\\');
+  return isEscape ? 2 : 1;
+}
+
+function open(char: string, stack: Frame[]): void {
+  if (stack.length < MOST_DEEP) stack.push({ open: char, parts: [''] });
+}
+
+function close(text: string, at: number, stack: Frame[], weighted: boolean, out: Unbracketed): number {
+  const frame = stack.pop()!;
+  emit(stack, closed(frame, weighted, out));
+  return 1 + (frame.open === '(' ? lengthOf(SUFFIX, text, at + 1) : 0);
 }
 
 function closed({ open, parts }: Frame, weighted: boolean, out: Unbracketed): string {

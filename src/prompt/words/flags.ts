@@ -34,15 +34,15 @@ export function withoutFlags(text: string): { text: string; negative: string } {
   if (!/(?:--|[—–])[a-z]/i.test(text)) return { text, negative: '' };
   const kept: string[] = [];
   const negative: string[] = [];
-  let mode: 'kept' | 'one' | 'words' = 'kept';
+  let taking: 'none' | 'one' | 'words' = 'none';
   for (const token of text.split(/(\s+)/)) {
     const kind = kindOf(token);
-    if (kind) mode = kind === 'none' ? 'kept' : kind;
-    else if (mode === 'words') negative.push(token);
-    else if (mode === 'kept' || token.trim() === '') kept.push(token);
+    if (kind) taking = kind;
+    else if (taking === 'words') negative.push(token);
+    else if (taking === 'none' || token.trim() === '') kept.push(token);
     else {
-      mode = 'kept';
-      if (token.endsWith(',')) kept.push(',');
+      taking = 'none';
+      kept.push(/,$/.exec(token)?.[0] ?? '');
     }
   }
   return { text: kept.join(''), negative: negative.join('').trim() };

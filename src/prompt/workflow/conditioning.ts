@@ -2,7 +2,6 @@
 import { familiesOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
 import {
-  inputOf,
   isNegative,
   type Link,
   linkAt,
@@ -16,68 +15,29 @@ import {
 import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
 import type { Texts } from './texts.ts';
 
+const names = (text: string): readonly string[] => text.split(' ');
+
 /** Text inputs of nodes that encode prompts. */
 const TEXTS = [
-  ...[
-    'text',
-    'text_g',
-    'text_l',
-    'clip_g',
-    'clip_l',
-    't5xxl',
-    'llama',
-    'bert',
-    'mt5xl',
-    'prompt',
-    'user_prompt',
-  ],
-  ...[
-    'positive_prompt',
-    'text_positive',
-    'prompt_text',
-    'populated_text',
-    'text1',
-    'clip_text',
-    't5_text',
-    'global_prompt',
-    'main_prompt',
-  ],
+  ...names(
+    'text text_g text_l clip_g clip_l t5xxl llama bert mt5xl prompt user_prompt positive_prompt text_positive',
+  ),
+  ...names('prompt_text populated_text text1 clip_text t5_text global_prompt main_prompt'),
 ];
 const NEGATIVE_TEXTS = ['negative_prompt', 'text_negative'];
 /** Inputs of samplers and guiders that they are guided by, most telling first. */
 const GUIDES: Record<Side, readonly string[]> = {
   positive: [
-    ...[
-      'positive',
-      'pos',
-      'guider',
-      'conditioning',
-      'cond1',
-      'conditioning_positive',
-      'positive_conditioning',
-    ],
-    ...[
-      'cond',
-      'text_embeds',
-      'hyvid_embeds',
-      'kolors_embeds',
-      'prompt_embeds',
-      'positive_cond',
-      'cond_pos',
-      'cond_positive',
-    ],
+    ...names(
+      'positive pos guider conditioning cond1 conditioning_positive positive_conditioning cond text_embeds',
+    ),
+    ...names('hyvid_embeds kolors_embeds prompt_embeds positive_cond cond_pos cond_positive'),
   ],
   negative: [
-    ...[
-      'negative',
-      'neg',
-      'guider',
-      'conditioning_negative',
-      'negative_conditioning',
-      'neg_conditioning',
-      'uncond',
-    ],
-    ...['text_embeds', 'hyvid_embeds', 'kolors_embeds', 'negative_cond', 'cond_neg', 'cond_negative'],
+    ...names(
+      'negative neg guider conditioning_negative negative_conditioning neg_conditioning uncond text_embeds',
+    ),
+    ...names('hyvid_embeds kolors_embeds negative_cond cond_neg cond_negative'),
   ],
 };
 const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
@@ -170,7 +130,7 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
   }
 
   function textAt(node: Node, name: string): Found | null {
-    const found = texts.of(inputOf(node, name));
+    const found = texts.of(node.inputs[name]);
     return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 
@@ -195,10 +155,9 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
   };
 
   function ownTexts(node: Node): readonly string[] {
-    const present = (names: readonly string[]) => names.filter((name) => inputOf(node, name) !== undefined);
+    const present = (names: readonly string[]) => names.filter((name) => node.inputs[name] !== undefined);
     const sided = present([side, ...(side === 'negative' ? NEGATIVE_TEXTS : [])]).filter(
-      (name) =>
-        typeof inputOf(node, name) === 'string' || (linkAt(node, name) && !isConditioning(node, name)),
+      (name) => typeof node.inputs[name] === 'string' || (linkAt(node, name) && !isConditioning(node, name)),
     );
     if (sided.length > 0) return sided;
     const opposite = present(side === 'negative' ? ['positive', 'positive_prompt', 'text_positive'] : []);
@@ -258,7 +217,7 @@ export function createConditionings(search: Search, texts: Texts): Conditionings
     const picked = row?.picks ? linkAt(node, row.picks(texts.reader(node)) ?? '') : undefined;
     const onward = picked && search.lookup(picked[0]);
     if (onward) return held(onward);
-    const name = HELD[side].find((key) => inputOf(node, key) !== undefined);
+    const name = HELD[side].find((key) => node.inputs[key] !== undefined);
     if (name === undefined) return pipe(node);
     const link = linkAt(node, name);
     return link && isConditioning(node, name) ? of(link) : textAt(node, name);

@@ -9,6 +9,8 @@ export interface Reader {
   text(name: string): string;
   /** A number, a switch or a choice; links to constants are followed. @throws Unknowable when it is made at run time */
   value(name: string): unknown;
+  /** Counts costly work. @throws Unknowable when too much was done */
+  spend(steps: number): void;
   /** Names of the inputs that are there, in the order of their numbers or letters. */
   names(pattern: RegExp): string[];
 }

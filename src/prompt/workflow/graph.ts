@@ -3,7 +3,10 @@
 export interface Node {
   id: string;
   class: string;
+  /** Without a prototype: names come from anybody. */
   inputs: Readonly<Record<string, unknown>>;
+  /** Those of the inputs that are links. */
+  links: ReadonlyMap<string, Link>;
 }
 
 /** A link in API format: id of the source and number of its output. */
@@ -23,17 +26,9 @@ export const asLink = (value: unknown): Link | undefined =>
     ? [String(value[0]), value[1]]
     : undefined;
 
-export const linksIn = ({ inputs }: Node): [name: string, link: Link][] =>
-  Object.entries(inputs).flatMap(([name, value]) => {
-    const link = asLink(value);
-    return link ? [[name, link] as [string, Link]] : [];
-  });
+export const linksIn = (node: Node): [name: string, link: Link][] => [...node.links];
 
-/** Own inputs alone: names come from anybody. */
-export const inputOf = ({ inputs }: Node, name: string): unknown =>
-  Object.hasOwn(inputs, name) ? inputs[name] : undefined;
-
-export const linkAt = (node: Node, name: string): Link | undefined => asLink(inputOf(node, name));
+export const linkAt = (node: Node, name: string): Link | undefined => node.links.get(name);
 
 /** The links at those inputs, in that order. */
 export const linksAt = (node: Node, names: readonly string[]): Link[] =>
@@ -58,15 +53,17 @@ export interface Graph {
   lookup: Lookup;
   /** In the order of the graph. */
   nodes(): Node[];
-  /** Counts a link that is followed. @throws Unknowable when there is no end to it */
-  step(): void;
+  /** Counts a link that is followed, or work that costs as much as several. @throws Unknowable when there is no end to it */
+  step(cost?: number): void;
   usesOf(id: string): Uses;
 }
 
 /** Links that are followed in one graph. Real ones need some hundred; malicious ones double their way. */
-const MOST_STEPS = 100_000;
+const MOST_STEPS = 8000;
 /** Nodes that are listed; all of them can be looked up. */
-const MOST_NODES = 20_000;
+const MOST_NODES = 4000;
+/** Inputs of a node that are read. */
+const MOST_INPUTS = 300;
 
 export function openGraph(graph: unknown): Graph {
   const known = new Map<string, Node | undefined>();
@@ -88,8 +85,9 @@ export function openGraph(graph: unknown): Graph {
   return {
     lookup,
     nodes,
-    step() {
-      if (++steps > MOST_STEPS) throw new Unknowable('the workflow is too large to be followed');
+    step(cost = 1) {
+      steps += cost;
+      if (steps > MOST_STEPS) throw new Unknowable('the workflow is too large to be followed');
     },
     usesOf(id) {
       uses ??= collectUses(nodes());
@@ -98,13 +96,31 @@ export function openGraph(graph: unknown): Graph {
   };
 }
 
-const idsOf = (graph: object): string[] => Object.keys(graph).slice(0, MOST_NODES);
+const idsOf = (graph: object): string[] => firstKeys(graph, MOST_NODES);
+
+/** Without listing them all: there may be a million. */
+function firstKeys(object: object, most: number): string[] {
+  const keys: string[] = [];
+  for (const key in object) {
+    if (keys.length >= most) break;
+    if (Object.hasOwn(object, key)) keys.push(key);
+  }
+  return keys;
+}
 
 function readNode(graph: unknown, id: string): Node | undefined {
   if (!isObject(graph) || !Object.hasOwn(graph, id)) return undefined;
   const node = graph[id];
   if (!isObject(node) || !isObject(node.inputs)) return undefined;
-  return { id, class: String(node.class_type ?? '').slice(0, 200), inputs: node.inputs };
+  const inputs: Record<string, unknown> = Object.create(null);
+  const links = new Map<string, Link>();
+  for (const name of firstKeys(node.inputs, MOST_INPUTS)) {
+    const value = node.inputs[name];
+    inputs[name] = value;
+    const link = asLink(value);
+    if (link) links.set(name, link);
+  }
+  return { id, class: String(node.class_type ?? '').slice(0, 200), inputs, links };
 }
 
 /** By the name of an input. */

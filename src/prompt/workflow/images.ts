@@ -2,58 +2,18 @@
 import { type Conditionings, pipesIn } from './conditioning.ts';
 import { familiesOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
-import { inputOf, isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
+import { isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
 import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
 import type { Texts } from './texts.ts';
 
 /** Inputs that pictures come by, the picture itself before those beside it. */
 const PICTURES = [
-  ...[
-    'images',
-    'image',
-    'samples',
-    'latent_image',
-    'latent',
-    'latents',
-    'pixels',
-    'input_image',
-    'image_target',
-  ],
-  ...[
-    'target_image',
-    'destination',
-    'original_image',
-    'original',
-    'base_image',
-    'frames',
-    'video',
-    'image1',
-    'image_1',
-  ],
-  ...[
-    'images1',
-    'images_a',
-    'image_a',
-    'imageA',
-    'image_from',
-    'samples1',
-    'samples_to',
-    'samples_from',
-    'source',
-  ],
-  ...[
-    'image2',
-    'image_2',
-    'images2',
-    'image_b',
-    'imageB',
-    'samples2',
-    'image3',
-    'image4',
-    'blend_image',
-    'flow',
-    'segs',
-  ],
+  ...'images image samples latent_image latent latents pixels input_image image_target target_image'.split(
+    ' ',
+  ),
+  ...'destination original_image original base_image frames video image1 image_1 images1 images_a'.split(' '),
+  ...'image_a imageA image_from samples1 samples_to samples_from source image2 image_2 images2'.split(' '),
+  ...'image_b imageB samples2 image3 image4 blend_image flow segs'.split(' '),
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
@@ -143,7 +103,7 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     if (draws) return drawn(node, sideOf(draws, search.side));
     const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || /sampl/i.test(node.class));
     if (isBundled) return guided(node, conditionings.pipe(node));
-    const own = DRAWN[search.side].filter((name) => inputOf(node, name) !== undefined);
+    const own = DRAWN[search.side].filter((name) => node.inputs[name] !== undefined);
     const isMaker = pictures.length === 0 || (MAKES.test(node.class) && 'seed' in node.inputs);
     return own.length > 0 && isMaker && !LOOKS.test(node.class) ? drawn(node, own) : null;
   }
@@ -153,8 +113,8 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
   }
 
   function drawn(node: Node, names: readonly string[]): Found | null {
-    const name = names.find((candidate) => inputOf(node, candidate) !== undefined);
-    const found = name === undefined ? null : texts.of(inputOf(node, name));
+    const name = names.find((candidate) => node.inputs[candidate] !== undefined);
+    const found = name === undefined ? null : texts.of(node.inputs[name]);
     return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 

@@ -2,7 +2,7 @@
 import type { PromptFound } from '../../types.ts';
 import { fromEditor, isEditorFormat } from './editor.ts';
 import { findAt, noPrompt } from './find.ts';
-import { type Graph, inputOf, isObject, linksIn, type Node, openGraph } from './graph.ts';
+import { type Graph, isObject, linksIn, type Node, openGraph } from './graph.ts';
 import { picturesOf } from './images.ts';
 
 /** A graph, and how it came. */
@@ -50,7 +50,7 @@ const MOST_SAVERS = 40;
 export function saversIn(graph: Graph): Node[] {
   const used = new Set(graph.nodes().flatMap((node) => linksIn(node).map(([, [id]]) => id)));
   const ends = graph.nodes().filter((node) => /save/i.test(node.class) || !used.has(node.id));
-  const showing = ends.filter((node) => picturesOf(node).length > 0 || inputOf(node, 'prompt') !== undefined);
+  const showing = ends.filter((node) => picturesOf(node).length > 0 || node.inputs.prompt !== undefined);
   const saving = showing.filter((node) => !PREVIEWS.test(node.class));
   return (saving.length > 0 ? saving : showing).slice(0, MOST_SAVERS);
 }
@@ -68,7 +68,7 @@ export function savedBy(opened: Record<string, unknown>): Saved[] {
 
 /** Savers begin the names of their files with a prefix. */
 function isNamedAfter(node: Node, file: string): boolean {
-  const prefix = inputOf(node, 'filename_prefix');
+  const prefix = node.inputs.filename_prefix;
   const start = typeof prefix === 'string' ? prefix.split(/[/\\]/).at(-1)! : '';
   return start !== '' && !start.includes('%') && file.startsWith(start);
 }

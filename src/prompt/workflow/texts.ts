@@ -1,7 +1,7 @@
 /** The text of an input: a literal, or what the nodes behind its link make of theirs. */
 import { familiesOf } from './families.ts';
 import { type Family, type Reader, sideOf } from './family.ts';
-import { asLink, inputOf, isNegative, type Link, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
+import { asLink, isNegative, type Link, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
 import { checked, type Found, joined, MOST_DEEP, notKnown, type Search } from './search.ts';
 
 /** Inputs of nodes that hold or change strings. */
@@ -69,7 +69,7 @@ export function createTexts(search: Search): Texts {
   /** Nodes with both prompts have the positive one first. */
   function styled(node: Node, row: Family, output: number): Found | null {
     const side = output === 1 && search.usesOf(node.id).positive.length === 0 ? 'negative' : search.side;
-    const name = sideOf(row.encodes!, side).find((n) => inputOf(node, n) !== undefined);
+    const name = sideOf(row.encodes!, side).find((n) => node.inputs[n] !== undefined);
     const found = name === undefined ? null : at(node, name);
     const doubt = row.partly?.(reader(node)) ?? null;
     return found && { ...found, doubt: found.doubt ?? doubt };
@@ -77,9 +77,7 @@ export function createTexts(search: Search): Texts {
 
   /** A node that no rule knows. */
   function plain(node: Node): Found | null {
-    const names = Object.keys(node.inputs).filter(
-      (name) => STRINGS.test(name) && isText(inputOf(node, name)),
-    );
+    const names = Object.keys(node.inputs).filter((name) => STRINGS.test(name) && isText(node.inputs[name]));
     const sided = names.filter((name) => isNegative(name) === (search.side === 'negative'));
     const fitting = sided.length > 0 ? sided : names;
     if (fitting.length > 1) return several(node, fitting);
@@ -101,7 +99,7 @@ export function createTexts(search: Search): Texts {
 
   function several(node: Node, names: string[]): Found | null {
     const glue = ['delimiter', 'separator', 'sep']
-      .map((name) => inputOf(node, name))
+      .map((name) => node.inputs[name])
       .find((v) => typeof v === 'string');
     const parts = names.toSorted().map((name) => at(node, name));
     const texts = parts.filter((part) => part !== null);
@@ -112,7 +110,7 @@ export function createTexts(search: Search): Texts {
   }
 
   function at(node: Node, name: string): Found | null {
-    const found = of(inputOf(node, name));
+    const found = of(node.inputs[name]);
     return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 
@@ -121,13 +119,14 @@ export function createTexts(search: Search): Texts {
       node,
       side: search.side,
       text(name) {
-        const value = inputOf(node, name);
+        const value = node.inputs[name];
         if (typeof value === 'number' || typeof value === 'boolean') return String(value);
         const found = at(node, name);
         if (found) seen.push(found);
         return found?.text ?? '';
       },
-      value: (name) => constant(inputOf(node, name), node),
+      spend: search.step,
+      value: (name) => constant(node.inputs[name], node),
       names: (pattern) =>
         Object.keys(node.inputs)
           .filter((name) => pattern.test(name))

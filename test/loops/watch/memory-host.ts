@@ -13,6 +13,13 @@ const absent = (): never => {
   throw new Error('watching must not call this');
 };
 
+/** `prompt`: the words that were found in the workflow. */
+type Changes = Partial<HostRun> & Partial<Omit<RunImage, 'prompt'>> & { prompt?: string | null };
+
+export const wordsFound = (prompt: string | null) => ({
+  ...{ prompt, negative: null, from: 'workflow node 6', original: null, certain: true, reason: null },
+});
+
 export interface MemoryHost extends Host {
   away: boolean;
   /** Files by their key; what is absent is gone. */
@@ -24,7 +31,7 @@ export interface MemoryHost extends Host {
   /** Called before each fetch; what it throws is the answer. */
   onFetch: (file: HostFile) => void | Promise<void>;
   /** Ends a run with these images; text stands for bytes. */
-  run(images: Record<string, string | null>, changes?: Partial<HostRun> & Partial<RunImage>): HostRun;
+  run(images: Record<string, string | null>, changes?: Changes): HostRun;
   tell(change: 'changed' | 'back'): void;
 }
 
@@ -53,7 +60,7 @@ export function memoryHost(url = 'http://127.0.0.1:8188'): MemoryHost {
       const list = Object.entries(images).map(([filename, bytes]) => {
         const file = { type, subfolder, filename };
         if (bytes !== null) host.files.set(keyOf(file), Buffer.from(bytes));
-        return { ...file, node, replayed, prompt };
+        return { ...file, node, replayed, prompt: wordsFound(prompt) };
       });
       const ended: HostRun = {
         id: `run-${++ids}`,
@@ -110,7 +117,8 @@ export function memoryHost(url = 'http://127.0.0.1:8188'): MemoryHost {
 
 /** Scores bytes `bad…` as reject, `odd…` as unsure, all others as accept. */
 export async function scoreByText(item: ScoreItem, signal: AbortSignal): Promise<ScoreResult> {
-  const { id, source, prompt } = item;
+  const { id, source, found } = item;
+  const prompt = found?.prompt ?? null;
   try {
     const { bytes } = await item.fetch(signal);
     const text = Buffer.from(bytes).toString();

@@ -1,0 +1,132 @@
+/** `assay prompt`: what prompt is found in an image or a workflow, where, how sure, and why. */
+import { open } from 'node:fs/promises';
+import { AssayError, EXIT, fail, nearest, reasonOf } from '../errors.ts';
+import { parseLenient } from '../json.ts';
+import { isImageFile, textsOf } from '../metadata/texts.ts';
+import { findInTexts, workflowIn } from '../prompt/file.ts';
+import { findAt } from '../prompt/workflow/find.ts';
+import { openGraph } from '../prompt/workflow/graph.ts';
+import { graphIn, promptOfSaved, type Saved, savedBy } from '../prompt/workflow/saved.ts';
+import type { PromptFound } from '../types.ts';
+import { table } from './table.ts';
+
+export interface PromptFlags {
+  node?: string;
+  format: 'table' | 'json';
+}
+
+/** A node that saves images, and their prompt. */
+type Told = PromptFound & { node: string; class: string };
+
+/** The prompt of a file, and of each of its savers where a workflow has several. */
+type Answer = PromptFound & { nodes?: Told[] };
+
+/** Largest file that is read, in bytes. */
+const MOST_BYTES = 256 * 2 ** 20;
+
+async function bytesOf(path: string): Promise<Uint8Array> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a file' });
+      if (stats.size > MOST_BYTES)
+        throw fail('FILE_UNREADABLE', { path, reason: 'it is larger than 256 MiB' });
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (cause instanceof AssayError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
+    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+  }
+}
+
+/** @throws NODE_UNKNOWN */
+function atNode(graph: Record<string, unknown>, node: string, path: string): PromptFound {
+  if (Object.hasOwn(graph, node) || /[.:]/.test(node)) return findAt(openGraph(graph), node);
+  const ids = Object.keys(graph);
+  const near = nearest(node, ids);
+  const savers = savedBy(graph).map((saved) => saved.node.id);
+  throw fail('NODE_UNKNOWN', {
+    path,
+    node,
+    hint: near === undefined ? '' : `, did you mean "${near}"?`,
+    known: savers.join(', ') || 'none',
+  });
+}
+
+const toldOf = ({ node, found }: Saved): Told => ({ node: node.id, class: node.class, ...found });
+
+function inGraph(graph: Record<string, unknown>, path: string, node: string | undefined): Answer {
+  if (node !== undefined) return atNode(graph, node, path);
+  const saved = savedBy(graph);
+  const found = promptOfSaved(graph, null);
+  return saved.length > 1 ? { ...found, nodes: saved.map(toldOf) } : found;
+}
+
+/** @throws NODE_UNKNOWN, WORKFLOW_INVALID when a node of it is asked for and it holds no workflow */
+function inImage(bytes: Uint8Array, path: string, node: string | undefined): Answer {
+  const texts = textsOf(bytes);
+  if (node === undefined) return findInTexts(texts, path);
+  const graph = workflowIn(texts);
+  if (!graph) throw fail('WORKFLOW_INVALID', { source: path, reason: 'the image carries no workflow' });
+  return atNode(graph, node, path);
+}
+
+/** @throws PROMPT_SOURCE_UNKNOWN, WORKFLOW_INVALID, NODE_UNKNOWN */
+function inText(bytes: Uint8Array, path: string, node: string | undefined): Answer {
+  let value: unknown;
+  try {
+    value = parseLenient(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw fail('PROMPT_SOURCE_UNKNOWN', { path, reason: `it is not JSON (${reasonOf(cause)})` }, { cause });
+  }
+  const opened = graphIn(value);
+  if (!opened) throw fail('WORKFLOW_INVALID', { source: path, reason: 'nothing in it has a class_type' });
+  const answer = inGraph(opened.graph, path, node);
+  if (!opened.fromEditor || answer.prompt !== null) return answer;
+  const hint = 'the editor saves not all names of values: export it with Workflow > Export (API)';
+  return { ...answer, reason: [answer.reason, hint].filter(Boolean).join('; ') };
+}
+
+const printable = (text: string): string => text.replace(/[^\P{Cc}\n]/gu, '\ufffd');
+
+/** Lines of a text stand below each other behind its title. */
+const line = (title: string, text: string | null): string =>
+  text === null ? '' : `${title.padEnd(10)}${printable(text).replaceAll('\n', `\n${' '.repeat(10)}`)}\n`;
+
+function textOf({ prompt, negative, from, original, certain, reason, nodes = [] }: Answer): string {
+  const rows = table(
+    nodes,
+    [
+      { title: 'node', value: ({ node }) => printable(node) },
+      { title: 'saves by', value: (row) => printable(row.class) },
+      { title: 'prompt', value: (row) => printable(row.prompt ?? '').replaceAll('\n', ' '), flexible: true },
+      {
+        title: 'why not',
+        value: (row) => (row.prompt === null ? printable(row.reason ?? '') : ''),
+        flexible: true,
+      },
+    ],
+    process.stdout,
+  );
+  return [
+    line('prompt', prompt ?? '(none)'),
+    line('negative', negative),
+    line('from', from),
+    line('as given', original),
+    line('certain', certain ? 'yes' : 'no'),
+    line('reason', reason),
+    nodes.length > 0 ? `\n${rows}` : '',
+  ].join('');
+}
+
+/** Prints what was found; that there is no prompt is an answer, too. */
+export async function prompt(path: string, { node, format }: PromptFlags): Promise<number> {
+  const bytes = await bytesOf(path);
+  const answer = isImageFile(bytes) ? inImage(bytes, path, node) : inText(bytes, path, node);
+  process.stdout.write(format === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer));
+  return EXIT.ok;
+}
