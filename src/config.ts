@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { comfyuiSettings } from './config/comfyui.ts';
 import { defaultDataDir } from './config/data-folder.ts';
 import { fromEnvironment } from './config/environment.ts';
 import { readJson } from './config/json.ts';
@@ -49,18 +50,6 @@ const limits = z.strictObject({
     .default(4096)
     .describe('most images waiting, all clients together; beyond it answers are BUSY'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
-});
-
-const comfyui = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/ })
-    .default('http://127.0.0.1:8188')
-    .describe('address of ComfyUI'),
-  outputDir: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("ComfyUI's output folder as seen from here; images in it may be tagged and moved"),
 });
 
 export const configSchema = z.strictObject({
@@ -141,7 +130,7 @@ export const configSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limits.default(() => limits.parse({})),
   policy: policySchema.default(() => policySchema.parse({})),
-  comfyui: comfyui.default(() => comfyui.parse({})),
+  comfyui: comfyuiSettings.default(() => comfyuiSettings.parse({})),
 });
 
 type Parsed = z.infer<typeof configSchema>;

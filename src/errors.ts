@@ -44,6 +44,11 @@ export const ERRORS = {
     'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
     'Convert the file, for example to PNG, or check that the download is not an error page.',
   ),
+  IMAGE_VALUES: input(
+    422,
+    'the values of the image are not 0 to 1: {found}',
+    'Scale it before it is scored: x / 255 for 0..255, (x + 1) / 2 for −1..1. NaN and infinities come from the node that made it, often a VAE in half precision.',
+  ),
   IMAGE_ENCODING: input(
     400,
     'the image is not valid base64: {reason}',
@@ -280,6 +285,14 @@ export const ERRORS = {
   OUTPUT_DIR_REQUIRED: setup(
     'the policy asks to {action} images, and no output folder of the host is allowed',
     'Set comfyui.outputDir in the config, or pass --output-dir, or use the action keep.',
+  ),
+  WATCH_HELD: setup(
+    '{url} is watched already with {dataDir}, by {holder}',
+    'Stop that one, or give this one a --data-dir of its own.',
+  ),
+  LINK_OUTSIDE: setup(
+    '{path} lies behind a link that leads out of {folder}, to {target}',
+    'Add that folder to comfyui.linkedDirs in the config.',
   ),
   REJECT_BIN_UNUSABLE: setup(
     'the reject bin {path} cannot be used: {reason}',

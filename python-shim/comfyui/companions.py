@@ -1,4 +1,4 @@
-"""Masks and latents that belong to images, taken apart one by one."""
+"""Masks and latents that belong to images: taken apart one by one, and put together again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ _PER_IMAGE = ("samples", "noise_mask")
 
 
 def single_masks(masks: list | None) -> list | None:
-    """Masks [1, H, W] of a list of masks [B, H, W] or [H, W]; None when there are none."""
-    if not masks:
-        return None
-    return [row[None] for mask in masks for row in (mask if mask.ndim == 3 else mask[None])]
+    """Masks [1, H, W] of a list of masks [..., H, W]; None when there are none."""
+    rows = [row for mask in masks or [] if mask is not None for row in mask.reshape(-1, 1, *mask.shape[-2:])]
+    return rows or None
 
 
 def single_latents(latents: list | None) -> list | None:
     """Latents of one image each; None when there are none."""
-    if not latents:
-        return None
-    return [_row(latent, i) for latent in latents for i in range(len(latent["samples"]))]
+    rows = [_row(latent, i) for latent in latents or [] if latent is not None for i in range(len(latent["samples"]))]
+    return rows or None
+
+
+def joined(things: list):
+    """One batch of single images, masks or latents of the same layout."""
+    import torch
+
+    first = things[0]
+    if len(things) == 1:
+        return first
+    if not isinstance(first, dict):
+        return torch.cat(things)
+    parts = {key: torch.cat([t[key] for t in things]) for key in _PER_IMAGE if first.get(key) is not None}
+    return {**first, **parts, "batch_index": [place for t in things for place in t["batch_index"]]}
+
+
+def layout(thing) -> object:
+    """Equal for things that can be joined; what is no tensor has one of its own."""
+    if isinstance(thing, dict):
+        return tuple((key, layout(thing.get(key))) for key in _PER_IMAGE)
+    return (tuple(thing.shape), thing.dtype, thing.device) if hasattr(thing, "shape") else id(thing)
 
 
 def _row(latent: dict, i: int) -> dict:

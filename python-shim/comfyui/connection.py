@@ -53,11 +53,18 @@ class Connection:
 
     async def get(self, path: str, timeout: float) -> dict:
         """The JSON that GET `path` answers. Raises AssayFailure."""
+        return await self._call("GET", path, None, timeout)
+
+    async def post(self, path: str, body: dict, timeout: float) -> dict:
+        """The JSON that POST `path` answers. Raises AssayFailure."""
+        return await self._call("POST", path, body, timeout)
+
+    async def _call(self, method: str, path: str, body: dict | None, timeout: float) -> dict:
         import aiohttp
 
         limit = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self._session().get(f"{self.url}{path}", timeout=limit) as response:
+            async with self._session().request(method, f"{self.url}{path}", json=body, timeout=limit) as response:
                 if response.status != 200:
                     raise self._refused(response.status)
                 return await response.json()

@@ -13,7 +13,7 @@ ERRORS: dict[str, dict[str, str]] = _FILE["errors"]
 
 CATEGORY = "Assay"
 #: Keys of a described input that ComfyUI takes as they are.
-_OPTIONS = ("default", "min", "max", "step", "multiline", "lazy", "tooltip")
+_OPTIONS = ("default", "min", "max", "step", "multiline", "lazy", "rawLink", "tooltip")
 
 
 def _input(described: dict) -> tuple:

@@ -25,6 +25,10 @@ def note_failure() -> None:
     _failures += 1
 
 
+def failures_so_far() -> int:
+    return _failures
+
+
 def fingerprint(scorer: str) -> str:
     """Text, not NaN, since ComfyUI writes it into the files it saves. Never raises; new each time without a daemon."""
     try:

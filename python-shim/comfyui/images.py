@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .failures import fail
+from .values import Values
 
 #: Colour channels of a tensor, and the raw format that carries them.
 _FORMATS = {1: "rgb8", 3: "rgb8", 4: "rgba8"}
@@ -12,27 +13,37 @@ def single_images(batches) -> list:
     """The images [H, W, C] of a batch [B, H, W, C] or a list of such, in order; views, nothing is copied.
 
     Frames of a video [B, T, H, W, C] count as images; what is no image at all stays one item, and fails as such.
+    None is nothing.
     """
-    found: list = []
-    for batch in batches if isinstance(batches, (list, tuple)) else [batches]:
-        shape = tuple(getattr(batch, "shape", ()))
-        if len(shape) == 5:
-            batch = batch.reshape(-1, *shape[2:])
-        found.extend(batch if len(shape) in (4, 5) else [batch])
-    return found
+    return [image for group in grouped_images(batches) for image in group]
 
 
-def raw_image(image) -> dict:
-    """An image [H, W, C] with 1, 3 or 4 channels as the bytes that SaveImage would write.
+def grouped_images(batches) -> list[list]:
+    """The same, a list for each batch."""
+    given = batches if isinstance(batches, (list, tuple)) else [batches]
+    return [_images_of(batch) for batch in given]
 
-    Values are 0..1 in any float type; what lies outside is cut off, and NaN is black. Raises IMAGE_UNSUPPORTED.
+
+def _images_of(batch) -> list:
+    if batch is None:
+        return []
+    shape = tuple(getattr(batch, "shape", ()))
+    if len(shape) == 5:
+        batch = batch.reshape(-1, *shape[2:])
+    return list(batch) if len(shape) in (4, 5) else [batch]
+
+
+def raw_image(image) -> tuple[dict, list[str]]:
+    """An image [H, W, C] with 1, 3 or 4 channels as the bytes that SaveImage would write, and what was cut off.
+
+    Values are 0..1 in any number type, on any device. Raises IMAGE_UNSUPPORTED, IMAGE_VALUES.
     """
     shape = tuple(getattr(image, "shape", ()))
-    if len(shape) != 3 or shape[2] not in _FORMATS or 0 in shape:
-        raise fail("IMAGE_UNSUPPORTED", found=f"a tensor of shape {list(shape)}")
+    if len(shape) != 3 or shape[2] not in _FORMATS or 0 in shape or image.is_complex():
+        raise fail("IMAGE_UNSUPPORTED", found=_described(image))
     height, width, channels = shape
-    data = _to_bytes(image.expand(height, width, 3) if channels == 1 else image)
-    return {"format": _FORMATS[channels], "width": width, "height": height, "data": data}
+    data, notes = _to_bytes(image.expand(height, width, 3) if channels == 1 else image)
+    return {"format": _FORMATS[channels], "width": width, "height": height, "data": data}, notes
 
 
 def raw_bytes(image) -> int:
@@ -41,12 +52,21 @@ def raw_bytes(image) -> int:
     return shape[0] * shape[1] * max(3, shape[2]) if len(shape) == 3 else 0
 
 
-def _to_bytes(image) -> memoryview:
+def _described(thing) -> str:
+    shape = getattr(thing, "shape", None)
+    return f"a {type(thing).__name__}" if shape is None else f"a tensor {list(shape)} of {thing.dtype}"
+
+
+def _to_bytes(image) -> tuple[memoryview, list[str]]:
     # NumPy, since torch would wake its threads, which then spin on the cores that the daemon needs.
     import numpy
     import torch
 
-    levels = numpy.multiply(image.detach().to("cpu", torch.float32).numpy(), numpy.float32(255))
-    numpy.fmax(levels, 0, out=levels)  # NaN becomes 0
-    numpy.fmin(levels, 255, out=levels)
-    return memoryview(numpy.ascontiguousarray(levels.astype(numpy.uint8))).cast("B")
+    floats = image.detach().to("cpu", torch.float32).numpy()
+    values = Values(floats)
+    if fault := values.fault():
+        raise fail("IMAGE_VALUES", found=f"{_described(image)}, {fault}")
+    levels = numpy.multiply(floats, numpy.float32(255))
+    numpy.clip(levels, 0, 255, out=levels)
+    note = values.note()
+    return memoryview(numpy.ascontiguousarray(levels.astype(numpy.uint8))).cast("B"), [note] if note else []

@@ -7,6 +7,9 @@ import asyncio
 from .failures import AssayFailure, fail, from_answer
 from .wire import pack, unpack
 
+#: Close code for a message that is too big.
+_TOO_BIG = 1009
+
 
 class Lost(AssayFailure):
     """The connection broke while an answer was due; asking again on a new one may help."""
@@ -70,6 +73,9 @@ class Line:
             if not due.done():
                 due.set_exception(failure)
 
-    def _lost(self) -> Lost:
+    def _lost(self) -> AssayFailure:
+        """The daemon ends the connection over a message beyond its limit, and does not say whose it is."""
+        if self.socket.close_code == _TOO_BIG:
+            return fail("BODY_TOO_LARGE", maxBytes="limits.maxBodyBytes")
         said = fail("DAEMON_UNREACHABLE", url=self._url, reason="the connection was lost")
         return Lost(said.code, said.message, said.fix)

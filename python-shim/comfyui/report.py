@@ -7,6 +7,9 @@ import math
 ASPECTS = ("quality", "alignment", "authenticity")
 #: Lines shown on a node; the report output has them all.
 SHOWN_LINES = 12
+#: Prompts shown, and characters of each.
+SHOWN_PROMPTS = 3
+SHOWN_TEXT = 200
 #: Verdicts sent to the page: it draws no more.
 SENT_VERDICTS = 64
 
@@ -60,13 +63,36 @@ def figures_line(verdict: dict) -> str:
     return " · ".join([*parts, *([] if reward is None else [f"reward {reward:.2f}"])])
 
 
-def line(place: int, verdict: dict, label: str = "") -> str:
-    """One image in one line: its place counted from 0, what became of it, its figures, the reasons."""
+def line(place: int, verdict: dict, label: str = "", more: str = "") -> str:
+    """One image in one line: its place counted from 0, what became of it, its figures, the reasons, what was cut."""
     head = f"#{place}" + (f" {label}" if label else "")
     if error := verdict.get("error"):  # in full in the summary
         return f"{head}: no score [{error.get('code', '')}]"
-    parts = [part for part in (figures_line(verdict), "; ".join(reasons(verdict))) if part]
-    return f"{head}: {' – '.join(parts) or 'no score'}"
+    why = "; ".join(filter(None, [*reasons(verdict), more]))
+    parts = [figures_line(verdict), why, *(f"note: {note}" for note in verdict.get("notes") or [])]
+    return f"{head}: {' – '.join(filter(None, parts)) or 'no score'}"
+
+
+def prompt_lines(verdicts: list[dict]) -> list[str]:
+    """Which prompts were judged, where they come from, and why there is none; each once."""
+    lines = list(dict.fromkeys(filter(None, map(_prompt_line, verdicts))))
+    rest = len(lines) - SHOWN_PROMPTS
+    return lines if rest <= 0 else [*lines[:SHOWN_PROMPTS], f"… and {rest} prompts more"]
+
+
+def _prompt_line(verdict: dict) -> str | None:
+    source, prompt = verdict.get("promptSource") or {}, verdict.get("prompt")
+    reason = source.get("reason")
+    if not prompt:
+        return f"no prompt: {reason}" if reason else None
+    place = "" if source.get("from") in (None, "request") else f" – from {source['from']}"
+    doubt = f" – not certain: {reason}" if reason and not source.get("certain", True) else ""
+    return f"prompt: {_short(prompt)}{place}{doubt}"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN_TEXT else f"{flat[:SHOWN_TEXT]}…"
 
 
 def summary(verdicts: list[dict], counts: str) -> str:

@@ -28,6 +28,9 @@ HOPELESS = frozenset(
     ("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE")
 )
 
+#: Refusals of a whole request that may be the fault of one image.
+SHARED = frozenset(("BAD_REQUEST", "BODY_TOO_LARGE", "MALFORMED_BODY"))
+
 _ids = itertools.count(1)
 
 
@@ -39,16 +42,17 @@ def failed(failure: AssayFailure) -> dict:
 def score_images(
     images: list,
     prompts: list[str],
-    scorer: str = "",
-    policy: dict | None = None,
+    fields: dict | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> list[dict]:
     """One verdict per image [H, W, C], in order: a ScoreResult of the daemon, or only `error` {code, message, fix}.
 
-    `prompts` has one text per image, empty for none. Raises nothing but ComfyUI's interrupt, after telling the daemon.
+    `prompts` has one text per image, blank for none. `fields` go along with each request: scorer, policy, and the
+    workflow where the prompt of the others is looked for. Raises nothing but ComfyUI's interrupt, after telling the
+    daemon.
     """
-    fields = {"op": "score", **({"scorer": scorer} if scorer else {}), **({"policy": policy} if policy else {})}
-    run = _Run(images, prompts, fields, on_progress)
+    given = {key: value for key, value in (fields or {}).items() if value}
+    run = _Run(images, prompts, {"op": "score", **given}, on_progress)
     try:
         return run.verdicts()
     finally:
@@ -62,7 +66,10 @@ class _Run:
         self._fields = fields
         self._on_progress = on_progress
         self._verdicts: list[dict | None] = [None] * len(images)
+        self._notes: dict[int, list[str]] = {}
         self._pending: dict[Future, list[int]] = {}
+        self._again: list[int] = []
+        self._is_alone = False
         self._gone: AssayFailure | None = None
 
     def verdicts(self) -> list[dict]:
@@ -70,9 +77,18 @@ class _Run:
             while len(self._pending) >= IN_FLIGHT:
                 self._collect()
             self._send(indexes)
+        self._drain()
+        # One image must not cost the others their scores: what was refused in company is sent again alone.
+        again, self._again = self._again, []
+        self._is_alone = True
+        for index in again:
+            self._send([index])
+            self._drain()
+        return self._verdicts
+
+    def _drain(self) -> None:
         while self._pending:
             self._collect()
-        return self._verdicts
 
     def abandon(self) -> None:
         for future in self._pending:
@@ -82,28 +98,31 @@ class _Run:
         check_interrupted()
         if self._gone:
             return self._fail(indexes, self._gone)
-        items, sent = [], []
-        for index in indexes:
-            try:
-                raw = raw_image(self._images[index])
-            except AssayFailure as failure:
-                self._fail([index], failure)
-                continue
-            items.append({"image": raw, "prompt": self._prompts[index] or None})
-            sent.append(index)
-        if sent:
-            self._submit(sent, items)
+        items = {index: item for index in indexes if (item := self._item(index))}
+        if items:
+            self._submit(items)
         return None
 
-    def _submit(self, indexes: list[int], items: list[dict]) -> None:
-        message_id = next(_ids)
-        size = sum(len(item["image"]["data"]) for item in items)
+    def _item(self, index: int) -> dict | None:
+        """What is sent of an image; None for one that has failed by itself."""
         try:
-            frame = pack({"id": message_id, **self._fields, "items": items}, size)
+            raw, self._notes[index] = raw_image(self._images[index])
+        except Exception as thrown:
+            self._fail([index], _failure(thrown))
+            return None
+        text = self._prompts[index]
+        # None would say that there is none, and then none is looked for.
+        return {"image": raw, "prompt": text} if text.strip() else {"image": raw}
+
+    def _submit(self, items: dict[int, dict]) -> None:
+        message_id = next(_ids)
+        size = sum(len(item["image"]["data"]) for item in items.values())
+        try:
+            frame = pack({"id": message_id, **self._fields, "items": list(items.values())}, size)
         except AssayFailure as failure:
             self._gone = failure
-            return self._fail(indexes, failure)
-        self._pending[submit(_ask(message_id, frame))] = indexes
+            return self._fail(list(items), failure)
+        self._pending[submit(_ask(message_id, frame))] = list(items)
         return None
 
     def _collect(self) -> None:
@@ -112,22 +131,33 @@ class _Run:
             try:
                 results = _results(future.result(), len(indexes))
             except Exception as thrown:
-                failure = thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
-                if failure.code in HOPELESS:
-                    self._gone = failure
-                self._fail(indexes, failure)
+                self._refuse(indexes, _failure(thrown))
             else:
                 self._keep(indexes, results)
 
+    def _refuse(self, indexes: list[int], failure: AssayFailure) -> None:
+        was_lost = isinstance(failure, Lost)
+        if not self._is_alone and (was_lost or failure.code in SHARED):
+            self._again.extend(indexes)
+            return
+        if failure.code in HOPELESS and not was_lost:
+            self._gone = failure
+        self._fail(indexes, failure)
+
     def _keep(self, indexes: list[int], results: list[dict]) -> None:
         for index, result in zip(indexes, results):
-            self._verdicts[index] = result
+            notes = [*(result.get("notes") or []), *self._notes.get(index, [])]
+            self._verdicts[index] = {**result, "notes": notes}
         self._on_progress(len(indexes))
 
     def _fail(self, indexes: list[int], failure: AssayFailure) -> None:
         for index in indexes:
             self._verdicts[index] = failed(failure)
         self._on_progress(len(indexes))
+
+
+def _failure(thrown: Exception) -> AssayFailure:
+    return thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
 
 
 def _results(answer: dict, count: int) -> list[dict]:

@@ -18,8 +18,8 @@ def _msgpack():
 
 
 def pack(message: dict, size: int = 0) -> bytes:
-    """`size` is about how many bytes are in the message."""
-    return _msgpack().Packer(buf_size=size + _SPARE_BYTES).pack(message)
+    """`size` is about how many bytes are in the message. Halves of characters, as cut texts have them, become `?`."""
+    return _msgpack().Packer(buf_size=size + _SPARE_BYTES, unicode_errors="replace").pack(message)
 
 
 def unpack(data: bytes) -> dict:

@@ -71,6 +71,7 @@ def _progress_bar(host: Host):
 def host(monkeypatch):
     host = Host()
     modules = {
+        "nodes": _module("nodes", NODE_CLASS_MAPPINGS={}),
         "server": _module("server", PromptServer=SimpleNamespace(instance=host)),
         "comfy": _module("comfy"),
         "comfy.model_management": _module("mm", throw_exception_if_processing_interrupted=host.check),

@@ -54,6 +54,8 @@ class FakeDaemon:
         self.protocols = (PROTOCOL,)
         self.version = "1.0.0"
         self.answer = self.scores
+        self.prompt: dict = {}
+        self.asked: list[dict] = []
         self.most_due = 0
         self._due = 0
         self._sockets: set[web.WebSocketResponse] = set()
@@ -83,6 +85,7 @@ class FakeDaemon:
         app = web.Application()
         app.router.add_get("/v1/ws", self._talk)
         app.router.add_get("/v1/scorers", self._scorers)
+        app.router.add_post("/v1/prompt", self._find_prompt)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -102,11 +105,20 @@ class FakeDaemon:
         for socket in list(self._sockets):
             socket._req.transport.abort()
 
+    def close(self, code: int) -> None:
+        """Ends the connections with a reason."""
+        for socket in list(self._sockets):
+            self._serving.add(asyncio.ensure_future(socket.close(code=code)))
+
     async def _scorers(self, _request) -> web.Response:
         versions = [self.version, "0.9.0"]  # the older one beside it, as after `assay models import`
         same = {"id": "bright", "variant": "fp32"}
         scorers = [{**same, "version": v, "default": v == self.version} for v in versions]
         return web.json_response({"scorers": scorers})
+
+    async def _find_prompt(self, request) -> web.Response:
+        self.asked.append(await request.json())
+        return web.json_response(self.prompt)
 
     async def _talk(self, request) -> web.StreamResponse:
         self.headers.append(dict(request.headers))

@@ -1,17 +1,16 @@
 """What the gate lets through, and what it does when there is no verdict."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
 from fake_daemon import error, result
-from helpers import gate, greys, shape_of
+from helpers import gate, greys, places, shape_of
 
 
 def test_each_image_by_itself(daemon, nodes, host):
     answer = gate(nodes, greys(0.2, 0.8, 0.0, 0.6), prompt="a cat")
-    accepted, rejected, unsure, report = answer["result"]
+    accepted, rejected, unsure, report, *_ = answer["result"]
     assert shape_of(accepted) == [None, 0.8, None, 0.6]
     assert shape_of(rejected) == [0.2, None, 0.0, None]
     assert shape_of(unsure) == [None] * 4
@@ -28,10 +27,7 @@ def test_each_image_by_itself(daemon, nodes, host):
 
 
 def test_compact_leaves_no_gaps(daemon, nodes):
-    accepted, rejected, unsure, _ = gate(nodes, greys(0.2, 0.8, 0.6), compact=True)["result"]
-    assert shape_of(accepted) == [0.8, 0.6]
-    assert shape_of(rejected) == [0.2]
-    assert shape_of(unsure) == [None]
+    assert places(nodes, greys(0.2, 0.8, 0.6), compact=True) == [[0.8, 0.6], [0.2], [None]]
 
 
 @pytest.mark.parametrize(
@@ -84,20 +80,55 @@ def test_stop_names_code_and_fix(daemon, nodes):
     [("percentile", 30), ("reward", 1.1), ("MOS", -1), ("nonsense", 0.5), ("MOS", "abc"), ("reward", float("nan"))],
 )
 def test_thresholds_that_make_no_sense(daemon, nodes, measure, threshold):
-    assert isinstance(nodes.AssayGate.VALIDATE_INPUTS(measure=measure, threshold=threshold), str)
+    assert isinstance(nodes.AssayGate.VALIDATE_INPUTS(measure=[measure], threshold=[threshold]), str)
     with pytest.raises(ValueError, match="Assay Gate"):
         gate(nodes, greys(0.5), measure=measure, threshold=threshold)
     assert daemon.messages == []
 
 
 def test_thresholds_that_a_link_brings_later(nodes):
-    assert nodes.AssayGate.VALIDATE_INPUTS(measure=None, threshold=30) is True
-    assert nodes.AssayGate.VALIDATE_INPUTS(measure="percentile", threshold=None) is True
+    assert nodes.AssayGate.VALIDATE_INPUTS(measure=(None,), threshold=[30]) is True
+    assert nodes.AssayGate.VALIDATE_INPUTS(measure=["percentile"], threshold=(None,)) is True
 
 
-def test_an_empty_batch_blocks(daemon, nodes):
-    outputs = gate(nodes, torch.rand(0, 8, 8, 3))["result"]
-    assert [shape_of(output) for output in outputs[:3]] == [[None]] * 3
+def test_widgets_that_a_list_was_wired_to(daemon, nodes):
+    with pytest.raises(ValueError, match="threshold takes one value"):
+        gate(nodes, greys(0.5, 0.6), threshold=[0.1, 0.2])
+    assert places(nodes, greys(0.5, 0.6), threshold=[0.1, 0.1])[0] == [0.5, 0.6]
+
+
+def test_when_all_are_rejected_it_says_what_does_not_run(daemon, nodes):
+    report = gate(nodes, greys(0.1, 0.2))["result"][3]
+    assert report.startswith("0 of 2 passed, and what is connected to `accepted` does not run\n2 images: 0 accepted")
+
+
+def test_what_belongs_to_an_image_goes_where_it_goes(daemon, nodes):
+    masks = torch.stack([torch.full((8, 8), i / 10) for i in range(4)])
+    latents = {"samples": torch.arange(4.0)[:, None, None, None], "noise_mask": torch.zeros(1, 4, 4)}
+    outputs = gate(
+        nodes,
+        greys(0.2, 0.8, 0.6, 0.1),
+        masks=[masks],
+        latents=[latents],
+        prompt=["a", "b", "c", "d"],
+        compact=True,
+    )["result"]
+    for which, kept in ((4, [1, 2]), (8, [0, 3]), (12, [])):
+        along = dict(zip(("masks", "latents", "prompts", "indexes"), outputs[which : which + 4]))
+        if not kept:
+            assert [shape_of(values) for values in along.values()] == [[None]] * 4
+            continue
+        assert shape_of(along["masks"]) == [place / 10 for place in kept]
+        assert [float(latent["samples"]) for latent in along["latents"]] == kept
+        assert [latent["batch_index"] for latent in along["latents"]] == [[place] for place in kept]
+        assert along["prompts"] == ["abcd"[place] for place in kept]
+        assert along["indexes"] == kept
+
+
+def test_companions_that_were_not_given_block(daemon, nodes):
+    outputs = gate(nodes, greys(0.8))["result"]
+    assert [shape_of(outputs[i]) for i in (4, 5)] == [[None]] * 2
+    assert (outputs[6], outputs[7]) == ([""], [0])
 
 
 def test_only_plain_data_reaches_the_page(daemon, nodes):
@@ -119,14 +150,3 @@ def test_no_tag_reaches_the_page_as_html(daemon, nodes, host):
     host.client_id = None
     gate(nodes, greys(0.5))
     assert len(host.texts) == 1
-
-
-def test_elements_of_a_list_are_shown_together(daemon, nodes, host):
-    for index, share in enumerate((0.2, 0.8)):
-        host.context = SimpleNamespace(prompt_id="p", node_id="7", list_index=index)
-        gate(nodes, greys(share))
-    lines = host.texts[-1][0].splitlines()
-    assert [line.split(":")[0] for line in lines] == ["1 image", "#0 rejected", "1 image", "#1 accepted"]
-    host.context = SimpleNamespace(prompt_id="q", node_id="7", list_index=0)
-    gate(nodes, greys(0.8))
-    assert len(host.texts[-1][0].splitlines()) == 2

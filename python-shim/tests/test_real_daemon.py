@@ -42,7 +42,7 @@ def test_scores_and_decisions(real, nodes):
     assert all(isinstance(number, float) for number in alignment[:3]), report
     assert not isinstance(reward[3], float)
     assert "blank" in report
-    assert images is batches
+    assert all(came is gone for came, gone in zip(batches, images, strict=True))
 
 
 def test_policies_are_understood(real, nodes):
@@ -59,6 +59,6 @@ def test_refusals_are_understood(real, nodes):
 
 
 def test_fingerprint(real, nodes):
-    first = nodes.AssayGate.IS_CHANGED(scorer="")
-    assert first == nodes.AssayGate.IS_CHANGED(scorer="assay-lite")
+    first = nodes.AssayGate.IS_CHANGED(scorer=[""])
+    assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-lite"])
     assert first.startswith("assay-lite@")

@@ -18,7 +18,7 @@ def best(nodes, images, k=1, **inputs):
 def test_score_keeps_the_images_and_adds_numbers(daemon, nodes):
     batches = [greys(0.2, 0.8), greys(0.4, channels=4)]
     images, quality, alignment, authenticity, reward, report = score(nodes, batches, prompt=["a"])
-    assert images is batches
+    assert all(came is gone for came, gone in zip(batches, images, strict=True))
     assert shape_of(quality) == [1.0, 4.0, 2.0]
     assert shape_of(alignment) == shape_of(authenticity) == [None] * 3
     assert shape_of(reward) == [0.2, 0.8, 0.4]
@@ -39,7 +39,7 @@ def test_a_missing_number_is_never_a_number(daemon, nodes):
 )
 def test_prompts_for_all_each_image_or_each_batch(daemon, nodes, prompts, sent):
     score(nodes, [greys(0.1, 0.2), greys(0.3)], prompt=prompts)
-    assert [item["prompt"] for item in daemon.sent()] == sent
+    assert [item.get("prompt") for item in daemon.sent()] == sent
 
 
 def test_prompts_that_do_not_fit(daemon, nodes):
@@ -51,7 +51,9 @@ def test_best_first_with_all_that_goes_along(daemon, nodes):
     batches = [greys(0.2, 0.9), greys(0.5, size=4)]
     masks = [torch.stack([torch.full((8, 8), i / 10) for i in range(3)])]
     latents = [{"samples": torch.arange(3.0)[:, None, None, None], "noise_mask": torch.zeros(1, 4, 4), "type": "x"}]
-    chosen, picked, rows, indexes, selection, scores, report = best(nodes, batches, k=2, masks=masks, latents=latents)
+    outputs = best(nodes, batches, k=2, masks=masks, latents=latents, prompt=["a", "b", "c"])
+    chosen, picked, rows, indexes, selection, scores, report, prompts = outputs
+    assert prompts == ["b", "c"]
     assert shape_of(chosen) == [0.9, 0.5]
     assert indexes == [1, 2]
     assert shape_of(picked) == [0.1, 0.2]
@@ -88,9 +90,35 @@ def test_an_image_without_a_score_is_never_best(daemon, nodes):
     assert outputs[3] == [2]  # failed; blank, though the model gave a quality; scored
 
 
-def test_by_an_aspect_that_nobody_scored(daemon, nodes):
-    outputs = best(nodes, [greys(0.9, 0.3)], by=["alignment"])
-    assert [shape_of(output) for output in (outputs[0], outputs[3], outputs[5])] == [[None]] * 3
+@pytest.mark.parametrize(("rule", "images"), [("pass", [0.9, 0.3]), ("block", [None])])
+@pytest.mark.parametrize(
+    ("by", "why"),
+    [("alignment", "no alignment without a prompt"), ("authenticity", "the scorer does not predict its authenticity")],
+)
+def test_by_an_aspect_that_nobody_scored(daemon, nodes, by, why, rule, images):
+    outputs = best(nodes, [greys(0.9, 0.3)], by=[by], on_failure=[rule])
+    assert shape_of(outputs[0]) == images
+    assert set(shape_of(outputs[5])) == {None}
+    assert outputs[6].startswith(f"2 images: none can be ranked by {by}, ")
+    assert outputs[6].count(why) == 2
+
+
+def test_by_an_aspect_that_nobody_scored_can_stop(daemon, nodes):
+    with pytest.raises(ValueError, match="no image can be ranked by alignment: no alignment without a prompt"):
+        best(nodes, [greys(0.9)], by=["alignment"], on_failure=["stop"])
+
+
+def test_images_that_all_tripped_a_guard_go_on_with_the_reason(daemon, nodes):
+    outputs = best(nodes, [greys(0.0, 0.0)])
+    assert outputs[3] == [0, 1]
+    assert outputs[6].count("passed unscored: quality 0.00 (0%) – too dark") == 2
+
+
+def test_what_is_not_chosen_has_a_reason(daemon, nodes):
+    report = best(nodes, [greys(0.5, 0.5, 0.2, 0.0)], k=1)[6]
+    assert "#1: quality 2.49 (50%) · reward 0.50 – ties with #0, which came first" in report
+    assert "#3 not ranked: quality 0.00 (0%) – too dark" in report
+    assert best(nodes, [greys(0.5, 0.0)], k=4)[6].startswith("2 images: 1 of 4 wanted chosen by reward")
 
 
 @pytest.mark.parametrize(("rule", "images", "indexes"), [("pass", [0.9, 0.3], [0, 1]), ("block", [None], [None])])

@@ -1,11 +1,14 @@
 import { ASPECTS } from '../types.ts';
-import { images, onFailure, prompt, report, scorer } from './inputs.ts';
+import { along, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
 import type { NodeDefinition } from './types.ts';
+
+const [theirMasks, theirLatents, theirPrompts, theirIndexes] = along('', 'the chosen images, best first');
 
 export const best: NodeDefinition = {
   id: 'AssayBest',
   displayName: 'Assay Best',
-  description: 'Picks the best images of a batch or list. An image without a score is never best.',
+  description:
+    'Picks the best images of a batch or list, and hands on what belongs to them. An image without a score is never best.',
   searchAliases: ['best of n', 'pick best image', 'rank images'],
   takesLists: true,
   isEnd: false,
@@ -20,32 +23,17 @@ export const best: NodeDefinition = {
     },
     { name: 'k', type: 'INT', default: 1, min: 1, max: 4096, step: 1, tooltip: 'How many to keep.' },
     onFailure,
-    {
-      name: 'masks',
-      type: 'MASK',
-      optional: true,
-      tooltip: 'One per image, or one for all: those of the chosen images go along.',
-    },
-    {
-      name: 'latents',
-      type: 'LATENT',
-      optional: true,
-      tooltip: 'One per image, or one for all: those of the chosen images go along.',
-    },
+    masks,
+    latents,
     prompt,
     scorer,
   ],
-  hidden: { unique_id: 'UNIQUE_ID' },
+  hidden: { unique_id: 'UNIQUE_ID', dynprompt: 'DYNPROMPT' },
   outputs: [
     { name: 'images', type: 'IMAGE', list: true, tooltip: 'The chosen images, best first.' },
-    { name: 'masks', type: 'MASK', list: true, tooltip: 'Their masks, in the same order.' },
-    { name: 'latents', type: 'LATENT', list: true, tooltip: 'Their latents, in the same order.' },
-    {
-      name: 'indexes',
-      type: 'INT',
-      list: true,
-      tooltip: 'Their places in the input, counted from 0, in the same order.',
-    },
+    theirMasks!,
+    theirLatents!,
+    theirIndexes!,
     {
       name: 'selection',
       type: 'MASK',
@@ -54,5 +42,6 @@ export const best: NodeDefinition = {
     },
     { name: 'scores', type: 'FLOAT', list: true, tooltip: 'What they were chosen by, in the same order.' },
     report,
+    theirPrompts!,
   ],
 };

@@ -14,11 +14,13 @@ export const NODES: readonly NodeDefinition[] = [score, gate, best, prompt];
 /** Codes that the Python side raises by itself; the others come from the daemon. */
 const RAISED: readonly ErrorCode[] = [
   'BAD_REQUEST',
+  'BODY_TOO_LARGE',
   'DAEMON_UNKNOWN',
   'DAEMON_UNREACHABLE',
   'DEADLINE',
   'HOST_REFUSED',
   'IMAGE_UNSUPPORTED',
+  'IMAGE_VALUES',
   'INTERNAL',
   'PYTHON_PACKAGE_MISSING',
   'UNAUTHORIZED',

@@ -14,7 +14,7 @@ export const prompt: NodeInput = {
   default: '',
   multiline: true,
   tooltip:
-    'The text the images were generated from; alignment needs it. A list gives each image its own. Empty: none.',
+    'The text the images were generated from; alignment needs it. A list gives each image its own. Empty: it is looked for in the workflow, and the node says where it was found.',
 };
 
 export const scorer: NodeInput = {
@@ -24,6 +24,34 @@ export const scorer: NodeInput = {
   default: '',
   tooltip: 'Scorer id, or id@version, as `assay models list` shows it. Empty: the default of the daemon.',
 };
+
+const companion = (name: string, type: 'MASK' | 'LATENT'): NodeInput => ({
+  name,
+  type,
+  optional: true,
+  tooltip: 'One per image, or one for all: each goes where its image goes.',
+});
+
+export const masks = companion('masks', 'MASK');
+export const latents = companion('latents', 'LATENT');
+
+/** What goes where an image goes. */
+export const along = (prefix: string, whose: string): NodeOutput[] => [
+  { name: `${prefix}masks`, type: 'MASK', list: true, tooltip: `The masks of ${whose}.` },
+  { name: `${prefix}latents`, type: 'LATENT', list: true, tooltip: `The latents of ${whose}.` },
+  {
+    name: `${prefix}prompts`,
+    type: 'STRING',
+    list: true,
+    tooltip: `The prompts of ${whose}, as given or found; empty where there is none.`,
+  },
+  {
+    name: `${prefix}indexes`,
+    type: 'INT',
+    list: true,
+    tooltip: `The places of ${whose} in the input, counted from 0.`,
+  },
+];
 
 export const onFailure: NodeInput = {
   name: 'on_failure',

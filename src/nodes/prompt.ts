@@ -4,12 +4,12 @@ export const prompt: NodeDefinition = {
   id: 'AssayPrompt',
   displayName: 'Assay Prompt from Workflow',
   description:
-    'Finds the positive prompt that the image is generated from, by following the links of the workflow. It does not wait for the image.',
+    'Finds the positive prompt that the image is generated from, by following the links of the workflow. It does not wait for the image. The other nodes do the same by themselves when their prompt is empty.',
   searchAliases: ['find prompt', 'get prompt'],
-  takesLists: false,
+  takesLists: true,
   isEnd: false,
   inputs: [
-    { name: 'image', type: 'IMAGE', lazy: true, tooltip: 'The image whose prompt is wanted.' },
+    { name: 'image', type: 'IMAGE', lazy: true, rawLink: true, tooltip: 'The image whose prompt is wanted.' },
     {
       name: 'override',
       type: 'STRING',
@@ -21,6 +21,6 @@ export const prompt: NodeDefinition = {
   ],
   hidden: { unique_id: 'UNIQUE_ID', dynprompt: 'DYNPROMPT' },
   outputs: [
-    { name: 'prompt', type: 'STRING', list: false, tooltip: 'The prompt; empty when none was found.' },
+    { name: 'prompt', type: 'STRING', list: true, tooltip: 'The prompt; empty when none was found.' },
   ],
 };

@@ -13,7 +13,7 @@ export const score: NodeDefinition = {
   takesLists: true,
   isEnd: true,
   inputs: [images, prompt, scorer],
-  hidden: { unique_id: 'UNIQUE_ID' },
+  hidden: { unique_id: 'UNIQUE_ID', dynprompt: 'DYNPROMPT' },
   outputs: [
     { name: 'images', type: 'IMAGE', list: true, tooltip: 'The images as they came.' },
     figure('quality', `Predicted mean opinion of the quality, per image. ${MISSING}`),

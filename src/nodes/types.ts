@@ -14,6 +14,8 @@ interface LinkInput extends InputBase {
   optional?: boolean;
   /** Not computed for this node's sake: only the link itself is looked at. */
   lazy?: boolean;
+  /** The link itself is handed over, not what comes by it. */
+  rawLink?: boolean;
 }
 
 interface TextInput extends InputBase {

@@ -1,7 +1,7 @@
 /** The host's output folder as seen from here. Names come from the host: nothing outside the folder is touched. */
 import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
-import { basename, extname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors.ts';
 import type { HostFile } from '../host.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
@@ -21,13 +21,14 @@ export interface OutputFolder {
   /**
    * Real absolute path of a regular file.
    *
-   * @throws PATH_OUTSIDE, also for links; FILE_NOT_FOUND, FILE_UNREADABLE, OUTPUT_DIR_UNUSABLE
+   * @throws PATH_OUTSIDE, also for a file that is a link; LINK_OUTSIDE; FILE_NOT_FOUND, FILE_UNREADABLE,
+   * OUTPUT_DIR_UNUSABLE
    */
   locate(file: HostFile): Promise<string>;
   /** Its bytes. Throws like `locate`, and IMAGE_TOO_HEAVY. */
   read(file: HostFile): Promise<Uint8Array>;
   /**
-   * Image files changed from `since` to `until` (Unix milliseconds), links not followed.
+   * Image files changed from `since` to `until` (Unix milliseconds). Links to folders are followed where they may be.
    *
    * @returns also whether a file was left out because it was changed later
    * @throws OUTPUT_DIR_UNUSABLE
@@ -44,6 +45,8 @@ interface FolderOptions {
   leftovers: RegExp;
   /** A folder that is not scanned where it lies inside. */
   except?: string | undefined;
+  /** Folders elsewhere that links to folders may lead to. */
+  linked?: readonly string[] | undefined;
 }
 
 const unusable = (path: string, cause: unknown) =>
@@ -59,32 +62,39 @@ export function openOutputFolder(path: string, options: FolderOptions): OutputFo
   } catch (cause) {
     throw unusable(path, cause);
   }
-  const locate = (file: HostFile) => locateIn(root, file);
+  /** Looked up each time: a disk may be mounted later. */
+  const linked = () => (options.linked ?? []).map(realOf);
+  const locate = (file: HostFile) => locateIn(root, linked(), file);
   return {
     root,
     locate,
     read: async (file) => readBounded(await locate(file), options.maxImageBytes),
-    scan: (since, until) => scan(root, since, until, { ...options, except: realOf(options.except) }),
+    scan: (since, until) =>
+      scan(root, since, until, {
+        ...options,
+        linked: linked(),
+        except: options.except && realOf(options.except),
+      }),
   };
 }
 
-/** What is scanned is named by real paths. */
-function realOf(path: string | undefined): string | undefined {
-  if (path === undefined || !existsSync(path)) return path;
-  return realpathSync(path);
-}
+/** What is compared is named by real paths. */
+const realOf = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
 
 const isInside = (root: string, path: string): boolean =>
   path.startsWith(root.endsWith(sep) ? root : root + sep);
+const isWithin = (folder: string, path: string): boolean => path === folder || isInside(folder, path);
 
-async function locateIn(root: string, { subfolder, filename }: HostFile): Promise<string> {
+async function locateIn(root: string, linked: string[], { subfolder, filename }: HostFile): Promise<string> {
   const outside = fail('PATH_OUTSIDE', { path: join(subfolder, filename), folder: root });
   if (`${subfolder}${filename}`.includes('\0')) throw outside;
   const path = resolve(root, subfolder, filename);
   if (!isInside(root, path)) throw outside;
   try {
     const real = await realpath(path);
-    if (!isInside(root, real) || (await lstat(path)).isSymbolicLink()) throw outside;
+    if ((await lstat(path)).isSymbolicLink()) throw outside;
+    if (![root, ...linked].some((folder) => isInside(folder, real)))
+      throw fail('LINK_OUTSIDE', { path, folder: root, target: dirname(real) });
     if (!(await lstat(real)).isFile()) throw new Error('it is not a regular file');
     return real;
   } catch (cause) {
@@ -116,10 +126,16 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   }
 }
 
-async function scan(root: string, since: number, until: number, { except, leftovers }: FolderOptions) {
+async function scan(
+  root: string,
+  since: number,
+  until: number,
+  { except, linked, leftovers }: FolderOptions,
+) {
   const found: FoundFile[] = [];
   let young = false;
-  for await (const path of filesBelow(root, root, except)) {
+  const walk = { root, except, linked: linked ?? [], seen: new Set([root]) };
+  for await (const path of filesBelow(root, walk)) {
     const name = basename(path);
     const isImage = IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
     const stat = isImage || leftovers.test(name) ? await lstat(path).catch(() => undefined) : undefined;
@@ -142,15 +158,36 @@ async function sweep(path: string, { ctimeMs }: Stats): Promise<void> {
   if (Date.now() - ctimeMs > STALE_MS) await rm(path, { force: true }).catch(() => {});
 }
 
+interface Walk {
+  root: string;
+  except: string | undefined;
+  linked: readonly string[];
+  /** Real paths of the folders that were entered: links may lead in circles. */
+  seen: Set<string>;
+}
+
 /** Below the top, a folder that cannot be read, or is gone by now, holds nothing. */
-async function* filesBelow(folder: string, root: string, except?: string): AsyncGenerator<string> {
+async function* filesBelow(folder: string, walk: Walk): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
-    if (folder === root) throw unusable(root, cause);
+    if (folder === walk.root) throw unusable(walk.root, cause);
     return [];
   });
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && path !== except) yield* filesBelow(path, root, except);
-    else if (entry.isFile()) yield path;
+    if (entry.isFile()) yield path;
+    else if (entry.isDirectory() || entry.isSymbolicLink()) {
+      const isNew = await enters(path, entry.isSymbolicLink(), walk);
+      if (isNew) yield* filesBelow(path, walk);
+    }
   }
+}
+
+/** Whether it is a folder that is looked into, and was not yet. */
+async function enters(path: string, isLink: boolean, { except, linked, seen }: Walk): Promise<boolean> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined || real === except || seen.has(real)) return false;
+  if (isLink && !linked.some((folder) => isWithin(folder, real))) return false;
+  if (isLink && !(await lstat(real)).isDirectory()) return false;
+  seen.add(real);
+  return true;
 }

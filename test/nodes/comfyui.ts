@@ -22,6 +22,8 @@ interface Options {
   daemon: string;
   /** Leaves the pack's page extension out. */
   isWithoutPage?: boolean;
+  /** Further packs. */
+  packs?: string[];
 }
 
 function packFolder(isWithoutPage: boolean): string {
@@ -32,8 +34,8 @@ function packFolder(isWithoutPage: boolean): string {
 }
 
 /** Starts ComfyUI and waits until it answers; it ends with the test. */
-export async function comfyui({ daemon, isWithoutPage = false }: Options): Promise<RealHost> {
-  const host = await startReal({ packs: [packFolder(isWithoutPage)], env: { ASSAY_URL: daemon } });
+export async function comfyui({ daemon, isWithoutPage = false, packs = [] }: Options): Promise<RealHost> {
+  const host = await startReal({ packs: [packFolder(isWithoutPage), ...packs], env: { ASSAY_URL: daemon } });
   onTestFinished(() => host.stop());
   const user = join(host.baseDir, 'user/default');
   mkdirSync(user, { recursive: true });

@@ -37,8 +37,12 @@ describe('the nodes for ComfyUI', () => {
     );
     expect(order).toEqual({
       AssayScore: 'images quality alignment authenticity reward report',
-      AssayGate: 'accepted rejected unsure report',
-      AssayBest: 'images masks latents indexes selection scores report',
+      AssayGate:
+        'accepted rejected unsure report ' +
+        'accepted_masks accepted_latents accepted_prompts accepted_indexes ' +
+        'rejected_masks rejected_latents rejected_prompts rejected_indexes ' +
+        'unsure_masks unsure_latents unsure_prompts unsure_indexes',
+      AssayBest: 'images masks latents indexes selection scores report prompts',
       AssayPrompt: 'prompt',
     });
   });

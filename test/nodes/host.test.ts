@@ -1,60 +1,17 @@
 /** The nodes inside a real ComfyUI, against a real daemon, with workflows that need no checkpoint. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Served, serve } from '../support/cli.ts';
 import type { TestHost } from '../support/comfyui/host.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
 import { comfyui, noComfyui } from './comfyui.ts';
+import { call, ended, pixels, run, saved, submit, until } from './drive.ts';
 import { type Graph, gate, noisy, save } from './graphs.ts';
 
 if (noComfyui) process.stdout.write(`the nodes are not tried inside ComfyUI: ${noComfyui}\n`);
-
-interface Entry {
-  status: { status_str: string; messages: [string, Record<string, unknown>][] };
-  outputs: Record<string, { images?: { filename: string }[]; text?: string[]; assay?: { label: string }[] }>;
-}
-
-async function call<T>(host: TestHost, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${host.url}${path}`, {
-    signal: AbortSignal.timeout(10_000),
-    ...(body && { method: 'POST', body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(text);
-  return (text ? JSON.parse(text) : {}) as T;
-}
-
-async function submit(host: TestHost, prompt: Graph, client?: string): Promise<string> {
-  const body = { prompt, prompt_id: randomUUID(), client_id: client };
-  return (await call<{ prompt_id: string }>(host, '/prompt', body)).prompt_id;
-}
-
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`${what} did not happen`);
-}
-
-const ended = (host: TestHost, id: string): Promise<Entry> =>
-  until(`the end of ${id}`, async () => (await call<Record<string, Entry>>(host, `/history/${id}`))[id]);
-
-const run = async (host: TestHost, graph: Graph): Promise<Entry> => ended(host, await submit(host, graph));
-
-const saved = (host: TestHost, prefix: string): string[] =>
-  readdirSync(host.outputDir)
-    .filter((name) => name.startsWith(prefix))
-    .toSorted();
-
-const pixels = (host: TestHost, name: string): Promise<Buffer> =>
-  sharp(join(host.outputDir, name)).raw().toBuffer();
 
 /** Waits until ComfyUI says that a node has begun. */
 async function begun(

@@ -91,3 +91,42 @@ it.each(['missing', 'a file'])('a folder that is %s cannot be used', (what) => {
   if (what === 'a file') writeFileSync(path, '');
   expect(() => openOutputFolder(path, OPTIONS)).toThrow(code('OUTPUT_DIR_UNUSABLE'));
 });
+
+describe('links to folders elsewhere', () => {
+  function linked(allowed: 'nothing' | 'the target' | 'its parent') {
+    const root = tempFolder();
+    const big = join(folderOf({ 'disk/c.png': 10, 'disk/deep/d.png': 10, 'other/e.png': 10 }).root);
+    const disk = join(big, 'disk');
+    symlinkSync(disk, join(root, 'archive'));
+    symlinkSync(join(big, 'other'), join(root, 'other'));
+    symlinkSync(root, join(disk, 'back'));
+    symlinkSync(disk, join(disk, 'deep', 'round'));
+    symlinkSync(join(disk, 'c.png'), join(disk, 'link.png'));
+    const folders = { nothing: [], 'the target': [disk], 'its parent': [big] }[allowed];
+    return { disk, folder: openOutputFolder(root, { ...OPTIONS, linked: folders }) };
+  }
+  const names = async ({ folder }: ReturnType<typeof linked>) =>
+    (await folder.scan(0, 20_000)).found.map((f) => `${f.subfolder}/${f.filename}`).toSorted();
+
+  it('are followed where the config allows it, each folder once', async () => {
+    expect(await names(linked('nothing'))).toEqual([]);
+    expect(await names(linked('the target'))).toEqual(['archive/c.png', 'archive/deep/d.png']);
+    expect(await names(linked('its parent'))).toEqual(['archive/c.png', 'archive/deep/d.png', 'other/e.png']);
+  });
+
+  it('are told with what to do where it does not', async () => {
+    const { disk, folder } = linked('nothing');
+    await expect(folder.locate(output('c.png', 'archive'))).rejects.toMatchObject({
+      code: 'LINK_OUTSIDE',
+      kind: 'setup',
+      message: expect.stringContaining(`to ${disk}`),
+    });
+    const allowed = linked('the target');
+    expect(await allowed.folder.locate(output('c.png', 'archive'))).toBe(join(allowed.disk, 'c.png'));
+    expect(await allowed.folder.locate(output('d.png', 'archive/deep'))).toBe(
+      join(allowed.disk, 'deep', 'd.png'),
+    );
+    await expect(allowed.folder.locate(output('link.png', 'archive'))).rejects.toEqual(code('PATH_OUTSIDE'));
+    await expect(allowed.folder.locate(output('e.png', 'other'))).rejects.toEqual(code('LINK_OUTSIDE'));
+  });
+});

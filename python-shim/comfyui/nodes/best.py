@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..blocking import blocker, or_blocked
-from ..companions import single_latents, single_masks
+from ..blocking import or_blocked
 from ..definitions import defined
 from ..fingerprint import fingerprint
-from ..images import single_images
+from ..giving import given_out
+from ..inputs import one, pictures
 from ..page import shown
-from ..report import figure, line, summary, was_guarded
-from ..request import spread, stop_on_failure, verdicts_on
+from ..report import figure, line, prompt_lines, summary, was_guarded
+from ..request import prompts_of, stop_on_failure, verdicts_on
 from ..selection import selection_masks
 
 
@@ -30,35 +30,80 @@ class AssayBest:
         prompt=("",),
         scorer=("",),
         unique_id=(None,),
+        dynprompt=(None,),
     ):
-        singles = single_images(images)
-        along = [_along(single_masks(masks), singles, "masks"), _along(single_latents(latents), singles, "latents")]
-        verdicts = verdicts_on(singles, list(prompt), scorer[0])
+        by, k = one(by, "by", "Assay Best"), one(k, "k", "Assay Best")
+        given = pictures(images, prompt, masks, latents)
+        verdicts = verdicts_on(given, scorer[0], (unique_id[0], dynprompt[0]))
         if on_failure[0] == "stop":
             stop_on_failure(verdicts)
-        scores = [candidate_score(verdict, by[0]) for verdict in verdicts]
-        chosen = chosen_places(verdicts, scores, k[0], on_failure[0])
-        labels = [_label(place, chosen, scores) for place in range(len(singles))]
-        order = dict.fromkeys([*chosen, *range(len(singles))])
-        lines = [line(place, verdicts[place], labels[place]) for place in order]
-        head = summary(verdicts, f": {sum(scores[c] is not None for c in chosen)} chosen by {by[0]}")
-        ui = shown(unique_id[0], head, lines, verdicts, labels)
+        choice = Choice(verdicts, by, k, on_failure[0])
+        labels = [choice.label(place) for place in range(len(verdicts))]
+        lines = [line(place, verdicts[place], labels[place], choice.why_not(place)) for place in choice.order()]
+        head, ends = summary(verdicts, choice.count() + given.left_out()), prompt_lines(verdicts)
+        ui = shown(unique_id[0], head, lines, ends, verdicts, labels)
+        chosen_images, chosen_masks, chosen_latents, prompts, indexes = given_out(
+            given, choice.chosen, prompts_of(given, verdicts)
+        )
         result = (
-            or_blocked([singles[place][None] for place in chosen]),
-            *(_picked(things, chosen) for things in along),
-            or_blocked(list(chosen)),
-            selection_masks(images, set(chosen)),
-            or_blocked([scores[place] for place in chosen]),
-            "\n".join([head, *lines]),
+            chosen_images,
+            chosen_masks,
+            chosen_latents,
+            indexes,
+            or_blocked(selection_masks(images, set(choice.chosen))),
+            or_blocked([choice.scores[place] for place in choice.chosen]),
+            "\n".join([head, *lines, *ends]),
+            prompts,
         )
         return {"ui": ui, "result": result}
 
 
-def chosen_places(verdicts: list[dict], scores: list[float | None], k: int, on_failure: str) -> list[int]:
-    """The best k, best first; with `pass` all images in their order when not one could be scored."""
-    if on_failure == "pass" and all(verdict.get("error") for verdict in verdicts):
-        return list(range(len(verdicts)))
-    return ranked(scores)[:k]
+class Choice:
+    """Which images are chosen, and why the others are not. Raises ValueError when none can be, with the rule `stop`."""
+
+    def __init__(self, verdicts: list[dict], by: str, k: int, on_failure: str):
+        self._verdicts = verdicts
+        self._by = by
+        self._k = k
+        self.scores = [candidate_score(verdict, by) for verdict in verdicts]
+        self.chosen = ranked(self.scores)[:k]
+        if verdicts and not self.chosen:
+            if on_failure == "stop":
+                raise ValueError(f"Assay Best: no image can be ranked by {by}: {self.why_not(0)}")
+            if on_failure == "pass":
+                self.chosen = list(range(len(verdicts)))
+
+    def order(self) -> list[int]:
+        """Places, the chosen first."""
+        return list(dict.fromkeys([*self.chosen, *range(len(self._verdicts))]))
+
+    def label(self, place: int) -> str:
+        if place in self.chosen:
+            return "passed unscored" if self.scores[place] is None else f"best {self.chosen.index(place) + 1}"
+        return "not ranked" if self.scores[place] is None else ""
+
+    def why_not(self, place: int) -> str:
+        """Why an image is not ranked, or not chosen in spite of its score; empty for others."""
+        verdict = self._verdicts[place]
+        if self.scores[place] is None:
+            return "" if verdict.get("error") or was_guarded(verdict) else self._missing(verdict)
+        ties = [c for c in self.chosen if self.scores[c] == self.scores[place]]
+        return f"ties with #{ties[-1]}, which came first" if ties and place not in self.chosen else ""
+
+    def count(self) -> str:
+        """What became of all of them, in words."""
+        ranked_count = sum(score is not None for score in self.scores)
+        if self._verdicts and not ranked_count:
+            rule = "all go on as they came" if self.chosen else "none goes on"
+            return f": none can be ranked by {self._by}, {rule}"
+        fewer = f" of {self._k} wanted" if ranked_count < self._k and self._k > 1 else ""
+        return f": {min(ranked_count, self._k)}{fewer} chosen by {self._by}"
+
+    def _missing(self, verdict: dict) -> str:
+        """Why a verdict that is no failure lacks the number."""
+        if self._by == "alignment" and not verdict.get("prompt"):
+            return "no alignment without a prompt"
+        return f"the scorer does not predict its {self._by}"
 
 
 def candidate_score(verdict: dict, by: str) -> float | None:
@@ -69,17 +114,3 @@ def candidate_score(verdict: dict, by: str) -> float | None:
 def ranked(scores: list[float | None]) -> list[int]:
     """Places of the scored, best first; the earlier of two equals."""
     return sorted((i for i, score in enumerate(scores) if score is not None), key=lambda i: -scores[i])
-
-
-def _along(things: list | None, singles: list, what: str) -> list | None:
-    return None if things is None else spread(things, len(singles), what)
-
-
-def _picked(things: list | None, chosen: list[int]) -> list:
-    return or_blocked([things[place] for place in chosen]) if things else [blocker()]
-
-
-def _label(place: int, chosen: list[int], scores: list[float | None]) -> str:
-    if place not in chosen:
-        return "" if scores[place] is not None else "not ranked"
-    return f"best {chosen.index(place) + 1}" if scores[place] is not None else "passed unscored"

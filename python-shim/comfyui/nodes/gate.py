@@ -1,17 +1,18 @@
-"""Good images go on, bad ones are held back, each by itself."""
+"""Good images go on, bad ones are held back, each by itself and with all that belongs to it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import count
 
-from ..blocking import or_blocked
+from ..arrangement import PLACES, SINGLES, Workflow
 from ..definitions import defined
 from ..fingerprint import fingerprint
-from ..images import single_images
-from ..page import first_place, shown
-from ..report import line, summary
-from ..request import stop_on_failure, verdicts_on
+from ..giving import given_out
+from ..host import running_workflow, workflow_around
+from ..inputs import Pictures, one, pictures
+from ..page import shown
+from ..report import line, prompt_lines, summary
+from ..request import prompts_of, stop_on_failure, verdicts_on
 
 #: Outputs by the daemon's decision.
 BRANCHES = {"accept": "accepted", "reject": "rejected", "unsure": "unsure"}
@@ -43,15 +44,28 @@ def complaint(measure, threshold) -> str | None:
     return None
 
 
+def policy_of(aspect, measure, threshold, unsure_within_interval) -> dict:
+    """The same from what the widgets hold. Raises ValueError saying what makes no sense."""
+    named = {"aspect": aspect, "measure": measure, "threshold": threshold, "unsure": unsure_within_interval}
+    chosen = [one(values, name, "Assay Gate") for name, values in named.items()]
+    if wrong := complaint(*chosen[1:3]):
+        raise ValueError(f"Assay Gate: {wrong}")
+    return policy_for(*chosen)
+
+
 @defined("AssayGate")
 class AssayGate:
     @classmethod
-    def IS_CHANGED(cls, scorer="", **_others):
-        return fingerprint(scorer or "")
+    def IS_CHANGED(cls, scorer=("",), compact=(False,), unique_id=(None,), **_others):
+        """What stands behind the gate decides the form of its outputs, and is no part of what the host compares."""
+        behind = running_workflow(unique_id[0])
+        forms = [form_of(behind, unique_id[0], name, compact[0]) for name in BRANCHES.values()]
+        notes = [gap_note(behind, unique_id[0], name) for name, form in zip(BRANCHES.values(), forms) if form == PLACES]
+        return " ".join([fingerprint(scorer[0] or ""), *forms, *filter(None, notes)])
 
     @classmethod
-    def VALIDATE_INPUTS(cls, threshold=None, measure=None):
-        return complaint(measure, threshold) or True
+    def VALIDATE_INPUTS(cls, threshold=(None,), measure=(None,)):
+        return complaint(measure[0], threshold[0]) or True
 
     def run(
         self,
@@ -62,25 +76,25 @@ class AssayGate:
         unsure_within_interval,
         unsure,
         on_failure,
-        compact=False,
-        prompt="",
-        scorer="",
-        unique_id=None,
+        compact=(False,),
+        prompt=("",),
+        scorer=("",),
+        masks=None,
+        latents=None,
+        unique_id=(None,),
+        dynprompt=(None,),
     ):
-        if wrong := complaint(measure, threshold):
-            raise ValueError(f"Assay Gate: {wrong}")
-        policy = policy_for(aspect, measure, threshold, unsure_within_interval)
-        singles = single_images([images])
-        verdicts = verdicts_on(singles, [prompt], scorer, policy)
-        if on_failure == "stop":
+        policy = policy_of(aspect, measure, threshold, unsure_within_interval)
+        given = pictures(images, prompt, masks, latents)
+        verdicts = verdicts_on(given, scorer[0], (unique_id[0], dynprompt[0]), policy)
+        if on_failure[0] == "stop":
             stop_on_failure(verdicts)
-        branches = [branch_of(verdict, unsure, on_failure) for verdict in verdicts]
-        labels = [label_of(verdict, branch) for verdict, branch in zip(verdicts, branches)]
-        lines = [line(*numbered) for numbered in zip(count(first_place()), verdicts, labels)]
-        head = summary(verdicts, _counts(labels))
-        outputs = [_output(singles, branches, name, compact) for name in BRANCHES.values()]
-        ui = shown(unique_id, head, lines, verdicts, labels)
-        return {"ui": ui, "result": (*outputs, "\n".join([head, *lines]))}
+        branches = [branch_of(verdict, unsure[0], on_failure[0]) for verdict in verdicts]
+        behind = workflow_around(dynprompt[0])
+        forms = {name: form_of(behind, unique_id[0], name, compact[0]) for name in BRANCHES.values()}
+        notes = [gap_note(behind, unique_id[0], name) for name in forms if _has_gaps(forms[name], branches, name)]
+        ui, report = _said(unique_id[0], given, verdicts, branches, list(filter(None, notes)))
+        return {"ui": ui, "result": _outputs(given, prompts_of(given, verdicts), branches, forms, report)}
 
 
 def branch_of(verdict: dict, unsure: str, on_failure: str) -> str | None:
@@ -100,11 +114,53 @@ def label_of(verdict: dict, branch: str | None) -> str:
     return branch or ""
 
 
+def form_of(behind: Workflow | None, node_id, name: str, compact: bool) -> str:
+    """The form in which a branch leaves; as long as nobody tells what stands behind it, everything keeps its place."""
+    if compact:
+        return SINGLES
+    return PLACES if behind is None else behind.form_behind(str(node_id), _shaped(name))
+
+
+def gap_note(behind: Workflow | None, node_id, name: str) -> str | None:
+    """Says which nodes do not run because of the gaps of a branch."""
+    readers = behind.whole_list_readers(str(node_id), _shaped(name)) if behind else []
+    if not readers:
+        return None
+    return (
+        f"{', '.join(readers)} behind `{name}` does not run: another list meets the images there, so that each keeps "
+        "its place, and it takes whole lists alone. Switch `compact` on, or take that list through the gate"
+    )
+
+
+def _shaped(name: str) -> set[int]:
+    """Places of the outputs of a branch whose form depends on what stands behind them."""
+    return {AssayGate.RETURN_NAMES.index(n) for n in (name, f"{name}_masks", f"{name}_latents")}
+
+
+def _has_gaps(form: str, branches: list, name: str) -> bool:
+    return form == PLACES and name in branches and any(branch != name for branch in branches)
+
+
+def _said(node_id, given: Pictures, verdicts: list[dict], branches: list, notes: list[str]) -> tuple[dict, str]:
+    """What the node shows, and the whole report."""
+    labels = [label_of(verdict, branch) for verdict, branch in zip(verdicts, branches)]
+    head = summary(verdicts, _counts(labels) + given.left_out())
+    if branches and "accepted" not in branches:
+        head = f"0 of {len(branches)} passed, and what is connected to `accepted` does not run\n{head}"
+    lines = [line(place, verdict, label) for place, (verdict, label) in enumerate(zip(verdicts, labels))]
+    ends = [*notes, *prompt_lines(verdicts)]
+    return shown(node_id, head, lines, ends, verdicts, labels), "\n".join([head, *lines, *ends])
+
+
 def _counts(labels: list[str]) -> str:
     tally = {"accepted": 0, "rejected": 0, **Counter(labels)}
     return ": " + ", ".join(f"{count} {label}" for label, count in tally.items())
 
 
-def _output(singles: list, branches: list[str | None], name: str, compact: bool) -> list:
-    chosen = [image[None] if branch == name else None for image, branch in zip(singles, branches)]
-    return or_blocked([image for image in chosen if image is not None] if compact else chosen)
+def _outputs(given: Pictures, prompts: list[str], branches: list, forms: dict[str, str], report: str) -> tuple:
+    """In the order of the definition: the images of each branch, the report, then what goes along with each."""
+    leaving = []
+    for name, form in forms.items():
+        chosen = [place for place, branch in enumerate(branches) if branch == name]
+        leaving.append(given_out(given, chosen, prompts, form))
+    return (*(images for images, *_ in leaving), report, *(thing for _, *along in leaving for thing in along))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..definitions import defined
+from ..failures import AssayFailure
+from ..finding import find_prompt
+from ..fingerprint import failures_so_far, note_failure
 from ..page import shown
-from ..prompts import find_prompt
+from ..workflow import workflow_of
 
 
 @defined("AssayPrompt")
@@ -14,19 +17,30 @@ class AssayPrompt:
     Texts upstream are part of what the host compares, since the link of `image` is; so a changed prompt is found.
     """
 
-    def run(self, image=None, override="", unique_id=None, dynprompt=None):
-        if override and override.strip():
-            return _answer(unique_id, override, "given by hand")
-        prompt, reason = find_prompt(_lookup(dynprompt), unique_id, "image")
-        return _answer(unique_id, prompt, reason)
+    @classmethod
+    def IS_CHANGED(cls, **_others):
+        return failures_so_far()
+
+    def run(self, image=None, override=("",), unique_id=(None,), dynprompt=(None,)):
+        texts = [text for text in override or [] if isinstance(text, str)]
+        if any(text.strip() for text in texts):
+            return _answer(unique_id[0], texts, "given by hand")
+        try:
+            found = find_prompt(workflow_of(dynprompt[0], unique_id[0], "image"))
+        except AssayFailure as failure:
+            note_failure()
+            return _answer(unique_id[0], [""], f"no prompt: {failure}")
+        return _answer(unique_id[0], [found.get("prompt") or ""], _words(found))
 
 
-def _answer(unique_id, prompt: str, reason: str) -> dict:
-    return {"ui": shown(unique_id, reason, [prompt] if prompt else [], [], []), "result": (prompt,)}
+def _answer(unique_id, prompts: list[str], words: str) -> dict:
+    return {"ui": shown(unique_id, words, list(filter(None, prompts)), [], [], []), "result": (prompts,)}
 
 
-def _lookup(dynprompt):
-    def node(node_id: str):
-        return dynprompt.get_node(node_id) if dynprompt is not None and dynprompt.has_node(node_id) else None
-
-    return node
+def _words(found: dict) -> str:
+    """Where the prompt comes from and how sure that is, or why there is none."""
+    reason = found.get("reason")
+    if not found.get("prompt"):
+        return f"no prompt: {reason or 'none was found'}"
+    doubt = "" if found.get("certain", True) else f", not certain: {reason}"
+    return f"prompt from {found.get('from')}{doubt}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..blocking import or_blocked
 from ..definitions import defined
 from ..fingerprint import fingerprint
-from ..images import single_images
+from ..inputs import pictures
 from ..page import shown
-from ..report import ASPECTS, figure, finite, line, summary
+from ..report import ASPECTS, figure, finite, line, prompt_lines, summary
 from ..request import verdicts_on
 
 FIGURES = (*ASPECTS, "reward")
@@ -19,21 +19,16 @@ class AssayScore:
     def IS_CHANGED(cls, scorer=("",), **_others):
         return fingerprint(scorer[0] or "")
 
-    def run(self, images, prompt=("",), scorer=("",), unique_id=(None,)):
-        singles = single_images(images)
-        verdicts = verdicts_on(singles, _per_image(prompt, images, len(singles)), scorer[0])
+    def run(self, images, prompt=("",), scorer=("",), unique_id=(None,), dynprompt=(None,)):
+        given = pictures(images, prompt)
+        verdicts = verdicts_on(given, scorer[0], (unique_id[0], dynprompt[0]))
         lines = [line(place, verdict) for place, verdict in enumerate(verdicts)]
-        head = summary(verdicts, _span([finite(verdict.get("reward")) for verdict in verdicts]))
+        span = _span([finite(verdict.get("reward")) for verdict in verdicts])
+        head, ends = summary(verdicts, span + given.left_out()), prompt_lines(verdicts)
         figures = [or_blocked([figure(verdict, name) for verdict in verdicts]) for name in FIGURES]
-        ui = shown(unique_id[0], head, lines, verdicts, [_label(verdict) for verdict in verdicts])
-        return {"ui": ui, "result": (images, *figures, "\n".join([head, *lines]))}
-
-
-def _per_image(prompts, batches, count: int) -> list:
-    """A list of batches may come with one prompt per batch."""
-    if len(prompts) == len(batches) != count:
-        return [text for text, batch in zip(prompts, batches) for _ in single_images(batch)]
-    return list(prompts)
+        ui = shown(unique_id[0], head, lines, ends, verdicts, [_label(verdict) for verdict in verdicts])
+        there = [batch for batch, group in zip(images, given.groups) if group]
+        return {"ui": ui, "result": (or_blocked(there), *figures, "\n".join([head, *lines, *ends]))}
 
 
 def _span(rewards: list) -> str:

@@ -19,8 +19,10 @@ import { TUNING, type Tuning } from './tuning.ts';
 import { checkWorkflow } from './workflow.ts';
 
 export interface ComfyOptions {
-  /** http or https; may hold a path, and a login for a proxy in front. */
+  /** http or https; may hold a path, a query for every request, and a login for a proxy in front. */
   url: string;
+  /** Sent with every request. */
+  headers?: Readonly<Record<string, string>>;
   log?: Log;
   /** `maxImageBytes`: largest file that is fetched; `maxBodyBytes`: largest answer and longest message. */
   limits?: Pick<Config['limits'], 'maxImageBytes' | 'maxBodyBytes'>;
@@ -36,7 +38,7 @@ const QUEUE_AGE_MS = 200;
 export function createComfyHost(options: ComfyOptions): Host {
   const { limits = configSchema.shape.limits.parse(undefined), log } = options;
   const tuning = { ...TUNING, ...options.tuning };
-  const address = parseAddress(options.url);
+  const address = parseAddress(options.url, options.headers);
   const http = createHttp(address, limits.maxBodyBytes, tuning);
   const queue = createQueue(http);
   const history = createHistory(http, options.findPrompt);

@@ -53,18 +53,30 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
     const deadline = AbortSignal.timeout(tuning.requestMs);
     const headers = { ...address.headers, ...init.headers };
     try {
-      const response = await fetch(url + path, {
+      const response = await fetch(address.at(path), {
         ...init,
         headers,
+        redirect: address.isSecret ? 'manual' : 'follow',
         signal: AbortSignal.any([signal, deadline]),
       });
+      if (response.status >= 300 && response.status < 400) throw elsewhere(path, response);
       return { status: response.status, bytes: await readBody(response, limit) };
     } catch (cause) {
       signal.throwIfAborted();
-      if (cause instanceof TooMuch) throw cause;
+      if (cause instanceof TooMuch || cause instanceof AssayError) throw cause;
       const reason = deadline.aborted ? `no answer within ${tuning.requestMs} ms` : networkReason(cause);
       throw fail('HOST_UNREACHABLE', { url, reason }, { cause });
     }
+  }
+
+  /** What is sent along is for this host alone. */
+  function elsewhere(path: string, response: Response): AssayError {
+    void response.body?.cancel();
+    const to = URL.parse(response.headers.get('location') ?? '', url)?.origin ?? 'elsewhere';
+    return unknownHost(
+      url,
+      `it answers ${path} with a redirect to ${to}, which is not followed with a token`,
+    );
   }
 
   function check(reply: Reply): Reply {

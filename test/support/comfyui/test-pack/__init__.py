@@ -2,6 +2,8 @@
 
 import time
 
+import folder_paths
+import torch
 from comfy.utils import ProgressBar
 from comfy_execution.graph_utils import ExecutionBlocker
 from PIL import Image
@@ -75,7 +77,85 @@ class NotANumber(_Node):
         return {"ui": {"value": [float("nan")]}}
 
 
+def _picture(dtype=torch.float32):
+    """Soft blots of colour, neither blank nor noise."""
+    small = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(small, (64, 64), mode="bilinear").permute(0, 2, 3, 1).to(dtype)
+
+
+def _half_nan():
+    image = _picture()
+    image[:, :32] = float("nan")
+    return image
+
+
+ODD = {
+    "an empty list": lambda: [],
+    "none": lambda: [None],
+    "nones among images": lambda: [None, _picture(), None, _picture()],
+    "an empty batch": lambda: [torch.zeros(0, 64, 64, 3)],
+    "nan in half of one": lambda: [_picture(), _half_nan()],
+    "0 to 255": lambda: [_picture(), _picture() * 255],
+    "-1 to 1": lambda: [_picture(), _picture() * 2 - 1],
+    "two channels": lambda: [_picture(), _picture()[..., :2]],
+    "alpha": lambda: [_picture(), torch.cat([_picture(), torch.ones(1, 64, 64, 1)], -1)],
+    "bfloat16": lambda: [_picture(), _picture(torch.bfloat16)],
+    "float16": lambda: [_picture(), _picture(torch.float16)],
+    "not contiguous": lambda: [_picture(), _picture().flip(1)[:, ::2].transpose(1, 2)],
+    "too large": lambda: [_picture(), _picture().repeat(1, 40, 40, 1), _picture()],
+}
+
+
+class Odd:
+    """Images as a faulty node would give them."""
+
+    RETURN_TYPES = ("IMAGE",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "run"
+    CATEGORY = "assay/test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"mode": (list(ODD),)}}
+
+    def run(self, mode):
+        return (ODD[mode](),)
+
+
+class Names:
+    """A list of texts, one for each number."""
+
+    RETURN_TYPES = ("STRING",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "run"
+    CATEGORY = "assay/test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"prefix": ("STRING", {}), "count": ("INT", {"default": 1})}}
+
+    def run(self, prefix, count):
+        return ([f"{prefix}{i}" for i in range(count)],)
+
+
+class SaveUntold(_Node):
+    """Writes a file and tells nothing of it, or tells it in its own way."""
+
+    EXTRA = {"name": ("STRING", {}), "key": ("STRING", {"default": ""})}
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+
+    def run(self, image, name, key):
+        pixels = (image[0].float().clamp(0, 1) * 255).byte().cpu().numpy()
+        Image.fromarray(pixels).save(f"{folder_paths.get_output_directory()}/{name}")
+        told = {"filename": name, "subfolder": "", "type": "output", "format": "image/png"}
+        return {"ui": {key: [told]}} if key else {}
+
+
 NODE_CLASS_MAPPINGS = {
+    "AssayTestOdd": Odd,
+    "AssayTestNames": Names,
+    "AssayTestSave": SaveUntold,
     "AssayTestSteps": Steps,
     "AssayTestFail": Fail,
     "AssayTestBlock": Block,
