@@ -32,7 +32,21 @@ export interface Policy {
 }
 
 /** File name endings of the formats that are decoded, best first where a name fits several files. */
-export const IMAGE_EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
+export const IMAGE_EXTENSIONS = [
+  '.png',
+  '.apng',
+  '.jpg',
+  '.jpeg',
+  '.jpe',
+  '.jfif',
+  '.mpo',
+  '.webp',
+  '.avif',
+  '.gif',
+  '.tif',
+  '.tiff',
+  '.bmp',
+];
 
 /** An image as it arrived: encoded bytes of a file, or raw interleaved 8-bit pixels, row by row. */
 export type ImageInput =
