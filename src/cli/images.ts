@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import picomatch from 'picomatch';
+import { orAbort } from '../abort.ts';
 import { fail, reasonOf } from '../errors.ts';
 import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
 import { extensionOf } from '../tables/names.ts';
@@ -75,8 +76,7 @@ function takeFolders(search: Search, folders: string[]): boolean {
     entered,
     except,
     onUnreadable: (unreadable) => failures.push(asFailure(unreadable)),
-    onHidden: (path) => skipped.add(path, 'hidden'),
-    onLoop: (path) => skipped.add(path, 'link loop'),
+    onLeftOut: skipped.add,
   });
   for (const file of files)
     if (isImage(file.path)) images.push(file);
@@ -175,5 +175,6 @@ export const fileItem = (path: string, prompt: string | null | undefined): Score
   source: path,
   prompt,
   promptFromFile: prompt === undefined,
-  fetch: () => readImage(path),
+  // A pipe, or a disk far away, may never answer.
+  fetch: (signal) => orAbort(readImage(path), signal),
 });

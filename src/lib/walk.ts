@@ -25,21 +25,23 @@ export interface WalkOptions {
   onUnreadable?: (folder: Unreadable) => void;
   /** Told of each folder below the first. */
   onFolder?: (path: string) => void;
-  /** Told of each file and folder whose name begins with a dot: they are left out. */
-  onHidden?: (path: string) => void;
-  /** Told of each link to a folder that it lies in: it is not followed. */
-  onLoop?: (path: string) => void;
+  /** Told of each file and folder that is left out. */
+  onLeftOut?: (path: string, why: LeftOut) => void;
 }
 
-type Kind = 'file' | 'folder' | 'hidden' | 'other';
+/** Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device. */
+export type LeftOut = 'hidden' | 'link loop' | 'pipe or device';
+
+type Kind = 'file' | 'folder' | LeftOut;
 
 /** A link that leads nowhere counts as a file: reading it will say so. */
 function kindOf(path: string, entry: Dirent): Kind {
   if (entry.name.startsWith('.')) return 'hidden';
-  if (!entry.isSymbolicLink()) return entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other';
+  if (!entry.isSymbolicLink())
+    return entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'pipe or device';
   try {
     const stat = statSync(path);
-    return stat.isDirectory() ? 'folder' : stat.isFile() ? 'file' : 'other';
+    return stat.isDirectory() ? 'folder' : stat.isFile() ? 'file' : 'pipe or device';
   } catch {
     return 'file';
   }
@@ -74,7 +76,7 @@ function isLoop(link: string, folder: string, options: WalkOptions): boolean {
   const target = realOf(link, options);
   if (target === undefined || !`${folder}${sep}`.startsWith(target.endsWith(sep) ? target : target + sep))
     return false;
-  options.onLoop?.(link);
+  options.onLeftOut?.(link, 'link loop');
   return true;
 }
 
@@ -88,14 +90,23 @@ function* descend({ path: folder, depth }: Stage, options: Walking, links: Stage
   for (const entry of entriesOf(folder, options)) {
     const path = join(folder, entry.name);
     const kind = kindOf(path, entry);
-    if (kind === 'hidden') options.onHidden?.(path);
     if (kind === 'file') yield { path, real: join(real, entry.name) };
-    if (kind !== 'folder') continue;
-    options.onFolder?.(path);
-    const below = { path, depth: depth - 1 };
-    if (below.depth > 0 && !entry.isSymbolicLink()) yield* descend(below, options, links);
-    else if (below.depth > 0 && !isLoop(path, real, options)) links.push(below);
+    else if (kind !== 'folder') options.onLeftOut?.(path, kind);
+    else yield* enter({ path, depth: depth - 1 }, entry.isSymbolicLink() ? real : null, options, links);
   }
+}
+
+/** @param linkedFrom the real folder that holds it, when it is a link */
+function* enter(
+  below: Stage,
+  linkedFrom: string | null,
+  options: Walking,
+  links: Stage[],
+): Generator<FoundFile> {
+  options.onFolder?.(below.path);
+  if (below.depth <= 0) return;
+  if (linkedFrom === null) yield* descend(below, options, links);
+  else if (!isLoop(below.path, linkedFrom, options)) links.push(below);
 }
 
 /** Yields the files below folders. */
