@@ -6,6 +6,7 @@ import { type Expanded, fileItem } from '../images.ts';
 import { scoreAll } from '../open.ts';
 import type { Out } from '../out.ts';
 import { startProgress } from '../progress.ts';
+import { counted } from '../skipped.ts';
 import { READER_LEFT } from '../stop-signal.ts';
 import type { Deeds } from './deeds.ts';
 import type { Demands } from './demands.ts';
@@ -43,17 +44,34 @@ function failedResult(name: string, thrown: unknown): ScoreResult {
 interface Counts {
   finished: number;
   failed: number;
+  /** Prompts that were found in the files, and those of them that may be wrong. */
+  carried: number;
+  uncertain: number;
+}
+
+function count(counts: Counts, { error, promptSource }: ScoreResult): void {
+  counts.finished++;
+  if (error) counts.failed++;
+  if (promptSource === null || promptSource.from === null || promptSource.from === 'request') return;
+  counts.carried++;
+  if (!promptSource.certain) counts.uncertain++;
+}
+
+function carriedNote({ carried, uncertain }: Counts): string[] {
+  if (carried === 0) return [];
+  const doubt = uncertain > 0 ? `, ${uncertain} of them not for certain` : '';
+  return [`${counted(carried, 'prompt')} found in the files${doubt} (--no-file-prompts leaves them out)`];
 }
 
 async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> {
   const { pipeline, prompts, demands, out, listing, deeds, signal } = run;
   const { policy } = demands;
   const progress = startProgress(paths.length, 'scoring');
-  const counts = { finished: 0, failed: 0 };
+  const counts: Counts = { finished: 0, failed: 0, carried: 0, uncertain: 0 };
   const onResult = async (index: number, result: ScoreResult) => {
     const path = paths[index]!;
-    progress.update(++counts.finished);
-    if (result.error) counts.failed++;
+    count(counts, result);
+    progress.update(counts.finished);
     result.notes.push(...prompts.notesOn(path));
     listing.add(index, result);
     await out.ready(signal);
@@ -94,15 +112,18 @@ async function scoreAndPrint(run: Run): Promise<number> {
   const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
   const paths = expanded.paths.filter((path) => !earlier.done.has(path));
   for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
-  const { finished, failed } = await scoreImages(run, paths);
+  const counts = await scoreImages(run, paths);
+  const { finished, failed } = counts;
   if (signal.reason === READER_LEFT) return EXIT.ok;
   const left = paths.length - finished;
   const stop = left > 0 ? { after: expanded.paths.length - left, of: expanded.paths.length } : null;
   const skipped = expanded.skipped.counts();
-  const listed = listing.end({ skipped, prompts: prompts.tally, stopped: stop, notes: run.notes });
+  const carried = carriedNote(counts);
+  const notes = [...run.notes, ...carried];
+  const listed = listing.end({ skipped, prompts: prompts.tally, stopped: stop, notes });
   const where = await out.close(stop === null);
   const undone = await deeds.end(stop ? [] : listed.shown);
-  tell([...listed.notes, ...deeds.notes]);
+  tell([...carried, ...listed.notes, ...deeds.notes]);
   if (stop) tell([stopNote(stop, where, run.resumable)]);
   if (stop) return EXIT.stopped;
   const hasFailures = earlier.hasFailures || expanded.failures.length > 0;
