@@ -151,6 +151,18 @@ export const ERRORS = {
     'The file needs a header with a name column and at least one of mos_quality, mos_align, mos_authenticity.',
   ),
 
+  // prompts (assay score)
+  PROMPTS_INVALID: input(
+    422,
+    '{path}: {reason}',
+    'The file needs a header with a column of image names (name, file, path …) and one of prompts (prompt, caption, text …).',
+  ),
+  FILE_NOT_MOVED: input(
+    422,
+    '{path} was left where it is: {reason}',
+    'Score it anew, or move it yourself; nothing was changed.',
+  ),
+
   // diffusion UIs (hosts)
   WORKFLOW_INVALID: input(
     422,
@@ -411,8 +423,11 @@ export function toAssayError(error: unknown): AssayError {
   return fail('INTERNAL', { reason: reasonOf(error) }, { cause: error });
 }
 
-/** Exit codes of the command line: ok, bug, wrong usage or setup, some items failed, host or daemon unreachable. */
-export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 4 } as const;
+/**
+ * Exit codes of the command line: ok, bug, wrong usage or setup, some items failed, host or daemon unreachable, and
+ * what shells use for a command that Ctrl-C stopped.
+ */
+export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 4, stopped: 130 } as const;
 
 const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['HOST_UNREACHABLE', 'HOST_FAILED', 'PROMPT_LOST']);
 

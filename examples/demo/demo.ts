@@ -1,16 +1,17 @@
 /**
- * `npm run demo`: makes a few images, scores them, starts the daemon and asks it for one score.
- * In a terminal the daemon stays up until Ctrl-C; elsewhere the demo ends by itself.
+ * `npm run demo`: makes a few images in `pictures/`, scores them, starts the daemon and asks it for one score.
+ * The images stay, for the commands of the README. In a terminal the daemon stays up until Ctrl-C; elsewhere the demo ends by itself.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { writeScenes } from './scenes.ts';
+import { writePlayground } from './scenes.ts';
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -41,7 +42,7 @@ async function askForScore(url: string, image: string): Promise<void> {
   };
   const { reward, timings } = results[0]!;
   say(`it answers: scene.png has reward ${reward.toFixed(2)}, scored in ${timings.totalMs.toFixed(0)} ms`);
-  say(`try it:     curl -F image=@your.png ${url}/v1/score`);
+  say(`try it:     curl -F image=@pictures/scene.png ${url}/v1/score`);
 }
 
 /** The daemon as a child of the demo, so that Ctrl-C reaches both. */
@@ -57,16 +58,28 @@ async function showDaemon(folder: string, image: string): Promise<void> {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'assay-demo-'));
+/** The images, in the checkout, or where that cannot be written to, in a folder that goes with the demo. */
+async function playground(scratch: string): Promise<string[]> {
+  try {
+    const images = await writePlayground(ROOT);
+    say('eight images in pictures/: one good, the others as generation and saving go wrong;');
+    say('ratings.csv has made-up ratings of them, and both stay for the commands of the README\n');
+    return images;
+  } catch (error) {
+    say(`eight images, which go with the demo: the checkout cannot be written to (${error})\n`);
+    return writePlayground(scratch);
+  }
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'assay-demo-'));
 process.on('SIGINT', () => {});
 try {
-  const images = await writeScenes(folder);
-  say(`eight images in ${folder}: one good, the others as generation and saving go wrong\n`);
+  const images = await playground(scratch);
   // Exit code 3 is expected: one file is cut short and cannot be scored.
-  const args = [CLI, 'score', ...images.map((path) => path.slice(folder.length + 1))];
-  spawnSync(process.execPath, args, { cwd: folder, stdio: 'inherit' });
+  const args = [CLI, 'score', ...images.map((path) => basename(path)), '--data-dir', scratch];
+  spawnSync(process.execPath, args, { cwd: dirname(images[0]!), stdio: 'inherit' });
   say('\nthe same scorer as a daemon, for UIs, nodes and trainers:');
-  await showDaemon(folder, images[0]!);
+  await showDaemon(scratch, images[0]!);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }

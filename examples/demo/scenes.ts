@@ -1,5 +1,5 @@
 /** Example images, made from nothing: one clean scene, and the ways in which generation and saving go wrong. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 
@@ -54,12 +54,21 @@ function staticNoise(): Sharp {
   return sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } });
 }
 
-/** Writes the example images into `folder` and returns their paths. */
-export async function writeScenes(folder: string): Promise<string[]> {
-  mkdirSync(folder, { recursive: true });
+/** Made-up ratings, so that `assay eval` has something to measure: how much each image suffered. */
+const RATINGS: Record<string, number> = {
+  'scene.png': 4.5,
+  'scene-noisy.png': 2.2,
+  'scene-blurred.png': 2,
+  'scene-tiny-enlarged.webp': 1.6,
+  'scene-crushed.jpg': 1.1,
+  'blank.png': 0.3,
+  'static.png': 0.2,
+};
+
+async function scenes(): Promise<Record<string, Promise<Buffer> | Buffer>> {
   const scene = await sharp(Buffer.from(SCENE)).removeAlpha().png().toBuffer();
   const blank = sharp({ create: { width: SIZE, height: SIZE, channels: 3, background: '#000000' } });
-  const images: Record<string, Promise<Buffer> | Buffer> = {
+  return {
     'scene.png': scene,
     'scene-blurred.png': sharp(scene).blur(4).png().toBuffer(),
     'scene-noisy.png': (await noisy(scene)).png().toBuffer(),
@@ -72,6 +81,24 @@ export async function writeScenes(folder: string): Promise<string[]> {
     'blank.png': blank.png().toBuffer(),
     'static.png': staticNoise().png().toBuffer(),
   };
-  for (const [name, bytes] of Object.entries(images)) writeFileSync(join(folder, name), await bytes);
+}
+
+/** Writes the example images into `folder` and returns their paths. A file that is there stays as it is. */
+export async function writeScenes(folder: string): Promise<string[]> {
+  mkdirSync(folder, { recursive: true });
+  const images = await scenes();
+  for (const [name, bytes] of Object.entries(images)) {
+    const path = join(folder, name);
+    if (!existsSync(path)) writeFileSync(path, await bytes);
+  }
   return Object.keys(images).map((name) => join(folder, name));
+}
+
+/** Writes what the README's commands are about: `pictures/`, and ratings of them in `ratings.csv`. */
+export async function writePlayground(folder: string): Promise<string[]> {
+  const paths = await writeScenes(join(folder, 'pictures'));
+  const ratings = join(folder, 'ratings.csv');
+  const rows = Object.entries(RATINGS).map(([name, mos]) => `${name},${mos}`);
+  if (!existsSync(ratings)) writeFileSync(ratings, `name,mos_quality\n${rows.join('\n')}\n`);
+  return paths;
 }

@@ -1,11 +1,20 @@
 /** Errors as people read them on the terminal. */
 import { exitCodeOf, toAssayError } from '../errors.ts';
 
-/** Prints an error for people: what happened, then what to do. */
-export function complain(thrown: unknown): number {
+/**
+ * Prints an error: what happened, then what to do.
+ *
+ * @param asJson for machines, as one line
+ */
+export function complain(thrown: unknown, asJson = false): number {
   const error = toAssayError(thrown);
-  process.stderr.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
-  if (error.kind === 'internal' && error.cause instanceof Error)
+  const { code, message, fix } = error;
+  process.stderr.write(
+    asJson
+      ? `${JSON.stringify({ error: { code, message, fix } })}\n`
+      : `assay: ${message}\n  ${fix} [${code}]\n`,
+  );
+  if (!asJson && error.kind === 'internal' && error.cause instanceof Error)
     process.stderr.write(`${error.cause.stack}\n`);
   return exitCodeOf(error);
 }

@@ -2,22 +2,26 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, fail, reasonOf } from '../errors.ts';
-import { imageFinder } from '../eval/images.ts';
+import { fittedNote, readFitted } from '../eval/fitted.ts';
+import { findRated } from '../eval/images.ts';
 import type { Outcome } from '../eval/pairs.ts';
 import { predictionsCsv } from '../eval/predictions.ts';
 import { type Rating, type Ratings, readRatings } from '../eval/ratings.ts';
 import { renderReport } from '../eval/report.ts';
-import { checkRange, parseRange } from '../eval/scale.ts';
+import { checkRanges, parseRanges } from '../eval/scale.ts';
 import { type Report, summarise } from '../eval/summary.ts';
 import { printSummary } from '../eval/terminal.ts';
+import { type Thumbnails, thumbnailsOf } from '../eval/thumbnails.ts';
 import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
-import { readImage } from './images.ts';
+import { fileItem } from './images.ts';
 import { openPipeline, scoreAll } from './open.ts';
 import { startProgress } from './progress.ts';
+import { smallPicture } from './small-picture.ts';
+import { stopSignal } from './stop-signal.ts';
 
 export interface EvaluateOptions {
-  /** Folder of the images; its subfolder `images` is searched too. */
+  /** Folder of the images; its subfolders are searched too. */
   images: string;
   /** Path of the ratings file. */
   ratings: string;
@@ -25,13 +29,24 @@ export interface EvaluateOptions {
   scorer?: string | undefined;
   /** Folder for the report, made when absent; `assay-eval` by default. */
   out?: string | undefined;
-  /** `LOW,HIGH` of the ratings' scale when it is not the scorer's. */
+  /** Scales of the ratings where they are not the scorer's: `LOW..HIGH`, or `quality=LOW..HIGH`. */
+  range?: string[] | undefined;
+  /** `LOW,HIGH`: the same for all aspects. */
   ratingsRange?: string | undefined;
 }
 
 export interface EvaluateDeps {
-  /** Scores the items, failing them one by one; the results carry the items' ids, in any order. */
+  /**
+   * Scores the items, failing them one by one; the results carry the items' ids, in any order. Those that were not
+   * reached before the run was stopped are absent.
+   */
   score: (items: ScoreItem[]) => Promise<ScoreResult[]>;
+  /** Whether the run was stopped: what has no result was not reached then. */
+  isStopped?: () => boolean;
+  /** What the scorer was fitted to, where its folder tells. */
+  fitted?: () => Parameters<typeof fittedNote>[0];
+  /** Small pictures for the report, by path; none when absent. */
+  thumbnail?: (path: string) => Promise<string | null>;
 }
 
 /**
@@ -43,10 +58,11 @@ export interface EvaluateDeps {
  * @example const report = await evaluate({ images: 'set', ratings: 'set/mos.csv' }, { score });
  */
 export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Promise<Report> {
-  const ratingsRange = options.ratingsRange === undefined ? null : parseRange(options.ratingsRange);
+  const ranges = parseRanges(options.range, options.ratingsRange);
   const ratings = readRatings(options.ratings);
-  if (ratingsRange) checkRange(ratings, ratingsRange);
-  const paths = locate(ratings, options.images);
+  checkRanges(ratings, ranges, options.range ? '--range' : '--ratings-range');
+  const located = locate(ratings, options.images);
+  const { paths } = located;
   const out = options.out ?? 'assay-eval';
   makeFolder(out); // before the long part: a folder that cannot be made should not cost the scores
 
@@ -55,19 +71,21 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
   const results = await deps.score(itemsOf(ratings, paths));
   const scoreSeconds = (performance.now() - started) / 1000;
 
-  const byId = new Map(results.map((r) => [r.id, r]));
-  const outcomes = ratings.rows.map((r, i) => outcomeOf(r, paths[i]!, byId.get(idOf(r)), options.images));
+  const outcomes = outcomesOf(ratings, paths, results, options.images, deps.isStopped?.() ?? false);
   const report = summarise({
-    ratings,
+    ratings: { ...ratings, hasPrompts: outcomes.some((o) => o.rating.prompt !== null) },
     outcomes,
     requested: options.scorer ?? null,
-    ratingsRange,
+    ranges,
     scoreSeconds,
     at,
+    unreached: ratings.rows.length - outcomes.length,
+    notes: [...fittedNote(deps.fitted?.() ?? null, outcomes), ...ratings.notes, ...located.notes],
   });
+  const thumbnails = await picturesFor(report, ratings, paths, deps);
   write(join(out, 'predictions.csv'), predictionsCsv(outcomes));
   write(join(out, 'report.json'), toJson(report));
-  write(join(out, 'report.html'), await renderReport(report, outcomes));
+  write(join(out, 'report.html'), await renderReport(report, outcomes, thumbnails));
   return report;
 }
 
@@ -75,31 +93,40 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
 const idOf = (rating: Rating): string => `line-${rating.line}`;
 
 /** Path of each row's image, null for a missing one. */
-function locate(ratings: Ratings, folder: string): (string | null)[] {
-  const find = imageFinder(folder);
-  const paths = ratings.rows.map((r) => find(r.name));
-  if (paths.some((p) => p !== null)) return paths;
+function locate(ratings: Ratings, folder: string): ReturnType<typeof findRated> {
+  const found = findRated(ratings, folder);
+  if (found.paths.some((p) => p !== null)) return found;
   const first = ratings.rows[0]!.name;
-  const extensions = `${first} and all other names in ${ratings.path}, in it and in its folder "images"`;
+  const extensions = `${first} and all other names in ${ratings.path}, in it and below it`;
   throw fail('NO_IMAGES', { path: folder, extensions });
 }
 
-const itemsOf = ({ rows }: Ratings, paths: (string | null)[]): ScoreItem[] =>
+/** Where the file has no column of prompts, those that the images carry are used. */
+const itemsOf = ({ rows, tellsPrompts }: Ratings, paths: (string | null)[]): ScoreItem[] =>
   rows.flatMap((row, i) => {
     const path = paths[i];
-    return path ? [{ id: idOf(row), source: path, prompt: row.prompt, fetch: () => readImage(path) }] : [];
+    return path ? [{ ...fileItem(path, tellsPrompts ? row.prompt : undefined), id: idOf(row) }] : [];
   });
 
-function outcomeOf(
-  rating: Rating,
-  path: string | null,
-  result: ScoreResult | undefined,
+/** One per row; rows that a stopped run did not reach are left out. */
+function outcomesOf(
+  ratings: Ratings,
+  paths: (string | null)[],
+  results: ScoreResult[],
   folder: string,
-): Outcome {
-  if (path === null) return failed(rating, fail('FILE_NOT_FOUND', { path: join(folder, rating.name) }));
-  if (!result)
-    return failed(rating, fail('INTERNAL', { reason: 'the scorer gave no result for this image' }));
-  return result.error ? failed(rating, result.error) : { rating, result, error: null };
+  isStopped: boolean,
+): Outcome[] {
+  const byId = new Map(results.map((r) => [r.id, r]));
+  const outcome = (rating: Rating, path: string | null): Outcome | null => {
+    if (path === null) return failed(rating, fail('FILE_NOT_FOUND', { path: join(folder, rating.name) }));
+    const result = byId.get(idOf(rating));
+    if (!result && isStopped) return null;
+    if (!result)
+      return failed(rating, fail('INTERNAL', { reason: 'the scorer gave no result for this image' }));
+    if (result.error) return failed(rating, result.error);
+    return { rating: { ...rating, prompt: rating.prompt ?? result.prompt }, result, error: null };
+  };
+  return ratings.rows.map((r, i) => outcome(r, paths[i]!)).filter((o) => o !== null);
 }
 
 const failed = (rating: Rating, { code, message }: ItemError): Outcome => ({
@@ -107,6 +134,21 @@ const failed = (rating: Rating, { code, message }: ItemError): Outcome => ({
   result: null,
   error: { code, message },
 });
+
+/** Thumbnails of the worst misses, by the names that the report has. */
+async function picturesFor(
+  report: Report,
+  { rows }: Ratings,
+  paths: (string | null)[],
+  { thumbnail }: EvaluateDeps,
+): Promise<Thumbnails> {
+  if (!thumbnail) return new Map();
+  const byName = new Map(rows.map(({ name }, i) => [name, paths[i]!]));
+  return thumbnailsOf(report, (name) => {
+    const path = byName.get(name);
+    return path ? thumbnail(path) : Promise.resolve(null);
+  });
+}
 
 function makeFolder(path: string): void {
   attempt(path, () => mkdirSync(path, { recursive: true }));
@@ -128,17 +170,32 @@ const toJson = (report: Report): string =>
 
 /** Runs the evaluation with the scorer that the flags choose. Exit code 3 when some images could not be scored. */
 export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<number> {
-  const { catalog, pipeline } = openPipeline(flags);
-  const score = (items: ScoreItem[]) => {
+  const { catalog, pipeline, config } = openPipeline(flags);
+  const { signal, release } = stopSignal();
+  const score = async (items: ScoreItem[]) => {
     const progress = startProgress(items.length, 'scoring');
-    const scored = scoreAll(pipeline, items, new AbortController().signal, (done) => progress.update(done));
-    return scored.finally(() => progress.stop());
+    const results: ScoreResult[] = [];
+    const onResult = (_index: number, result: ScoreResult) => progress.update(results.push(result));
+    const itemAt = (index: number) => items[index]!;
+    try {
+      await scoreAll(pipeline, { count: items.length, itemAt, signal, onResult });
+    } finally {
+      progress.stop();
+    }
+    return results;
   };
   try {
-    const report = await evaluate(flags, { score });
+    const report = await evaluate(flags, {
+      score,
+      isStopped: () => signal.aborted,
+      fitted: () => readFitted(catalog.find(config.scorer).folder),
+      thumbnail: (path) => smallPicture(path, config),
+    });
     printSummary(report, (text) => process.stdout.write(text));
+    if (signal.aborted) return EXIT.stopped;
     return report.images.failed > 0 ? EXIT.someFailed : EXIT.ok;
   } finally {
+    release();
     await catalog.close();
   }
 }

@@ -5,6 +5,10 @@ import { fail } from '../errors.ts';
 export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
 
+/** What results can be sorted by. */
+export const SORTS = ['quality', 'alignment', 'authenticity', 'reward', 'name'] as const;
+export type Sort = (typeof SORTS)[number];
+
 /** Options that every command with a scorer takes. Names are those of the config. */
 export interface ScorerFlags {
   config?: string;

@@ -53,6 +53,7 @@ Moved images are in the reject bin: see \`assay rejects\`.`,
 const withBin = (command: Command): Command =>
   command
     .option('--data-dir <dir>', "folder for Assay's own data; the bin is its folder `rejects`")
+    .option('--reject-dir <dir>', 'another bin, e.g. the folder of `assay score --move-rejects`')
     .option('--config <file>', 'JSON file with settings');
 
 export function rejectsCommand(exit: Exit): Command {

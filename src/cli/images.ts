@@ -1,64 +1,162 @@
-/** Names on the command line to images: files, folders, globs. */
-import { type Stats, statSync } from 'node:fs';
+/** Names on the command line to images: files, folders, globs, and `-` for the standard input. */
+import { realpathSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { extname, isAbsolute, join, resolve } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import picomatch from 'picomatch';
+import { orAbort } from '../abort.ts';
 import { fail, reasonOf } from '../errors.ts';
+import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
+import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
+import { createSkipped, type Skipped } from './skipped.ts';
 
-const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extname(path).toLowerCase());
+/** Name of the standard input. */
+const STDIN = '-';
+
+const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extensionOf(path));
+
+const natural = new Intl.Collator('en', { numeric: true });
+/** `a9.png` before `a10.png`. */
+export const inNaturalOrder = (a: string, b: string): number => natural.compare(a, b) || (a < b ? -1 : 1);
 
 function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
-}
-
-async function imagesIn(pattern: string, cwd?: string): Promise<string[]> {
-  const found = await glob(pattern, {
-    ...(cwd && { cwd }),
-    onlyFiles: true,
-    expandDirectories: false,
-    absolute: isAbsolute(pattern),
-  });
-  return found.filter(isImage).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-}
-
-async function expand(name: string): Promise<string[]> {
-  const stat = statOf(name);
-  if (stat?.isFile()) return [name];
-  const extensions = IMAGE_EXTENSIONS.join(' ');
-  if (stat?.isDirectory()) {
-    const found = await imagesIn('**/*', name);
-    if (found.length === 0) throw fail('NO_IMAGES', { path: name, extensions });
-    return found.map((file) => join(name, file));
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error });
   }
-  if (!isDynamicPattern(name)) throw fail('FILE_NOT_FOUND', { path: name });
-  const found = await imagesIn(name);
-  if (found.length === 0) throw fail('NO_IMAGES', { path: name, extensions });
-  return found;
 }
 
-/** What was found, and the names that led nowhere. */
+/** Itself where it cannot be told: reading it says why. */
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** What was found, and what was not. */
 export interface Expanded {
   paths: string[];
+  /** Names that led nowhere, and folders that could not be read. */
   failures: { name: string; error: unknown }[];
+  skipped: Skipped;
 }
 
-/** Expands each name; one that leads nowhere does not stop the others. */
-export async function expandImages(names: string[]): Promise<Expanded> {
-  const expanded: Expanded = { paths: [], failures: [] };
-  for (const name of names) {
-    try {
-      expanded.paths.push(...(await expand(name)));
-    } catch (error) {
-      expanded.failures.push({ name, error });
-    }
+/** One expansion: what it has entered and found is not taken twice, by whatever names it is reached. */
+interface Search {
+  entered: Set<string>;
+  except: ReadonlySet<string>;
+  /** Path by real path. */
+  found: Map<string, string>;
+  failures: Expanded['failures'];
+  skipped: Skipped;
+}
+
+const asFailure = ({ path, reason }: Unreadable) => ({
+  name: path,
+  error: fail('FILE_UNREADABLE', { path, reason }),
+});
+
+/** Adds images in natural order, each once. @returns whether there were any, new or known */
+function take({ found }: Search, images: FoundFile[]): boolean {
+  images.sort((a, b) => inNaturalOrder(a.path, b.path));
+  for (const { path, real } of images) if (!found.has(real)) found.set(real, path);
+  return images.length > 0;
+}
+
+/** @returns whether there are any, new or known */
+function takeFolders(search: Search, folders: string[]): boolean {
+  const { entered, except, skipped, failures } = search;
+  const isKnown = folders.some((folder) => entered.has(realOf(folder)));
+  const images: FoundFile[] = [];
+  const files = walk(folders, {
+    entered,
+    except,
+    onUnreadable: (unreadable) => failures.push(asFailure(unreadable)),
+    onLeftOut: skipped.add,
+  });
+  for (const file of files)
+    if (isImage(file.path)) images.push(file);
+    else skipped.add(file.path);
+  return take(search, images) || isKnown;
+}
+
+/** How far below its base a pattern can match: no further than it has parts, unless it says so. */
+const depthOf = (glob: string): number =>
+  /\*\*|[{(][^})]*\//.test(glob) ? Number.POSITIVE_INFINITY : glob.split('/').length;
+
+/** Files that a pattern matches; a folder that it matches counts as if it was named. */
+function takeGlob(search: Search, given: string): boolean {
+  const { base, glob } = picomatch.scan(sep === '\\' ? given.replaceAll('\\', '/') : given);
+  const matches = picomatch(glob);
+  const isMeant = (path: string) => matches(relative(base, path).split(sep).join('/'));
+  const folders: string[] = [];
+  const images: FoundFile[] = [];
+  const files = walk([base || '.'], {
+    except: search.except,
+    depth: depthOf(glob),
+    onUnreadable: (unreadable) => search.failures.push(asFailure(unreadable)),
+    onFolder: (path) => void (isMeant(path) && folders.push(path)),
+  });
+  for (const file of files) {
+    if (!isMeant(file.path)) continue;
+    if (isImage(file.path)) images.push(file);
+    else search.skipped.add(file.path);
   }
-  const unique = new Map(expanded.paths.map((path) => [resolve(path), path]));
-  return { ...expanded, paths: [...unique.values()] };
+  const any = take(search, images);
+  return takeFolders(search, folders) || any;
+}
+
+/** @throws FILE_NOT_FOUND, FILE_UNREADABLE, NO_IMAGES */
+function takeName(search: Search, name: string): void {
+  if (name === STDIN) return void search.found.set(STDIN, STDIN);
+  const stat = statOf(name);
+  if (stat && !stat.isDirectory()) {
+    search.found.set(join(realOf(dirname(name)), basename(name)), name);
+    return;
+  }
+  if (!stat && !picomatch.scan(name).isGlob) throw fail('FILE_NOT_FOUND', { path: name });
+  const failures = search.failures.length;
+  const any = stat ? takeFolders(search, [name]) : takeGlob(search, name);
+  // That a folder cannot be read says more than that nothing was found.
+  if (!any && search.failures.length === failures)
+    throw fail('NO_IMAGES', { path: name, extensions: IMAGE_EXTENSIONS.join(' ') });
+}
+
+/**
+ * Expands each name; one that leads nowhere does not stop the others.
+ *
+ * @param except folders that are not looked into: results go there
+ */
+export function expandImages(names: string[], except: string[] = []): Expanded {
+  const search: Search = {
+    entered: new Set(),
+    except: new Set(except.map(realOf)),
+    found: new Map(),
+    failures: [],
+    skipped: createSkipped(),
+  };
+  for (const name of names)
+    try {
+      takeName(search, name);
+    } catch (error) {
+      search.failures.push({ name, error });
+    }
+  return { paths: [...search.found.values()], failures: search.failures, skipped: search.skipped };
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  if (process.stdin.isTTY)
+    throw fail('USAGE', { reason: '- means the standard input, and nothing comes in' });
+  return buffer(process.stdin);
 }
 
 /** The bytes of an image file. @throws FILE_NOT_FOUND, FILE_UNREADABLE */
 export async function readImage(path: string): Promise<ImageInput> {
+  if (path === STDIN) return { kind: 'encoded', bytes: await readStdin() };
   try {
     return { kind: 'encoded', bytes: await readFile(path) };
   } catch (cause) {
@@ -67,10 +165,16 @@ export async function readImage(path: string): Promise<ImageInput> {
   }
 }
 
-/** An image file as an item to score; read when its turn comes. */
-export const fileItem = (path: string, prompt: string | null): ScoreItem => ({
+/**
+ * An image file as an item to score; read when its turn comes.
+ *
+ * @param prompt null: it has none; undefined: the file is looked into
+ */
+export const fileItem = (path: string, prompt: string | null | undefined): ScoreItem => ({
   id: path,
   source: path,
   prompt,
-  fetch: () => readImage(path),
+  promptFromFile: prompt === undefined,
+  // A pipe, or a disk far away, may never answer.
+  fetch: (signal) => orAbort(readImage(path), signal),
 });

@@ -3,10 +3,9 @@ import { EXIT, toAssayError } from '../errors.ts';
 import { readTag, tagFile } from '../metadata/file.ts';
 import { recordOf, type ScoreRecord } from '../metadata/metadata.ts';
 import type { ItemError, ScoreResult } from '../types.ts';
-import { complain } from './complaint.ts';
 import type { Format } from './flags.ts';
 import { expandImages } from './images.ts';
-import { closeOut, openOut } from './out.ts';
+import { openOut } from './out.ts';
 import { type Look, printer } from './printer.ts';
 import { type Column, table } from './table.ts';
 import { COLUMNS, flatOrigin, flatScores, meaning, notes, type Verdict } from './verdicts.ts';
@@ -63,11 +62,12 @@ function failed(source: string, thrown: unknown): FileScore {
 /** Prints what the files carry; scores nothing. */
 export async function showMetadata(
   names: string[],
-  flags: { format: Format; out?: string },
+  flags: { format?: Format; out?: string; force?: boolean },
 ): Promise<number> {
-  const { paths, failures } = await expandImages(names);
-  const out = openOut(flags.out);
-  const print = printer(flags.format, FILES, out);
+  const { paths, failures, skipped } = expandImages(names);
+  const out = openOut(flags.out, flags);
+  for (const note of skipped.notes()) process.stderr.write(`${note}\n`);
+  const print = printer(flags.format ?? 'table', FILES, out.stream);
   let errors = failures.length;
   for (const { name, error } of failures) print.add(failed(name, error));
   for (const path of paths) {
@@ -79,31 +79,22 @@ export async function showMetadata(
     print.add(file);
   }
   print.end();
-  await closeOut(out);
+  await out.close(true);
   return errors > 0 ? EXIT.someFailed : EXIT.ok;
 }
 
-/** Keeps scores in the files that they belong to, one file after the other, beside the scoring. */
+/** Keeps scores in the files that they belong to. */
 export interface Keeper {
-  keep(path: string, result: ScoreResult): void;
-  /** Waits for the last file. Files that could not be written are on stderr; their number is returned. */
-  done(): Promise<number>;
+  /** @returns false where there is no score to keep. @throws what writing it throws */
+  keep(path: string, result: ScoreResult): Promise<boolean>;
 }
 
-export function openKeeper(): Keeper {
-  let last = Promise.resolve();
-  const errors: unknown[] = [];
-  return {
-    keep(path, result) {
-      const record = recordOf(result, version);
-      // The digest makes sure that a file written over meanwhile does not get the score of the old one.
-      if (record)
-        last = last.then(() => tagFile(path, record, record.sha256)).catch((e) => void errors.push(e));
-    },
-    async done() {
-      await last;
-      for (const error of errors) complain(error);
-      return errors.length;
-    },
-  };
-}
+export const openKeeper = (): Keeper => ({
+  async keep(path, result) {
+    const record = recordOf(result, version);
+    if (!record) return false;
+    // The digest makes sure that a file written over meanwhile does not get the score of the old one.
+    await tagFile(path, record, record.sha256);
+    return true;
+  },
+});

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/catalog.ts';
-import type { ScoreItem, ScoreResult } from '../types.ts';
+import type { Policy, ScoreItem, ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 
 /** Folder that `models import` copies to. */
@@ -16,6 +16,7 @@ const KNOWN = [
   'providers',
   'threads',
   'dataDir',
+  'rejectDir',
   'host',
   'port',
   'socket',
@@ -62,24 +63,28 @@ export function openPipeline(flags: ScorerFlags): Opened {
 /** Images in work at once: enough to fill the batches, few enough to stay small. */
 const IN_FLIGHT = 48;
 
-/** Scores any number of items, a window of them at a time. Results in order; `onDone` is told after each. */
-export async function scoreAll(
-  pipeline: Pipeline,
-  items: ScoreItem[],
-  signal: AbortSignal,
-  onDone: (done: number, total: number, result: ScoreResult, index: number) => void,
-): Promise<ScoreResult[]> {
-  const results = new Array<ScoreResult>(items.length);
+export interface ScoreAll {
+  count: number;
+  itemAt: (index: number) => ScoreItem;
+  /** Thresholds; those of the config when absent. */
+  policy?: Policy | undefined;
+  /** Once it aborts, no item is begun, and those that run are given up. */
+  signal: AbortSignal;
+  /** Told of each result as it comes, in any order; the next item waits for it. Not told of what was given up. */
+  onResult: (index: number, result: ScoreResult) => void | Promise<void>;
+}
+
+/** Scores any number of items, a window of them at a time. */
+export async function scoreAll(pipeline: Pipeline, options: ScoreAll): Promise<void> {
+  const { count, itemAt, policy, signal, onResult } = options;
   let next = 0;
-  let done = 0;
   const lane = async () => {
-    while (next < items.length) {
+    while (next < count && !signal.aborted) {
       const index = next++;
-      const [result] = await pipeline.score({ items: [items[index]!], client: 'cli', signal });
-      results[index] = result!;
-      onDone(++done, items.length, result!, index);
+      const [result] = await pipeline.score({ items: [itemAt(index)], client: 'cli', signal, policy });
+      if (signal.aborted && result!.error?.code === 'CANCELLED') return;
+      await onResult(index, result!);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, items.length) }, lane));
-  return results;
+  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, count) }, lane));
 }

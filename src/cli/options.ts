@@ -10,8 +10,15 @@ export function whole(text: string): number {
   return Number(text);
 }
 
+export function atLeastOne(text: string): number {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return number;
+}
+
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
-const collect = (text: string, before: string[] = []): string[] => [...before, text];
+/** Values of an option that may be given several times. */
+export const collect = (text: string, before: string[] = []): string[] => [...before, text];
 
 export const withScorer = (command: Command): Command =>
   command

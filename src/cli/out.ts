@@ -1,20 +1,140 @@
-/** Where a command prints to. */
-import { createWriteStream, openSync } from 'node:fs';
+/**
+ * Where a command prints to. A file gets its name when all is written: until then, and when the command is cut off,
+ * what is there stands beside it under the ending `.part`, and an older file of that name stays as it was.
+ */
+
+import { once } from 'node:events';
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { reasonOf } from '../errors.ts';
+import { extensionOf } from '../tables/names.ts';
+import { IMAGE_EXTENSIONS } from '../types.ts';
 import { usage } from './flags.ts';
 
-/** The file, or the terminal. Opened before any work: a file that cannot be written should not cost it. @throws USAGE */
-export function openOut(path: string | undefined): NodeJS.WriteStream {
-  if (path === undefined) return process.stdout;
+/** Ending of a file that is not whole. */
+export const PART = '.part';
+
+export interface Out {
+  stream: NodeJS.WriteStream;
+  /** Waits until what was written is taken; not for a reader that left. */
+  ready(signal: AbortSignal): Promise<void>;
+  /**
+   * Waits until all is written; the terminal stays open.
+   *
+   * @param whole whether that is all that was asked for: only then an older file is replaced
+   * @returns where it is, null for the terminal
+   */
+  close(whole: boolean): Promise<string | null>;
+  /** Leaves what there is under its `.part` name, after an error. Nothing once it is closed. */
+  abandon(): void;
+}
+
+export interface OutOptions {
+  /** Write over whatever is there. */
+  force?: boolean | undefined;
+  /** Go on with what the `.part` file holds, which may replace an older file at any time. */
+  append?: boolean | undefined;
+}
+
+/** How tables of ours begin, in each format. */
+const OURS = /^(\ufeff?name,quality|\{"(id|source)":|\{\s*"(results|files)":|image {2,}\S|\s*$)/;
+
+function headOf(path: string): string {
+  const head = Buffer.alloc(64);
+  const fd = openSync(path, 'r');
   try {
-    return createWriteStream(path, { fd: openSync(path, 'w') }) as unknown as NodeJS.WriteStream;
-  } catch (cause) {
-    throw usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
+    return head.toString('utf8', 0, readSync(fd, head));
+  } finally {
+    closeSync(fd);
   }
 }
 
-/** Waits until all is written; the terminal stays open. */
-export async function closeOut(out: NodeJS.WriteStream): Promise<void> {
-  if (out !== process.stdout) await finished(out.end());
+const cannotWrite = (path: string, cause: unknown) =>
+  usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
+
+/** What a path stands for: a link is written through, and devices and pipes have no name to give. */
+export function targetOf(path: string): { target: string; isDevice: boolean } {
+  try {
+    if (!existsSync(path)) return { target: path, isDevice: false };
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw new Error('it is a folder');
+    return { target: realpathSync(path), isDevice: !stat.isFile() };
+  } catch (cause) {
+    throw cannotWrite(path, cause);
+  }
+}
+
+const holdsResults = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+
+/** Makes sure that nothing is lost by writing there. @throws USAGE */
+export function checkOut(path: string | undefined, { force, append }: OutOptions = {}): void {
+  if (path === undefined || path === '-' || force) return;
+  if (IMAGE_EXTENSIONS.includes(extensionOf(path)))
+    throw usage(
+      `--out ${path}: that is the name of an image; a pattern after --out is filled in by the shell. To write there all the same, add --force`,
+    );
+  const { target, isDevice } = targetOf(path);
+  if (isDevice) return;
+  if (existsSync(target) && !OURS.test(headOf(target)))
+    throw usage(`--out ${path}: there is a file that Assay did not write; choose another, or add --force`);
+  if (!append && holdsResults(target + PART))
+    throw usage(
+      `--out ${path}: ${target}${PART} holds results of a run that was cut off; go on with --resume, or begin anew with --force`,
+    );
+}
+
+async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
+  if (stream.writableNeedDrain && !signal.aborted) await once(stream, 'drain', { signal }).catch(() => {});
+}
+
+const terminal = (): Out => ({
+  stream: process.stdout,
+  ready: (signal) => drained(process.stdout, signal),
+  close: async () => null,
+  abandon() {},
+});
+
+function streamTo(path: string, file: string, flags: 'w' | 'a'): NodeJS.WriteStream {
+  try {
+    return createWriteStream(file, { fd: openSync(file, flags) }) as unknown as NodeJS.WriteStream;
+  } catch (cause) {
+    throw cannotWrite(path, cause);
+  }
+}
+
+/** The file, or the terminal. @throws USAGE */
+export function openOut(path: string | undefined, options: OutOptions = {}): Out {
+  if (path === undefined || path === '-') return terminal();
+  checkOut(path, options);
+  const { target, isDevice } = targetOf(path);
+  const file = isDevice ? target : target + PART;
+  const stream = streamTo(path, file, options.append ? 'a' : 'w');
+  let isOpen = true;
+  return {
+    stream,
+    ready: (signal) => drained(stream, signal),
+    async close(whole) {
+      isOpen = false;
+      await finished(stream.end());
+      if (isDevice) return target;
+      if (!whole && !options.append && existsSync(target)) return file;
+      renameSync(file, target);
+      return target;
+    },
+    abandon() {
+      if (!isOpen) return;
+      stream.destroy();
+      if (!isDevice && !holdsResults(file)) rmSync(file, { force: true });
+    },
+  };
 }

@@ -4,7 +4,8 @@ import type { Format } from './flags.ts';
 
 export interface Printer<T> {
   add(row: T): void;
-  end(): void;
+  /** @param more what is to be said beside the rows, where the format has room for it */
+  end(more?: Record<string, unknown>): void;
 }
 
 /** How a kind of row looks in each format. */
@@ -15,29 +16,57 @@ export interface Look<T> {
   flat(row: T): Record<string, string | number>;
   /** All rows at once, for people. */
   text(rows: T[], out: NodeJS.WriteStream): string;
+  /** What is kept of a row until it is printed as text: many rows may wait. */
+  slim?(row: T): T;
 }
 
-/** Prints at the end what must be whole. */
-function atEnd<T>(print: (rows: T[]) => void): Printer<T> {
-  const rows: T[] = [];
-  return { add: (row) => rows.push(row), end: () => print(rows) };
+/** JSON of one row or value, to stand inside an object or a list. */
+const indented = (value: unknown, by: string): string =>
+  JSON.stringify(value, null, 2).replaceAll('\n', `\n${by}`);
+
+/** One object, written as its rows come. */
+function jsonPrinter<T>({ list }: Look<T>, out: NodeJS.WriteStream): Printer<T> {
+  let count = 0;
+  const begin = () => out.write(`{\n  ${JSON.stringify(list)}: [`);
+  return {
+    add(row) {
+      if (count === 0) begin();
+      out.write(`${count++ === 0 ? '' : ','}\n    ${indented(row, '    ')}`);
+    },
+    end(more = {}) {
+      if (count === 0) begin();
+      out.write(count === 0 ? ']' : '\n  ]');
+      for (const [key, value] of Object.entries(more))
+        out.write(`,\n  ${JSON.stringify(key)}: ${indented(value, '  ')}`);
+      out.write('\n}\n');
+    },
+  };
 }
 
-export function printer<T>(format: Format, look: Look<T>, out: NodeJS.WriteStream): Printer<T> {
+/** @param header whether a CSV begins with its header: not where it goes on */
+export function printer<T>(
+  format: Format,
+  look: Look<T>,
+  out: NodeJS.WriteStream,
+  { header = true }: { header?: boolean } = {},
+): Printer<T> {
   switch (format) {
     case 'jsonl':
       return { add: (row) => out.write(`${JSON.stringify(row)}\n`), end() {} };
     case 'csv': {
-      let header = true;
+      let isFirst = header;
       const add = (row: T) => {
-        out.write(stringify([look.flat(row)], { header }));
-        header = false;
+        out.write(stringify([look.flat(row)], { header: isFirst }));
+        isFirst = false;
       };
       return { add, end() {} };
     }
     case 'json':
-      return atEnd((rows) => out.write(`${JSON.stringify({ [look.list]: rows }, null, 2)}\n`));
-    case 'table':
-      return atEnd((rows) => out.write(look.text(rows, out)));
+      return jsonPrinter(look, out);
+    case 'table': {
+      const rows: T[] = [];
+      const add = (row: T) => void rows.push(look.slim?.(row) ?? row);
+      return { add, end: () => out.write(look.text(rows, out)) };
+    }
   }
 }

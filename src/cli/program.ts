@@ -2,37 +2,70 @@
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../errors.ts';
 import { complain } from './complaint.ts';
-import { FORMATS } from './flags.ts';
+import { FORMATS, SORTS } from './flags.ts';
 import { installCommand, rejectsCommand, watchCommand } from './host-commands.ts';
-import { type Exit, whole, withScorer } from './options.ts';
+import { atLeastOne, collect, type Exit, whole, withScorer } from './options.ts';
+import { goToUser } from './place.ts';
+import { stopForReader } from './stop-signal.ts';
 import { version } from './version.ts';
 
-function scoreCommand(exit: Exit): Command {
-  return withScorer(new Command('score'))
-    .summary('score images and print the result')
-    .description('Score image files, folders of images, or globs (quote them).')
-    .argument('<images...>', 'files, folders or globs')
-    .option('-p, --prompt <text>', 'the prompt that all the images were generated from')
-    .option('--prompts <csv>', 'CSV file with columns name,prompt')
-    .addOption(new Option('-f, --format <format>', 'how to print').choices(FORMATS).default('table'))
-    .option('-o, --out <file>', 'write there instead of to the terminal')
-    .option('--write-metadata', 'keep each score in its file (PNG, JPEG, WebP), beside its other metadata')
-    .addOption(
-      new Option('--show-metadata', 'print the scores that the files carry; nothing is scored').conflicts(
-        'writeMetadata',
-      ),
-    )
-    .addHelpText(
-      'after',
-      `
+const SCORE_HELP = `
 Examples:
   assay score cat.png
-  assay score outputs/ --format csv --out scores.csv
+  assay score outputs/ --out scores.csv
   assay score "renders/**/*.webp" --prompt "a red fox in snow"
-  assay score outputs/ --write-metadata
+  assay score outputs/ --prompts prompts.csv --sort alignment
+  assay score outputs/ --min quality=2.5 --top 20 --copy-top best/
+  assay score outputs/ --policy policy.json --move-rejects rejected/
+  assay score outputs/ --out scores.jsonl --resume
 
-Exit code 0, or 3 when an image could not be scored, or a score not kept (the others are still printed).`,
+A table of prompts is CSV, TSV or JSON with a column of image names (name, file, path …) and one of prompts (prompt,
+caption, text …). Names may be paths, ends of paths, or file names with or without extension.
+
+Exit code 0; 3 when an image could not be scored, moved, copied or tagged (the others are dealt with all the same);
+130 when Ctrl-C stopped it: what is done is printed and kept.`;
+
+const withPrinting = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('-f, --format <format>', 'how to print (default: table, or as --out ends)').choices(FORMATS),
     )
+    .option('-o, --out <file>', 'write there instead of to the terminal')
+    .option('--force', 'let --out replace any file')
+    .option('--resume', 'go on where an earlier run with this --out stopped');
+
+const withChoice = (command: Command): Command =>
+  command
+    .addOption(new Option('--sort <by>', 'best first, or by name').choices(SORTS))
+    .option('--top <n>', 'list the best only, by --sort (default: reward)', atLeastOne)
+    .option(
+      '--min <demand>',
+      'list only what has at least this, and reject the rest: quality=2.5, quality=30% (percentile), reward=0.4 (repeatable)',
+      collect,
+    )
+    .option('--policy <file>', 'JSON file with thresholds for the verdict')
+    .option('--move-rejects <dir>', 'move rejected images there, with the reason beside each')
+    .option('--copy-top <dir>', 'copy the listed images there; needs --top or --min');
+
+function scoreCommand(exit: Exit): Command {
+  const command = withScorer(new Command('score'))
+    .summary('score images and print the result')
+    .description('Score image files, folders of images, globs (quote them), or - for the standard input.')
+    .argument('<images...>', 'files, folders or globs')
+    .option('-p, --prompt <text>', 'the prompt that all the images were generated from')
+    .option('--prompts <table>', 'CSV, TSV or JSON file with the prompt of each image')
+    .option('--no-file-prompts', 'do not look for prompts in the files themselves');
+  return withChoice(withPrinting(command))
+    .option('--write-metadata', 'keep each score in its file (PNG, JPEG, WebP), beside its other metadata')
+    .addOption(
+      new Option('--show-metadata', 'print the scores that the files carry; nothing is scored').conflicts([
+        'writeMetadata',
+        'moveRejects',
+        'copyTop',
+        'resume',
+      ]),
+    )
+    .addHelpText('after', SCORE_HELP)
     .action(async (images, options) => {
       if (options.showMetadata) exit(await (await import('./metadata.ts')).showMetadata(images, options));
       else exit(await (await import('./score.ts')).score(images, options));
@@ -66,11 +99,25 @@ function evalCommand(exit: Exit): Command {
     .description('Score rated images and report correlation, calibration and best-of-N utility.')
     .requiredOption('--images <dir>', 'folder of the images')
     .requiredOption(
-      '--ratings <csv>',
-      'CSV file: name, mos_quality and/or mos_align, optionally generator and prompt',
+      '--ratings <table>',
+      'CSV, TSV or JSON file: name, mos_quality and/or mos_align, optionally generator and prompt',
     )
-    .option('--ratings-range <low,high>', "scale of the ratings, when it is not the scorer's")
+    .option(
+      '--range <range>',
+      "scale of an aspect's ratings, when it is not the scorer's: quality=0..100 (repeatable)",
+      collect,
+    )
+    .option('--ratings-range <low,high>', 'the same for all aspects at once')
     .option('-o, --out <dir>', 'folder for report.json, report.html and predictions.csv', 'assay-eval')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  assay eval --images pictures/ --ratings mos.csv
+  assay eval --images pictures/ --ratings mos.csv --range quality=0..100 --range alignment=1..5
+
+Exit code 0; 3 when an image could not be scored; 130 when Ctrl-C stopped it: the report is of what is done.`,
+    )
     .action(async (options) => exit(await (await import('./eval.ts')).runEval(options)));
 }
 
@@ -154,22 +201,34 @@ function buildProgram(exit: Exit): Command {
   return program;
 }
 
+/** Whether a command was asked for something that machines read. */
+function isForMachines(command: Command): boolean {
+  const { format, json } = command.opts<{ format?: string; json?: boolean }>();
+  return json === true || format === 'json' || format === 'jsonl';
+}
+
 /** Runs one command line; the result is the exit code. */
 export async function run(argv: string[]): Promise<number> {
+  goToUser();
   let code: number = EXIT.ok;
+  let asJson = false;
   const program = buildProgram((result) => {
     code = result;
   });
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // `assay score … | head` closes the pipe early.
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
+  program.hook('preAction', (_, command) => {
+    asJson = isForMachines(command);
   });
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    // `assay score … | head`: what runs stops, and ends by itself. Leaving at once would crash in native threads.
+    stopForReader();
+  });
+  process.stderr.on('error', () => {});
   try {
     await program.parseAsync(argv);
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return complain(error);
+    return complain(error, asJson);
   }
 }

@@ -15,8 +15,17 @@ export const RESULTS: Look<ScoreResult> = {
   list: 'results',
   flat(r) {
     const v = verdictOf(r);
-    return { ...flatScores(v), width: r.width ?? '', height: r.height ?? '', ...flatOrigin(v) };
+    return {
+      ...flatScores(v),
+      width: r.width ?? '',
+      height: r.height ?? '',
+      ...flatOrigin(v),
+      prompt: r.prompt ?? '',
+      prompt_original: r.promptSource?.original ?? '',
+      notes: r.notes.join('; '),
+    };
   },
+  slim: (r) => ({ ...r, sha256: null, prompt: null, promptSource: null, timings: null }),
   text(results, out) {
     const verdicts = results.map(verdictOf);
     return table(verdicts, COLUMNS, out) + notes(verdicts) + meaning(verdicts) + scorerLine(verdicts);

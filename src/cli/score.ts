@@ -1,106 +1,123 @@
 /** `assay score`: images to results, as a table or for machines. */
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { parse } from 'csv-parse/sync';
-import { EXIT, fail, reasonOf, toAssayError } from '../errors.ts';
-import { emptyResult } from '../pipeline.ts';
-import type { ScoreResult } from '../types.ts';
-import { type Format, type ScorerFlags, usage } from './flags.ts';
-import { expandImages, fileItem } from './images.ts';
-import { openKeeper } from './metadata.ts';
-import { openPipeline, scoreAll } from './open.ts';
-import { closeOut, openOut } from './out.ts';
-import { printer } from './printer.ts';
-import { startProgress } from './progress.ts';
-import { RESULTS } from './results.ts';
+import { startCollector } from '../collector.ts';
+import type { Scorer } from '../reward/scorer.ts';
+import { type Format, type ScorerFlags, type Sort, usage } from './flags.ts';
+import { type Expanded, expandImages } from './images.ts';
+import { type Opened, openPipeline } from './open.ts';
+import { checkOut, openOut, targetOf } from './out.ts';
+import { type DeedFlags, openDeeds } from './score/deeds.ts';
+import { demandsOf } from './score/demands.ts';
+import { openListing } from './score/listing.ts';
+import { onePrompt, type PromptSource, readPrompts } from './score/prompts.ts';
+import { NOTHING_DONE, resume } from './score/resume.ts';
+import { perform, tell } from './score/run.ts';
+import { stopSignal } from './stop-signal.ts';
 
-export interface ScoreFlags extends ScorerFlags {
+export interface ScoreFlags extends ScorerFlags, DeedFlags {
   prompt?: string;
   prompts?: string;
-  format: Format;
+  /** False: prompts that files carry are not looked for. */
+  filePrompts?: boolean;
+  format?: Format;
   out?: string;
-  writeMetadata?: boolean;
+  force?: boolean;
+  resume?: boolean;
+  sort?: Sort;
+  top?: number;
+  min?: string[];
+  policy?: string;
 }
 
-/** Prompts by file name, from a CSV with columns `name` and `prompt`. */
-function readPrompts(path: string): Map<string, string> {
-  let rows: Record<string, string>[];
-  try {
-    rows = parse(readFileSync(path, 'utf8'), {
-      columns: true,
-      bom: true,
-      skip_empty_lines: true,
-      trim: true,
-    });
-  } catch (cause) {
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
-  const first = rows[0];
-  if (first && !('name' in first && 'prompt' in first))
-    throw usage(`${path} needs the columns name and prompt; it has ${Object.keys(first).join(', ')}`);
-  return new Map(rows.map((row) => [basename(row.name!), row.prompt!]));
+/** The format that was asked for, or that the name of the file asks for. */
+function formatOf({ format, out = '' }: ScoreFlags): Format {
+  const ending = /\.(csv|jsonl|json)$/i.exec(out)?.[1]?.toLowerCase();
+  return format ?? (ending as Format | undefined) ?? 'table';
 }
 
-function promptOf(flags: ScoreFlags): (path: string) => string | null {
-  if (flags.prompt !== undefined && flags.prompts !== undefined)
-    throw usage('give --prompt or --prompts, not both');
-  if (flags.prompts === undefined) return () => flags.prompt ?? null;
-  const prompts = readPrompts(flags.prompts);
-  return (path) => prompts.get(basename(path)) ?? null;
+/** Printed as the results come, and all of them: what another run can go on with. */
+const isLineByLine = (flags: ScoreFlags): boolean => ['jsonl', 'csv'].includes(formatOf(flags));
+const isChoice = ({ sort, top, min }: ScoreFlags): boolean =>
+  [sort, top, min].some((flag) => flag !== undefined);
+
+/** Flags that do not go together. @throws USAGE */
+function checkFlags(flags: ScoreFlags): void {
+  const { prompt, prompts, out, top, min, copyTop } = flags;
+  if (prompt !== undefined && prompts !== undefined) throw usage('give --prompt or --prompts, not both');
+  if (copyTop !== undefined && top === undefined && min === undefined)
+    throw usage('--copy-top copies the images that are listed: say which with --top N or --min');
+  if (!flags.resume) return;
+  if (out === undefined || out === '-') throw usage('--resume goes on with a file: name it with --out');
+  if (!isLineByLine(flags))
+    throw usage('--resume needs --format jsonl or csv, which are written line by line');
+  if (isChoice(flags))
+    throw usage('--resume cannot be used with --sort, --top or --min: the file must hold every image');
 }
 
-/** The result for a name that led to no file. */
-function failedResult(name: string, thrown: unknown): ScoreResult {
-  const { code, message } = toAssayError(thrown);
-  return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
-}
-
-/** Ctrl-C stops the scoring; what is done is still printed. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
-  return controller.signal;
+/** Results of an earlier run are gathered where this one goes on. @throws USAGE */
+function resumeWith(flags: ScoreFlags, scorer: Scorer, { paths }: Expanded, { of }: PromptSource) {
+  if (!flags.resume) return NOTHING_DONE;
+  const { target } = targetOf(flags.out!);
+  return resume({ out: target, format: formatOf(flags), scorer: scorer.stamp, paths, promptOf: of });
 }
 
 export async function score(names: string[], flags: ScoreFlags): Promise<number> {
-  const prompt = promptOf(flags);
-  const { paths, failures } = await expandImages(names);
-  const { catalog, pipeline } = openPipeline(flags);
-  const out = openOut(flags.out);
-  const print = printer(flags.format, RESULTS, out);
-  const keeper = flags.writeMetadata ? openKeeper() : undefined;
-  const progress = startProgress(paths.length, 'scoring');
-  const failed = failures.map(({ name, error }) => failedResult(name, error));
-  try {
-    for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    for (const result of failed) print.add(result);
-    const items = paths.map((path) => fileItem(path, prompt(path)));
-    const order = inOrder((result) => print.add(result));
-    const results = await scoreAll(pipeline, items, interruptSignal(), (done, _total, result, index) => {
-      progress.update(done);
-      order(index, result);
-      keeper?.keep(paths[index]!, result);
+  checkFlags(flags);
+  const writing = { force: flags.force, append: flags.resume };
+  checkOut(flags.out, writing);
+  const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);
+  const expanded = expandImages(names, folders);
+  const otherwise = flags.filePrompts === false ? null : undefined;
+  const prompts =
+    flags.prompts === undefined
+      ? onePrompt(flags.prompt ?? otherwise)
+      : readPrompts(flags.prompts, expanded.paths, names, otherwise);
+  return withPipeline(flags, async ({ catalog, config, pipeline }, signal) => {
+    const scorer = await catalog.open();
+    const demands = demandsOf(flags, config.policy, scorer.manifest);
+    const earlier = await resumeWith(flags, scorer, expanded, prompts);
+    const notes = [
+      expanded.skipped.notes(),
+      prompts.notes,
+      demands.notes,
+      scorer.notes,
+      earlier.notes,
+    ].flat();
+    tell(notes);
+    const deeds = await openDeeds(flags);
+    const out = openOut(flags.out, writing);
+    const format = formatOf(flags);
+    const { isShown } = demands;
+    const listing = openListing(out.stream, { ...flags, format, header: !earlier.hasLines, isShown });
+    const resumable = isLineByLine(flags) && !isChoice(flags);
+    return perform({
+      pipeline,
+      expanded,
+      prompts,
+      demands,
+      earlier,
+      out,
+      listing,
+      deeds,
+      notes,
+      resumable,
+      signal,
     });
-    progress.stop();
-    print.end();
-    await closeOut(out);
-    const unkept = (await keeper?.done()) ?? 0;
-    return unkept > 0 || [...failed, ...results].some((r) => r.error) ? EXIT.someFailed : EXIT.ok;
-  } finally {
-    progress.stop();
-    await catalog.close();
-  }
+  });
 }
 
-/** Passes results on in index order as soon as all before them are there. */
-function inOrder(emit: (result: ScoreResult) => void): (index: number, result: ScoreResult) => void {
-  const early = new Map<number, ScoreResult>();
-  let next = 0;
-  return (index, result) => {
-    early.set(index, result);
-    for (let ready = early.get(next); ready; ready = early.get(next)) {
-      early.delete(next++);
-      emit(ready);
-    }
-  };
+/** Closes what was opened, however the work ends. */
+async function withPipeline(
+  flags: ScoreFlags,
+  work: (parts: Opened, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const parts = openPipeline(flags);
+  const { signal, release } = stopSignal();
+  const collector = startCollector();
+  try {
+    return await work(parts, signal);
+  } finally {
+    collector.stop();
+    await parts.catalog.close();
+    release();
+  }
 }

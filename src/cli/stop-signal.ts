@@ -1,18 +1,36 @@
-/** How commands that run until they are told to stop are told. */
-import { EXIT } from '../errors.ts';
+/** How commands that run until they are told to stop are told: Ctrl-C, or whoever reads their output leaves. */
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Those that run now. */
+const running = new Set<AbortController>();
+
+/** Ends the process as the signal by itself would: exiting would first wait for, or crash in, native threads. */
+function die(signal: (typeof SIGNALS)[number]): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
 
 /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
 export function stopSignal(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(EXIT.internal);
-    controller.abort();
+  const onSignal = (name: (typeof SIGNALS)[number]) => {
+    if (controller.signal.aborted) die(name);
+    else controller.abort();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  running.add(controller);
+  for (const name of SIGNALS) process.on(name, onSignal);
   const release = () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    running.delete(controller);
+    for (const name of SIGNALS) process.off(name, onSignal);
   };
   return { signal: controller.signal, release };
+}
+
+/** The reason of a stop because nobody reads the output any more, as in `assay score … | head`. */
+export const READER_LEFT = Symbol('the reader of the output left');
+
+/** Stops what runs because nobody reads its output. @returns whether anything ran */
+export function stopForReader(): boolean {
+  for (const controller of running) controller.abort(READER_LEFT);
+  return running.size > 0;
 }

@@ -10,10 +10,15 @@ export interface Verdict {
   decision: Decision | null;
   guards: { guard: string }[];
   reasons: string[];
+  /** What was cut, guessed, skipped or not applied. */
+  notes?: string[];
   sha256: string | null;
   scorer: { id: string; version: string; variant: string; weights: string } | null;
   error: ItemError | null;
 }
+
+/** Names and reasons come from elsewhere: nothing in them may steer the terminal or break a line. */
+const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
 
 const score = (aspect: Aspect) => (v: Verdict) => v.aspects?.[aspect]?.score.toFixed(2) ?? '';
 const percentile = (v: Verdict): string => {
@@ -27,7 +32,7 @@ const verdict = (v: Verdict): string => (v.error ? 'failed' : (v.decision ?? 'no
 const STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
 
 export const COLUMNS: Column<Verdict>[] = [
-  { title: 'image', value: (v) => v.name, flexible: true },
+  { title: 'image', value: (v) => printable(v.name), flexible: true },
   { title: 'quality', value: score('quality'), align: 'right' },
   { title: 'percentile', value: percentile, align: 'right' },
   { title: 'interval', value: interval, align: 'right' },
@@ -37,12 +42,12 @@ export const COLUMNS: Column<Verdict>[] = [
   { title: 'verdict', value: verdict, style: (v) => STYLE[verdict(v) as keyof typeof STYLE] },
 ];
 
-/** Why images were not accepted, a line each: reasons are too long for a column. */
+/** Why images were not accepted, and what else is to be said, a line each: it is too long for a column. */
 export const notes = (verdicts: Verdict[]): string =>
   verdicts
-    .map((v) => ({ name: v.name, why: v.error?.message ?? v.reasons.join('; ') }))
+    .map((v) => ({ name: v.name, why: [v.error?.message ?? v.reasons, v.notes ?? []].flat(2).join('; ') }))
     .filter(({ why }) => why !== '')
-    .map(({ name, why }, i) => `${i === 0 ? '\n' : ''}${name}: ${why}\n`)
+    .map(({ name, why }, i) => `${i === 0 ? '\n' : ''}${printable(name)}: ${printable(why)}\n`)
     .join('');
 
 /** What the numbers mean, under the table; empty when there are none. */

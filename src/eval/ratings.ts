@@ -1,7 +1,7 @@
-/** Human ratings of images, read from a CSV file: liberal about headers, strict about values. */
-import { readFileSync } from 'node:fs';
-import { CsvError, parse } from 'csv-parse/sync';
-import { fail, reasonOf } from '../errors.ts';
+/** Human ratings of images, read from a table: liberal about headers, strict about values. */
+import { fail } from '../errors.ts';
+import { readNumber } from '../tables/numbers.ts';
+import { type Invalid, placeOf, type Row, readTable, type Table } from '../tables/table.ts';
 import type { Aspect } from '../types.ts';
 import { type Columns, findColumns } from './columns.ts';
 
@@ -24,122 +24,105 @@ export interface Ratings {
   rows: Rating[];
   /** Header of the column that rates each aspect. */
   columns: Partial<Record<Aspect, string>>;
+  /** Whether there is a column of prompts: an empty cell then says that an image has none. */
+  tellsPrompts: boolean;
   hasPrompts: boolean;
   hasGenerators: boolean;
+  /** What was guessed or left out, for people. */
+  notes: string[];
 }
 
-/** Plain decimal notation; `Number` alone would take '' for 0 and also hexadecimal. */
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
 /**
- * Reads a ratings file: CSV with a header, separated by commas, semicolons or tabs, UTF-8 or UTF-16.
- * A MOS cell may be empty where another aspect of the same row is rated.
+ * Reads a ratings file: CSV, TSV or JSON. A MOS cell may be empty where another aspect of the same row is rated; a row
+ * without any rating is left out and counted.
  *
  * @throws FILE_NOT_FOUND, FILE_UNREADABLE, RATINGS_INVALID naming line, column, what was found and expected
  */
 export function readRatings(path: string): Ratings {
-  const invalid = (reason: string, cause?: unknown) => fail('RATINGS_INVALID', { path, reason }, { cause });
-  const records = parseCsv(decodeText(readBytes(path), invalid), invalid);
-  const head = records.shift();
-  if (!head) throw invalid('the file is empty; expected a header row');
-  const columns = findColumns(head.record);
+  const invalid: Invalid = (reason, cause) => fail('RATINGS_INVALID', { path, reason }, { cause });
+  const table = readTable(path, invalid);
+  const columns = findColumns(table);
   if (typeof columns === 'string') throw invalid(columns);
-  if (records.length === 0) throw invalid('no rows after the header; expected one row per image');
-  const rows = records.map((r) => {
-    const rating = readRow(r, columns, head.record);
-    if (typeof rating === 'string') throw invalid(`line ${r.line}, ${rating}`);
+  if (table.rows.length === 0) throw invalid('no rows after the header; expected one row per image');
+  const read = table.rows.map((row) => {
+    const rating = readRow(table, row, columns);
+    if (typeof rating === 'string') throw invalid(`${placeOf(table, row)}, ${rating}`);
     return rating;
   });
-  const twice = findTwice(rows);
-  if (twice) throw invalid(twice);
+  const rated = read.filter((r) => Object.keys(r.mos).length > 0);
+  if (rated.length === 0) throw invalid(`${placeOf(table, read[0]!)}, ${nothingRated(table, columns)}`);
+  const { rows, notes, clash } = onePerImage(table, rated);
+  if (clash) throw invalid(clash);
   return {
     path,
     rows,
-    columns: Object.fromEntries(Object.entries(columns.mos).map(([a, at]) => [a, head.record[at]!.trim()])),
+    columns: Object.fromEntries(Object.entries(columns.mos).map(([a, at]) => [a, table.header[at]!])),
+    tellsPrompts: columns.prompt !== null,
     hasPrompts: rows.some((r) => r.prompt !== null),
     hasGenerators: rows.some((r) => r.generator !== null),
+    notes: [...table.notes, ...columns.notes, ...unratedNote(table, read), ...notes],
   };
 }
 
-function readBytes(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
+function nothingRated({ header, rows }: Table, { mos }: Columns): string {
+  const positions = Object.values(mos);
+  const names = positions.map((at) => `"${header[at]}"`).join(', ');
+  const found = positions.map((at) => rows[0]!.cells[at]!).find((cell) => cell !== '');
+  return `column ${names}: expected a number, found ${found === undefined ? 'nothing' : JSON.stringify(found)}`;
 }
 
-type Invalid = (reason: string, cause?: unknown) => Error;
-
-/** Spreadsheets save "Unicode text" as UTF-16 with a byte order mark. */
-function decodeText(bytes: Buffer, invalid: Invalid): string {
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8';
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw invalid('the text is not UTF-8; save it as UTF-8', cause);
-  }
+function unratedNote(table: Table, read: Rating[]): string[] {
+  const unrated = read.filter((r) => Object.keys(r.mos).length === 0);
+  if (unrated.length === 0) return [];
+  const first = unrated.slice(0, 3).map((r) => r.line);
+  return [
+    `${unrated.length} rows have no rating and were left out, the first on ${table.unit} ${first.join(', ')}`,
+  ];
 }
 
-interface CsvRecord {
-  record: string[];
-  line: number;
-}
-
-function parseCsv(text: string, invalid: Invalid): CsvRecord[] {
-  const firstLine = text.slice(0, text.search(/[\r\n]|$/));
-  const count = (c: string) => firstLine.split(c).length;
-  const delimiter = [',', ';', '\t'].reduce((best, c) => (count(c) > count(best) ? c : best));
-  try {
-    const rows = parse(text, { delimiter, info: true, skip_empty_lines: true }) as unknown as {
-      record: string[];
-      info: { lines: number };
-    }[];
-    return rows.map(({ record, info }) => ({ record, line: info.lines }));
-  } catch (cause) {
-    const line = cause instanceof CsvError && typeof cause.lines === 'number' ? `line ${cause.lines}: ` : '';
-    throw invalid(`${line}${reasonOf(cause)}`, cause);
-  }
-}
-
-function readRow({ record, line }: CsvRecord, columns: Columns, header: string[]): Rating | string {
-  const text = (at: number | null) => (at === null ? null : record[at]!.trim() || null);
-  const name = text(columns.name);
-  if (name === null) return `column "${header[columns.name]}": expected the name of an image, found nothing`;
-  const mos = readNumbers(record, columns.mos, header);
+function readRow(table: Table, { line, cells }: Row, columns: Columns): Rating | string {
+  const { header } = table;
+  const name = cells[columns.name]!;
+  if (name === '') return `column "${header[columns.name]}": expected the name of an image, found nothing`;
+  const mos = readNumbers(table, cells, columns.mos);
   if (typeof mos === 'string') return mos;
-  if (Object.keys(mos).length === 0) {
-    const names = Object.values(columns.mos).map((at) => `"${header[at]}"`);
-    return `column ${names.join(', ')}: expected a number, found nothing`;
-  }
-  const std = readNumbers(record, columns.std, header);
+  const std = readNumbers(table, cells, columns.std);
   if (typeof std === 'string') return std;
+  const text = (at: number | null) => (at === null ? null : cells[at]! || null);
   return { line, name, prompt: text(columns.prompt), generator: text(columns.generator), mos, std };
 }
 
-/** The numbers of a row by aspect, empty cells left out; or what is wrong with one. */
-function readNumbers(record: string[], columns: Columns['mos'], header: string[]): Rating['mos'] | string {
+/** The numbers of a row by aspect, missing ones left out; or what is wrong with one. */
+function readNumbers(table: Table, cells: string[], columns: Columns['mos']): Rating['mos'] | string {
   const numbers: Rating['mos'] = {};
   for (const [aspect, at] of Object.entries(columns)) {
-    const cell = record[at]!.trim();
-    if (cell === '') continue;
-    if (!DECIMAL.test(cell) || !Number.isFinite(Number(cell)))
-      return `column "${header[at]!.trim()}": expected a number, found ${JSON.stringify(cell)}`;
-    numbers[aspect as Aspect] = Number(cell);
+    const number = readNumber(cells[at]!, table.delimiter);
+    if (number === undefined)
+      return `column "${table.header[at]}": expected a number, found ${JSON.stringify(cells[at])}`;
+    if (number !== null) numbers[aspect as Aspect] = number;
   }
   return numbers;
 }
 
-/** One image may be rated under several prompts, but not twice under the same: ratings must be means. */
-function findTwice(rows: Rating[]): string | undefined {
-  const lines = new Map<string, number>();
-  for (const { name, prompt, line } of rows) {
-    const key = JSON.stringify([name, prompt]);
-    const first = lines.get(key);
-    if (first)
-      return `line ${line}: ${name} is on line ${first} already; expected one row of means per image`;
-    lines.set(key, line);
+const sameRatings = (a: Rating, b: Rating): boolean =>
+  JSON.stringify([a.mos, a.generator]) === JSON.stringify([b.mos, b.generator]);
+
+/** Whether two rows may be about one image: under several prompts, or saying the same twice. */
+export const ratingsAgree = (a: Rating, b: Rating): boolean => a.prompt !== b.prompt || sameRatings(a, b);
+
+/** Rows that say the same twice count once. Ratings must be means, so they may not differ. */
+function onePerImage(table: Table, rows: Rating[]): { rows: Rating[]; notes: string[]; clash?: string } {
+  const first = new Map<string, Rating>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.name, row.prompt]);
+    const before = first.get(key);
+    if (before && !sameRatings(before, row)) {
+      const clash = `${placeOf(table, row)}: ${row.name} is on ${placeOf(table, before)} already; expected one row of means per image`;
+      return { rows, notes: [], clash };
+    }
+    if (!before) first.set(key, row);
   }
-  return undefined;
+  const repeats = rows.length - first.size;
+  const notes = repeats > 0 ? [`${repeats} rows say the same of an image twice, and count once`] : [];
+  return { rows: [...first.values()], notes };
 }

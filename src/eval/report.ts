@@ -8,18 +8,28 @@ import { loadPlots } from './plots.ts';
 import { aspectSection } from './sections.ts';
 import { STYLE } from './style.ts';
 import { aspectReport, type Report } from './summary.ts';
+import type { Thumbnails } from './thumbnails.ts';
 
 /** The browser then refuses whatever a slip in the page could ask for. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 const LISTED = 50;
 
-/** Renders the page. @param outcomes what `report` was made of: the dots of the plots */
-export async function renderReport(report: Report, outcomes: readonly Outcome[]): Promise<string> {
+/**
+ * Renders the page.
+ *
+ * @param outcomes what `report` was made of: the dots of the plots
+ * @param thumbnails small pictures of the worst misses
+ */
+export async function renderReport(
+  report: Report,
+  outcomes: readonly Outcome[],
+  thumbnails: Thumbnails = new Map(),
+): Promise<string> {
   const draw = await loadPlots();
   const sections = ASPECTS.flatMap((aspect) => {
     const own = aspectReport(report, aspect);
     const pairs = own && pairUp(outcomes, aspect, aspect, own.scale.mappedFrom);
-    return own && pairs ? [aspectSection({ aspect, report: own, pairs, draw })] : [];
+    return own && pairs ? [aspectSection({ aspect, report: own, pairs, draw, thumbnails })] : [];
   });
   return page(`${nameOf(report)} against people`, [
     header(report),
@@ -44,11 +54,11 @@ const page = (title: string, body: Markup[]): string =>
 const nameOf = ({ scorer, requested }: Report): string => scorer?.id ?? requested ?? 'No scorer';
 
 function header(report: Report): Markup {
-  const { rated, scored, failed } = report.images;
+  const { rated, scored, failed, unreached } = report.images;
   return html`<header><h1>${nameOf(report)} against people</h1>
 <p class="sub">How well scores agree with the ratings in ${report.ratings}: ${scored} of ${rated} images scored${
     failed > 0 && html`, <span class="bad">${failed} failed</span>`
-  }.</p></header>`;
+  }${unreached > 0 && html`, <span class="bad">${unreached} not reached</span>`}.</p></header>`;
 }
 
 const notes = (texts: readonly string[]): Markup =>

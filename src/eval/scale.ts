@@ -1,6 +1,6 @@
 /** The scale that ratings are in, against the scale that a scorer predicts in. */
 import { fail } from '../errors.ts';
-import type { Aspect, AspectScore } from '../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
 import type { Ratings } from './ratings.ts';
 
 /** Lowest and highest value. */
@@ -19,18 +19,37 @@ export interface Scale {
   statedCoverage: number;
 }
 
-const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)`;
+/** Ranges that were given for the ratings of aspects. */
+export type Ranges = Partial<Record<Aspect, Range>>;
+
+const NUMBER = String.raw`[+-]?(?:\d+(?:\.\d+)?|\.\d+)`;
+const RANGE = new RegExp(`^\\s*(?:(\\w+)\\s*=)?\\s*(${NUMBER})\\s*(?:,|:|-|\\.\\.)\\s*(${NUMBER})\\s*$`);
+
+/** One flag: the range of an aspect, or of all that have none of their own. @throws USAGE */
+function parseRange(flag: string, text: string): { aspects: readonly Aspect[]; range: Range } {
+  const [, name, low, high] = RANGE.exec(text) ?? [];
+  if (low === undefined || high === undefined || !(Number(low) < Number(high)))
+    throw fail('USAGE', {
+      reason: `${flag} ${text}: expected LOW,HIGH, for example 0,100, or quality=0..100`,
+    });
+  const aspects = name === undefined ? ASPECTS : ASPECTS.filter((aspect) => aspect === name.toLowerCase());
+  if (aspects.length === 0)
+    throw fail('USAGE', { reason: `${flag} ${text}: no aspect "${name}"; known are ${ASPECTS.join(', ')}` });
+  return { aspects, range: [Number(low), Number(high)] };
+}
 
 /**
- * Reads `LOW,HIGH`, e.g. `0,100` or `-1,1`.
+ * Reads `--range quality=0..5 --range alignment=1..5`, or one range for all aspects.
  *
- * @throws USAGE when it is not two numbers with the lower first
+ * @param all value of `--ratings-range`: an older name of one range for all
+ * @throws USAGE when it is not two numbers with the lower first, or names no aspect
  */
-export function parseRange(text: string): Range {
-  const [, low, high] = text.match(new RegExp(`^\\s*(${NUMBER})\\s*[,:]\\s*(${NUMBER})\\s*$`)) ?? [];
-  if (low === undefined || high === undefined || !(Number(low) < Number(high)))
-    throw fail('USAGE', { reason: `--ratings-range ${text}: expected LOW,HIGH, for example 0,100` });
-  return [Number(low), Number(high)];
+export function parseRanges(each: readonly string[] = [], all?: string): Ranges {
+  const given = each.map((text) => parseRange('--range', text));
+  const forAll = all === undefined ? [] : [parseRange('--ratings-range', all)];
+  // What is said of one aspect counts more than what is said of all.
+  const ordered = [...forAll, ...given].sort((a, b) => b.aspects.length - a.aspects.length);
+  return Object.fromEntries(ordered.flatMap(({ aspects, range }) => aspects.map((a) => [a, range])));
 }
 
 /** Maps a value linearly from one range to another. */
@@ -39,17 +58,18 @@ export const rescale = (value: number, from: Range, to: Range): number =>
 
 const inside = (value: number, [low, high]: Range): boolean => value >= low && value <= high;
 
-/** @throws RATINGS_INVALID naming the first rating outside the range that was given for all */
-export function checkRange({ path, rows, columns }: Ratings, range: Range): void {
+/** @param flag that gave the ranges. @throws RATINGS_INVALID naming the first rating outside of its range */
+export function checkRanges({ path, rows, columns }: Ratings, ranges: Ranges, flag: string): void {
   for (const { line, mos } of rows)
-    for (const [aspect, value] of Object.entries(mos))
-      if (!inside(value, range)) {
-        const expected = `expected a number in ${range.join('..')} as --ratings-range says`;
-        throw fail('RATINGS_INVALID', {
-          path,
-          reason: `line ${line}, column "${columns[aspect as Aspect]}": ${expected}, found ${value}`,
-        });
-      }
+    for (const [aspect, value] of Object.entries(mos) as [Aspect, number][]) {
+      const range = ranges[aspect];
+      if (!range || inside(value, range)) continue;
+      const expected = `expected a number in ${range.join('..')} as ${flag} says`;
+      throw fail('RATINGS_INVALID', {
+        path,
+        reason: `line ${line}, column "${columns[aspect]}": ${expected}, found ${value}`,
+      });
+    }
 }
 
 /** @param ratings the values of the file, at least one */
@@ -72,10 +92,10 @@ export function scaleNote(aspect: Aspect, { scorer, ratings, mappedFrom, compara
   const span = `${aspect} ratings run from ${ratings.map(brief).join(' to ')}`;
   const range = scorer.map(brief).join('..');
   if (!comparable)
-    return `${span}, outside the scorer's ${range}: no RMSE and no coverage; pass --ratings-range LOW,HIGH`;
+    return `${span}, outside the scorer's ${range}: no RMSE and no coverage; pass --ratings-range LOW,HIGH, or --range ${aspect}=LOW..HIGH`;
   const width = ratings[1] - ratings[0];
   if (!mappedFrom && width > 0 && width < NARROW * (scorer[1] - scorer[0]))
-    return `${span}, little of the scorer's ${range}: if they are in another scale, pass --ratings-range LOW,HIGH`;
+    return `${span}, little of the scorer's ${range}: if they are in another scale, pass --ratings-range LOW,HIGH, or --range ${aspect}=LOW..HIGH`;
   return null;
 }
 

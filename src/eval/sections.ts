@@ -7,6 +7,7 @@ import { bestOf, calibration } from './drawings.ts';
 import { decimal, percent, span } from './format.ts';
 import { html, type Markup } from './html.ts';
 import { familyOf } from './pairs.ts';
+import type { Thumbnails } from './thumbnails.ts';
 import { type AspectView, figure } from './view.ts';
 
 /** Everything about one aspect; parts that the ratings do not allow are left out. */
@@ -66,19 +67,23 @@ function generatorTable(rows: readonly GeneratorRow[]): Markup {
   )}</tbody></table></div>`;
 }
 
-function worstLists({ report: { worst } }: AspectView): Markup {
+function worstLists({ report: { worst }, thumbnails }: AspectView): Markup {
   const by = worst.by === 'rank' ? ', by difference in rank' : '';
   return html`<h3>Worst misses</h3><div class="lists">
-${missTable(`Scored too high${by}`, worst.scoredTooHigh)}${missTable(`Scored too low${by}`, worst.scoredTooLow)}</div>`;
+${missTable(`Scored too high${by}`, worst.scoredTooHigh, thumbnails)}${missTable(`Scored too low${by}`, worst.scoredTooLow, thumbnails)}</div>`;
 }
 
-function missTable(title: string, misses: readonly Miss[]): Markup {
+function missTable(title: string, misses: readonly Miss[], thumbnails: Thumbnails): Markup {
   if (misses.length === 0) return html`<p class="sub">${title}: none</p>`;
   const guards = (m: Miss) => m.guards.length > 0 && html` <span class="bad">(${m.guards.join(', ')})</span>`;
+  const picture = ({ name }: Miss) => {
+    const url = thumbnails.get(name);
+    return url !== undefined && html`<img class="miss" src="${url}" alt="${name}"><br>`;
+  };
   return html`<table><caption>${title}</caption>
 <thead><tr><th>image</th><th>MOS</th><th>score</th><th>interval</th></tr></thead>
 <tbody>${misses.map(
     (m) =>
-      html`<tr><td class="text">${m.name}${guards(m)}</td><td>${decimal(m.mos, 2)}</td><td>${decimal(m.score, 2)}</td><td>${span(m.interval, 2)}</td></tr>\n`,
+      html`<tr><td class="text">${picture(m)}${m.name}${guards(m)}</td><td>${decimal(m.mos, 2)}</td><td>${decimal(m.score, 2)}</td><td>${span(m.interval, 2)}</td></tr>\n`,
   )}</tbody></table>\n`;
 }

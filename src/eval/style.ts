@@ -44,6 +44,7 @@ th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(
 th { font-weight: 600; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td.text { overflow-wrap: anywhere; }
+img.miss { max-width: 7.5rem; max-height: 7.5rem; border-radius: 3px; }
 .headline td:not(.meaning) { font-size: 1.25rem; font-weight: 600; white-space: nowrap; }
 .headline th:first-child { white-space: nowrap; }
 .headline .ci { display: block; font-size: .8rem; font-weight: 400; color: var(--muted); }

@@ -13,7 +13,7 @@ import { LEAST_CLUSTERS, LEVEL, RESAMPLES } from './bootstrap.ts';
 import { type GuardTally, tallyGuards } from './guard-tally.ts';
 import { type Outcome, pairUp, predicted, prediction } from './pairs.ts';
 import type { Ratings } from './ratings.ts';
-import { type Range, type Scale, scaleNote, scaleOf } from './scale.ts';
+import { type Ranges, type Scale, scaleNote, scaleOf } from './scale.ts';
 
 type PerAspect<T> = Record<Aspect, T | null>;
 
@@ -31,7 +31,7 @@ export interface Report {
   requested: string | null;
   /** What did score; null when no image was scored. */
   scorer: ScorerStamp | null;
-  images: { rated: number; scored: number; failed: number };
+  images: { rated: number; scored: number; failed: number; unreached: number };
   aspects: PerAspect<Figures>;
   ci: PerAspect<FigureIntervals>;
   /** How well the quality score orders the images by alignment: what an alignment score has to beat. */
@@ -52,11 +52,15 @@ export interface Report {
 /** What an evaluation run found out. */
 export interface Run {
   ratings: Ratings;
-  /** One per row of the ratings. */
+  /** One per row of the ratings that was reached. */
   outcomes: Outcome[];
   requested: string | null;
-  /** The ratings' own range, when it was given. */
-  ratingsRange: Range | null;
+  /** The ratings' own ranges, where they were given. */
+  ranges: Ranges;
+  /** Rows that were not reached before the run was stopped; `outcomes` leaves them out. */
+  unreached: number;
+  /** What the run found out beside its figures, in sentences. */
+  notes: string[];
   scoreSeconds: number;
   /** Unix milliseconds. */
   at: number;
@@ -83,7 +87,12 @@ export function summarise(run: Run): Report {
     at: run.at,
     requested: run.requested,
     scorer: scored.find((o) => o.result.scorer)?.result.scorer ?? null,
-    images: { rated: outcomes.length, scored: scored.length, failed: outcomes.length - scored.length },
+    images: {
+      rated: outcomes.length + run.unreached,
+      scored: scored.length,
+      failed: outcomes.length - scored.length,
+      unreached: run.unreached,
+    },
     aspects: per('figures'),
     ci: per('ci'),
     qualityAsAlignment: standIn(run, over),
@@ -113,15 +122,16 @@ export function aspectReport(report: Report, aspect: Aspect): AspectReport | nul
 }
 
 function detailOf(run: Run, aspect: Aspect, over: 'prompts' | 'images'): AspectReport | null {
-  const pairs = pairUp(run.outcomes, aspect, aspect, run.ratingsRange);
+  const range = run.ranges[aspect] ?? null;
+  const pairs = pairUp(run.outcomes, aspect, aspect, range);
   if (pairs.length === 0) return null;
   const values = run.outcomes.flatMap((o) => o.rating.mos[aspect] ?? []);
   const example = run.outcomes.map((o) => prediction(o, aspect)).find((p) => p !== null)!;
-  return reportAspect(pairs, scaleOf(values, example, run.ratingsRange), over);
+  return reportAspect(pairs, scaleOf(values, example, range), over);
 }
 
 function standIn(run: Run, over: 'prompts' | 'images'): Report['qualityAsAlignment'] {
-  const pairs = pairUp(run.outcomes, 'alignment', 'quality', run.ratingsRange);
+  const pairs = pairUp(run.outcomes, 'alignment', 'quality', run.ranges.alignment ?? null);
   if (pairs.length === 0) return null;
   return { figures: figuresOf(pairs, false), ci: intervalsOf(pairs, over) };
 }
@@ -139,6 +149,11 @@ function notesOf(run: Run, details: PerAspect<AspectReport>, guards: GuardTally)
   ]);
   const failed = outcomes.filter((o) => o.error).length;
   const few = Object.values(details).some((d) => d && d.figures.srcc !== null && !d.ci.srcc);
+  notes.unshift(
+    run.unreached > 0 &&
+      `stopped after ${outcomes.length} of ${outcomes.length + run.unreached} images: the figures are of these`,
+    ...run.notes,
+  );
   notes.push(
     failed > 0 && `${failed} of ${outcomes.length} images could not be scored; the figures leave them out`,
     guards.hits.length > 0 &&

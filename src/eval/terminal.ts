@@ -51,7 +51,8 @@ const titleOf = ({ scorer, requested, ratings }: Report): string =>
   );
 
 function countsOf({ images, timings }: Report): string {
-  const failed = images.failed ? `, ${images.failed} failed` : '';
+  const left = images.unreached ? `, ${images.unreached} not reached` : '';
+  const failed = (images.failed ? `, ${images.failed} failed` : '') + left;
   const speed = timings.imagesPerSecond === null ? '' : `, ${timings.imagesPerSecond.toFixed(1)} images/s`;
   return `${images.scored} of ${images.rated} images scored${failed}${speed}`;
 }

@@ -4,6 +4,7 @@ import type { AspectReport, GeneratorRow } from './aspect.ts';
 import { html, type Markup } from './html.ts';
 import type { Pair } from './pairs.ts';
 import type { Draw } from './plots.ts';
+import type { Thumbnails } from './thumbnails.ts';
 
 /** One aspect of a report, and the means to draw it. */
 export interface AspectView {
@@ -11,6 +12,7 @@ export interface AspectView {
   report: AspectReport;
   pairs: readonly Pair[];
   draw: Draw;
+  thumbnails: Thumbnails;
 }
 
 type Caption = Markup | string | false;

@@ -169,3 +169,11 @@ export async function resize(pixels: Pixels, to: ResizeOptions): Promise<Uint8Ar
     .raw()
     .toBuffer();
 }
+
+/** A WebP of a few kilobytes with sides of at most `maxSide`, for people to look at. */
+export function thumbnail({ data, width, height }: Pixels, maxSide: number): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+    .resize(maxSide, maxSide, { fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 60 })
+    .toBuffer();
+}

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/cli/eval.ts';
+import { readFitted } from '../../src/eval/fitted.ts';
 import { familyOf } from '../../src/eval/pairs.ts';
 import type { Report } from '../../src/eval/summary.ts';
 import { printSummary } from '../../src/eval/terminal.ts';
@@ -129,7 +131,7 @@ describe('what fails', () => {
       return results.slice(0, -1).reverse();
     };
     const report = await evaluate(set, { score });
-    expect(report.images).toEqual({ rated: 80, scored: 76, failed: 4 });
+    expect(report.images).toEqual({ rated: 80, scored: 76, failed: 4, unreached: 0 });
     expect(report.aspects.quality!.n).toBe(76);
     expect(report.failed.map((f) => [f.name, f.line, f.code])).toEqual([
       [names[0], 2, 'FILE_NOT_FOUND'],
@@ -145,9 +147,12 @@ describe('what fails', () => {
   test('an image that vanishes or is a folder fails when it is read', async () => {
     const set = writeSet(rows, names);
     const path = join(set.images, 'images', names[0]!);
-    rmSync(path);
-    mkdirSync(path);
     const score: ScoreFunction = async ([first]) => {
+      rmSync(path);
+      await expect(first!.fetch(new AbortController().signal)).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
+      mkdirSync(path);
       await expect(first!.fetch(new AbortController().signal)).rejects.toMatchObject({
         code: 'FILE_UNREADABLE',
       });
@@ -185,6 +190,53 @@ describe('what fails', () => {
   });
 });
 
+describe('a run that is stopped', () => {
+  test('reports what was reached, and says so', async () => {
+    const set = writeSet(rows, names);
+    const score: ScoreFunction = async (items) => (await noisyScorer(rows, 0.3)(items)).slice(0, 30);
+    const report = await evaluate(set, { score, isStopped: () => true });
+    expect(report.images).toEqual({ rated: 80, scored: 30, failed: 0, unreached: 50 });
+    expect(report.aspects.quality!.n).toBe(30);
+    expect(report.notes[0]).toBe('stopped after 30 of 80 images: the figures are of these');
+    expect(readFileSync(join(set.out, 'predictions.csv'), 'utf8').trim().split('\n')).toHaveLength(31);
+    expect(readFileSync(join(set.out, 'report.html'), 'utf8')).toContain('50 not reached');
+  });
+});
+
+describe('images that the scorer was fitted to', () => {
+  const bytes = (texts: string[]) =>
+    Buffer.concat(texts.map((text) => createHash('sha256').update(text).digest().subarray(0, 6)));
+  const fittedTo = (files: string[], stems: string[]) => {
+    const folder = tempFolder();
+    const [file, name] = [bytes(files), bytes(stems)].map((list) => list.toString('base64'));
+    const content = { version: 1, title: 'a set', files: file, names: name };
+    writeFileSync(join(folder, 'fitted.json'), JSON.stringify(content));
+    return () => readFitted(folder);
+  };
+  const stems = names.map((name) => name.replace('.png', ''));
+  const hashed = changed(noisyScorer(rows, 0.3), (r, i) => ({
+    ...r,
+    sha256: createHash('sha256').update(names[i]!).digest('hex'),
+  }));
+
+  test.each<[string, () => ReturnType<typeof fittedTo>, RegExp | null]>([
+    [
+      'by content',
+      () => fittedTo(names.slice(0, 20), []),
+      /^20 of 80 images are among those .* fitted to \(a set\)/,
+    ],
+    ['by name', () => fittedTo([], stems), /^by their names, 80 of 80 images are among those/],
+    ['by a few names, which may be chance', () => fittedTo([], stems.slice(0, 40)), null],
+    ['in no way', () => fittedTo(['other'], ['other']), null],
+    ['in a folder that does not tell', () => () => readFitted(tempFolder()), null],
+  ])('%s', async (_, fitted, note) => {
+    const { notes } = await evaluate(writeSet(rows, names), { score: hashed, fitted: fitted() });
+    const found = notes.filter((text) => text.includes('fitted to'));
+    if (note) expect(found).toEqual([expect.stringMatching(note)]);
+    else expect(found).toEqual([]);
+  });
+});
+
 describe('scales', () => {
   const hundred = rows.map((r) => ({ ...r, mos_quality: r.mos_quality * 20 }));
   const signed = rows.map((r) => ({ ...r, mos_quality: r.mos_quality / 2.5 - 1 }));
@@ -201,6 +253,29 @@ describe('scales', () => {
     const mapped = await run(only, noisyScorer(rows, 0.6), { ratingsRange });
     for (const key of ['srcc', 'plcc', 'krcc', 'rmse', 'coverage'] as const)
       expect(mapped.json.aspects.quality![key]).toBeCloseTo(plain.json.aspects.quality![key]!, 5);
+  });
+
+  test('each aspect may have a range of its own', async () => {
+    const table = rows.map((r) => ({
+      ...r,
+      mos_quality: r.mos_quality * 20,
+      mos_align: 1 + 0.8 * r.mos_align,
+    }));
+    const score = changed(noisyScorer(rows, 0.5), (r, i) => ({
+      ...r,
+      aspects: { ...r.aspects!, alignment: aspectScore(rows[i]!.mos_align) },
+    }));
+    const { json } = await run(table, score, { range: ['quality=0..100', 'Alignment = 1,5'] });
+    expect(json.scales.quality!.mappedFrom).toEqual([0, 100]);
+    expect(json.scales.alignment!.mappedFrom).toEqual([1, 5]);
+    expect(json.aspects.quality!.rmse).toBeCloseTo(0.5 / Math.sqrt(3), 1);
+    expect(json.aspects.alignment!.rmse).toBeCloseTo(0, 5);
+  });
+
+  test.each(['quality=5', 'beauty=0..5', 'quality=5..1'])('the range "%s" is refused', async (range) => {
+    await expect(run(rows, noisyScorer(rows, 0), { range: [range] })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
   });
 
   test('without it, RMSE and coverage are null and a note says why', async () => {

@@ -37,10 +37,32 @@ describe('html', () => {
 
 test('no text from the data becomes markup', async () => {
   const text = readFileSync(await page(), 'utf8');
-  expect(text.match(/<script|<img|<b>bold|<svg onload/)).toBeNull();
+  expect(text.match(/<script|<img src=x|<b>bold|<svg onload/)).toBeNull();
   for (const escaped of ['gamma_&lt;b&gt;bold&lt;/b&gt;', '&lt;img src=x onerror=alert(1)&gt;'])
     expect(text.includes(escaped), escaped).toBe(true);
   expect(text.match(/NaN|undefined|Infinity|\[object/)).toBeNull();
+});
+
+test('the worst misses are shown as small pictures, within bounds', async () => {
+  const set = writeSet(
+    rows,
+    rows.map((r) => r.name),
+  );
+  const url = (path: string) => `data:image/webp;base64,${Buffer.from(path).toString('base64')}`;
+  const thumbnail = async (path: string) => (path.includes('g1') ? null : url(path));
+  const report = await evaluate(set, { score: noisyScorer(rows, 0.7), thumbnail });
+  const text = readFileSync(join(set.out, 'report.html'), 'utf8');
+  const { scoredTooHigh, scoredTooLow } = report.worst.quality!;
+  const shown = [...scoredTooHigh, ...scoredTooLow].filter(({ name }) => !name.includes('g1'));
+  expect(shown.length).toBeGreaterThan(5);
+  for (const { name } of shown) expect(text).toContain(`src="${url(join(set.images, 'images', name))}"`);
+  expect(text.match(/<img/g)).toHaveLength(shown.length);
+
+  const heavy = async (path: string) => `${url(path)}${'A'.repeat(400_000)}`;
+  await evaluate(set, { score: noisyScorer(rows, 0.7), thumbnail: heavy });
+  const bounded = readFileSync(join(set.out, 'report.html'), 'utf8');
+  expect(bounded.match(/<img/g)).toHaveLength(3);
+  expect(text).toContain('img-src data:');
 });
 
 const CANDIDATES = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'];

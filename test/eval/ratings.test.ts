@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { imageFinder } from '../../src/eval/images.ts';
+import { findRated } from '../../src/eval/images.ts';
 import { readRatings } from '../../src/eval/ratings.ts';
 import { tempFolder } from '../support/files.ts';
 
@@ -62,11 +62,20 @@ describe('text', () => {
     ['byte order mark and CRLF', '\uFEFFname,mos\r\na.png,1\r\n'],
     ['semicolons', 'name;mos\na.png;1\n'],
     ['tabs', 'name\tmos\na.png\t1\n'],
+    ['a line that says what separates', 'sep=;\nname;mos\na.png;1\n'],
+    ['bars', 'name|mos\na.png|1\n'],
+    ['JSON Lines', '{"file_name": "a.png", "mos": 1}\n'],
+    ['JSON', '[{"Image Name": "a.png", "MOS": 1}]'],
+    ['JSON by name', '{"a.png": {"mos": "1"}}'],
+    ['UTF-16 without byte order mark', Buffer.from('name,mos\na.png,1\n', 'utf16le')],
+    ['UTF-16, big end first', Buffer.from('\uFEFFname,mos\na.png,1\n', 'utf16le').swap16()],
     ['UTF-16', Buffer.from('\uFEFFname,mos\na.png,1\n', 'utf16le')],
     ['blank lines', 'name,mos\n\na.png,1\n\n'],
     ['blanks around values', 'name , mos\n a.png , 1 \n'],
   ])('%s', (_, content) => {
-    expect(read(content).rows.map((r) => [r.name, r.mos.quality])).toEqual([['a.png', 1]]);
+    const { rows, notes } = read(content);
+    expect(rows.map((r) => [r.name, r.mos.quality])).toEqual([['a.png', 1]]);
+    expect(notes).toEqual([]);
   });
 
   test.each(['3', '-0.25', '+1.5', '.5', '4.', '1e-2', '2.5E1'])('%s is a number', (cell) => {
@@ -77,6 +86,25 @@ describe('text', () => {
     expect(read('name,mos,align\na,1,\nb,,2').rows.map((r) => r.mos)).toEqual([
       { quality: 1 },
       { alignment: 2 },
+    ]);
+  });
+
+  test('what was guessed or left out is said', () => {
+    const latin1 = read(Buffer.from('name;score\ncaf\xe9.png;3,5\n', 'latin1'));
+    expect(latin1.rows[0]).toMatchObject({ name: 'café.png', mos: { quality: 3.5 } });
+    expect(latin1.notes).toEqual([
+      'it is not UTF-8, and was read as Latin-1 (Windows-1252)',
+      'column "score" does not say what is rated, and was taken for quality',
+    ]);
+    const concatenated = read(
+      'name,mos,caption,text\na,1,x,y\nname,mos,caption,text\nb,n/a,x,y\nc,NaN,x,y\na,1,x,y',
+    );
+    expect(concatenated.rows.map((r) => [r.name, r.prompt])).toEqual([['a', 'x']]);
+    expect(concatenated.notes).toEqual([
+      'the header stands there 2 times; the repeats were skipped',
+      'the prompt is read from column "caption", not "text"',
+      '2 rows have no rating and were left out, the first on line 4, 5',
+      '1 rows say the same of an image twice, and count once',
     ]);
   });
 
@@ -107,7 +135,8 @@ describe('what is wrong is named', () => {
     ['name,mos\na,1\nb,2,3', 'line 3: '],
     ['name,mos\n"a,1', 'Quote'],
     ['name,mos\na,1\nb,2\na,3', 'line 4: a is on line 2 already; expected one row of means per image'],
-    [Buffer.from('name,mos\ncaf\xe9,1', 'latin1'), 'not UTF-8'],
+    ['name,mos\na,85 %', 'expected a number, found "85 %"'],
+    ['PK\x03\x04', 'it is an Excel workbook'],
   ])('%j', (content, reason) => {
     const path = fileOf(content);
     expect(() => readRatings(path)).toThrow(
@@ -134,7 +163,7 @@ describe('images are found', () => {
       'sd1.5_001.jpg',
       'both.jpg',
       'both.png',
-      'odd.tiff',
+      'odd.dat',
       'images/in.webp',
       'images/deep/x.png',
     ];
@@ -146,26 +175,28 @@ describe('images are found', () => {
     ['top.PNG', 'top.PNG'],
     ['top', 'top.PNG'],
     ['top.jpg', 'top.PNG'],
+    ['TOP.png', 'top.PNG'],
     ['sd1.5_001', 'sd1.5_001.jpg'],
     ['both', 'both.png'],
     ['both.jpg', 'both.jpg'],
-    ['odd.tiff', 'odd.tiff'],
+    ['odd.dat', 'odd.dat'],
     ['in.webp', 'images/in.webp'],
     ['images/in', 'images/in.webp'],
     ['deep/x.png', 'images/deep/x.png'],
     ['images\\deep\\x.png', 'images/deep/x.png'],
-    ['x.png', null],
+    ['D:\\elsewhere\\deep\\x.png', 'images/deep/x.png'],
+    ['x.png', 'images/deep/x.png'],
     ['no.png', null],
     ['nowhere/no.png', null],
     ['../outside.png', null],
-    ['', null],
   ])('%s', (name, expected) => {
     const root = folder();
-    expect(imageFinder(root)(name)).toBe(expected && join(root, expected));
+    const ratings = read(`name,mos\n${name},1\n`);
+    expect(findRated(ratings, root).paths).toEqual([expected && join(root, expected)]);
   });
 
   test('a folder that is not there', () => {
-    expect(() => imageFinder(join(tempFolder(), 'no'))).toThrow(
+    expect(() => findRated(read('name,mos\na,1'), join(tempFolder(), 'no'))).toThrow(
       expect.objectContaining({ code: 'FILE_NOT_FOUND' }),
     );
   });

@@ -16,16 +16,29 @@ export interface Outcome {
   stderr: string;
 }
 
-function start(args: string[], env: Environment = {}): ChildProcess {
-  return spawn(process.execPath, [CLI, ...args], {
+export interface StartOptions {
+  env?: Environment | undefined;
+  cwd?: string;
+  /** What comes in on the standard input; nothing when absent. */
+  input?: Uint8Array;
+}
+
+/** Starts `assay <args>`. */
+export function start(args: string[], { env, cwd, input }: StartOptions = {}): ChildProcess {
+  const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+    stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
+  child.stdin?.end(input);
+  return child;
 }
 
 /** Runs `assay <args>` to its end. */
-export async function assay(args: string[], env?: Environment): Promise<Outcome> {
-  const child = start(args, env);
+export const assay = (args: string[], env?: Environment): Promise<Outcome> => outcomeOf(start(args, { env }));
+
+/** Waits for the end of a command. */
+export async function outcomeOf(child: ChildProcess): Promise<Outcome> {
   let [stdout, stderr] = ['', ''];
   child.stdout!.on('data', (chunk) => {
     stdout += chunk;

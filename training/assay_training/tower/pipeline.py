@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from assay_training import fitted
 from assay_training.data import FOLDS, DataError, Ratings, load_ratings
+from assay_training.folder import write_json
 from assay_training.report import shortened
 from assay_training.tower.card import write_card
 from assay_training.tower.clip import load_tower
@@ -116,6 +118,8 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
         paths.out,
         Fitted(graph, words.tokenizer, calibrations(ratings, held), domain_limit(held), len(ratings)),
     )
+    images = map(ratings.path, range(len(ratings)))
+    write_json(paths.out / fitted.FILE, fitted.fingerprints("AGIQA-3K", images))
     results = json.loads(paths.results.read_text())
     results["speed"] = speed(graph)
     limit = domain_limit(held)

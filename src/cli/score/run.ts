@@ -1,0 +1,131 @@
+/** One run of `assay score`: images to results, until all are done or it is stopped. */
+import { EXIT, toAssayError } from '../../errors.ts';
+import { emptyResult, type Pipeline } from '../../pipeline.ts';
+import type { ScoreResult } from '../../types.ts';
+import { type Expanded, fileItem } from '../images.ts';
+import { scoreAll } from '../open.ts';
+import type { Out } from '../out.ts';
+import { startProgress } from '../progress.ts';
+import { counted } from '../skipped.ts';
+import { READER_LEFT } from '../stop-signal.ts';
+import type { Deeds } from './deeds.ts';
+import type { Demands } from './demands.ts';
+import type { Listing } from './listing.ts';
+import type { PromptSource } from './prompts.ts';
+import type { Resumed } from './resume.ts';
+
+/** Everything that a run works with. */
+export interface Run {
+  pipeline: Pipeline;
+  expanded: Expanded;
+  prompts: PromptSource;
+  demands: Demands;
+  earlier: Resumed;
+  out: Out;
+  listing: Listing;
+  deeds: Deeds;
+  /** What was said before the first image. */
+  notes: string[];
+  /** Whether another run can go on with the output. */
+  resumable: boolean;
+  signal: AbortSignal;
+}
+
+export const tell = (notes: readonly string[]): void => {
+  for (const note of notes) process.stderr.write(`${note}\n`);
+};
+
+/** The result for a name that led to no file. */
+function failedResult(name: string, thrown: unknown): ScoreResult {
+  const { code, message } = toAssayError(thrown);
+  return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
+}
+
+interface Counts {
+  finished: number;
+  failed: number;
+  /** Prompts that were found in the files, and those of them that may be wrong. */
+  carried: number;
+  uncertain: number;
+}
+
+function count(counts: Counts, { error, promptSource }: ScoreResult): void {
+  counts.finished++;
+  if (error) counts.failed++;
+  if (promptSource === null || promptSource.from === null || promptSource.from === 'request') return;
+  counts.carried++;
+  if (!promptSource.certain) counts.uncertain++;
+}
+
+function carriedNote({ carried, uncertain }: Counts): string[] {
+  if (carried === 0) return [];
+  const doubt = uncertain > 0 ? `, ${uncertain} of them not for certain` : '';
+  return [`${counted(carried, 'prompt')} found in the files${doubt} (--no-file-prompts leaves them out)`];
+}
+
+async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> {
+  const { pipeline, prompts, demands, out, listing, deeds, signal } = run;
+  const { policy } = demands;
+  const progress = startProgress(paths.length, 'scoring');
+  const counts: Counts = { finished: 0, failed: 0, carried: 0, uncertain: 0 };
+  const onResult = async (index: number, result: ScoreResult) => {
+    const path = paths[index]!;
+    count(counts, result);
+    progress.update(counts.finished);
+    result.notes.push(...prompts.notesOn(path));
+    listing.add(index, result);
+    await out.ready(signal);
+    await deeds.perform(path, result);
+  };
+  const itemAt = (index: number) => fileItem(paths[index]!, prompts.of(paths[index]!));
+  try {
+    await scoreAll(pipeline, { count: paths.length, itemAt, policy, signal, onResult });
+  } finally {
+    progress.stop();
+  }
+  return counts;
+}
+
+/** How far a run came that was stopped. */
+interface Stop {
+  after: number;
+  of: number;
+}
+
+/** Where a stopped run has left what is done, and how it can go on. */
+function stopNote({ after, of }: Stop, where: string | null, resumable: boolean): string {
+  const note = `stopped after ${after} of ${of}`;
+  if (where === null) return note;
+  return `${note}; what is done is in ${where}${resumable ? ', and --resume goes on from there' : ''}`;
+}
+
+/** Scores, prints, and does to the files what was asked for; closes the output. @returns the exit code */
+export async function perform(run: Run): Promise<number> {
+  try {
+    return await scoreAndPrint(run);
+  } finally {
+    run.out.abandon();
+  }
+}
+
+async function scoreAndPrint(run: Run): Promise<number> {
+  const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
+  const paths = expanded.paths.filter((path) => !earlier.done.has(path));
+  for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
+  const counts = await scoreImages(run, paths);
+  const { finished, failed } = counts;
+  if (signal.reason === READER_LEFT) return EXIT.ok;
+  const left = paths.length - finished;
+  const stop = left > 0 ? { after: expanded.paths.length - left, of: expanded.paths.length } : null;
+  const skipped = expanded.skipped.counts();
+  const carried = carriedNote(counts);
+  const notes = [...run.notes, ...carried];
+  const listed = listing.end({ skipped, prompts: prompts.tally, stopped: stop, notes });
+  const where = await out.close(stop === null);
+  const undone = await deeds.end(stop ? [] : listed.shown);
+  tell([...carried, ...listed.notes, ...deeds.notes]);
+  if (stop) tell([stopNote(stop, where, run.resumable)]);
+  if (stop) return EXIT.stopped;
+  const hasFailures = earlier.hasFailures || expanded.failures.length > 0;
+  return undone > 0 || failed > 0 || hasFailures ? EXIT.someFailed : EXIT.ok;
+}

@@ -1,0 +1,289 @@
+/** `assay score` in use: stopped, gone on with, printed into files and pipes, called from elsewhere. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { assay, outcomeOf, type StartOptions, start } from '../support/cli.ts';
+import { tempFolder } from '../support/files.ts';
+import { picture, png } from '../support/images.ts';
+import { writeModel } from '../support/models.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let good: Buffer;
+beforeAll(async () => {
+  good = await png(picture(64, 64));
+});
+
+/** A folder with a model and `count` different images; `score` runs on them. */
+function setUp(count: number) {
+  const folder = tempFolder();
+  writeModel(join(folder, 'models'), { text: true, id: 'test-text' });
+  writeModel(join(folder, 'models'), {
+    version: '2.0.0',
+    id: 'test-text',
+    text: true,
+    files: { 'extra.bin': 'x' },
+  });
+  mkdirSync(join(folder, 'images'));
+  const names = Array.from({ length: count }, (_, i) => `${i}.png`);
+  for (const name of names)
+    writeFileSync(join(folder, 'images', name), Buffer.concat([good, Buffer.from(name)]));
+  const at = (name: string) => join(folder, name);
+  const flags = (version = '1.0.0') => [
+    '--models',
+    at('models'),
+    '-s',
+    `test-text@${version}`,
+    '--data-dir',
+    at('data'),
+  ];
+  const begin = (args: string[], options?: StartOptions) => start(['score', ...args, ...flags()], options);
+  const score = (...args: string[]) => assay(['score', at('images'), ...args, ...flags()]);
+  return { folder, at, begin, score, flags };
+}
+
+const linesOf = (path: string): string[] => readFileSync(path, 'utf8').trimEnd().split('\n');
+const sourcesIn = (path: string): string[] => linesOf(path).map((line) => JSON.parse(line).source);
+const hasBytes = (path: string) => () => expect(statSync(path).size).toBeGreaterThan(0);
+
+describe('Ctrl-C', () => {
+  it.each(['jsonl', 'csv'] as const)('keeps what is done in %s, and a second run goes on', async (format) => {
+    const { at, begin, score } = setUp(1200);
+    const out = at(`scores.${format}`);
+    const child = begin([at('images'), '--out', out]);
+    const ended = outcomeOf(child);
+    await vi.waitFor(hasBytes(`${out}.part`), { interval: 5, timeout: 20_000 });
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    const [, done] = /stopped after (\d+) of 1200; what is done is in \S+, and --resume goes on/.exec(
+      stderr,
+    )!;
+    const header = format === 'csv' ? 1 : 0;
+    expect([code, linesOf(out).length - header]).toEqual([130, Number(done)]);
+    expect(readFileSync(out, 'utf8')).not.toContain('CANCELLED');
+    expect(Number(done)).toBeLessThan(1200);
+
+    const again = await score('--out', out, '--resume');
+    expect([again.code, again.stderr]).toEqual([0, `resume: ${done} of 1200 images are done already\n`]);
+    expect(new Set(linesOf(out)).size).toBe(1200 + header);
+    expect(existsSync(`${out}.part`)).toBe(false);
+  });
+
+  it('prints what is done to the terminal, and JSON that is whole', async () => {
+    const { at, begin } = setUp(600);
+    const child = begin([at('images'), '-f', 'json']);
+    const ended = outcomeOf(child);
+    await once(child.stdout!, 'data');
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    const { results, stopped } = JSON.parse(stdout);
+    expect([code, stderr]).toEqual([130, `stopped after ${results.length} of 600\n`]);
+    expect(stopped).toEqual({ after: results.length, of: 600 });
+  });
+
+  it('does not wait for a pipe that never answers', async () => {
+    const { at, begin } = setUp(3);
+    execFileSync('mkfifo', [at('images/pipe.png')]);
+    const child = begin([at('images/0.png'), at('images/pipe.png'), '-f', 'jsonl']);
+    const ended = outcomeOf(child);
+    await once(child.stdout!, 'data');
+    child.kill('SIGINT');
+    // The read itself cannot be given up: a second Ctrl-C ends the process.
+    await once(child.stderr!, 'data');
+    child.kill('SIGINT');
+    expect((await ended).stderr).toBe('stopped after 1 of 2\n');
+  });
+});
+
+describe('--out', () => {
+  it('never takes the place of an image, nor of a file of someone else', async () => {
+    const { at, score } = setUp(2);
+    writeFileSync(at('notes.txt'), 'my notes');
+    writeFileSync(at('table.csv'), 'name,prompt\n0.png,a cat\n');
+    symlinkSync(at('images/1.png'), at('link.csv'));
+    for (const target of ['images/0.png', 'new.PNG', 'notes.txt', 'table.csv', 'link.csv']) {
+      const { code, stderr } = await score('--out', at(target));
+      expect([target, code, stderr]).toEqual([
+        target,
+        2,
+        expect.stringMatching(/name of an image|did not write/),
+      ]);
+    }
+    expect(readFileSync(at('images/1.png'))).toEqual(Buffer.concat([good, Buffer.from('1.png')]));
+    expect((await score('--out', at('notes.txt'), '--force')).code).toBe(0);
+    expect(readFileSync(at('notes.txt'), 'utf8')).toMatch(/^image /);
+  });
+
+  it('takes the place of an older table when it is whole, and is read by its ending', async () => {
+    const { at, score } = setUp(2);
+    for (const [name, beginning] of [
+      ['a.csv', 'name,quality'],
+      ['a.json', '{\n  "results": ['],
+      ['a.jsonl', '{"id":"'],
+      ['a.txt', 'image '],
+    ] as const) {
+      for (const _ of [1, 2]) expect((await score('--out', at(name))).code).toBe(0);
+      expect(readFileSync(at(name), 'utf8').startsWith(beginning), name).toBe(true);
+    }
+    expect((await score('--out', '/dev/null')).code).toBe(0);
+    writeFileSync(at('b.csv.part'), 'name,quality\n');
+    expect((await score('--out', at('b.csv'))).stderr).toMatch(
+      /results of a run that was cut off; go on with --resume/,
+    );
+  });
+});
+
+describe('--resume', () => {
+  it('does again what changed, what failed in passing, and what was cut short; nothing else', async () => {
+    const { at, score } = setUp(4);
+    const out = at('a.jsonl');
+    const prompts = at('prompts.csv');
+    writeFileSync(prompts, 'name,prompt\n0.png,a cat\n1.png,a cat\n2.png,a cat\n3.png,a cat\n');
+    expect((await score('--out', out, '--prompts', prompts)).code).toBe(0);
+    const before = linesOf(out);
+    writeFileSync(prompts, 'name,prompt\n0.png,a cat\n1.png,a dog\n2.png,a cat\n3.png,a cat\n');
+    writeFileSync(at('images/2.png'), good);
+    writeFileSync(out, `${before.slice(0, 3).join('\n')}\n${before[3]!.slice(0, 60)}`);
+    const { code, stderr } = await score('--out', out, '--prompts', prompts, '--resume');
+    expect([code, stderr]).toEqual([
+      0,
+      'resume: 1 of 4 images are done already\nresume: 2 are done again: the image or its prompt is another, or it failed in passing\n',
+    ]);
+    expect(sourcesIn(out)).toHaveLength(4);
+    expect(linesOf(out)[0]).toBe(before[0]);
+    expect(linesOf(out).map((line) => JSON.parse(line).prompt)).toEqual(['a cat', 'a dog', 'a cat', 'a cat']);
+  });
+
+  it('starts where there is nothing yet, takes a killed run up, and counts its failures', async () => {
+    const { at, score } = setUp(3);
+    writeFileSync(at('images/1.png'), 'no image');
+    const out = at('a.csv');
+    expect((await score('--out', out, '--resume')).code).toBe(3);
+    const all = readFileSync(out, 'utf8');
+    writeFileSync(`${out}.part`, all);
+    writeFileSync(out, all.slice(0, all.indexOf('\n') + 1));
+    const { code, stderr } = await score('--out', out, '--resume');
+    expect([code, stderr]).toEqual([3, 'resume: 3 of 3 images are done already\n']);
+    expect(readFileSync(out, 'utf8')).toBe(all);
+  });
+
+  it('does not mix two scorers, or two formats', async () => {
+    const { at, score, flags } = setUp(2);
+    await score('--out', at('a.jsonl'));
+    const args = ['score', at('images'), '--resume', '--out', at('a.jsonl')];
+    const other = await assay([...args, ...flags('2.0.0')]);
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringMatching(/was scored by test-text@1\.0\.0 .*this is test-text@2\.0\.0/),
+    ]);
+    expect((await score('--out', at('a.jsonl'), '--resume', '-f', 'csv')).stderr).toContain(
+      'is not in the format csv',
+    );
+    expect(sourcesIn(at('a.jsonl'))).toHaveLength(2);
+  });
+});
+
+describe('prompts', () => {
+  it('go to the image that the table means, and whoever has no partner is told', async () => {
+    const { at, score } = setUp(0);
+    for (const name of ['x/1.png', 'y/1.png', 'z/3.png']) {
+      mkdirSync(join(at('images'), name, '..'), { recursive: true });
+      writeFileSync(join(at('images'), name), good);
+    }
+    const rows = '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\n';
+    writeFileSync(at('prompts.csv'), Buffer.from(rows, 'utf16le'));
+    const { code, stdout, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'json');
+    const { results, prompts } = JSON.parse(stdout);
+    expect([code, results.map((r: { prompt: string }) => r.prompt)]).toEqual([
+      0,
+      ['a red cat', 'dog; red', null],
+    ]);
+    expect(results[2].notes).toEqual(['prompts.csv has no row for it']);
+    expect(prompts).toEqual({
+      table: 'prompts.csv',
+      images: 2,
+      rowsWithoutImage: { count: 1, first: ['w/9.png (line 5)'] },
+      imagesWithoutRow: { count: 1, first: [join(at('images'), 'z/3.png')] },
+    });
+    expect(stderr).toMatch(/no image here for 1 row: w\/9.png \(line 5\)\n.*no row for 1 image: \S+3.png/);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['two images of that name', 'name,prompt\n1.png,a cat\n', /line 2: "1.png" fits 2 images/],
+    ['two prompts for one', 'name,prompt\nx/1.png,a\nx/1.png,b\n', /line 2 and line 3 both name/],
+    ['no column of prompts', 'name,size\nx/1.png,3\n', /line 1: no column of prompts; found "name", "size"/],
+    [
+      'a comma too many',
+      'name,prompt\nx/1.png,a red, red cat\n',
+      /line 2: 3 cells.*put text that contains "," in quotes/,
+    ],
+    ['an empty file', '', /the file is empty/],
+  ])('%s: an error that says where', async (_, table, message) => {
+    const { at, score } = setUp(0);
+    for (const name of ['x/1.png', 'y/1.png']) {
+      mkdirSync(join(at('images'), name, '..'), { recursive: true });
+      writeFileSync(join(at('images'), name), good);
+    }
+    writeFileSync(at('prompts.csv'), table);
+    const { code, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'jsonl');
+    expect([code, JSON.parse(stderr).error]).toEqual([
+      2,
+      expect.objectContaining({ code: 'PROMPTS_INVALID', message: expect.stringMatching(message) }),
+    ]);
+  });
+});
+
+describe('where and how it is called', () => {
+  it('counts what it skips, and names images that it cannot read', async () => {
+    const { at, score } = setUp(1);
+    for (const name of ['a.txt', 'b.txt', 'c.safetensors', 'd.heic', '.e.png'])
+      writeFileSync(join(at('images'), name), 'x');
+    const { code, stdout, stderr } = await score('-f', 'json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).skipped).toEqual({ '.txt': 2, hidden: 1, '.safetensors': 1, '.heic': 1 });
+    expect(stderr).toMatch(
+      /^not read, since HEIC is not a format .*: \S+d\.heic\nskipped 5 files: 2 \.txt, /,
+    );
+  });
+
+  it('takes a folder that a pattern matches as if it was named', async () => {
+    const { at, begin } = setUp(2);
+    mkdirSync(at('images/sub.png'));
+    writeFileSync(at('images/sub.png/deep.png'), good);
+    const { stdout } = await outcomeOf(begin([at('images/*'), at('images/1.png'), '-f', 'csv']));
+    expect(stdout.split('\n').filter((line) => line.includes('.png'))).toHaveLength(3);
+    const { stdout: some } = await outcomeOf(begin([at('images/{0,9}.png'), '-f', 'csv']));
+    expect(some.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('reads the standard input', async () => {
+    const { begin } = setUp(0);
+    const { code, stdout } = await outcomeOf(begin(['-', '-f', 'jsonl'], { input: good }));
+    expect([code, JSON.parse(stdout)]).toEqual([
+      0,
+      expect.objectContaining({ source: '-', error: null, width: 64 }),
+    ]);
+  });
+
+  it('understands names from where the user stands, whatever npm does', async () => {
+    const { at, begin } = setUp(1);
+    const args = ['images/*.png', '--out', 'scores.csv'];
+    const npm = begin(args, { cwd: ROOT, env: { INIT_CWD: at('.') } });
+    expect((await outcomeOf(npm)).code).toBe(0);
+    expect(linesOf(at('scores.csv'))[1]).toMatch(/^images\/0\.png,/);
+    // Elsewhere INIT_CWD belongs to another script.
+    const other = begin(['images/0.png'], { cwd: at('.'), env: { INIT_CWD: '/' } });
+    expect((await outcomeOf(other)).code).toBe(0);
+  });
+
+  it('prints names that would break the table or steer the terminal without harm', async () => {
+    const { at, score } = setUp(0);
+    const name = 'a\u001b[31m\nb=ü.png';
+    writeFileSync(join(at('images'), name), good);
+    expect((await score()).stdout).toContain('a\ufffd[31m\ufffdb=ü.png');
+    expect(JSON.parse((await score('-f', 'jsonl')).stdout).source).toBe(join(at('images'), name));
+  });
+});
