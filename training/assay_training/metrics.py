@@ -46,17 +46,23 @@ def covered(rated: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(np.mean((rated >= low) & (rated <= high)))
 
 
-def best_of(predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray) -> dict[str, float]:
+def best_of(
+    predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray, rows: np.ndarray | None = None
+) -> dict[str, float]:
     """Picks the highest predicted image of each prompt.
 
-    Returns the mean MOS of the pick, of a random choice and of the best one, and
-    gain = (pick - random) / (best - random).
+    rows: the images that count, all by default; a prompt that a bootstrap drew twice counts twice. Returns the
+    mean MOS of the pick, of a random choice and of the best one, and gain = (pick - random) / (best - random).
     """
-    sets = [np.flatnonzero(prompt == name) for name in np.unique(prompt)]
-    sets = [members for members in sets if len(members) > 1]
-    pick = np.mean([rated[members[np.argmax(predicted[members])]] for members in sets])
-    random = np.mean([rated[members].mean() for members in sets])
-    best = np.mean([rated[members].max() for members in sets])
+    rows = np.arange(len(rated)) if rows is None else rows
+    images, times = np.unique(rows, return_counts=True)
+    sets = [prompt[images] == name for name in np.unique(prompt[images])]
+    sets = [members for members in sets if members.sum() > 1]
+    weights = [times[members].mean() for members in sets]  # how often the prompt was drawn
+    found = [(images[members], predicted[images[members]]) for members in sets]
+    pick = np.average([rated[own[np.argmax(scores)]] for own, scores in found], weights=weights)
+    random = np.average([rated[own].mean() for own, _ in found], weights=weights)
+    best = np.average([rated[own].max() for own, _ in found], weights=weights)
     return {
         "pick": float(pick),
         "random": float(random),

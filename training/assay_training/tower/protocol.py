@@ -195,9 +195,9 @@ def _over_prompts(
 
 
 def _best_of_4(ratings: Ratings, score: np.ndarray, rated: np.ndarray, rows: np.ndarray) -> float:
-    """Share of what choosing among four SD 1.5 images of a prompt can gain; one drawn twice counts once."""
-    rows = np.unique(rows[np.isin(ratings.generator[rows], FAMILIES["SD1.5"])])
-    return metrics.best_of(score[rows], rated[rows], ratings.prompt[rows])["gain"] if len(rows) else 0.0
+    """Share of what choosing among four SD 1.5 images of a prompt can gain."""
+    rows = rows[np.isin(ratings.generator[rows], FAMILIES["SD1.5"])]
+    return metrics.best_of(score, rated, ratings.prompt, rows)["gain"] if len(rows) else 0.0
 
 
 def _coverage(ratings: Ratings, found: list[dict], rated: np.ndarray, raw: np.ndarray) -> dict:
