@@ -47,6 +47,9 @@ const imageSchema = z.strictObject({
 const textSchema = z.strictObject({
   tokenizer: fileName.describe('tokenizer.json of the Hugging Face format'),
   tokenizerConfig: fileName.optional().describe('tokenizer_config.json beside it'),
+  mending: fileName
+    .optional()
+    .describe("tables by which prompts are mended before, in the place of the tokenizer's own normaliser"),
   ids: z.string().describe('name of the graph input for token ids'),
   mask: z.string().nullable().describe('name of the graph input for the attention mask'),
   dtype: z.enum(['int64', 'int32']),
@@ -223,5 +226,9 @@ function* otherFaults({ image, aspects }: Manifest): Generator<string> {
 
 function shippedFiles(m: Manifest): string[] {
   const graphs = Object.values(m.variants).flatMap((v) => Object.values(v.graphs));
-  return [...graphs, m.calibration, m.golden, ...(m.text ? [m.text.tokenizer] : [])];
+  return [...graphs, m.calibration, m.golden, ...textFiles(m)];
 }
+
+/** What prompts are read with. */
+export const textFiles = ({ text }: Manifest): string[] =>
+  text ? [text.tokenizer, ...(text.mending ? [text.mending] : [])] : [];

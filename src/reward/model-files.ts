@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import type { Manifest, ModelFolder } from './manifest.ts';
+import { type Manifest, type ModelFolder, textFiles } from './manifest.ts';
 
 /** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
 const PART = 2 ** 20;
@@ -39,7 +39,7 @@ export function runtimeFiles(m: Manifest, variant: string): string[] {
   const { graphs } = m.variants[variant]!;
   const steps = m.steps.map(({ graph }) => graphs[graph]!);
   const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
-  return [...new Set(steps), ...shards, m.calibration, ...(m.text ? [m.text.tokenizer] : [])];
+  return [...new Set(steps), ...shards, m.calibration, ...textFiles(m)];
 }
 
 /** Path of the graph of a step. */
@@ -49,7 +49,7 @@ export const graphPath = ({ folder, manifest }: ModelFolder, variant: string, gr
 /** `sha256:<hex>` that names the weights of a variant, from the manifest's hashes of its graph files. */
 export function weightsHash(m: Manifest, variant: string): string {
   const hashes = runtimeFiles(m, variant)
-    .filter((f) => f !== m.calibration && f !== m.text?.tokenizer)
+    .filter((f) => f !== m.calibration && !textFiles(m).includes(f))
     .map((f) => m.files[f]!.sha256);
   return `sha256:${hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')}`;
 }

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.ts';
 import { type ModelFolder, readModelJson, type TextSpec } from './manifest.ts';
+import { openMending } from './mending.ts';
 import { stack, type Tensors } from './tensor.ts';
 
 /** Token tensors by graph input name. */
@@ -16,6 +17,19 @@ export interface TextEncoder {
 
 /** Prompts of a batch repeat; their tokens are kept. */
 const CACHED_TEXTS = 1024;
+
+/** Letters of a text that are mended: a guess of its encoding looks at all of them, and no context is as long. */
+const MOST_LETTERS = 20_000;
+/** Letters a token that are read at first; most words of English have four. */
+const LETTERS = 16;
+
+/** Reads only as much of a long text as its context has room for: splitting words of it takes seconds. */
+function encodeBeginning(tokenizer: Tokenizer, text: string, room: number) {
+  for (let length = LETTERS * room; ; length *= 4) {
+    const found = tokenizer.encode(text.slice(0, length));
+    if (length >= text.length || found.ids.length >= 2 * room) return found;
+  }
+}
 
 /** Cuts to `length`, keeping the last token: end-of-text or separator. */
 function cut(ids: number[], length: number): number[] {
@@ -32,7 +46,7 @@ function tensor(values: number[], spec: TextSpec, filler: number): Tensors[strin
 }
 
 function tokensOf(tokenizer: Tokenizer, spec: TextSpec, text: string): Tensors {
-  const encoded = tokenizer.encode(text);
+  const encoded = encodeBeginning(tokenizer, text, spec.contextLength);
   const unknown = encoded.ids.findIndex((id: unknown) => !Number.isInteger(id));
   if (unknown >= 0)
     throw new Error(`${spec.tokenizer} has no id for "${encoded.tokens[unknown]}" and no unknown token`);
@@ -47,9 +61,10 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
   const json = readModelJson(folder, spec.tokenizer, z.looseObject({}));
   const config = spec.tokenizerConfig ? readModelJson(folder, spec.tokenizerConfig, z.looseObject({})) : {};
   const cache = new LRUCache<string, Tensors>({ max: CACHED_TEXTS });
+  const mend = spec.mending ? openMending(folder, spec.mending) : (text: string) => text;
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(json, config);
+    tokenizer = new Tokenizer(spec.mending ? { ...json, normalizer: null } : json, config);
   } catch (cause) {
     throw fail(
       'MANIFEST_INVALID',
@@ -60,7 +75,7 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
   const one = (text: string): Tensors => {
     const known = cache.get(text);
     if (known) return known;
-    const tokens = tokensOf(tokenizer, spec, text);
+    const tokens = tokensOf(tokenizer, spec, mend(text.slice(0, MOST_LETTERS)));
     cache.set(text, tokens);
     return tokens;
   };

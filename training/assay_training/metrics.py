@@ -51,8 +51,9 @@ def best_of(
 ) -> dict[str, float]:
     """Picks the highest predicted image of each prompt.
 
-    rows: the images that count, all by default; a prompt that a bootstrap drew twice counts twice. Returns the
-    mean MOS of the pick, of a random choice and of the best one, and gain = (pick - random) / (best - random).
+    rows: the images that count, all by default; a prompt that a bootstrap drew twice counts twice. Returns
+    the mean MOS of the pick, of a random choice and of the best one, and
+    gain = (pick - random) / (best - random).
     """
     rows = np.arange(len(rated)) if rows is None else rows
     images, times = np.unique(rows, return_counts=True)
