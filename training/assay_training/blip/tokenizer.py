@@ -17,6 +17,7 @@ from tokenizers.models import WordPiece
 from tokenizers.processors import TemplateProcessing
 
 from assay_training.data import DataError
+from assay_training.file_kind import but_is
 
 DEFAULT = Path(__file__).parents[3] / "models" / "assay-lite" / "tokenizer.json"
 PIECES = 30522
@@ -88,7 +89,10 @@ def _of_json(text: str) -> list[str]:
 
 def _check(pieces: list[str], source: Path) -> None:
     if len(pieces) != PIECES:
-        raise DataError(f"{source}: expected the {PIECES} pieces of bert-base-uncased, found {len(pieces)}")
+        raise DataError(
+            f"{source}: expected the {PIECES} pieces of bert-base-uncased, found {len(pieces)}"
+            f"{but_is(source)}"
+        )
     for piece, number in SPECIAL.items():
         if pieces[number] != piece:
             raise DataError(f"{source}: piece {number}: expected {piece}, found {pieces[number]!r}")

@@ -20,13 +20,18 @@ from tokenizers import Tokenizer
 from assay_training.checkpoints import CheckpointError
 from assay_training.clip.mending import controls, letters, mended
 from assay_training.clip.model import ClipConfig
+from assay_training.file_kind import but_is
 from assay_training.scorer import open_tokenizer as open_reader
 from assay_training.scorer import token_ids
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 OPENAI = "bpe_simple_vocab_16e6.txt.gz"
-WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+# OpenAI's pattern ignores case: a long s is an s, and the subscript iota of Greek, as a letter, no sign
+WORDS = (
+    r"<\|startoftext\|>|<\|endoftext\|>|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]"
+    r"|[^\s\p{L}\p{N}\u0345]+"
+)
 PAD = 0
 NAMES = {"amp": "&", "apos": "'"} | {
     name: chr(code) for name, code in html.entities.name2codepoint.items() if name != "amp"
@@ -58,7 +63,9 @@ def write_tokenizer(source: Path, out: Path, config: ClipConfig | None = None) -
         known = _from_openai(folder / OPENAI, (config or ClipConfig()).vocabulary)
     else:
         raise CheckpointError(
-            f"{source}: no tokenizer; expected tokenizer.json, vocab.json and merges.txt, or {OPENAI}"
+            f"{source}: {'no tokenizer' if folder.is_dir() else 'no such folder'}; expected tokenizer.json, "
+            f"vocab.json and merges.txt (openai/clip-vit-base-patch32 on Hugging Face has them), or {OPENAI} "
+            "(clip/ of github.com/openai/CLIP)"
         )
     _check(known, config or ClipConfig(), source)
     out.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
@@ -173,7 +180,7 @@ def _from_openai(path: Path, size: int) -> dict:
     try:
         lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")[1:]
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: cannot be read as gzipped text: {error}") from None
+        raise CheckpointError(f"{path}: cannot be read as gzipped text: {error}{but_is(path)}") from None
     count = size - 2 * 256 - 2  # the file goes on with merges that CLIP does not use
     merges = [tuple(line.split()) for line in lines[:count]]
     if len(merges) != count or not all(len(pair) == 2 for pair in merges):
@@ -191,7 +198,7 @@ def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON: {error}") from None
+        raise CheckpointError(f"{path}: cannot be read as JSON: {error}{but_is(path)}") from None
 
 
 def _check(known: dict, config: ClipConfig, source: Path) -> None:
