@@ -57,13 +57,14 @@ def best_of(
     """
     rows = np.arange(len(rated)) if rows is None else rows
     images, times = np.unique(rows, return_counts=True)
-    sets = [prompt[images] == name for name in np.unique(prompt[images])]
-    sets = [members for members in sets if members.sum() > 1]
+    _, place, sizes = np.unique(prompt[images], return_inverse=True, return_counts=True)
+    sets = np.split(np.argsort(place, kind="stable"), np.cumsum(sizes)[:-1])
+    sets = [members for members in sets if len(members) > 1]
     weights = [times[members].mean() for members in sets]  # how often the prompt was drawn
-    found = [(images[members], predicted[images[members]]) for members in sets]
-    pick = np.average([rated[own[np.argmax(scores)]] for own, scores in found], weights=weights)
-    random = np.average([rated[own].mean() for own, _ in found], weights=weights)
-    best = np.average([rated[own].max() for own, _ in found], weights=weights)
+    scores, values = predicted[images], rated[images]
+    pick = np.average([values[members[np.argmax(scores[members])]] for members in sets], weights=weights)
+    random = np.average([values[members].mean() for members in sets], weights=weights)
+    best = np.average([values[members].max() for members in sets], weights=weights)
     return {
         "pick": float(pick),
         "random": float(random),
