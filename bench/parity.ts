@@ -53,7 +53,7 @@ const printSpeed = (system: string, s: SpeedFigures): void =>
   );
 
 function needPython(): string {
-  const modules = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'tokenizers', 'PIL'];
+  const modules = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'tokenizers', 'ftfy', 'PIL'];
   const python = findPython(modules);
   if (!python) throw new Error('no Python with the packages of training/: set ASSAY_PYTHON');
   return python;

@@ -61,6 +61,7 @@ const PYTHON_PROJECTS: PythonProject[] = [
       'safetensors',
       'scipy',
       'tokenizers',
+      'ftfy',
       'PIL',
       'xdist',
     ],

@@ -1,6 +1,7 @@
 /** What no single field of a manifest can be blamed for, in words. Pure. */
 import { ASPECTS } from '../types.ts';
 import type { AspectSpec, Manifest } from './manifest.ts';
+import { textFiles } from './model-files.ts';
 
 /** @param last name of the step that judges */
 export const faultsOf = (m: Manifest, last: string): string[] => [
@@ -80,5 +81,5 @@ const repeated = (names: string[]): string[] => names.filter((name, i) => names.
 
 function shippedFiles(m: Manifest): string[] {
   const graphs = Object.values(m.variants).flatMap((v) => Object.values(v.graphs));
-  return [...graphs, m.calibration, m.golden, ...(m.text ? [m.text.tokenizer] : [])];
+  return [...graphs, m.calibration, m.golden, ...textFiles(m)];
 }

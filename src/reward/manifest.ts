@@ -59,6 +59,9 @@ const imageSchema = z.strictObject({
 const textSchema = z.strictObject({
   tokenizer: fileName.describe('tokenizer.json of the Hugging Face format'),
   tokenizerConfig: fileName.optional().describe('tokenizer_config.json beside it'),
+  mending: fileName
+    .optional()
+    .describe("tables by which prompts are mended before, in the place of the tokenizer's own normaliser"),
   ids: z.string().describe('name of the graph input for token ids'),
   mask: z.string().nullable().describe('name of the graph input for the attention mask'),
   dtype: z.enum(['int64', 'int32']),

@@ -27,12 +27,16 @@ export async function checkFiles(model: ModelFolder, files: string[]): Promise<v
   }
 }
 
+/** What prompts are read with. */
+export const textFiles = ({ text }: Manifest): string[] =>
+  text ? [text.tokenizer, ...(text.mending ? [text.mending] : [])] : [];
+
 /** All files that one variant needs at run time; for tfjs, weight shards, too. */
 export function runtimeFiles(m: Manifest, variant: string): string[] {
   const { graphs } = m.variants[variant]!;
   const steps = m.steps.map(({ graph }) => graphs[graph]!);
   const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
-  return [...new Set(steps), ...shards, m.calibration, ...(m.text ? [m.text.tokenizer] : [])];
+  return [...new Set(steps), ...shards, m.calibration, ...textFiles(m)];
 }
 
 /** Path of the graph of a step. */
@@ -42,7 +46,7 @@ export const graphPath = ({ folder, manifest }: ModelFolder, variant: string, gr
 /** `sha256:<hex>` that names the weights of a variant, from the manifest's hashes of its graph files. */
 export function weightsHash(m: Manifest, variant: string): string {
   const hashes = runtimeFiles(m, variant)
-    .filter((f) => f !== m.calibration && f !== m.text?.tokenizer)
+    .filter((f) => f !== m.calibration && !textFiles(m).includes(f))
     .map((f) => m.files[f]!.sha256);
   return `sha256:${hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')}`;
 }

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.ts';
 import { type ModelFolder, readModelJson, type TextSpec } from './manifest.ts';
+import { openMending } from './mending.ts';
 import { stack, type Tensors } from './tensor.ts';
 
 /** How much of a text a graph gets to see, in tokens of the text itself. */
@@ -27,16 +28,15 @@ export interface TextEncoder {
 const CACHED_TEXTS = 1024;
 const CACHED_CHARACTERS = 2 ** 22;
 
+/** Characters of a text that are looked at: a guess of its encoding looks at all of them, and no context is as long. */
+const MOST_CHARACTERS = 20_000;
+/** Characters a token that are read at first; most words of English have four. */
+const CHARACTERS_A_TOKEN = 16;
+
 /** Cuts to `length`, keeping the last token: end-of-text or separator. */
 function cut(ids: number[], length: number): number[] {
   return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]!];
 }
-
-/**
- * Characters that are tokenised, for each token that is read. Tokens are rarely longer; the time that a text takes must
- * not grow with what a client sends.
- */
-const CHARACTERS_A_TOKEN = 64;
 
 /** Fills up to `length`; int64 graphs get BigInts. */
 function tensor(values: number[], spec: TextSpec, filler: number): Tensors[string] {
@@ -60,15 +60,31 @@ function idsOf(tokenizer: Tokenizer, spec: TextSpec, text: string): number[] {
   return encoded.ids;
 }
 
+/** Reads only as much of a long text as its context has room for: splitting words of it takes seconds. */
+function beginningOf(tokenizer: Tokenizer, spec: TextSpec, text: string): { ids: number[]; isAll: boolean } {
+  for (let length = CHARACTERS_A_TOKEN * spec.contextLength; ; length *= 4) {
+    const ids = idsOf(tokenizer, spec, text.slice(0, length));
+    const isAll = length >= text.length;
+    if (isAll || ids.length >= 2 * spec.contextLength) return { ids, isAll };
+  }
+}
+
+type Mend = (text: string) => string;
+
 /** @param specials tokens that stand around every text */
-function encodeText(tokenizer: Tokenizer, spec: TextSpec, specials: number, text: string): Encoded {
-  const most = spec.contextLength * CHARACTERS_A_TOKEN;
-  const isAll = text.length <= most;
-  const all = idsOf(tokenizer, spec, isAll ? text : text.slice(0, most));
-  const ids = cut(all, spec.contextLength);
+function encodeText(
+  tokenizer: Tokenizer,
+  spec: TextSpec,
+  mend: Mend,
+  specials: number,
+  text: string,
+): Encoded {
+  const all = beginningOf(tokenizer, spec, mend(text.slice(0, MOST_CHARACTERS)));
+  const ids = cut(all.ids, spec.contextLength);
   const tokens: Tensors = { [spec.ids]: tensor(ids, spec, spec.padId) };
   if (spec.mask) tokens[spec.mask] = tensor(Array<number>(ids.length).fill(1), spec, 0);
-  return { tokens, read: ids.length - specials, of: all.length - specials, isAll };
+  const isAll = all.isAll && text.length <= MOST_CHARACTERS;
+  return { tokens, read: ids.length - specials, of: all.ids.length - specials, isAll };
 }
 
 /** Loads the tokenizer of a model folder. @throws MANIFEST_INVALID, MODEL_FILE_MISSING */
@@ -80,9 +96,10 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
     maxSize: CACHED_CHARACTERS,
     sizeCalculation: (_, text) => text.length + 1,
   });
+  const mend: Mend = spec.mending ? openMending(folder, spec.mending) : (text) => text;
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(json, config);
+    tokenizer = new Tokenizer(spec.mending ? { ...json, normalizer: null } : json, config);
   } catch (cause) {
     throw fail(
       'MANIFEST_INVALID',
@@ -94,7 +111,7 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
   const encode = (text: string): Encoded => {
     const known = cache.get(text);
     if (known) return known;
-    const encoded = encodeText(tokenizer, spec, specials, text);
+    const encoded = encodeText(tokenizer, spec, mend, specials, text);
     cache.set(text, encoded);
     return encoded;
   };

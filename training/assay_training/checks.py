@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from assay_training.checkpoints import CheckpointError
 from assay_training.prepare import Inputs
-from assay_training.scorer import open_session, tokens
+from assay_training.scorer import open_session, open_tokenizer, tokens
 
 PATTERNS = {"id": r"[a-z0-9][a-z0-9._-]*", "version": r"\w[\w.+-]*"}
 PER = ("prompt", "image", "pair")
@@ -27,7 +27,7 @@ def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> No
         if not re.fullmatch(pattern, manifest[name]):
             raise CheckpointError(f"{name}: expected {pattern}, found {manifest[name]!r}")
     _check_steps(graphs, manifest["steps"])
-    reader = _opened(tokenizer)
+    reader = _opened(tokenizer, manifest["text"])
     room = manifest["text"]["contextLength"]
     special = len(reader.encode("").ids)
     if special >= room:
@@ -75,16 +75,13 @@ def _check_steps(graphs: dict[str, Path], steps: list[dict]) -> None:
         raise CheckpointError(f"graphs without a step in the manifest: {_listed(set(graphs) - set(names))}")
 
 
-def _opened(path: Path) -> Tokenizer:
+def _opened(path: Path, text: dict) -> Tokenizer:
     if not path.is_file():
         raise CheckpointError(f"{path}: file not found")
     try:
-        reader = Tokenizer.from_file(str(path))
+        return open_tokenizer(path, text)
     except Exception as error:  # the library raises no narrower class
         raise CheckpointError(f"{path}: cannot be read as a tokenizer: {error}") from None
-    reader.no_padding()
-    reader.no_truncation()
-    return reader
 
 
 def _text_inputs(step: dict, text: dict) -> set[str]:

@@ -27,7 +27,7 @@ TOLERANCES = {
     True: 0.002,
     False: 0.02,
 }  # of golden scores, of the range: float32 alone; with smaller variants
-TOKENIZER = "tokenizer.json"
+TOKENIZER, MENDING = "tokenizer.json", "mending.json"
 COMPARED = 60  # images on which counts of windows are compared
 
 
@@ -40,6 +40,7 @@ class System:
     manifest: dict  # all but what make_folder adds: variants, files, calibration, golden, card
     card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
     windows: tuple[int, ...] = ()  # window counts that get a variant each; the first is the default
+    mending: Path | None = None  # tables by which texts are mended before they are tokenized
 
 
 def make_folder(
@@ -98,6 +99,8 @@ def _fill(
         "truncation": None,
     }
     (folder / TOKENIZER).write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n", encoding="utf-8")
+    if system.mending:
+        shutil.copyfile(system.mending, folder / MENDING)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
     agreement = _agreement(folder, manifest)
@@ -105,6 +108,7 @@ def _fill(
     for name in fitted.rated:
         manifest["aspects"][name]["range"] = list(MOS_RANGE)
     data = [*sorted(path.name for path in folder.glob("*.onnx")), TOKENIZER]
+    data += [MENDING] if system.mending else []
     width = max(high - low for low, high in (a["range"] for a in manifest["aspects"].values() if a))
     tolerance = round(TOLERANCES[not smaller] * width, 4)
     fill_folder(folder, data, fitted.to_json(), manifest, (tolerance, tolerance))
@@ -132,7 +136,7 @@ def _manifest(system: System, variants: dict) -> dict:
         "variants": variants,
         "files": {},
         **{name: value for name, value in given.items() if name not in head},
-        "text": {**given["text"], "tokenizer": TOKENIZER},
+        "text": {**given["text"], "tokenizer": TOKENIZER} | ({"mending": MENDING} if system.mending else {}),
         "calibration": "calibration.json",
         "golden": "golden.json",
         "card": "card.md",

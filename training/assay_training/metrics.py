@@ -46,17 +46,25 @@ def covered(rated: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(np.mean((rated >= low) & (rated <= high)))
 
 
-def best_of(predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray) -> dict[str, float]:
+def best_of(
+    predicted: np.ndarray, rated: np.ndarray, prompt: np.ndarray, rows: np.ndarray | None = None
+) -> dict[str, float]:
     """Picks the highest predicted image of each prompt.
 
-    Returns the mean MOS of the pick, of a random choice and of the best one, and
+    rows: the images that count, all by default; a prompt that a bootstrap drew twice counts twice. Returns
+    the mean MOS of the pick, of a random choice and of the best one, and
     gain = (pick - random) / (best - random).
     """
-    sets = [np.flatnonzero(prompt == name) for name in np.unique(prompt)]
+    rows = np.arange(len(rated)) if rows is None else rows
+    images, times = np.unique(rows, return_counts=True)
+    _, place, sizes = np.unique(prompt[images], return_inverse=True, return_counts=True)
+    sets = np.split(np.argsort(place, kind="stable"), np.cumsum(sizes)[:-1])
     sets = [members for members in sets if len(members) > 1]
-    pick = np.mean([rated[members[np.argmax(predicted[members])]] for members in sets])
-    random = np.mean([rated[members].mean() for members in sets])
-    best = np.mean([rated[members].max() for members in sets])
+    weights = [times[members].mean() for members in sets]  # how often the prompt was drawn
+    scores, values = predicted[images], rated[images]
+    pick = np.average([values[members[np.argmax(scores[members])]] for members in sets], weights=weights)
+    random = np.average([values[members].mean() for members in sets], weights=weights)
+    best = np.average([values[members].max() for members in sets], weights=weights)
     return {
         "pick": float(pick),
         "random": float(random),

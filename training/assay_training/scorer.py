@@ -33,6 +33,16 @@ def open_session(path: Path, threads: int = 1, layouts: bool = True) -> onnxrunt
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def open_tokenizer(path: Path, text: dict) -> Tokenizer:
+    """The tokenizer of a file, neither cutting nor filling up. Raises what the library raises.
+
+    text: the manifest's; where texts are mended before, the file's own normaliser is left out.
+    """
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored |= {"truncation": None, "padding": None} | ({"normalizer": None} if text.get("mending") else {})
+    return Tokenizer.from_str(json.dumps(stored))
+
+
 def cut(ids: list[int], length: int) -> list[int]:
     """At most `length` ids, keeping the last one."""
     return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
@@ -47,6 +57,10 @@ def token_ids(ids: list[int], text: dict) -> np.ndarray:
 
 def tokens(texts: Sequence[str], tokenizer: Tokenizer, text: dict) -> Inputs:
     """Ids and, if the manifest names one, the mask (1 at ids, 0 at filling), [T, contextLength] each."""
+    if text.get("mending"):
+        from assay_training.clip.mending import mended  # here, since few scorers need it
+
+        texts = [mended(one) for one in texts]
     ids = [tokenizer.encode(one).ids for one in texts]
     found = {text["ids"]: np.stack([token_ids(one, text) for one in ids])}
     if text["mask"]:
@@ -89,7 +103,7 @@ class Scorer:
             name: Calibration.from_json(fitted[name], aspect["range"])
             for name, aspect in self.aspects.items()
         }
-        self.tokenizer = Tokenizer.from_file(str(folder / self.text["tokenizer"])) if self.text else None
+        self.tokenizer = open_tokenizer(folder / self.text["tokenizer"], self.text) if self.text else None
 
     def inputs(self, image: Image.Image) -> Inputs:
         """All image inputs by name, without the batch dimension, as the manifest says."""

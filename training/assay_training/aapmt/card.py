@@ -22,7 +22,8 @@ LIMITS = """## Limits
 - A text counts up to 35 word pieces, `[CLS]` and `[SEP]` included; what follows in a long prompt has no effect.
 - The shorter side is resized to 224 pixels and the rest is cut off at the centre: neither details nor margins
   are seen.
-- Prompts are lower-cased English. Scores have no interval."""
+- Prompts are lower-cased English; entities and mangled encodings are read as they stand, as ImageReward reads
+  them. Scores have no interval."""
 
 BASE_FIGURES = """- Published for alignment on AGIQA-3K, not measured here: SRCC 0.730, PLCC 0.786. Quality and
   authenticity, if present, are the same reward for another text. It was not trained to judge them."""

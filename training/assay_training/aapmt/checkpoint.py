@@ -11,9 +11,10 @@ from torch import Tensor
 from assay_training.aapmt.config import Config
 from assay_training.aapmt.metric import OUTPUTS, DeclaredMetricTransformer
 from assay_training.aapmt.model import ImageReward, Reward
-from assay_training.checkpoints import fit_state, read_state
+from assay_training.checkpoints import fit_state, read_state, without_prefix
 
 METRIC = "ImageAssessmentModel"
+LIVE = "mlp.layers.0.weight"  # which all of them have
 PROJECTION = 256  # width of BLIP's two unused projections
 DEAD = ("blip.vision_proj.*", "blip.text_proj.*", "blip.text_encoder.embeddings.position_ids")
 DEAD_IN_METRIC = ("mlp.layers.*", f"{METRIC}.wq_*", f"{METRIC}.wk_*")
@@ -35,7 +36,7 @@ def load(path: Path, config: Config) -> Checkpoint:
     A reward that was tuned to an aspect has the keys and shapes of ImageReward.pt: the file cannot tell
     them apart. Raises CheckpointError.
     """
-    state = read_state(path)
+    state = without_prefix(read_state(path), (LIVE,))
     metric = any(key.startswith(f"{METRIC}.") for key in state)
     model = ImageReward(config, metric).eval().requires_grad_(False)
     dead = fit_state(model, state, path, (*DEAD, *DEAD_IN_METRIC) if metric else DEAD)

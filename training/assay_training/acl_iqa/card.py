@@ -44,7 +44,9 @@ Graded texts, worst first:
 - Averaged over views: {AVERAGED[config.average]}.
 - The gates attend to all {config.clip.context} positions of the instruction, those of the padding included.
 - The whole image is resized without antialiasing, its aspect ratio is not kept.
-- The tokenizer neither mends mangled Unicode nor undoes HTML entities, as OpenAI's does before tokenizing.
+- Prompts are mended before they are tokenized, as by OpenAI's tokenizer: mangled encodings, HTML entities,
+  control characters, ligatures, quotes. `mending.json` holds its tables. Letters newer than the Unicode of
+  whatever reads the folder may be split otherwise.
 
 Stored in the checkpoint without effect on scores: {len(without_effect)} tensors{_named(without_effect)}.
 

@@ -12,13 +12,21 @@ from torch import Tensor, nn
 from assay_training.acl_iqa.config import AclConfig
 from assay_training.acl_iqa.experts import DifferenceConv
 from assay_training.acl_iqa.model import AclIqa, MoeBlock
-from assay_training.checkpoints import CheckpointError, fit_state, read_state
+from assay_training.checkpoints import (
+    CheckpointError,
+    fit_state,
+    looks_like,
+    read_state,
+    without_prefix,
+)
 from assay_training.clip.model import Attention
-from assay_training.clip.weights import check_sizes, read_clip
+from assay_training.clip.weights import check_name, check_sizes, read_clip
+from assay_training.recognise import listed
 
 PREFIX = "model."
 DEAD = tuple(f"encoder.vision_resblocks.*.adapter_MoE.{name}" for name in ("mean", "std", "w_noise"))
-MARKS = {"proj_col": "acl", "proj": "conv-moe"}  # keys that only one variant has
+GATE = "encoder.vision_resblocks.1.adapter_MoE.w_gate"
+MARKS = {f"{GATE}_col": "acl", GATE: "conv-moe"}  # keys that only one variant has
 
 
 def load_checkpoint(path: Path, config: AclConfig | None = None) -> tuple[AclIqa, list[str]]:
@@ -27,10 +35,9 @@ def load_checkpoint(path: Path, config: AclConfig | None = None) -> tuple[AclIqa
     The variant is the file's, all else the config's. Raises CheckpointError naming file, key, expectation and
     finding.
     """
-    state = read_state(path)
-    if all(key.startswith(PREFIX) for key in state):
-        state = {key.removeprefix(PREFIX): value for key, value in state.items()}
+    state = without_prefix(read_state(path), MARKS)
     model = AclIqa(replace(config or AclConfig(), variant=_variant(state, path)))
+    check_name(state, model.config.clip, path, "its CLIP is")
     dead = DEAD if model.config.variant == "acl" else (*DEAD, "theta")
     without_effect = [key for key in state if _matches(key, dead)]
     known = {key: value for key, value in model.state_dict().items() if _matches(key, dead)}
@@ -132,8 +139,9 @@ def _variant(state: dict[str, Tensor], path: Path) -> str:
     for key, variant in MARKS.items():
         if key in state:
             return variant
-    shown = ", ".join(list(state)[:3])
-    raise CheckpointError(f"{path}: no ACL-IQA: expected key {' or '.join(MARKS)}, found {shown}, …")
+    raise CheckpointError(
+        f"{path}: no ACL-IQA: expected gates ({GATE}…), found {listed(state)}{looks_like(state)}"
+    )
 
 
 def _matches(key: str, patterns: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from assay_training.acl_iqa.checkpoint import load_checkpoint
 from assay_training.acl_iqa.config import LEVELS, AclConfig
 from assay_training.acl_iqa.export import IDS, export_graphs
 from assay_training.acl_iqa.views import image_spec
+from assay_training.clip.mending import write_mending
 from assay_training.clip.tokenizer import PAD, encode, open_tokenizer, write_tokenizer
 from assay_training.convert import System
 
@@ -49,6 +50,7 @@ def prepare(
     return System(
         graphs=export_graphs(model, work, grades),
         tokenizer=tokenizer,
+        mending=write_mending(work / "mending.json"),
         manifest=manifest(model.config, version, model_id),
         card=card(model.config, checkpoint.name, without_effect),
         windows=(wanted.views.count, *(n for n in WINDOW_COUNTS if n < wanted.views.count)),

@@ -1,34 +1,45 @@
 """CLIP's byte-level BPE as a tokenizer.json (Hugging Face's format), made from what a CLIP folder has.
 
-Texts are lower-cased, runs of white space become one space, and start and end of text are added. Beforehand
-OpenAI's own tokenizer mends mangled Unicode (ftfy 6, fix_text) and undoes HTML entities. Here its straight
-quotes, plain letters for ligatures, letters of common width, and the usual entities are rules of the
-tokenizer.json; to guess the encoding that a text was mangled by is not among them.
+OpenAI's own tokenizer mends texts before it splits them into words; `mending.py` does, and the daemon by its
+tables. Both then leave out the rules of tokenizer.json, which are for readers that know nothing of this:
+lower case, single spaces, no control characters, straight quotes, plain letters for ligatures, letters of
+common width, and the entities of HTML 4. They guess no encoding and know few numeric references.
 """
 
 from __future__ import annotations
 
 import gzip
+import html.entities
 import json
-import unicodedata
+import string
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from assay_training.checkpoints import CheckpointError
+from assay_training.clip.mending import controls, letters, mended
 from assay_training.clip.model import ClipConfig
+from assay_training.file_kind import but_is
+from assay_training.scorer import open_tokenizer as open_reader
 from assay_training.scorer import token_ids
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
 OPENAI = "bpe_simple_vocab_16e6.txt.gz"
-WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+# OpenAI's pattern ignores case: a long s is an s, and the subscript iota of Greek, as a letter, no sign
+WORDS = (
+    r"<\|startoftext\|>|<\|endoftext\|>|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]"
+    r"|[^\s\p{L}\p{N}\u0345]+"
+)
 PAD = 0
-ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " "}
-LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb06": "st"}
-QUOTES = {"'": r"[\u02bc\u2018-\u201b]", '"': r"[\u201c-\u201f]"}
-WIDE = range(0xFF01, 0xFFF0)  # characters of the width of another script
+NAMES = {"amp": "&", "apos": "'"} | {
+    name: chr(code) for name, code in html.entities.name2codepoint.items() if name != "amp"
+}
+ENTITIES = {f"&{name};": char for name, char in NAMES.items()} | {
+    reference: char for char in string.punctuation for reference in (f"&#{ord(char)};", f"&#x{ord(char):x};")
+}
+LAST_SIGMA = r"(?<=\p{L})\u03a3(?!\p{L})"
 TINY_MERGES = (("a", "n"), ("t", "h"), ("th", "e" + WORD_END), ("o", "f" + WORD_END))
 
 
@@ -44,14 +55,17 @@ def write_tokenizer(source: Path, out: Path, config: ClipConfig | None = None) -
         named = None  # weights lie in the folder: look beside them
     if named in (None, "tokenizer.json") and (folder / "tokenizer.json").is_file():
         known = _json(folder / "tokenizer.json")
-        known |= {"truncation": None, "padding": None, "normalizer": normalizer()}
+        known |= {"truncation": None, "padding": None}
+        known |= {"normalizer": normalizer(), "pre_tokenizer": pre_tokenizer()}
     elif named != OPENAI and (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         known = tokenizer_json(_json(folder / "vocab.json"), _merges(folder / "merges.txt"))
     elif (folder / OPENAI).is_file():
         known = _from_openai(folder / OPENAI, (config or ClipConfig()).vocabulary)
     else:
         raise CheckpointError(
-            f"{source}: no tokenizer; expected tokenizer.json, vocab.json and merges.txt, or {OPENAI}"
+            f"{source}: {'no tokenizer' if folder.is_dir() else 'no such folder'}; expected tokenizer.json, "
+            f"vocab.json and merges.txt (openai/clip-vit-base-patch32 on Hugging Face has them), or {OPENAI} "
+            "(clip/ of github.com/openai/CLIP)"
         )
     _check(known, config or ClipConfig(), source)
     out.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
@@ -74,17 +88,15 @@ def tiny_tokenizer(out: Path, config: ClipConfig | None = None) -> Path:
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a file, neither cutting nor filling up."""
-    known = Tokenizer.from_file(str(path))
-    known.no_padding()
-    known.no_truncation()
-    return known
+    """The tokenizer of a file for mended texts, neither cutting nor filling up."""
+    return open_reader(path, {"mending": True})
 
 
 def encode(tokenizer: Tokenizer, texts: list[str], context: int) -> np.ndarray:
-    """int64 [len(texts), context]: cut keeping the last id, or filled up with 0, as the daemon does."""
+    """int64 [len(texts), context]: mended, cut keeping the last id, or filled up with 0, as in the daemon."""
     spec = {"contextLength": context, "padId": PAD, "dtype": "int64"}
-    return np.stack([token_ids(found.ids, spec) for found in tokenizer.encode_batch(texts)])
+    found = tokenizer.encode_batch([mended(text) for text in texts])
+    return np.stack([token_ids(one.ids, spec) for one in found])
 
 
 def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> dict:
@@ -97,13 +109,7 @@ def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) ->
         "padding": None,
         "added_tokens": [{"id": number, "content": text, **special} for text, number in ends.items()],
         "normalizer": normalizer(),
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Removed", "invert": True},
-                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
-            ],
-        },
+        "pre_tokenizer": pre_tokenizer(),
         "post_processor": {
             "type": "RobertaProcessing",
             "sep": [END, ends[END]],
@@ -125,26 +131,35 @@ def tokenizer_json(vocabulary: dict[str, int], merges: list[tuple[str, str]]) ->
     }
 
 
+def pre_tokenizer() -> dict:
+    """How a text is cut into words, and these into bytes."""
+    return {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Removed", "invert": True},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        ],
+    }
+
+
 def normalizer() -> dict:
-    """What is done to a text before it is cut into pieces."""
-    plain = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in WIDE}
-    known = ENTITIES | LIGATURES | {wide: narrow for wide, narrow in plain.items() if wide != narrow}
-    quotes = [
-        {"type": "Replace", "pattern": {"Regex": found}, "content": quote} for quote, found in QUOTES.items()
-    ]
+    """What readers that do not mend a text do to it before it is cut into words."""
+    letter_by_letter = {found: to for table in letters() for found, to in table.items()}
     return {
         "type": "Sequence",
         "normalizers": [
-            *(
-                {"type": "Replace", "pattern": {"String": found}, "content": to}
-                for found, to in known.items()
-            ),
-            *quotes,
+            *(_replaced({"String": found}, to) for found, to in (ENTITIES | letter_by_letter).items()),
+            _replaced({"Regex": controls()}, ""),
             {"type": "NFC"},
-            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            _replaced({"Regex": r"\s+"}, " "),
+            _replaced({"Regex": LAST_SIGMA}, "ς"),
             {"type": "Lowercase"},
         ],
     }
+
+
+def _replaced(pattern: dict, content: str) -> dict:
+    return {"type": "Replace", "pattern": pattern, "content": content}
 
 
 def byte_letters() -> list[str]:
@@ -165,7 +180,7 @@ def _from_openai(path: Path, size: int) -> dict:
     try:
         lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")[1:]
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: cannot be read as gzipped text: {error}") from None
+        raise CheckpointError(f"{path}: cannot be read as gzipped text: {error}{but_is(path)}") from None
     count = size - 2 * 256 - 2  # the file goes on with merges that CLIP does not use
     merges = [tuple(line.split()) for line in lines[:count]]
     if len(merges) != count or not all(len(pair) == 2 for pair in merges):
@@ -183,7 +198,7 @@ def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON: {error}") from None
+        raise CheckpointError(f"{path}: cannot be read as JSON: {error}{but_is(path)}") from None
 
 
 def _check(known: dict, config: ClipConfig, source: Path) -> None:

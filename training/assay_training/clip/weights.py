@@ -6,12 +6,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from assay_training.checkpoints import CheckpointError, fit_state, read_state
-from assay_training.clip.archive import is_archive, read_archive
+from assay_training.checkpoints import CheckpointError, fit_state, looks_like, read_state, without_prefix
 from assay_training.clip.huggingface import is_huggingface, to_openai
 from assay_training.clip.model import Clip, ClipConfig
+from assay_training.clip.naming import clip_name, vit_name
 
 FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
+MARKS = ("visual.proj", "token_embedding.weight", "visual_projection.weight", "text_projection.weight")
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI stores as buffers
 
 
@@ -22,8 +23,8 @@ def read_clip(path: Path) -> dict[str, Tensor]:
     in it is run. Raises CheckpointError.
     """
     file = _file_of(path)
-    state = read_archive(file) if file.is_file() and is_archive(file) else read_state(file)
-    state = {key: value for key, value in state.items() if key not in SETTINGS}
+    state = read_state(file)
+    state = {key: value for key, value in without_prefix(state, MARKS).items() if key not in SETTINGS}
     return to_openai(state, file) if is_huggingface(state) else state
 
 
@@ -37,6 +38,7 @@ def load_clip(path: Path, config: ClipConfig | None = None) -> Clip:
 
 def check_sizes(state: dict[str, Tensor], config: ClipConfig, path: Path) -> None:
     """Raises CheckpointError, naming the size that differs, if `state` is a CLIP but not of these sizes."""
+    check_name(state, config, path)
     expected = {
         "visual.conv1.weight": (config.width, 3, config.patch, config.patch),
         "visual.positional_embedding": (config.tokens, config.width),
@@ -47,7 +49,9 @@ def check_sizes(state: dict[str, Tensor], config: ClipConfig, path: Path) -> Non
     }
     for key, shape in expected.items():
         if key not in state:
-            raise CheckpointError(f"{path}: no CLIP with a vision transformer: {key} is missing")
+            raise CheckpointError(
+                f"{path}: no CLIP with a vision transformer: {key} is missing{looks_like(state)}"
+            )
         if tuple(state[key].shape) != shape:
             raise CheckpointError(
                 f"{path}: a CLIP of the wrong size: {key}: expected {shape}, found {tuple(state[key].shape)}"
@@ -59,6 +63,14 @@ def check_sizes(state: dict[str, Tensor], config: ClipConfig, path: Path) -> Non
             raise CheckpointError(
                 f"{path}: a CLIP of the wrong size: {prefix}: expected {layers} blocks, found {found}"
             )
+
+
+def check_name(state: dict[str, Tensor], config: ClipConfig, path: Path, what: str = "this is CLIP") -> None:
+    """Raises CheckpointError if `state` holds a CLIP with a name of its own, and another one is wanted."""
+    wanted = vit_name((config.width, 3, config.patch, config.patch), config.tokens)
+    found = clip_name(state)
+    if found and wanted and found != wanted:
+        raise CheckpointError(f"{path}: {what} {found}; {wanted} is needed")
 
 
 def _file_of(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""`lite` and `tower`: the scorers that ship with Assay, stage by stage."""
+"""`lite` and `tower`: the scorers that ship with Assay, stage by stage; `figures`: their figures alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 def add(commands) -> None:
-    """Puts `lite` and `tower` below `commands`."""
+    """Puts `lite`, `tower` and `figures` below `commands`."""
     lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
     _add_common(lite, "cache,train,spread,export,predict,score,evaluate,package,verify", "lite.json")
     lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
@@ -22,6 +22,11 @@ def add(commands) -> None:
     tower.add_argument("--weights", type=Path, required=True, help="image tower and sentence encoder")
     tower.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
     tower.set_defaults(command=_tower)
+    figures = commands.add_parser("figures", help="agreement of assay-lite 2 again, from its kept scores")
+    figures.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv)")
+    figures.add_argument("--results", type=Path, default=RESULTS / "tower.json", help="beside which they lie")
+    figures.add_argument("--out", type=Path, help="model folder: write them to its card and to the results")
+    figures.set_defaults(command=_figures)
 
 
 def _lite(options: argparse.Namespace) -> None:
@@ -37,6 +42,16 @@ def _tower(options: argparse.Namespace) -> None:
     places = _places(options, "tower.json")
     paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
     run(paths, _stages(options, STAGES), options.workers)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from assay_training.data import load_ratings
+    from assay_training.tower.figures import figures, print_figures, renew
+
+    tables = figures(load_ratings(options.data), options.results)
+    print_figures(tables)
+    if options.out:
+        renew(tables, options.results, options.out)
 
 
 def _stages(options: argparse.Namespace, known: Iterable[str]) -> list[str]:

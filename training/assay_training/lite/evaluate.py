@@ -77,12 +77,9 @@ def quality_table(ratings: Ratings, raw: np.ndarray) -> dict:
     }
     table["coverage"]["spreadSrcc"] = metrics.srcc(raw[:, 1], np.abs(rated - score))
     family = np.flatnonzero(np.isin(generator, FAMILIES["SD1.5"]))
-    table["bestOf4"] = metrics.best_of(score[family], rated[family], prompt[family])
-    table["bestOf4"]["gainCi"] = metrics.interval(
-        lambda rows: metrics.best_of(score[family][rows], rated[family][rows], prompt[family][rows])["gain"],
-        prompt[family],
-        300,
-    )
+    best = lambda rows: metrics.best_of(score, rated, prompt, family[rows])  # noqa: E731
+    table["bestOf4"] = best(np.arange(len(family)))
+    table["bestOf4"]["gainCi"] = metrics.interval(lambda rows: best(rows)["gain"], prompt[family], 300)
     return table
 
 

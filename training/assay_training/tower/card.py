@@ -8,6 +8,7 @@ from assay_training.tower.features import COPIES, LADDERS
 from assay_training.tower.package import COMMAND, VERSION
 from assay_training.tower.report import with_ci
 
+FIGURES = "python -m assay_training figures --data DIR"
 EVALUATE = f"{COMMAND} --stages evaluate,package"
 # what the scorer was to reach, by the path of the figure
 GOALS = (
@@ -47,7 +48,8 @@ each with a 90 % prediction interval and a percentile, and how foreign the image
 
 Figures in brackets are 95 % bootstrap intervals over prompts; figures are means of seeds {results["seeds"]}. Unless said
 otherwise, every figure is printed by `{EVALUATE}`
-and kept in `training/results/tower.json`. "Gain" is the paired difference, image by image, to `assay-lite` 1.0.0 trained
+and kept in `training/results/tower.json`; those of agreement also by `{FIGURES}`, from the scores
+per image beside it and without weights. "Gain" is the paired difference, image by image, to `assay-lite` 1.0.0 trained
 again on the same folds (one seed; `training/results/last.csv`).
 A scorer that only recognised the generator and gave each its mean rating would reach a pooled SRCC of about
 {results["generatorMean"]:.2f} on these images, so read the rows "inside one generator" first."""
@@ -80,9 +82,17 @@ def _quality(results: dict) -> str:
             ),
             "",
             f"Best of 4: choosing among four Stable Diffusion 1.5 images of one prompt by quality gains "
-            f"{with_ci(table['bestOf4'])} of what choosing can gain.",
+            f"{with_ci(table['bestOf4'])} of what choosing can gain.{_doubt(table['bestOf4'])}",
         ]
     )
+
+
+def _doubt(entry: dict) -> str:
+    """What is left of a gain whose interval holds 0."""
+    gain = entry.get("gain")
+    if gain is None or not gain["ci"][0] <= 0 <= gain["ci"][1]:
+        return ""
+    return " The interval of this gain holds 0: on these prompts, that the choice is better may be chance."
 
 
 def _rows(results: dict) -> list[str]:

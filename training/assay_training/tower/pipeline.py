@@ -21,17 +21,11 @@ from assay_training.tower.export import attach_heads, export_tower
 from assay_training.tower.features import PICTURES, Features, build_features
 from assay_training.tower.foreign import foreign_table
 from assay_training.tower.heads import Settings, Table, fit_heads
+from assay_training.tower.held import Held
 from assay_training.tower.package import GRAPH, Fitted, package
 from assay_training.tower.pictures import choose
-from assay_training.tower.protocol import (
-    Held,
-    calibrations,
-    domain_limit,
-    hold_out,
-    measure,
-    read_predictions,
-    write_predictions,
-)
+from assay_training.tower.predictions import read_predictions, write_predictions
+from assay_training.tower.protocol import calibrations, domain_limit, hold_out, measure
 from assay_training.tower.report import print_results
 from assay_training.tower.speed import speed
 from assay_training.tower.words import Words, build_words

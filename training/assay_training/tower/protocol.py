@@ -7,52 +7,19 @@ where the last shipped scorer's out-of-fold scores are at hand, the paired diffe
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
 from assay_training import metrics
 from assay_training.calibration import COVERAGE, Calibration, cross_fitted, fit
 from assay_training.data import FAMILIES, FOLDS, Ratings
+from assay_training.tower.agreement import agreement, over_prompts
 from assay_training.tower.features import LADDERS, Features
 from assay_training.tower.heads import Heads, Settings, Table, fit_heads, project
+from assay_training.tower.held import Held
 
 SEEDS = (0, 1)
-DRAWS = 300
 SHOWN = 2.5  # alignment from which an image counts as showing its prompt
 DOMAIN_SHARE = 0.99  # of the rated images, when new to the heads, lie inside the domain
-
-
-@dataclass(frozen=True)
-class Held:
-    """What heads say of images they were not fitted on; S seeds, N images.
-
-    quality, alignment [S, N, 2] (mean, spread); wins [S, N] share of other held-out prompts that align worse
-    (NaN for images below SHOWN); foreignness [S, N]; pictures [S, FOLDS, PICTURES] that of unrated ones;
-    ladders [S, R, kinds, 4] quality of the original and three steps; noise [S, FOLDS, K] quality of pictures
-    without content; unseen [S, N, 2] quality without the image's family, unseen_alignment [S, N] likewise.
-    """
-
-    quality: np.ndarray
-    alignment: np.ndarray
-    wins: np.ndarray
-    foreignness: np.ndarray
-    pictures: np.ndarray
-    ladders: np.ndarray
-    noise: np.ndarray
-    unseen: np.ndarray
-    unseen_alignment: np.ndarray
-
-    def save(self, path: Path) -> None:
-        np.savez_compressed(path, **self.__dict__)
-
-    @staticmethod
-    def load(path: Path) -> Held:
-        with np.load(path) as stored:
-            return Held(**stored)
 
 
 def hold_out(ratings: Ratings, features: Features, prompts: np.ndarray, settings: Settings) -> Held:
@@ -134,7 +101,7 @@ def measure(ratings: Ratings, features: Features, held: Held, last: dict[str, np
         "alignment": _aspect(ratings, held.alignment, aligned, None),
         "unseen": _unseen(ratings, held.unseen[..., 0], rated, last and last.get("unseen")),
         "unseenAlignment": _unseen(ratings, held.unseen_alignment, aligned, None),
-        "rightPrompt": _over_prompts(ratings, lambda rows, s: float(np.nanmean(held.wins[s, rows]))),
+        "rightPrompt": over_prompts(ratings, held.wins, lambda wins, rows: float(np.nanmean(wins[rows]))),
         "damage": _damage(features, held, ratings),
     }
     results["alignment"]["qualityInItsPlace"] = {
@@ -147,57 +114,10 @@ def measure(ratings: Ratings, features: Features, held: Held, last: dict[str, np
 
 
 def _aspect(ratings: Ratings, raw: np.ndarray, rated: np.ndarray, last: np.ndarray | None) -> dict:
-    """Agreement of raw [S, N, 2] with ratings [N]: pooled, inside generators, best of four, intervals."""
+    """Agreement of raw [S, N, 2] with ratings [N], and how many of them its intervals hold."""
     found = [cross_fitted(part, rated, ratings.fold) for part in raw]
-    score = np.stack([part["score"] for part in found])
-    generator = ratings.generator
-    measures = {
-        "srcc": lambda s, rows: metrics.srcc(s[rows], rated[rows]),
-        "plcc": lambda s, rows: metrics.plcc(s[rows], rated[rows]),
-        "krcc": lambda s, rows: metrics.krcc(s[rows], rated[rows]),
-        "rmse": lambda s, rows: metrics.rmse(s[rows], rated[rows]),
-        "withinMean": lambda s, rows: metrics.within_mean(s[rows], rated[rows], generator[rows]),
-        "bestOf4": lambda s, rows: _best_of_4(ratings, s, rated, rows),
-    }
-    table = {
-        name: _over_prompts(ratings, lambda rows, s, f=measure: f(score[s], rows), _other(last, measure))
-        for name, measure in measures.items()
-    }
-    table["within"] = {
-        name: float(np.mean([metrics.srcc(s[generator == name], rated[generator == name]) for s in score]))
-        for name in np.unique(generator).tolist()
-    }
-    table["coverage"] = _coverage(ratings, found, rated, raw)
-    return table
-
-
-def _other(last: np.ndarray | None, measure: Callable) -> Callable[[np.ndarray], float] | None:
-    return None if last is None else lambda rows: measure(last, rows)
-
-
-def _over_prompts(
-    ratings: Ratings, measure: Callable[[np.ndarray, int], float], last: Callable | None = None
-) -> dict:
-    """Mean over seeds, their values, an interval; with `last` the paired difference to it and its own."""
-    everything = np.arange(len(ratings))
-
-    def mean(rows: np.ndarray) -> float:
-        return float(np.mean([measure(rows, place) for place in range(len(SEEDS))]))
-
-    seeds = [measure(everything, place) for place in range(len(SEEDS))]
-    entry = {"value": mean(everything), "seeds": seeds, "ci": metrics.interval(mean, ratings.prompt, DRAWS)}
-    if last:
-        entry["gain"] = {
-            "value": mean(everything) - last(everything),
-            "ci": metrics.interval(lambda rows: mean(rows) - last(rows), ratings.prompt, DRAWS),
-        }
-    return entry
-
-
-def _best_of_4(ratings: Ratings, score: np.ndarray, rated: np.ndarray, rows: np.ndarray) -> float:
-    """Share of what choosing among four SD 1.5 images of a prompt can gain; one drawn twice counts once."""
-    rows = np.unique(rows[np.isin(ratings.generator[rows], FAMILIES["SD1.5"])])
-    return metrics.best_of(score[rows], rated[rows], ratings.prompt[rows])["gain"] if len(rows) else 0.0
+    table = agreement(ratings, np.stack([part["score"] for part in found]), rated, last)
+    return table | {"coverage": _coverage(ratings, found, rated, raw)}
 
 
 def _coverage(ratings: Ratings, found: list[dict], rated: np.ndarray, raw: np.ndarray) -> dict:
@@ -230,8 +150,8 @@ def _unseen(ratings: Ratings, predicted: np.ndarray, rated: np.ndarray, last: np
             for name in FAMILIES
             if (family == name).any()
         },
-        "pooled": _over_prompts(ratings, lambda rows, s: pooled(predicted[s], rows), _other(last, pooled)),
-        "within": _over_prompts(ratings, lambda rows, s: inside(predicted[s], rows), _other(last, inside)),
+        "pooled": over_prompts(ratings, predicted, pooled, last),
+        "within": over_prompts(ratings, predicted, inside, last),
     }
 
 
@@ -275,34 +195,6 @@ def domain_limit(held: Held) -> float:
     The unrated ones are there because what people make today is not what was rated then.
     """
     return float(max(np.quantile(found, DOMAIN_SHARE) for found in (held.foreignness, held.pictures)))
-
-
-def write_predictions(path: Path, ratings: Ratings, held: Held) -> None:
-    """Out-of-fold scores per image, so that the next scorer can be compared with this one, paired.
-
-    As in `measure`, quality and alignment are calibrated on the other folds, and unseen is raw.
-    """
-    columns = [
-        cross_fitted(held.quality[0], ratings.quality, ratings.fold)["score"],
-        cross_fitted(held.alignment[0], ratings.alignment, ratings.fold)["score"],
-        held.unseen[0, :, 0],
-    ]
-    rows = [
-        [name, *(f"{value:.4f}" for value in values)]
-        for name, *values in zip(ratings.name, *columns, strict=True)
-    ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([["name", "quality", "alignment", "unseen"], *rows])
-
-
-def read_predictions(path: Path, ratings: Ratings) -> dict[str, np.ndarray] | None:
-    """Columns of another scorer's file in the order of the ratings, or None if there is no such file."""
-    if not path.is_file():
-        return None
-    with path.open(newline="", encoding="utf-8") as file:
-        found = {row["name"]: row for row in csv.DictReader(file)}
-    columns = [key for key in next(iter(found.values())) if key != "name"]
-    return {key: np.array([float(found[str(name)][key]) for name in ratings.name]) for key in columns}
 
 
 def _generator_means(ratings: Ratings) -> np.ndarray:

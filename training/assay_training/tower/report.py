@@ -34,9 +34,14 @@ def with_ci(entry: dict) -> str:
     return text
 
 
-def _aspect(aspect: str, table: dict) -> list[str]:
+def agreement_lines(aspect: str, table: dict) -> list[str]:
+    """Pooled, inside generators, and choosing among four."""
     names = ("srcc", "plcc", "krcc", "rmse", "withinMean", "bestOf4")
-    text = [f"{aspect} {name}: {with_ci(table[name])}" for name in names]
+    return [f"{aspect} {name}: {with_ci(table[name])}" for name in names]
+
+
+def _aspect(aspect: str, table: dict) -> list[str]:
+    text = agreement_lines(aspect, table)
     coverage = table["coverage"]
     for generator, share in coverage["generators"].items():
         text.append(f"{aspect} {generator}: SRCC {table['within'][generator]:.3f}, coverage {share:.3f}")

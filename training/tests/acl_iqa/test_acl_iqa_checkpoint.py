@@ -132,21 +132,48 @@ def test_wrong_shape_is_named(path):
 
 def test_unknown_key_is_named(path):
     torch.save({"model_state_dict": stored(path) | {"model.head.weight": torch.zeros(1)}}, path)
-    assert refusal(path) == f"{path}: keys of another system: head.weight"
+    assert refusal(path).startswith(f"{path}: unexpected key head.weight; all else is there")
+
+
+def test_unknown_key_outside_of_the_prefix_is_named(path):
+    torch.save({"model_state_dict": stored(path) | {"criterion.weight": torch.zeros(1)}}, path)
+    assert refusal(path).startswith(f"{path}: unexpected key criterion.weight; all else is there")
 
 
 def test_other_system_is_named(tmp_path):
     path = tmp_path / "blip.pt"
-    torch.save({"blip.visual_encoder.cls_token": torch.zeros(2), "mlp.0.weight": torch.zeros(2)}, path)
-    expected = (
-        "no ACL-IQA: expected key proj_col or proj, found blip.visual_encoder.cls_token, mlp.0.weight, …"
+    torch.save({"blip.visual_encoder.cls_token": torch.zeros(2), "mlp.layers.0.weight": torch.zeros(2)}, path)
+    found = (
+        "found blip.visual_encoder.cls_token, mlp.layers.0.weight. This looks like ImageReward (`python -m "
     )
-    assert refusal(path) == f"{path}: {expected}"
+    assert refusal(path).startswith(f"{path}: no ACL-IQA: expected gates (") and found in refusal(path)
+
+
+def test_clip_itself_and_one_on_another_clip_are_named(path):
+    patches, places = torch.zeros(768, 3, 16, 16), torch.zeros(197, 768)
+    other = stored(path) | {"model.conv1.weight": patches, "model.positional_embedding": places}
+    torch.save(other, path)
+    assert refusal(path, AclConfig()) == f"{path}: its CLIP is ViT-B/16; ViT-B/32 is needed"
+    torch.save({"visual.conv1.weight": patches, "visual.positional_embedding": places}, path)
+    assert refusal(path).endswith("This looks like CLIP ViT-B/16, without a scorer on top of it")
+    with pytest.raises(CheckpointError, match="this is CLIP ViT-B/16; ViT-B/32 is needed"):
+        from_clip(path)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "module.model.", "_orig_mod.model.", "model.module.", "net."])
+def test_names_of_parallel_and_compiled_nets_are_read(path, prefix):
+    state = {prefix + key.removeprefix("model."): value for key, value in stored(path).items()}
+    torch.save({"epoch": 3, "state_dict": state}, path)
+    net, without_effect = load_checkpoint(path, TINY)
+    assert torch.equal(net.proj_col, state[f"{prefix}proj_col"].float())
+    assert len(without_effect) == 6
 
 
 def test_truncated_file_is_named(path):
     path.write_bytes(path.read_bytes()[:1000])
-    assert refusal(path).startswith(f"{path}: cannot be read as a checkpoint")
+    assert (
+        refusal(path) == f"{path}: this is no checkpoint: it is cut off after 1000 bytes; download it again"
+    )
 
 
 def test_pickled_code_is_refused(path):

@@ -39,6 +39,24 @@ def test_pieces_have_the_published_ids(written):
     assert tokenizer.get_vocab_size() == 30524
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("a\x00b\u200bc\ufeff\x07 d\u00ade", "abc de"),  # controls and characters without width
+        ("Caf\u00c9 \u0130\u00dc", "cafe iu"),
+        ("\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c3"),  # no other sigma at the end of a word
+        ("a\u00a0b\u3000c\u2028d\te", "a b c d e"),
+        ("x\u5c71y\U00020000z", "x \u5c71 y \U00020000 z"),  # every ideograph is a word
+        ("caf&eacute;", "caf & eacute ;"),  # entities stay
+        ("\u201ca\u201d$1", "\u201c a \u201d $ 1"),
+        ("a [SEP] b", "a [SEP] b"),
+    ],
+)
+def test_texts_are_cut_as_bert_does(written, given, wanted):
+    tokenizer = Tokenizer.from_file(str(written))
+    assert tokenizer.encode(given).ids == tokenizer.encode(wanted).ids
+
+
 def test_neither_pads_nor_cuts(written):
     tokenizer = Tokenizer.from_file(str(written))
     assert (tokenizer.padding, tokenizer.truncation) == (None, None)

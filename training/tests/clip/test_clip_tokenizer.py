@@ -1,9 +1,12 @@
 import gzip
 import json
+import re
 
 import pytest
+from tokenizers import Tokenizer
 
 from assay_training.checkpoints import CheckpointError
+from assay_training.clip.mending import mended, plain, write_mending
 from assay_training.clip.model import ClipConfig
 from assay_training.clip.tokenizer import (
     END,
@@ -21,8 +24,13 @@ FIRST, LAST = 49406, 49407  # start and end of text
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return open_tokenizer(tiny_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"))
+def path(tmp_path_factory):
+    return tiny_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
+
+
+@pytest.fixture(scope="module")
+def tiny(path):
+    return open_tokenizer(path)
 
 
 def test_texts_lie_between_start_and_end(tiny):
@@ -41,22 +49,65 @@ def test_merges_are_applied(tiny):
 
 
 def test_case_and_white_space_do_not_matter(tiny):
-    plain, wild = encode(tiny, ["a red fox, 42 ÉCLAIRS", "  A  RED\n\tfox,42 e\u0301clairs "], 77)
-    assert plain.tolist() == wild.tolist()
+    tame, wild = encode(tiny, ["a red fox, 42 ÉCLAIRS", "  A  RED\n\tfox,42 e\u0301clairs "], 77)
+    assert tame.tolist() == wild.tolist()
 
 
 @pytest.mark.parametrize(
-    ("given", "plain"),
+    ("given", "wanted"),
     [
         ("a \u201cquoted\u201d cat\u2019s \u2018life\u2019", "a \"quoted\" cat's 'life'"),
         ("\ufb01ne wa\ufb04e", "fine waffle"),
         ("\uff21\uff22 \uff11\uff0c\u3000\uff04", "ab 1, $"),
         ("\uff76\uff9e", "\u30ac"),  # half-width katakana with its mark
-        ("Q&amp;A &lt;b&gt; &amp;lt; it&#39;s&nbsp;x", "q&a <b> < it's x"),
+        ("Q&amp;A &lt;b&gt; it&#39;s&nbsp;x", "q&a <b> it's x"),
+        ("caf&eacute; it&apos;s &hearts;", "café it's \u2665"),
+        ("\ufeffa\x00b\x7fc\u200d", "abc\u200d"),
+        ("\u01c6in", "d\u017ein"),  # a letter for two
+        ("\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c2"),  # the last sigma is another one
     ],
 )
-def test_what_openai_mends_is_mended(tiny, given, plain):
-    assert encode(tiny, [given], 77).tolist() == encode(tiny, [plain], 77).tolist()
+def test_what_openai_mends_is_mended(tiny, path, given, wanted):
+    """By us, and by the rules of the file where something else reads it."""
+    assert encode(tiny, [given], 77).tolist() == encode(tiny, [wanted], 77).tolist()
+    alone = Tokenizer.from_file(str(path))
+    assert alone.encode(given).ids == alone.encode(wanted).ids
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("caf\u00c3\u00a9 na\u00c3\u00afve", "caf\u00e9 na\u00efve"),
+        ("&amp;amp;eacute; &#233 &EACUTE;", "\u00e9 \u00e9 \u00e9"),
+        (
+            "<b> &amp;amp;eacute; &rsquo;",
+            "<b> &eacute; \u2019",
+        ),  # beside markup they are undone twice, and no more
+        ("\x1b[31mred\x1b[0m", "red"),
+    ],
+)
+def test_what_no_rule_of_a_file_can_mend_is_mended(given, wanted):
+    assert mended(given) == wanted
+
+
+def test_tables_hold_what_the_libraries_do(tmp_path):
+    found = json.loads(write_mending(tmp_path / "mending.json").read_text())
+    assert found["entities"]["&eacute;"] == found["references"]["eacute"] == "\u00e9"
+    assert found["numbers"]["150"] == "\u2013" and "65" not in found["numbers"]
+    bad = found["bad"].replace(r"\p{White_Space}", r"\s").replace(r"\p{L}\p{N}_", r"\w")
+    assert re.search(bad, "caf\u00c3\u00a9") and not re.search(bad, "caf\u00e9")
+    assert all(len(entry["characters"]) == 256 for entry in found["encodings"])
+
+
+def test_verbose_patterns_are_written_plainly():
+    verbose = re.compile(
+        r"""
+        a [ b] \s  # a comment with [brackets]
+        | [\w#] \#""",
+        re.VERBOSE,
+    )
+    assert plain(verbose) == r"a[ b][\p{White_Space}]|[\p{L}\p{N}_#]\#"
+    assert plain(re.compile(b"\xc3 [?]")) == "\u00c3 [?]"
 
 
 def test_hugging_faces_file_is_mended_too(tmp_path):
@@ -64,7 +115,7 @@ def test_hugging_faces_file_is_mended_too(tmp_path):
     known = json.loads(source.read_text())
     known["normalizer"] = {"type": "Lowercase"}
     source.write_text(json.dumps(known))
-    written = open_tokenizer(write_tokenizer(tmp_path, tmp_path / "out.json"))
+    written = Tokenizer.from_file(str(write_tokenizer(tmp_path, tmp_path / "out.json")))
     assert written.encode("\u201cA\u201d").ids == written.encode('"a"').ids
 
 

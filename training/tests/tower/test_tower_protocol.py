@@ -4,23 +4,31 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from assay_training.tower import protocol, report
+from assay_training.data import DataError
+from assay_training.report import shortened
+from assay_training.tower import agreement, protocol, report
 from assay_training.tower.card import write_card
+from assay_training.tower.figures import figures, print_figures
+from assay_training.tower.held import Held
+from assay_training.tower.predictions import read_predictions, write_predictions
 from assay_training.tower.protocol import (
     DOMAIN_SHARE,
     SHOWN,
-    Held,
     calibrations,
     domain_limit,
     hold_out,
     measure,
-    read_predictions,
-    write_predictions,
 )
 from tower.tower_world import RECIPE, SMALL, World
 
 WORLD = World()
 RATINGS, FEATURES, PROMPTS = WORLD.ratings, WORLD.features, WORLD.prompts
+MADE = {  # what other stages add to the results
+    "compressed": asdict(RECIPE) | {"errors": [0.1, 0.2]},
+    "speed": {"ms": 43.21, "bytes": 12_340_000},
+    "domain": {"limit": 1.5, "falseAlarms": 0.005, "unratedAlarms": 0.004},
+    "foreign": {"screenshots": {"images": 77, "caught": 0.61, "overrated": 0.07}},
+}
 FIELDS = ("quality", "alignment", "foreignness", "wins")  # of images whose prompt was held out
 
 
@@ -28,7 +36,8 @@ FIELDS = ("quality", "alignment", "foreignness", "wins")  # of images whose prom
 def few(monkeypatch):
     """One seed and few draws: quick, and predictions are then those of the seed that is written."""
     monkeypatch.setattr(protocol, "SEEDS", (0,))
-    monkeypatch.setattr(protocol, "DRAWS", 4)
+    monkeypatch.setattr(agreement, "DRAWS", 4)
+    monkeypatch.setattr(agreement, "BEST_DRAWS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +105,7 @@ def test_figures_are_finite_plain_values_in_sane_places(held):
 
 
 def test_card_quotes_what_was_measured(held, tmp_path):
-    results = measure(RATINGS, FEATURES, held, None) | {
-        "compressed": asdict(RECIPE) | {"errors": [0.1, 0.2]},
-        "speed": {"ms": 43.21, "bytes": 12_340_000},
-        "domain": {"limit": 1.5, "falseAlarms": 0.005, "unratedAlarms": 0.004},
-        "foreign": {"screenshots": {"images": 77, "caught": 0.61, "overrated": 0.07}},
-    }
+    results = measure(RATINGS, FEATURES, held, None) | MADE
     write_card(tmp_path / "card.md", results)
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
     for entry in (results["quality"]["srcc"], results["alignment"]["withinMean"], results["rightPrompt"]):
@@ -125,6 +129,35 @@ def test_against_its_own_predictions_it_gains_nothing(held, tmp_path):
     entries += [results["unseen"][name] for name in ("pooled", "within")]
     for entry in entries:
         np.testing.assert_allclose([entry["gain"]["value"], *entry["gain"]["ci"]], 0, atol=1e-3)
+
+
+def test_figures_of_kept_scores_are_those_of_the_run(held, tmp_path, capsys):
+    path = tmp_path / "tower.json"
+    ours = measure(RATINGS, FEATURES, held, None)
+    path.write_text(json.dumps(shortened(ours)))
+    write_predictions(path.with_suffix(".csv"), RATINGS, held)
+    tables = figures(RATINGS, path)
+    for aspect in ("quality", "alignment"):
+        for name in ("srcc", "krcc", "withinMean", "bestOf4"):
+            wanted, found = ours[aspect][name], tables[aspect][name]
+            np.testing.assert_allclose(
+                [found["value"], *found["ci"]], [wanted["value"], *wanted["ci"]], atol=2e-3
+            )
+    print_figures(tables)
+    assert report.with_ci(tables["quality"]["bestOf4"]) in capsys.readouterr().out
+
+
+def test_figures_without_kept_scores_say_so(tmp_path):
+    with pytest.raises(DataError, match=r"tower\.csv: file not found"):
+        figures(RATINGS, tmp_path / "tower.json")
+
+
+def test_a_gain_that_may_be_chance_is_called_that(held, tmp_path):
+    results = measure(RATINGS, FEATURES, held, None) | MADE
+    for low, told in ((-0.01, True), (0.01, False)):
+        results["quality"]["bestOf4"]["gain"] = {"value": 0.08, "ci": [low, 0.2]}
+        write_card(tmp_path / "card.md", results)
+        assert ("may be chance" in (tmp_path / "card.md").read_text(encoding="utf-8")) is told
 
 
 def test_a_worse_scorer_is_beaten(held):
