@@ -363,7 +363,7 @@ describe('prompts', () => {
     expect(await notesOf('a red cat a red cat dog')).toEqual(cut('7'));
     // again, from the memory of results
     expect(await notesOf('a red cat a red cat dog')).toEqual(cut('7'));
-    expect(await notesOf('a '.repeat(40_000))).toEqual(cut('more than 256'));
+    expect(await notesOf('a '.repeat(40_000))).toEqual(cut('more than 64'));
     expect(await notesOf(null)).toEqual([]);
   });
 
