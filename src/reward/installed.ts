@@ -117,4 +117,4 @@ export class Installed {
 }
 
 /** Golden images that are enough to tell a broken driver; `models verify` looks at all. */
-const GOLDENS_AT_START = 4;
+const GOLDENS_AT_START = 2;
