@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx.utils import Extractor
 
@@ -28,6 +27,9 @@ from assay_training.golden import golden_images  # noqa: E402
 from assay_training.images import load_rgb, stretched  # noqa: E402
 from assay_training.tower.clip import SHAPE, to_pixels  # noqa: E402
 from assay_training.tower.readback import read_back  # noqa: E402
+
+# isort: split
+import onnxruntime  # noqa: E402 (after assay_training, which switches its telemetry off)
 
 MODEL = ROOT / "models" / "assay-lite"
 LEAST = 0.95  # correlation between what both see in an image; the rest is rounding of activations

@@ -68,9 +68,15 @@ function settingsPage(): string {
   const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Property;
   return `# Settings
 
-Defaults < JSON file (\`--config FILE\` or \`ASSAY_CONFIG\`) < environment (\`ASSAY_\` and the key in capitals; not for limits and policy; e.g.
-\`ASSAY_DATA_DIR\`) < flags. An unknown key or a value that does not fit stops the start with exit code 2 and a message
-that names the key, the value and what was expected. Times are milliseconds.
+Defaults < JSON file (\`--config FILE\` or \`ASSAY_CONFIG\`) < environment < flags, key by key. An unknown key or a value that
+does not fit stops the start with exit code 2 and a message that names the key, the value and what was expected; secrets are
+never repeated. Times are milliseconds, unless the name says otherwise.
+
+The variable of a key is \`ASSAY_\` and the key in capitals: \`ASSAY_DATA_DIR\` for \`dataDir\`, \`ASSAY_LIMITS_MAX_ITEMS\` for
+\`limits.maxItems\`, \`ASSAY_POLICY_ASPECTS_QUALITY_MIN_SCORE\` for \`policy.aspects.quality.minScore\`. Switches are on for
+\`true\`, \`yes\`, \`on\` and \`1\`, off for \`false\`, \`no\`, \`off\` and \`0\`; numbers are plain digits; lists have commas between,
+or are JSON lists. Blank variables count as not set. Unknown ones that begin with \`ASSAY_\` are named at the start and ignored,
+and so is \`ASSAY_PORT=tcp://…\`, which Kubernetes and Docker set for a service called \`assay\`.
 
 <!-- Generated from src/config.ts by \`npm run generate\`. -->
 

@@ -29,13 +29,29 @@ function install() {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/**
+ * Every user of the machine can read the arguments of a process, but not its environment: there the daemon's token goes.
+ * What npm and the shell were called with cannot be hidden; a file (`--token-file`) is.
+ */
+function handOver(args) {
+  const at = args.findIndex((arg) => arg === '--token' || arg.startsWith('--token='));
+  if (args[0] !== 'serve' || at < 0 || args.some((arg) => arg.startsWith('--token-file')))
+    return { args, env: process.env };
+  process.title = 'assay';
+  const inline = args[at] !== '--token';
+  const { ASSAY_TOKEN_FILE: _, ...env } = process.env;
+  env.ASSAY_TOKEN = inline ? args[at].slice('--token='.length) : args[at + 1];
+  return { args: args.filter((_, i) => i !== at && (inline || i !== at + 1)), env };
+}
+
 /** The shell may still remember where it found an older `node`, so the pinned one is named by its path. */
 function run(file, args) {
   const node = join(root, 'node_modules', 'node', 'bin', windows ? 'node.exe' : 'node');
-  const child = spawn(existsSync(node) ? node : process.execPath, [join(root, file), ...args], {
+  const given = handOver(args);
+  const child = spawn(existsSync(node) ? node : process.execPath, [join(root, file), ...given.args], {
     stdio: 'inherit',
     // glibc would otherwise keep 200 MB of what is freed while the scorer's graph is loaded
-    env: { MALLOC_TRIM_THRESHOLD_: '1000000', ...process.env },
+    env: { MALLOC_TRIM_THRESHOLD_: '1000000', ...given.env },
   });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.

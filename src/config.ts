@@ -2,12 +2,17 @@
  * Configuration: defaults < file < environment < flags, checked once, frozen.
  * Times are milliseconds, sizes bytes or pixels, as the names say.
  */
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import envPaths from 'env-paths';
 import { z } from 'zod';
-import { fail, nearest, reasonOf } from './errors.ts';
+import { defaultDataDir } from './config/data-folder.ts';
+import { fromEnvironment } from './config/environment.ts';
+import { readJson } from './config/json.ts';
+import { type Layer, lookUp, merged, sourceOf, withRivals } from './config/layers.ts';
+import { keysAt, type Leaf, leavesOf } from './config/leaves.ts';
+import { shown } from './config/secrets.ts';
+import { readToken, TOKEN, TOKEN_EXPECTED } from './config/token.ts';
+import { type AssayError, fail, nearest } from './errors.ts';
 import { ASPECTS, type Policy } from './types.ts';
 
 export const PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu', 'coreml', 'dml'] as const;
@@ -61,11 +66,17 @@ const comfyui = z.strictObject({
 export const configSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   port: z.int().min(0).max(65_535).default(7878).describe('port to listen on; 0 picks a free one'),
+  socket: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('unix socket to listen on instead of host and port; only this user can reach it'),
   token: z
     .string()
-    .min(8)
+    .regex(TOKEN, TOKEN_EXPECTED)
     .optional()
     .describe('clients must send it as a bearer token; required beyond loopback'),
+  tokenFile: z.string().min(1).optional().describe('file that holds the token'),
   allowedHosts: z
     .array(z.string())
     .default([])
@@ -79,6 +90,16 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('folder that rejected images are moved to; `rejects` in dataDir when absent'),
   history: z.boolean().default(true).describe('record every verdict'),
+  historyMaxAgeDays: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('verdicts older than this are deleted; kept for ever when absent'),
+  historyMaxBytes: z
+    .int()
+    .min(2 ** 20)
+    .optional()
+    .describe('the oldest verdicts are deleted beyond this size of the history; without bound when absent'),
   modelDirs: z
     .array(z.string())
     .default([])
@@ -123,54 +144,25 @@ export const configSchema = z.strictObject({
   comfyui: comfyui.default(() => comfyui.parse({})),
 });
 
-export type Config = Readonly<z.infer<typeof configSchema> & { rejectDir: string }>;
+type Parsed = z.infer<typeof configSchema>;
+export type Config = Readonly<
+  Parsed & {
+    rejectDir: string;
+    /** For people: what was ignored, or is not as safe as it could be. */
+    notes: readonly string[];
+  }
+>;
 /** What a file, the environment or flags may say: any part of the config. */
 export type ConfigInput = z.input<typeof configSchema> extends infer T ? Partial<T> : never;
 
-const LISTS = new Set(['allowedHosts', 'allowedOrigins', 'allowedDirs', 'modelDirs', 'providers']);
-const NUMBERS = new Set([
-  'port',
-  'threads',
-  'workers',
-  'resultCache',
-  'drainTimeoutMs',
-  'keepAliveMs',
-  'embeddingCacheBytes',
-]);
-const BOOLEANS = new Set(['history']);
-const NESTED = new Set(['limits', 'policy', 'comfyui']);
+/** The settings one by one. */
+export const SETTINGS: readonly Leaf[] = leavesOf(configSchema);
 
-/** `ASSAY_DATA_DIR` for `dataDir`. */
-const envName = (key: string): string => `ASSAY_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
-
-function fromEnv(env: NodeJS.ProcessEnv): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
-  for (const key of Object.keys(configSchema.shape)) {
-    const text = env[envName(key)];
-    if (text === undefined || text === '' || NESTED.has(key)) continue;
-    if (LISTS.has(key)) found[key] = text.split(',').map((s) => s.trim());
-    else if (NUMBERS.has(key)) found[key] = Number(text);
-    else if (BOOLEANS.has(key)) found[key] = text === 'true' || text === '1';
-    else found[key] = text;
-  }
-  return found;
-}
-
-function fromFile(path: string | undefined): Record<string, unknown> {
-  if (path === undefined) return {};
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (parsed && typeof parsed === 'object' && !Array.isArray(parsed))
-      return parsed as Record<string, unknown>;
-    throw new Error('the top level is not an object');
-  } catch (cause) {
-    throw fail('CONFIG_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
-}
-
-/** Where the value of a config key came from, for the error message. */
-function sourceOf(key: string, layers: [string, Record<string, unknown>][]): string {
-  return layers.find(([, values]) => key in values)?.[0] ?? 'defaults';
+function readFile(path: string): Record<string, unknown> {
+  const values = readJson(path);
+  if (values && typeof values === 'object' && !Array.isArray(values))
+    return values as Record<string, unknown>;
+  throw fail('CONFIG_UNREADABLE', { path, reason: 'the top level is not an object' });
 }
 
 type Issue = z.core.$ZodIssue;
@@ -179,27 +171,45 @@ type Issue = z.core.$ZodIssue;
 export function expectationOf(issue: Issue, keys: string[]): { key: string; expected: string } {
   const path = issue.path.join('.');
   if (issue.code !== 'unrecognized_keys')
-    return { key: path, expected: issue.message.replace(/^Invalid input: expected /, '') };
+    return {
+      key: path,
+      expected: issue.message.replace(/^(Invalid input|Too small|Too big): expected /, ''),
+    };
   const name = issue.keys[0]!;
   const near = nearest(name, keys);
   const hint = near ? `did you mean "${near}"?` : `known keys: ${keys.join(', ')}`;
   return { key: [path, name].filter(Boolean).join('.'), expected: `a known key (${hint})` };
 }
 
-/** The value at a dotted key, as JSON. */
+/** The value at a dotted key, as JSON; secrets are hidden. */
 export function valueAt(values: unknown, key: string): string {
-  let value = values;
-  for (const part of key.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
-  return value === undefined ? 'missing' : JSON.stringify(value);
+  const path = key.split('.');
+  return shown(lookUp(values, path), path);
 }
 
-/** Known keys beside the one that an issue complains about. */
-function siblings(path: PropertyKey[]): string[] {
-  if (path[0] === 'limits') return Object.keys(limits.shape);
-  if (path[0] === 'policy')
-    return path.length > 1 ? Object.keys(threshold.shape) : Object.keys(policySchema.shape);
-  if (path[0] === 'comfyui') return Object.keys(comfyui.shape);
-  return Object.keys(configSchema.shape);
+/** The error of a value that does not fit, naming where it came from. */
+function misfit(issue: Issue, layers: Layer[]): AssayError {
+  const { key, expected } = expectationOf(issue, keysAt(configSchema, issue.path) ?? []);
+  const path = key.split('.');
+  const layer = sourceOf(layers, path);
+  const leaf = SETTINGS.find((setting) => setting.path.every((part, i) => part === path[i]));
+  const source = layer?.name === ENVIRONMENT && leaf ? leaf.variable : (layer?.name ?? 'defaults');
+  return fail('CONFIG_INVALID', { source, key, found: valueAt(merged(layers), key), expected });
+}
+
+const ENVIRONMENT = 'environment';
+
+/** @throws CONFIG_INVALID, TOKEN_UNREADABLE */
+function tokenOf({ token, tokenFile }: Parsed, layers: Layer[]): { token?: string; notes: string[] } {
+  if (tokenFile === undefined) return token === undefined ? { notes: [] } : { token, notes: [] };
+  if (token === undefined) return readToken(resolve(tokenFile));
+  const source = sourceOf(layers, ['token'])!.name;
+  throw fail('CONFIG_INVALID', {
+    source,
+    key: 'token',
+    found: shown(token, ['token']),
+    expected: 'either token or tokenFile, not both',
+  });
 }
 
 /**
@@ -207,32 +217,34 @@ function siblings(path: PropertyKey[]): string[] {
  *
  * @param flags values given on the command line; `undefined` counts as not given
  * @param file path of a JSON file, or undefined
- * @throws CONFIG_UNREADABLE, CONFIG_INVALID (naming source, key, value and expectation)
+ * @throws CONFIG_UNREADABLE, TOKEN_UNREADABLE, CONFIG_INVALID (naming source, key, value and expectation)
  */
 export function loadConfig(flags: object = {}, file?: string, env: NodeJS.ProcessEnv = process.env): Config {
+  const path = file ?? (env.ASSAY_CONFIG?.trim() || undefined);
+  const environment = fromEnvironment(SETTINGS, env);
   const given = Object.fromEntries(Object.entries(flags).filter(([, v]) => v !== undefined));
-  const path = file ?? env.ASSAY_CONFIG;
-  const layers: [string, Record<string, unknown>][] = [
-    ['flags', given],
-    ['environment', fromEnv(env)],
-    [path ?? 'file', fromFile(path)],
-  ];
-  const merged = Object.assign(
-    { dataDir: envPaths('assay', { suffix: '' }).data },
-    ...layers.map(([, v]) => v).reverse(),
+  const layers = withRivals(
+    [
+      { name: 'defaults', values: { dataDir: defaultDataDir(env) } },
+      { name: path ?? 'file', values: path === undefined ? {} : readFile(path) },
+      { name: ENVIRONMENT, values: environment.values },
+      { name: 'flags', values: given },
+    ],
+    'token',
+    'tokenFile',
   );
-  const parsed = configSchema.safeParse(merged);
-  if (parsed.success) {
-    const dataDir = resolve(parsed.data.dataDir);
-    const rejectDir = resolve(parsed.data.rejectDir ?? join(dataDir, 'rejects'));
-    const modelDirs = parsed.data.modelDirs.map((d) => resolve(d));
-    return deepFreeze({ ...parsed.data, dataDir, rejectDir, modelDirs });
-  }
-  const issue = parsed.error.issues[0]!;
-  const { key, expected } = expectationOf(issue, siblings(issue.path));
-  const source = sourceOf(key.split('.')[0]!, layers);
-  const from = source === 'environment' ? envName(key.split('.')[0]!) : source;
-  throw fail('CONFIG_INVALID', { source: from, key, found: valueAt(merged, key), expected });
+  const parsed = configSchema.safeParse(merged(layers));
+  if (!parsed.success) throw misfit(parsed.error.issues[0]!, layers);
+  const { token, notes } = tokenOf(parsed.data, layers);
+  return finished(parsed.data, token, [...environment.notes, ...notes]);
+}
+
+/** With absolute paths, frozen. */
+function finished(parsed: Parsed, token: string | undefined, notes: string[]): Config {
+  const dataDir = resolve(parsed.dataDir);
+  const rejectDir = resolve(parsed.rejectDir ?? join(dataDir, 'rejects'));
+  const modelDirs = parsed.modelDirs.map((d) => resolve(d));
+  return deepFreeze({ ...parsed, token, dataDir, rejectDir, modelDirs, notes });
 }
 
 function deepFreeze<T>(value: T): T {

@@ -5,7 +5,7 @@ import { createLog, type Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
-import { openStore, type Store } from './store/store.ts';
+import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { ScoreRequest, ScoreResult, Service } from './types.ts';
 
 export interface Daemon {
@@ -26,11 +26,21 @@ interface Parts {
   listeners: Set<Listener>;
 }
 
-/** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
+/** Whether the item was given up before it had a result; whoever asks again gets one, and that is recorded. */
+const isUnfinished = ({ error }: ScoreResult, { signal }: ScoreRequest): boolean =>
+  signal.aborted && error?.code === signal.reason.code;
+
+/**
+ * 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. What nobody
+ * was told is not recorded.
+ */
 function createService({ catalog, pipeline, store, listeners }: Parts): Service {
-  const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
-    store.record(results, client);
-    for (const listener of listeners) for (const result of results) listener(result, client);
+  const publish = (request: ScoreRequest, results: ScoreResult[]): void => {
+    const { client, signal } = request;
+    if (signal.aborted && signal.reason.code === 'CANCELLED') return;
+    const finished = results.filter((result) => !isUnfinished(result, request));
+    if (finished.length > 0) store.record(finished, client);
+    for (const listener of listeners) for (const result of finished) listener(result, client);
   };
   return {
     async score(request) {
@@ -44,7 +54,7 @@ function createService({ catalog, pipeline, store, listeners }: Parts): Service 
       return ranking;
     },
     scorers: () => catalog.list(),
-    history: (query) => store.history(query),
+    history: (query, signal) => store.history(query, signal),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -86,21 +96,24 @@ export async function startDaemon(options: {
   catalog: Catalog;
   version: string;
   log?: Log;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: (bytes: number) => void;
 }): Promise<Daemon> {
-  const { config, catalog, version, log = createLog(config.logLevel) } = options;
+  const { config, catalog, version, log = createLog(config.logLevel), onFreed } = options;
+  for (const note of config.notes) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const ready = warmUp(catalog, log);
   ready.catch(() => {}); // for whoever does not ask
   const store = config.history
-    ? openStore({ dataDir: config.dataDir, log })
+    ? openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) })
     : offStore('it is switched off in the config');
   const service = createService({ catalog, pipeline, store, listeners: new Set() });
   const closeParts = async () => {
     await catalog.close();
-    store.close();
+    await store.close();
   };
   try {
-    const server = await startServer({ config, log, service, version });
+    const server = await startServer({ config, log, service, version, onFreed });
     return {
       url: server.url,
       ready,

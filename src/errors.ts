@@ -94,6 +94,16 @@ export const ERRORS = {
     'the message is larger than {maxBytes} bytes',
     'Send fewer images at a time, or raise limits.maxBodyBytes in the config.',
   ),
+  STALLED: input(
+    408,
+    'only {bytes} bytes of the message came within {withinMs} ms',
+    'Send it again, without pauses: until it is whole, its place in memory is kept from others.',
+  ),
+  TOO_MANY_IMAGES: input(
+    413,
+    'the request has {count} images; this daemon never holds more than {limit} at once',
+    'Send fewer images at a time, or raise limits.maxQueue in the config.',
+  ),
   UNKNOWN_OP: input(400, 'no operation "{op}"; known are {known}', 'Correct the field op.'),
   DUPLICATE_ID: input(
     409,
@@ -234,11 +244,23 @@ export const ERRORS = {
   CONFIG_UNREADABLE: setup('cannot read the config {path}: {reason}', 'Check the path and that it is JSON.'),
   TOKEN_REQUIRED: setup(
     'listening on {host}, beyond this machine, needs a token',
-    'Start with --token, or set ASSAY_TOKEN, or listen on 127.0.0.1.',
+    'Put one into a file and start with --token-file, or set ASSAY_TOKEN_FILE or ASSAY_TOKEN, or listen on 127.0.0.1.',
+  ),
+  TOKEN_UNREADABLE: setup(
+    'cannot take the token from {path}: {reason}',
+    'The file must hold the token and nothing else, and be readable by this user.',
   ),
   PORT_IN_USE: setup(
     'port {port} on {host} is taken by another program',
     'Choose another with --port (0 picks a free one), or stop the other program.',
+  ),
+  SOCKET_IN_USE: setup(
+    'another program listens on the socket {path}',
+    'Choose another path with --socket, or stop the other program.',
+  ),
+  SOCKET_UNUSABLE: setup(
+    'cannot listen on the socket {path}: {reason}',
+    'Name a file in a folder that exists and can be written; the whole path may have about 100 characters.',
   ),
   LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
   OUTPUT_DIR_UNUSABLE: setup(
@@ -379,11 +401,18 @@ export function exitCodeOf(error: AssayError): number {
 
 /** The known word nearest to `word`, if it is near enough to be a slip; for "did you mean". */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((k) => ({ k, d: editDistance(word.toLowerCase(), k.toLowerCase()) }));
+  if (word.length > LONGEST_SLIP) return undefined;
+  const most = Math.max(2, Math.floor(word.length / 3));
+  const ranked = known
+    .filter((k) => Math.abs(k.length - word.length) <= most)
+    .map((k) => ({ k, d: editDistance(word.toLowerCase(), k.toLowerCase()) }));
   ranked.sort((a, b) => a.d - b.d);
   const best = ranked[0];
-  return best && best.d <= Math.max(2, Math.floor(word.length / 3)) ? best.k : undefined;
+  return best && best.d <= most ? best.k : undefined;
 }
+
+/** Characters of a word that is compared at all: both sides may come from a stranger, and the work grows with each. */
+const LONGEST_SLIP = 64;
 
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { orAbort } from './abort.ts';
 import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -32,7 +33,12 @@ import type {
 } from './types.ts';
 
 export interface Pipeline {
-  /** Scores a request; one bad item fails alone. @throws BUSY, UNKNOWN_SCORER and what loading a scorer throws */
+  /**
+   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
+   * reason stands in the other items.
+   *
+   * @throws BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
+   */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   /** Scores the images of one prompt and orders them by reward, best first. */
   rank(request: ScoreRequest): Promise<RankResult>;
@@ -170,10 +176,17 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     return result;
   }
 
+  /** What goes on of an item that was given up may fill the cache; its result is nobody's. */
+  const scoreUntilAbort = (item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> =>
+    orAbort(scoreItem(item, scorer, request), request.signal).catch((reason) => {
+      const { code, message } = toAssayError(reason);
+      return { ...emptyResult(item, scorer.stamp), error: { code, message } };
+    });
+
   async function score(request: ScoreRequest): Promise<ScoreResult[]> {
-    const scorer = await catalog.open(request.scorer);
+    const scorer = await orAbort(catalog.open(request.scorer), request.signal);
     queue.checkRoom(request.items.length);
-    return Promise.all(request.items.map((item) => scoreItem(item, scorer, request)));
+    return Promise.all(request.items.map((item) => scoreUntilAbort(item, scorer, request)));
   }
 
   return {

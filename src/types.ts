@@ -250,12 +250,15 @@ export interface HistoryPage {
 
 /** What the bridges may ask of the rest of Assay; the daemon puts it together. */
 export interface Service {
-  /** Results in request order. Throws only for what is wrong with the request as a whole. */
+  /**
+   * Results in request order. Throws only for what is wrong with the request as a whole. When its signal aborts, settles
+   * at once: with what is finished, and the reason in the other items.
+   */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];
-  /** Throws STORE_UNAVAILABLE. */
-  history(query: HistoryQuery): HistoryPage;
+  /** Throws STORE_UNAVAILABLE. A page may hold less than its limit and have a next one all the same. */
+  history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */
   subscribe(listener: (result: ScoreResult, client: string) => void): () => void;
   /** Null when the default scorer is loaded and warm, else what is missing. */

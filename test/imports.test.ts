@@ -28,7 +28,17 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config.ts', 'log.ts'];
+const SHARED = [
+  'types.ts',
+  'host.ts',
+  'errors.ts',
+  'abort.ts',
+  'turn.ts',
+  'config',
+  'config.ts',
+  'log.ts',
+  'quiet.ts',
+];
 const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
@@ -37,7 +47,10 @@ const ALLOWED: Record<string, string[]> = {
   'abort.ts': [],
   'log-sink.ts': [],
   'log.ts': ['log-sink.ts'],
-  'config.ts': ['types.ts', 'errors.ts'],
+  'turn.ts': [],
+  'quiet.ts': [],
+  config: ['config', 'types.ts', 'errors.ts'],
+  'config.ts': ['config', 'types.ts', 'errors.ts'],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),
   'pipeline.ts': [...PARTS, ...SHARED],
   'daemon.ts': ['pipeline.ts', ...PARTS, ...SHARED],
@@ -50,7 +63,7 @@ const OWNERS: Record<string, string | string[]> = {
   'onnxruntime-node': 'reward/session.ts',
   sharp: 'reward/decode.ts',
   'node:sqlite': 'store/db.ts',
-  ws: ['bridge/comfyui/socket.ts', 'bridge/server/socket.ts'],
+  ws: 'bridge/comfyui/socket.ts',
   '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
   '@observablehq/plot': 'eval/plots.ts',
 };

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
 import { fail } from '../errors.ts';
+import { silence } from '../quiet.ts';
 import type { ModelFolder, StepSpec } from '../reward/manifest.ts';
 import { planLoad } from '../reward/plan.ts';
 import { openScorer, sessionSpec } from '../reward/scorer.ts';
@@ -56,6 +57,7 @@ async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors[]> {
 /** Loads the sessions that the daemon would load. @throws USAGE */
 export async function openRawSession(model: ModelFolder, config: Config): Promise<RawSession> {
   const feeds = await feedsOf(model, config);
+  silence();
   const worker = new Worker(WORKER, { workerData: sessionSpecs(model, config) });
   await reply(worker);
   return {

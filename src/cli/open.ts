@@ -18,7 +18,9 @@ const KNOWN = [
   'dataDir',
   'host',
   'port',
+  'socket',
   'token',
+  'tokenFile',
   'logLevel',
   'keepAliveMs',
 ];
@@ -28,6 +30,11 @@ export function configOf(flags: ScorerFlags & object): Config {
   const { config: file, models, ...rest } = flags;
   const given = Object.fromEntries(Object.entries(rest).filter(([key]) => KNOWN.includes(key)));
   return loadConfig({ ...given, modelDirs: models }, file);
+}
+
+/** Says what of the configuration was ignored; the daemon says it in its log. */
+export function tellNotes({ notes }: Config): void {
+  for (const note of notes) process.stderr.write(`assay: ${note}\n`);
 }
 
 export const catalogOf = (config: Config): Catalog =>
@@ -47,6 +54,7 @@ export interface Opened {
 /** Catalog and pipeline for a command that scores here, without a daemon. */
 export function openPipeline(flags: ScorerFlags): Opened {
   const config = configOf(flags);
+  tellNotes(config);
   const catalog = catalogOf(config);
   return { config, catalog, pipeline: createPipeline(catalog, config) };
 }

@@ -45,7 +45,12 @@ function serveCommand(exit: Exit): Command {
     .description('Start the daemon. It prints one line when ready; Ctrl-C finishes what runs, then stops it.')
     .option('--host <address>', 'address to listen on (default 127.0.0.1: this machine only)')
     .option('--port <n>', 'port to listen on (default 7878; 0 picks a free one)', whole)
-    .option('--token <secret>', 'token that clients must send; required beyond this machine')
+    .option('--token-file <file>', 'file with the token that clients must send; required beyond this machine')
+    .option(
+      '--token <secret>',
+      'the token itself; other users of this machine may see it in the process list',
+    )
+    .option('--socket <path>', 'unix socket to listen on instead of a port; only you can reach it')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option(
       '--keep-alive <seconds>',

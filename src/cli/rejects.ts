@@ -111,7 +111,7 @@ export async function restoreRejects(ids: string[], flags: Flags & { to?: string
       else failed++;
     }
   } finally {
-    store.close();
+    await store.close();
   }
   return failed > 0 ? EXIT.someFailed : EXIT.ok;
 }

@@ -12,7 +12,9 @@ import { version } from './version.ts';
 export interface ServeFlags extends ScorerFlags {
   host?: string;
   port?: number;
+  socket?: string;
   token?: string;
+  tokenFile?: string;
   logLevel?: string;
   /** Seconds. */
   keepAlive?: number;
@@ -20,7 +22,7 @@ export interface ServeFlags extends ScorerFlags {
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const stopCollector = startCollector();
+  const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
   const log = createLog(config.logLevel);
@@ -29,7 +31,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   // The workers load the scorer while the server's modules are read here.
   catalog.open().catch(() => {}); // told by `daemon.ready`
   const { startDaemon } = await import('../daemon.ts');
-  const daemon = await startDaemon({ config, catalog, version, log });
+  const daemon = await startDaemon({ config, catalog, version, log, onFreed: collector.freed });
   try {
     await orAbort(daemon.ready, signal);
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);
@@ -40,7 +42,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
     throw error;
   } finally {
     await daemon.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

@@ -13,11 +13,11 @@ import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { openOutputFolder } from '../store/output-folder.ts';
 import { openRejectBin } from '../store/rejects/bin.ts';
-import { openStore, type Store } from '../store/store.ts';
+import { openStore, retentionOf, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 import { runLong } from './long-running.ts';
-import { catalogOf, configOf } from './open.ts';
+import { catalogOf, configOf, tellNotes } from './open.ts';
 import { version } from './version.ts';
 import { createReport, type Report, type WatchFormat } from './watch-report.ts';
 
@@ -126,6 +126,7 @@ async function run(parts: WatchParts, report: Report, signal: AbortSignal): Prom
 /** Runs until it is told to stop, or with `--once` until all that the host holds now is done. */
 export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
+  tellNotes(config);
   checkHistory(config);
   const url = flags.comfyui ?? config.comfyui.url;
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
@@ -134,12 +135,12 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const catalog = catalogOf(config);
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
-  const stopCollector = startCollector();
+  const collector = startCollector();
   let store: Store | undefined;
   try {
     await greet(host, config, flags.format, signal);
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    store = openStore({ dataDir: config.dataDir, log });
+    store = openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
     const report = createReport(flags.format);
     const parts: WatchParts = {
       host,
@@ -159,8 +160,8 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
     throw error;
   } finally {
     await Promise.all([host.close(), catalog.close()]);
-    store?.close();
-    stopCollector();
+    await store?.close();
+    collector.stop();
     release();
   }
 }

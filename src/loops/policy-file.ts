@@ -1,8 +1,8 @@
 /** A policy file: the thresholds of the config, and what is done to images by their verdict. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readJson } from '../config/json.ts';
 import { expectationOf, policySchema, valueAt } from '../config.ts';
-import { fail, reasonOf } from '../errors.ts';
+import { fail } from '../errors.ts';
 import type { FileAction } from '../host.ts';
 import type { Decision, Policy } from '../types.ts';
 
@@ -34,14 +34,6 @@ function knownKeys(path: PropertyKey[]): string[] {
   return Object.keys(policyFileSchema.shape);
 }
 
-function parseJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw fail('CONFIG_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
-}
-
 /**
  * Reads a policy file.
  *
@@ -49,7 +41,7 @@ function parseJson(path: string): unknown {
  * @example { "minReward": 0.4, "actions": { "reject": "move" } }
  */
 export function readPolicyFile(path: string): PolicyFile {
-  const values = parseJson(path);
+  const values = readJson(path);
   const parsed = policyFileSchema.safeParse(values);
   if (parsed.success) {
     const { actions, ...policy } = parsed.data;

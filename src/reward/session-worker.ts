@@ -1,6 +1,7 @@
 /** A worker thread with one session, as the main thread sees it: started, spoken to, ended. */
 import { Worker } from 'node:worker_threads';
 import { type AssayError, fail, reasonOf } from '../errors.ts';
+import { silence } from '../quiet.ts';
 import type { SessionSpec } from './tensor.ts';
 import type { WorkerReply, WorkerTask } from './worker.ts';
 
@@ -21,6 +22,7 @@ const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js
 
 /** Starts a worker and waits until its session is loaded. @throws MODEL_LOAD_FAILED, BACKEND_MISSING */
 export async function startSessionWorker(spec: SessionSpec): Promise<SessionWorker> {
+  silence();
   let worker: Worker;
   try {
     worker = new Worker(WORKER, { workerData: spec });

@@ -29,9 +29,9 @@ function loadSqlite(): Sqlite {
  *
  * @throws what node:sqlite throws; `faultOf` tells what it means
  */
-export function openDatabase(path: string): Database {
+export function openDatabase(path: string, { readOnly = false } = {}): Database {
   const { DatabaseSync } = loadSqlite();
-  const db = new DatabaseSync(path);
+  const db = new DatabaseSync(path, { readOnly });
   db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON`);
   // SQLite's own lower() and LIKE fold ASCII alone.
   db.function('fold', { deterministic: true }, (text) =>

@@ -1,5 +1,5 @@
 /** The history file behind a guard: faults of the disk are noted, logged once and turned into one coded error. */
-import { fail } from '../errors.ts';
+import { type AssayError, fail } from '../errors.ts';
 import { createConnection, type Opened } from './connection.ts';
 import { type Fault, faultOf } from './faults.ts';
 import { createHealth, type Health, type StoreLog } from './health.ts';
@@ -15,6 +15,8 @@ export interface GuardedFile {
    * @throws STORE_UNAVAILABLE for whatever goes wrong; the file is then closed and opened anew the next time
    */
   run<T>(work: (opened: Opened) => T): T;
+  /** Notes what another thread met at the file, and gives the error to throw. */
+  met(cause: unknown): AssayError;
   close(): void;
 }
 
@@ -41,19 +43,24 @@ export function createGuardedFile(path: string, log: StoreLog, now: () => number
     }
   }
 
+  function met(cause: unknown): AssayError {
+    const fault = faultOf(cause, path);
+    const remaining = fault.kind === 'corrupt' ? startAfresh(fault) : fault;
+    if (remaining) {
+      connection.drop();
+      health.failed(remaining);
+    }
+    return fail('STORE_UNAVAILABLE', { reason: (remaining ?? fault).reason }, { cause });
+  }
+
   return {
     health,
+    met,
     run(work) {
       try {
         return work(connection.use());
       } catch (cause) {
-        const fault = faultOf(cause, path);
-        const remaining = fault.kind === 'corrupt' ? startAfresh(fault) : fault;
-        if (remaining) {
-          connection.drop();
-          health.failed(remaining);
-        }
-        throw fail('STORE_UNAVAILABLE', { reason: (remaining ?? fault).reason }, { cause });
+        throw met(cause);
       }
     },
     close: connection.drop,

@@ -28,6 +28,8 @@ export function migrate(db: Database): void {
   const found = versionOf(db);
   if (found > MIGRATIONS.length)
     throw new NewerDatabase(`its schema is version ${found}, this Assay knows ${MIGRATIONS.length}`);
+  // Only a file without tables takes it: what retention frees can then be given back in small steps.
+  if (found === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
   // NORMAL: a power cut may cost the last verdicts, never the file, and a commit waits for no disk.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   for (const [i, sql] of MIGRATIONS.entries()) if (i >= found) takeStep(db, sql, i + 1);

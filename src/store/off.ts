@@ -11,7 +11,7 @@ import type { Store } from './store.ts';
  */
 export const offStore = (reason: string): Store => ({
   record() {},
-  history() {
+  history: async () => {
     throw fail('STORE_UNAVAILABLE', { reason });
   },
   ledger(host) {
@@ -24,5 +24,5 @@ export const offStore = (reason: string): Store => ({
     );
   },
   status: () => ({ state: 'off', reason, dropped: 0, recorded: 0 }),
-  close() {},
+  close: async () => {},
 });

@@ -5,7 +5,7 @@ import type { StoreLog } from './health.ts';
 import { createQueue } from './queue.ts';
 
 /** Verdicts a transaction: a few milliseconds during which the event loop stands still. */
-const BATCH = 64;
+export const BATCH = 64;
 
 export interface Recorder {
   readonly waiting: number;

@@ -5,21 +5,41 @@
  * scoring goes on: the fault is logged once, verdicts wait up to a bound, and writing resumes by itself.
  */
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import { AssayError, fail } from '../errors.ts';
 import type { Ledger } from '../host.ts';
 import type { HistoryPage, HistoryQuery, ScoreResult } from '../types.ts';
+import { Aside } from './aside.ts';
 import type { Opened } from './connection.ts';
 import { createGuardedFile } from './guarded.ts';
 import type { StoreLog } from './health.ts';
-import { pageRequest, readPage } from './history.ts';
+import { pageRequest } from './history.ts';
+import { Janitor } from './janitor.ts';
 import { createLedger } from './ledger.ts';
-import { createRecorder } from './recorder.ts';
+import { BATCH, createRecorder } from './recorder.ts';
+import type { Retention } from './retention.ts';
 
 /** Most verdicts that wait: about 20 MB. */
 const MAX_QUEUED = 16_384;
 /** Longest wait for company before verdicts are written. */
 const GATHER_MS = 15;
+/** Longest time that a search takes before it ends with what it has. */
+const SEARCH_MS = 1000;
+/** Longest wait for a disk that does not answer. */
+const READ_DEADLINE_MS = 15_000;
+/** Not while the daemon starts. */
+const FIRST_TRIM_MS = 10_000;
+const TRIM_EVERY_MS = 600_000;
 const CLOSED = 'it is closed';
+
+/** The retention that a config asks for; undefined when it asks for none. */
+export function retentionOf({ historyMaxAgeDays, historyMaxBytes }: Bounds): Retention | undefined {
+  if (historyMaxAgeDays === undefined && historyMaxBytes === undefined) return undefined;
+  return { maxAgeMs: historyMaxAgeDays && historyMaxAgeDays * 86_400_000, maxBytes: historyMaxBytes };
+}
+
+type Bounds = Pick<Config, 'historyMaxAgeDays' | 'historyMaxBytes'>;
 
 export interface StoreOptions {
   /** Folder of `history.db`; created when absent. */
@@ -29,6 +49,10 @@ export interface StoreOptions {
   now?: (() => number) | undefined;
   /** Most verdicts that wait while the file cannot be written. */
   maxQueued?: number | undefined;
+  /** What is deleted, and how often; nothing when absent. */
+  retention?: (Retention & { firstMs?: number; everyMs?: number }) | undefined;
+  /** Longest time that a search takes before it ends with what it has, in milliseconds. */
+  searchMs?: number | undefined;
 }
 
 export interface StoreStatus {
@@ -46,16 +70,17 @@ export interface Store {
   /** Takes results in at once and writes them soon. Never throws. */
   record(results: readonly ScoreResult[], client: string): void;
   /**
-   * One page of the history, with everything that was recorded before the call.
+   * One page of the history, with everything that was recorded before the call. It is read beside the main thread. A
+   * long search ends early: its page may hold less than the limit, and the next one goes on where it ended.
    *
    * @throws BAD_REQUEST for a wrong cursor or limit, STORE_UNAVAILABLE while the file cannot be used
    */
-  history(query: HistoryQuery): HistoryPage;
+  history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** What is known of the files of one host. Its calls throw STORE_UNAVAILABLE while the file cannot be used. */
   ledger(host: string): Ledger;
   status(): StoreStatus;
-  /** Writes what waits and closes the file. Never throws. */
-  close(): void;
+  /** Writes what waits and closes the file; at once, unless the retention is at work. Never throws. */
+  close(): Promise<void>;
 }
 
 /**
@@ -64,13 +89,15 @@ export interface Store {
  * @example
  * const store = openStore({ dataDir: config.dataDir, log });
  * store.record(results, 'comfyui');
- * const { entries, next } = store.history({ decision: 'reject', limit: 50 });
- * store.close();
+ * const { entries, next } = await store.history({ decision: 'reject', limit: 50 });
+ * await store.close();
  */
 export function openStore(options: StoreOptions): Store {
-  const { dataDir, log, now = Date.now, maxQueued = MAX_QUEUED } = options;
-  const file = createGuardedFile(join(dataDir, 'history.db'), log, now);
+  const { dataDir, log, now = Date.now, maxQueued = MAX_QUEUED, searchMs = SEARCH_MS } = options;
+  const path = join(dataDir, 'history.db');
+  const file = createGuardedFile(path, log, now);
   const recorder = createRecorder(maxQueued, now, log);
+  const reader = new Aside();
   const { health } = file;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -106,20 +133,31 @@ export function openStore(options: StoreOptions): Store {
 
   function pump(): void {
     sleep();
+    if (janitor?.working) return; // it calls when it is done
     const worked = attempt(recorder.writeSome);
     if (health.fault || recorder.waiting > 0) wake(worked ? 0 : health.pauseMs);
   }
 
-  function history(query: HistoryQuery): HistoryPage {
-    const page = pageRequest(query);
+  /** Writes what waits now, in turns with other work. */
+  async function writeWaiting(): Promise<void> {
+    for (let due = recorder.waiting; due > 0; due -= BATCH) {
+      await janitor?.paused();
+      use(recorder.writeSome);
+      await setImmediate();
+    }
+  }
+
+  async function history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage> {
+    const request = pageRequest(query);
     if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
     if (!health.mayTry()) throw fail('STORE_UNAVAILABLE', { reason: health.fault!.reason });
-    sleep();
     try {
-      return use((opened) => {
-        recorder.writeAll(opened);
-        return readPage(opened.db, page);
-      });
+      use(() => {});
+      await writeWaiting();
+      const task = { type: 'page', path, request, longestMs: searchMs } as const;
+      return await reader.ask<HistoryPage>(task, READ_DEADLINE_MS, signal);
+    } catch (cause) {
+      throw signal?.aborted || cause instanceof AssayError ? cause : file.met(cause);
     } finally {
       if (health.fault || recorder.waiting > 0) wake(health.pauseMs);
     }
@@ -136,16 +174,29 @@ export function openStore(options: StoreOptions): Store {
     return { state: closed ? 'off' : reason === null ? 'ok' : 'degraded', reason, ...recorder.counts };
   }
 
-  function close(): void {
+  async function close(): Promise<void> {
     if (closed) return;
     sleep();
+    if (janitor) await janitor.close();
     // A second try for a file that turns out damaged just now: the first one has put a fresh one in its place.
     if (recorder.waiting > 0 && !attempt(recorder.writeAll)) attempt(recorder.writeAll);
     recorder.giveUp();
     closed = true;
     file.close();
+    await reader.close();
   }
 
+  const janitor =
+    options.retention &&
+    new Janitor({
+      path,
+      retention: options.retention,
+      firstMs: options.retention.firstMs ?? FIRST_TRIM_MS,
+      everyMs: options.retention.everyMs ?? TRIM_EVERY_MS,
+      log,
+      now,
+      onPause: () => recorder.waiting > 0 && wake(0),
+    });
   if (!attempt(() => {}) && health.fault) wake(health.pauseMs);
   return {
     record(results, client) {

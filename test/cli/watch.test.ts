@@ -146,7 +146,7 @@ describe('assay watch', () => {
     const { folder, comfy, args, withOutputs, policy, dataDir } = await site();
     const missing = await assay(['watch', ...args, '--output-dir', join(folder, 'nowhere')]);
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('OUTPUT_DIR_UNUSABLE') });
-    mkdirSync(dataDir);
+    mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, 'rejects'), 'in the way');
     const blocked = await assay(['watch', ...withOutputs, ...policy({ actions: { reject: 'move' } })]);
     expect(blocked).toMatchObject({ code: 2, stderr: expect.stringContaining('REJECT_BIN_UNUSABLE') });

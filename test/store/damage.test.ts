@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tempFolder } from '../support/files.ts';
-import { allPages, idsOf, numbered, openedStore, until } from './helpers.ts';
+import { idsOf, numbered, openedStore, pagesOf, until } from './helpers.ts';
 
 const MOVED = /^history\.corrupt-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-\d+)?\.db$/;
 /** Damaged files that were moved aside, without what lies beside them. */
@@ -37,14 +37,14 @@ describe('a damaged file is moved aside and a fresh one begun', () => {
     ['cut to its header', (path) => truncateSync(path, 4096)],
   ];
 
-  it.each(DAMAGE)('found at the start: %s', (_, damage) => {
+  it.each(DAMAGE)('found at the start: %s', async (_, damage) => {
     const { folder, path } = filledFolder();
     damage(path);
     const damaged = readFileSync(path);
     const { store, lines } = openedStore(folder);
     store.record(numbered(3, 5000), 'c');
     expect(store.status()).toMatchObject({ state: 'ok', reason: null });
-    expect(idsOf(allPages(store))).toEqual(['n5002', 'n5001', 'n5000']);
+    expect(idsOf(await pagesOf(store))).toEqual(['n5002', 'n5001', 'n5000']);
     expect(asideIn(folder)).toHaveLength(1);
     expect(readFileSync(join(folder, asideIn(folder)[0]!)).equals(damaged)).toBe(true);
     expect(lines).toHaveLength(1);
@@ -65,29 +65,29 @@ describe('a damaged file is moved aside and a fresh one begun', () => {
     store.record(numbered(300, 5000), 'c');
     await until('300 rows', () => store.status().recorded === 300);
     expect(store.status().state).toBe('ok');
-    expect(allPages(store)).toHaveLength(300);
+    expect(await pagesOf(store)).toHaveLength(300);
     expect(asideIn(folder)).toHaveLength(1);
   });
 
-  it('found while reading: that call says so, the next one answers', () => {
+  it('found while reading: that call says so, the next one answers', async () => {
     const { folder, path } = filledFolder();
     spoilPages(path);
     const { store } = openedStore(folder);
-    expect(() => store.history({ limit: 5 })).toThrow(
+    await expect(store.history({ limit: 5 })).rejects.toThrow(
       /the history is not available: .*history\.db is damaged/,
     );
-    expect(store.history({ limit: 5 }).entries).toEqual([]);
+    expect((await store.history({ limit: 5 })).entries).toEqual([]);
     expect(store.status().state).toBe('ok');
   });
 
-  it('found at the very end: what waits is written all the same', () => {
+  it('found at the very end: what waits is written all the same', async () => {
     const { folder, path } = filledFolder();
     spoilPages(path);
     const { store } = openedStore(folder);
     store.record(numbered(10), 'c');
     store.close();
     expect(store.status()).toMatchObject({ recorded: 10, dropped: 0 });
-    expect(allPages(openedStore(folder).store)).toHaveLength(10);
+    expect(await pagesOf(openedStore(folder).store)).toHaveLength(10);
   });
 
   it('time and again, each kept under a name of its own', () => {
@@ -122,13 +122,13 @@ describe('a damaged file is moved aside and a fresh one begun', () => {
     expect(store.status().recorded).toBe(10);
   });
 
-  it('together with the log of writes beside it', () => {
+  it('together with the log of writes beside it', async () => {
     const { folder, path } = filledFolder();
     writeFileSync(path, 'garbage'.repeat(1000));
     writeFileSync(`${path}-wal`, 'a log');
     const { store } = openedStore(folder);
     store.record(numbered(1), 'c');
-    expect(allPages(store)).toHaveLength(1);
+    expect(await pagesOf(store)).toHaveLength(1);
     const [moved] = asideIn(folder);
     expect(readFileSync(join(folder, `${moved}-wal`), 'utf8')).toBe('a log');
   });
@@ -141,9 +141,9 @@ describe('a file that goes while it is open', () => {
     for (const part of ['', '-wal', '-shm']) rmSync(path + part, { force: true });
     store.record(numbered(3), 'c');
     await until('3 rows', () => store.status().recorded === 3);
-    expect(allPages(store)).toHaveLength(3);
+    expect(await pagesOf(store)).toHaveLength(3);
     store.close();
-    expect(allPages(openedStore(folder).store)).toHaveLength(3);
+    expect(await pagesOf(openedStore(folder).store)).toHaveLength(3);
   });
 
   it('is begun anew when its folder is moved away', async () => {
@@ -154,6 +154,6 @@ describe('a file that goes while it is open', () => {
     store.record(numbered(3), 'c');
     await until('3 rows', () => store.status().recorded === 3);
     store.close();
-    expect(allPages(openedStore(inner).store)).toHaveLength(3);
+    expect(await pagesOf(openedStore(inner).store)).toHaveLength(3);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { tempFolder } from '../support/files.ts';
-import { allPages, idsOf, type LogLine, numbered, openedStore, until } from './helpers.ts';
+import { idsOf, type LogLine, numbered, openedStore, pagesOf, until } from './helpers.ts';
 
 const DOWN = 'verdicts are not recorded for now; scoring goes on';
 const UP = 'verdicts are recorded again';
@@ -39,10 +39,12 @@ describe('a lock held by another process', () => {
     store.record(numbered(200, 200), 'c');
     expect(performance.now() - start).toBeLessThan(100);
     expect(store.status().reason).toBe(`another program holds a lock on ${join(folder, 'history.db')}`);
-    expect(() => store.history({ limit: 1 })).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));
+    await expect(store.history({ limit: 1 })).rejects.toThrow(
+      expect.objectContaining({ code: 'STORE_UNAVAILABLE' }),
+    );
     holder.kill('SIGKILL');
     await recovered(store);
-    expect(idsOf(allPages(store)).reverse()).toEqual(numbered(400).map((r) => r.id));
+    expect(idsOf(await pagesOf(store)).reverse()).toEqual(numbered(400).map((r) => r.id));
     expect(messages(lines)).toEqual([DOWN, UP]);
   });
 
@@ -55,7 +57,7 @@ describe('a lock held by another process', () => {
     expect(store.status()).toMatchObject({ recorded: 0, dropped: 30 });
     holder.kill('SIGKILL');
     await recovered(store);
-    expect(allPages(store)).toHaveLength(50);
+    expect(await pagesOf(store)).toHaveLength(50);
     expect(store.status()).toMatchObject({ state: 'ok', recorded: 50, dropped: 30 });
     const full = 'too many verdicts wait to be recorded: further ones are dropped';
     expect(messages(lines)).toEqual([full, DOWN, UP]);
@@ -73,7 +75,7 @@ describe('a lock held by another process', () => {
     expect(doomed.status()).toMatchObject({ state: 'off', recorded: 0, dropped: 7 });
     holder.kill('SIGKILL');
     await recovered(store);
-    expect(store.history({ limit: 1 }).entries).toEqual([]);
+    expect((await store.history({ limit: 1 })).entries).toEqual([]);
   });
 });
 
@@ -88,7 +90,7 @@ describe('a folder that cannot be made', () => {
     expect(store.status().reason).toContain('ENOTDIR');
     rmSync(parent);
     await recovered(store);
-    expect(allPages(store)).toHaveLength(5);
+    expect(await pagesOf(store)).toHaveLength(5);
     expect(messages(lines)).toEqual([DOWN, UP]);
   });
 
@@ -100,23 +102,23 @@ describe('a folder that cannot be made', () => {
     expect(store.status().state).toBe('degraded');
     renameSync(join(folder, 'history.db'), join(folder, 'other'));
     await recovered(store);
-    expect(allPages(store)).toHaveLength(5);
+    expect(await pagesOf(store)).toHaveLength(5);
   });
 
   it('is looked for again when a reader asks, however long the pause has grown', async () => {
     const parent = join(tempFolder(), 'file');
     writeFileSync(parent, '');
     const { store } = openedStore(join(parent, 'data'));
-    const asks = () => {
+    const asks = async () => {
       try {
-        return store.history({ limit: 1 }).entries;
+        return (await store.history({ limit: 1 })).entries;
       } catch {
         return undefined;
       }
     };
-    expect(asks()).toBeUndefined();
+    expect(await asks()).toBeUndefined();
     rmSync(parent);
-    await until('an answer', () => asks() !== undefined, 3000);
+    await until('an answer', async () => (await asks()) !== undefined, 3000);
     store.record(numbered(1), 'c');
     await until('a row', () => store.status().recorded === 1, 3000);
   });
@@ -167,15 +169,17 @@ describe.skipIf(!mounts)(`a full disk (${why})`, () => {
     withDisk(8192, async (folder) => {
       const { store, lines } = openedStore(folder);
       store.record(numbered(20), 'c');
-      expect(allPages(store)).toHaveLength(20);
+      expect(await pagesOf(store)).toHaveLength(20);
       const filler = fill(folder);
       store.record(numbered(3000, 20), 'c');
       await until('degraded', () => store.status().state === 'degraded');
       expect(store.status().reason).toBe(`no space left on the disk of ${join(folder, 'history.db')}`);
-      expect(() => store.history({ limit: 1 })).toThrow(/the history is not available: no space left/);
+      await expect(store.history({ limit: 1 })).rejects.toThrow(
+        /the history is not available: no space left/,
+      );
       rmSync(filler);
       await recovered(store);
-      expect(idsOf(allPages(store)).reverse()).toEqual(numbered(3020).map((r) => r.id));
+      expect(idsOf(await pagesOf(store)).reverse()).toEqual(numbered(3020).map((r) => r.id));
       expect(store.status()).toMatchObject({ recorded: 3020, dropped: 0 });
       expect(messages(lines)).toEqual([DOWN, UP]);
       store.close();
@@ -193,7 +197,7 @@ describe.skipIf(!mounts)(`a full disk (${why})`, () => {
       expect(store.status().reason).toContain('no space left');
       rmSync(filler);
       await recovered(store);
-      expect(idsOf(allPages(store)).reverse()).toEqual(numbered(120).map((r) => r.id));
+      expect(idsOf(await pagesOf(store)).reverse()).toEqual(numbered(120).map((r) => r.id));
       store.close();
     }));
 
@@ -206,7 +210,7 @@ describe.skipIf(!mounts)(`a full disk (${why})`, () => {
       expect(store.status().reason).toContain('no space left');
       rmSync(filler);
       await recovered(store);
-      expect(allPages(store)).toHaveLength(100);
+      expect(await pagesOf(store)).toHaveLength(100);
       expect(messages(lines)).toEqual([DOWN, UP]);
       store.close();
     }));
@@ -225,7 +229,7 @@ describe('a file that may only be read', () => {
       expect(store.status().reason).toContain('cannot be written');
       run('mount', '-o', 'remount,rw', folder);
       await recovered(store);
-      expect(idsOf(allPages(store)).reverse()).toEqual(numbered(6).map((r) => r.id));
+      expect(idsOf(await pagesOf(store)).reverse()).toEqual(numbered(6).map((r) => r.id));
       expect(messages(lines)).toEqual([DOWN, UP]);
       store.close();
     }),
@@ -242,7 +246,7 @@ describe('a file that may only be read', () => {
       expect(store.status().state).toBe('degraded');
       chmodSync(join(folder, 'history.db'), 0o600);
       await recovered(store);
-      expect(allPages(store)).toHaveLength(3);
+      expect(await pagesOf(store)).toHaveLength(3);
     },
   );
 });

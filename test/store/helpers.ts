@@ -1,6 +1,9 @@
 /** What the tests of the store share: folders, results, a log that is kept, waiting with a deadline. */
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import { openDatabase } from '../../src/store/db.ts';
+import { pageRequest, readPage } from '../../src/store/history.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store/store.ts';
 import type { AspectScore, HistoryEntry, HistoryQuery, ScoreResult } from '../../src/types.ts';
 
@@ -17,10 +20,13 @@ export function keptLog() {
   return { lines, log: pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) }) };
 }
 
+const folders = new WeakMap<Store, string>();
+
 /** A store that is closed when the test ends. */
 export function openedStore(dataDir: string, options: Partial<StoreOptions> = {}) {
   const { lines, log } = keptLog();
   const store = openStore({ dataDir, log, ...options });
+  folders.set(store, dataDir);
   onTestFinished(() => store.close());
   return { store, lines };
 }
@@ -79,24 +85,40 @@ export const failedResult = (changes: Partial<ScoreResult> = {}): ScoreResult =>
 export const numbered = (count: number, from = 0): ScoreResult[] =>
   Array.from({ length: count }, (_, i) => result({ id: `n${from + i}` }));
 
+type Filter = Omit<HistoryQuery, 'limit'> & { limit?: number };
+
 /** Every page of a query. */
-export function allPages(store: Store, query: Omit<HistoryQuery, 'limit'> & { limit?: number } = {}) {
+export async function pagesOf(store: Store, query: Filter = {}): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = [];
   let cursor: string | undefined;
   do {
-    const page = store.history({ limit: 500, ...query, cursor });
+    const page = await store.history({ limit: 500, ...query, cursor });
     entries.push(...page.entries);
     cursor = page.next ?? undefined;
   } while (cursor);
   return entries;
 }
 
+/** What the file of a store holds now, up to 500 verdicts; what waits to be written is not among them. */
+export function allPages(store: Store, query: Filter = {}): HistoryEntry[] {
+  const db = openDatabase(join(folders.get(store)!, 'history.db'), { readOnly: true });
+  try {
+    return readPage(db, pageRequest({ limit: 500, ...query }), Number.POSITIVE_INFINITY).entries;
+  } finally {
+    db.close();
+  }
+}
+
 export const idsOf = (entries: HistoryEntry[]): string[] => entries.map((entry) => entry.result.id);
 
 /** Asks again and again until `check` holds. @throws after `deadlineMs`, naming `what` */
-export async function until(what: string, check: () => boolean, deadlineMs = 8000): Promise<void> {
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  deadlineMs = 8000,
+): Promise<void> {
   const end = performance.now() + deadlineMs;
-  while (!check()) {
+  while (!(await check())) {
     if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

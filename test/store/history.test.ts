@@ -1,14 +1,23 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openStore } from '../../src/store/store.ts';
 import type { HistoryQuery } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
-import { allPages, failedResult, idsOf, numbered, openedStore, result } from './helpers.ts';
+import { failedResult, idsOf, keptLog, numbered, openedStore, pagesOf, result } from './helpers.ts';
 
 const other = { ...result().scorer!, id: 'other' };
 
-/** Six verdicts, a second apart from 1000 on. */
+/** Six verdicts, a second apart from 1000 on, in a store that all the filters share. */
 function sample() {
   let at = 0;
-  const { store } = openedStore(tempFolder(), { now: () => (at += 1000) });
+  const dataDir = mkdtempSync(join(tmpdir(), 'assay-'));
+  const store = openStore({ dataDir, log: keptLog().log, now: () => (at += 1000) });
+  afterAll(async () => {
+    await store.close();
+    rmSync(dataDir, { recursive: true });
+  });
   const verdicts = [
     result({ id: 'a', reward: 0.1, decision: 'reject', prompt: 'A red FOX' }),
     result({ id: 'b', reward: 0.5, prompt: '100% wool_coat \\ cut', scorer: other }),
@@ -68,47 +77,51 @@ const FILTERS: [string, Partial<HistoryQuery>, string][] = [
 ];
 
 describe('the history', () => {
-  it.each(FILTERS)('filters by %s', (_, query, ids) => {
-    const store = sample();
-    expect(idsOf(allPages(store, query)).join('')).toBe(ids);
-    expect(idsOf(allPages(store, { ...query, limit: 1 })).join('')).toBe(ids);
+  const store = sample();
+
+  it.each(FILTERS)('filters by %s', async (_, query, ids) => {
+    expect(idsOf(await pagesOf(store, query)).join('')).toBe(ids);
+    expect(idsOf(await pagesOf(store, { ...query, limit: 1 })).join('')).toBe(ids);
   });
 
-  it('finds the few among the many', () => {
+  it('finds the few among the many', async () => {
     let at = 0;
     const { store } = openedStore(tempFolder(), { now: () => ++at });
     const results = numbered(5000).map((r, i) => ({ ...r, reward: i / 5000 }));
     store.record(results, 'c');
-    expect(idsOf(allPages(store, { minReward: 0.4, maxReward: 0.4004 }))).toEqual([
+    expect(idsOf(await pagesOf(store, { minReward: 0.4, maxReward: 0.4004 }))).toEqual([
       'n2002',
       'n2001',
       'n2000',
     ]);
-    expect(idsOf(allPages(store, { until: 3 }))).toEqual(['n1', 'n0']);
-    expect(idsOf(store.history({ since: 10, minReward: 0.1, limit: 2 }).entries)).toEqual(['n4999', 'n4998']);
+    expect(idsOf(await pagesOf(store, { until: 3 }))).toEqual(['n1', 'n0']);
+    expect(idsOf((await store.history({ since: 10, minReward: 0.1, limit: 2 })).entries)).toEqual([
+      'n4999',
+      'n4998',
+    ]);
   });
 
-  it('sees what was recorded just before', () => {
+  it('sees what was recorded just before', async () => {
     const { store } = openedStore(tempFolder());
     for (let i = 0; i < 20; i++) {
       store.record(numbered(1, i), 'c');
-      expect(store.history({ limit: 1 }).entries[0]!.result.id).toBe(`n${i}`);
+      expect((await store.history({ limit: 1 })).entries[0]!.result.id).toBe(`n${i}`);
     }
   });
 
-  it('is empty at first', () => {
-    expect(openedStore(tempFolder()).store.history({ limit: 5 })).toEqual({ entries: [], next: null });
+  it('is empty at first', async () => {
+    expect(await openedStore(tempFolder()).store.history({ limit: 5 })).toEqual({ entries: [], next: null });
   });
 });
 
 describe('paging', () => {
-  it('passes 1,000 rows without gap or repeat while new ones arrive', () => {
+  it('passes 1,000 rows without gap or repeat while new ones arrive', async () => {
     const { store } = openedStore(tempFolder());
     store.record(numbered(1000), 'c');
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = store.history({ limit: 37, cursor });
+      const page = await store.history({ limit: 37, cursor });
       seen.push(...idsOf(page.entries));
       cursor = page.next ?? undefined;
       store.record(numbered(5, 1000 + seen.length * 5), 'late');
@@ -120,22 +133,22 @@ describe('paging', () => {
     );
   });
 
-  it('ends with null, also when the last page is full', () => {
+  it('ends with null, also when the last page is full', async () => {
     const { store } = openedStore(tempFolder());
     store.record(numbered(4), 'c');
-    const first = store.history({ limit: 2 });
-    const second = store.history({ limit: 2, cursor: first.next! });
+    const first = await store.history({ limit: 2 });
+    const second = await store.history({ limit: 2, cursor: first.next! });
     expect(idsOf(second.entries)).toEqual(['n1', 'n0']);
     expect(second.next).toBeNull();
   });
 
-  it('goes on with the same filter', () => {
+  it('goes on with the same filter', async () => {
     const { store } = openedStore(tempFolder());
     store.record(
       numbered(100).map((r, i) => ({ ...r, decision: i % 2 ? ('accept' as const) : ('reject' as const) })),
       'c',
     );
-    const ids = idsOf(allPages(store, { decision: 'reject', limit: 7 }));
+    const ids = idsOf(await pagesOf(store, { decision: 'reject', limit: 7 }));
     expect(ids).toHaveLength(50);
     expect(new Set(ids).size).toBe(50);
   });
@@ -151,13 +164,13 @@ describe('paging', () => {
     ['half a row', { limit: 1.5 }],
   ];
 
-  it.each(WRONG)('refuses %s and stays well', (_, query) => {
+  it.each(WRONG)('refuses %s and stays well', async (_, query) => {
     const { store, lines } = openedStore(tempFolder());
     store.record(numbered(1), 'c');
-    expect(() => store.history({ limit: 5, ...query })).toThrow(
+    await expect(store.history({ limit: 5, ...query })).rejects.toThrow(
       expect.objectContaining({ code: 'BAD_REQUEST' }),
     );
-    expect(allPages(store)).toHaveLength(1);
+    expect(await pagesOf(store)).toHaveLength(1);
     expect(lines).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { HostFile, NewOutput } from '../../src/host.ts';
 import { offStore } from '../../src/store/off.ts';
 import { tempFolder } from '../support/files.ts';
-import { allPages, openedStore, result } from './helpers.ts';
+import { openedStore, pagesOf, result } from './helpers.ts';
 
 const URL_A = 'http://127.0.0.1:8188';
 const FILE: HostFile = { type: 'output', subfolder: 'deep', filename: 'cat.png' };
@@ -21,7 +21,7 @@ const ledgerOf = (host = URL_A) => {
 };
 
 describe('the ledger', () => {
-  it('writes verdict and row together', () => {
+  it('writes verdict and row together', async () => {
     const { store, ledger } = ledgerOf();
     const row = ledger.record(result(), output(), 'watch');
     expect(row).toEqual({
@@ -33,27 +33,27 @@ describe('the ledger', () => {
       reason: null,
     });
     expect(ledger.find(FILE)).toEqual(row);
-    expect(allPages(store).map((e) => [e.client, e.result])).toEqual([['watch', result()]]);
+    expect((await pagesOf(store)).map((e) => [e.client, e.result])).toEqual([['watch', result()]]);
   });
 
-  it('takes the same image of a file once, whoever asks', () => {
+  it('takes the same image of a file once, whoever asks', async () => {
     const { store, ledger } = ledgerOf();
     ledger.record(result(), output(), 'watch');
     expect(ledger.record(result(), output({ promptId: 'p2' }), 'watch')).toBeNull();
     expect(ledger.record(result({ sha256: 'ff' }), output({ promptId: 'p2' }), 'watch')).toMatchObject({
       id: 1,
     });
-    expect(allPages(store)).toHaveLength(2);
+    expect(await pagesOf(store)).toHaveLength(2);
     expect(ledger.find(FILE)).toMatchObject({ promptId: 'p2', sha256: 'ff' });
   });
 
-  it('takes an image that was gone once a run', () => {
+  it('takes an image that was gone once a run', async () => {
     const { store, ledger } = ledgerOf();
     const gone = result({ sha256: null, error: { code: 'IMAGE_GONE', message: 'gone' } });
     ledger.record(gone, output(), 'watch');
     expect(ledger.record(gone, output(), 'watch')).toBeNull();
     expect(ledger.record(gone, output({ promptId: 'p2' }), 'watch')).not.toBeNull();
-    expect(allPages(store)).toHaveLength(2);
+    expect(await pagesOf(store)).toHaveLength(2);
   });
 
   it('keeps hosts, types and folders apart', () => {
@@ -127,7 +127,7 @@ describe('the ledger', () => {
     expect(() => offStore('it is off').ledger(URL_A).begin()).toThrow(unavailable);
   });
 
-  it.skipIf(!process.features.typescript)('is complete when the process dies right after', () => {
+  it.skipIf(!process.features.typescript)('is complete when the process dies right after', async () => {
     const folder = tempFolder();
     const module = JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href);
     const script = `
@@ -139,6 +139,9 @@ describe('the ledger', () => {
     const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args]);
     expect(signal).toBe('SIGKILL');
     const { store } = openedStore(folder);
-    expect([allPages(store).length, store.ledger(URL_A).find(FILE)?.sha256]).toEqual([1, result().sha256]);
+    expect([(await pagesOf(store)).length, store.ledger(URL_A).find(FILE)?.sha256]).toEqual([
+      1,
+      result().sha256,
+    ]);
   });
 });

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MIGRATIONS } from '../../src/store/migrations/index.ts';
 import { tempFolder } from '../support/files.ts';
-import { allPages, idsOf, numbered, openedStore, result, until } from './helpers.ts';
+import { idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';
 
 /** A database of the test's own, closed when it ends. */
 function database(path: string): DatabaseSync {
@@ -33,25 +33,30 @@ describe('the schema', () => {
     expect(database(path).prepare('PRAGMA journal_mode').get()!.journal_mode).toBe('wal');
   });
 
-  it.each(MIGRATIONS.map((_, done) => done))('of version %i is brought up to date, its rows kept', (done) => {
-    const [old, fresh] = [tempFolder(), tempFolder()];
-    const db = database(join(old, 'history.db'));
-    for (const sql of MIGRATIONS.slice(0, done)) db.exec(sql);
-    db.exec(`PRAGMA user_version = ${done}`);
-    if (done > 0)
-      db.exec(`INSERT INTO verdicts (at, client, item, guards, reasons) VALUES (5, 'c', 'old', '[]', '[]')`);
-    db.close();
+  it.each(MIGRATIONS.map((_, done) => done))(
+    'of version %i is brought up to date, its rows kept',
+    async (done) => {
+      const [old, fresh] = [tempFolder(), tempFolder()];
+      const db = database(join(old, 'history.db'));
+      for (const sql of MIGRATIONS.slice(0, done)) db.exec(sql);
+      db.exec(`PRAGMA user_version = ${done}`);
+      if (done > 0)
+        db.exec(
+          `INSERT INTO verdicts (at, client, item, guards, reasons) VALUES (5, 'c', 'old', '[]', '[]')`,
+        );
+      db.close();
 
-    const { store, lines } = openedStore(old);
-    store.record([result({ id: 'new' })], 'c');
-    expect(idsOf(allPages(store))).toEqual(done > 0 ? ['new', 'old'] : ['new']);
-    expect(lines).toEqual([]);
-    store.close();
-    openedStore(fresh).store.close();
-    expect(schemaOf(join(old, 'history.db'))).toEqual(schemaOf(join(fresh, 'history.db')));
-  });
+      const { store, lines } = openedStore(old);
+      store.record([result({ id: 'new' })], 'c');
+      expect(idsOf(await pagesOf(store))).toEqual(done > 0 ? ['new', 'old'] : ['new']);
+      expect(lines).toEqual([]);
+      store.close();
+      openedStore(fresh).store.close();
+      expect(schemaOf(join(old, 'history.db'))).toEqual(schemaOf(join(fresh, 'history.db')));
+    },
+  );
 
-  it('is made once when a file is empty', () => {
+  it('is made once when a file is empty', async () => {
     const folder = tempFolder();
     writeFileSync(join(folder, 'history.db'), '');
     for (let i = 0; i < 3; i++) {
@@ -59,7 +64,7 @@ describe('the schema', () => {
       store.record(numbered(1, i), 'c');
       store.close();
     }
-    expect(idsOf(allPages(openedStore(folder).store))).toEqual(['n2', 'n1', 'n0']);
+    expect(idsOf(await pagesOf(openedStore(folder).store))).toEqual(['n2', 'n1', 'n0']);
   });
 });
 
@@ -73,14 +78,14 @@ describe('a file of a newer Assay', () => {
     return { folder, path };
   }
 
-  it('is refused and left as it is', () => {
+  it('is refused and left as it is', async () => {
     const { folder, path } = newerFile();
     const before = readFileSync(path);
     const { store, lines } = openedStore(folder);
     store.record(numbered(5), 'c');
     const reason = `${path} comes from a newer Assay and was left untouched (its schema is version 99, this Assay knows ${MIGRATIONS.length}); update Assay`;
     expect(store.status()).toEqual({ state: 'degraded', reason, recorded: 0, dropped: 0 });
-    expect(() => store.history({ limit: 1 })).toThrow(reason);
+    await expect(store.history({ limit: 1 })).rejects.toThrow(reason);
     store.close();
     expect(readFileSync(path).equals(before)).toBe(true);
     expect(lines.map((line) => line.msg)).toEqual([
@@ -95,6 +100,6 @@ describe('a file of a newer Assay', () => {
     store.record(numbered(5), 'c');
     renameSync(path, join(folder, 'kept.db'));
     await until('recovery', () => store.status().state === 'ok');
-    expect(allPages(store)).toHaveLength(5);
+    expect(await pagesOf(store)).toHaveLength(5);
   });
 });

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offStore } from '../../src/store/off.ts';
 import type { ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
-import { allPages, failedResult, idsOf, numbered, openedStore, result, until } from './helpers.ts';
+import { failedResult, idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';
 
 describe('a recorded result', () => {
   const cases: [string, ScoreResult][] = [
@@ -50,29 +50,29 @@ describe('a recorded result', () => {
     ],
   ];
 
-  it.each(cases)('comes back the same: %s', (_, given) => {
+  it.each(cases)('comes back the same: %s', async (_, given) => {
     const { store } = openedStore(tempFolder(), { now: () => 1_700_000_000_123 });
     store.record([given], 'client ü');
     const entries = [{ rowId: 1, at: 1_700_000_000_123, client: 'client ü', result: given }];
-    expect(store.history({ limit: 10 })).toStrictEqual({ entries, next: null });
+    expect(await store.history({ limit: 10 })).toStrictEqual({ entries, next: null });
   });
 
-  it('is read back by a store opened later', () => {
+  it('is read back by a store opened later', async () => {
     const folder = tempFolder();
     const { store } = openedStore(folder);
     store.record([result(), failedResult()], 'c');
     store.close();
     const later = openedStore(folder).store;
-    expect(allPages(later).map((entry) => entry.result)).toStrictEqual([failedResult(), result()]);
+    expect((await pagesOf(later)).map((entry) => entry.result)).toStrictEqual([failedResult(), result()]);
   });
 
-  it('keeps U+FFFD where the text has what SQLite cannot hold', () => {
+  it('keeps U+FFFD where the text has what SQLite cannot hold', async () => {
     const { store } = openedStore(tempFolder());
     store.record([result({ prompt: 'a\0b\ud800' })], 'c');
-    expect(store.history({ limit: 1 }).entries[0]!.result.prompt).toBe('a\ufffdb\ufffd');
+    expect((await store.history({ limit: 1 })).entries[0]!.result.prompt).toBe('a\ufffdb\ufffd');
   });
 
-  it('that does not fit is dropped and counted, its neighbours are kept', () => {
+  it('that does not fit is dropped and counted, its neighbours are kept', async () => {
     const { store, lines } = openedStore(tempFolder());
     const unfit = [
       result({ id: 'bad width', width: 1.5 }),
@@ -88,7 +88,7 @@ describe('a recorded result', () => {
       {} as ScoreResult,
     ];
     store.record([result({ id: 'before' }), ...unfit, result({ id: 'after' })], 'c');
-    expect(idsOf(allPages(store))).toEqual(['after', 'before']);
+    expect(idsOf(await pagesOf(store))).toEqual(['after', 'before']);
     expect(store.status()).toMatchObject({ state: 'ok', recorded: 2, dropped: 4 });
     expect(lines).toHaveLength(1);
   });
@@ -102,37 +102,41 @@ describe('recording', () => {
     await until('300 rows', () => store.status().recorded === 300);
   });
 
-  it('writes what waits when it is closed, and only once', () => {
+  it('writes what waits when it is closed, and only once', async () => {
     const folder = tempFolder();
     const { store } = openedStore(folder);
     store.record(numbered(1000), 'c');
     store.close();
     store.close();
     expect(store.status()).toEqual({ state: 'off', reason: 'it is closed', recorded: 1000, dropped: 0 });
-    expect(allPages(openedStore(folder).store)).toHaveLength(1000);
+    expect(await pagesOf(openedStore(folder).store)).toHaveLength(1000);
   });
 
-  it.skipIf(!process.features.typescript)('survives the death of the process', () => {
+  it.skipIf(!process.features.typescript)('survives the death of the process', async () => {
     const folder = tempFolder();
     const store = JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href);
     const script = `
       const { openStore } = await import(${store});
-      const store = openStore({ dataDir: process.argv[1], log: console });
-      store.record(JSON.parse(process.argv[2]), 'c');
-      store.history({ limit: 1 });
+      const store = openStore({ dataDir: process.argv[2], log: console });
+      store.record(JSON.parse(process.argv[3]), 'c');
+      await store.history({ limit: 1 });
       process.kill(process.pid, 'SIGKILL');`;
-    const args = ['--input-type=module', '-e', script, folder, JSON.stringify(numbered(100))];
+    const file = join(tempFolder(), 'script.mjs');
+    writeFileSync(file, script);
+    const args = [file, folder, JSON.stringify(numbered(100))];
     const { signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 10_000 });
     expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
-    expect(idsOf(allPages(openedStore(folder).store)).reverse()).toEqual(numbered(100).map((r) => r.id));
+    expect(idsOf(await pagesOf(openedStore(folder).store)).reverse()).toEqual(numbered(100).map((r) => r.id));
   });
 
-  it('counts what comes after it was closed', () => {
+  it('counts what comes after it was closed', async () => {
     const { store } = openedStore(tempFolder());
     store.close();
     store.record(numbered(3), 'c');
     expect(store.status().dropped).toBe(3);
-    expect(() => store.history({ limit: 1 })).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));
+    await expect(store.history({ limit: 1 })).rejects.toThrow(
+      expect.objectContaining({ code: 'STORE_UNAVAILABLE' }),
+    );
   });
 
   it('takes 10,000 results in less than 2 s, in the best of three tries', async () => {
@@ -150,14 +154,14 @@ describe('recording', () => {
     expect(Math.min(...tries)).toBeLessThan(2000);
   });
 
-  it('takes what two stores write into one file', () => {
+  it('takes what two stores write into one file', async () => {
     const folder = tempFolder();
     const [one, two] = [openedStore(folder).store, openedStore(folder).store];
     one.record([result({ id: 'one' })], 'c');
-    expect(idsOf(allPages(one))).toEqual(['one']);
+    expect(idsOf(await pagesOf(one))).toEqual(['one']);
     two.record([result({ id: 'two' })], 'c');
-    expect(idsOf(allPages(two))).toEqual(['two', 'one']);
-    expect(idsOf(allPages(one))).toEqual(['two', 'one']);
+    expect(idsOf(await pagesOf(two))).toEqual(['two', 'one']);
+    expect(idsOf(await pagesOf(one))).toEqual(['two', 'one']);
   });
 });
 
@@ -188,7 +192,7 @@ describe('the file', () => {
   );
 });
 
-it('a store that is off takes nothing and says why', () => {
+it('a store that is off takes nothing and says why', async () => {
   const store = offStore('history is false in the config');
   store.record(numbered(3), 'c');
   expect(store.status()).toEqual({
@@ -197,7 +201,7 @@ it('a store that is off takes nothing and says why', () => {
     recorded: 0,
     dropped: 0,
   });
-  expect(() => store.history({ limit: 1 })).toThrow(
+  await expect(store.history({ limit: 1 })).rejects.toThrow(
     'the history is not available: history is false in the config',
   );
   store.close();

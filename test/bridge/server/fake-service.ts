@@ -137,7 +137,7 @@ export function createFakeService(): FakeService {
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
     scorers: () => [SCORER],
-    history(query) {
+    async history(query) {
       fake.queries.push(query);
       if (fake.error) throw fake.error;
       return { entries: [{ rowId: 1, at: 1, client: 'someone', result: resultOf('old', 0.5) }], next: null };

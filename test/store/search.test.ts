@@ -1,0 +1,62 @@
+/** Searches of a large history: beside the main thread, in bounded time. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openDatabase } from '../../src/store/db.ts';
+import { tempFolder } from '../support/files.ts';
+import { idsOf, numbered, openedStore, pagesOf } from './helpers.ts';
+
+const ROWS = 90_000;
+
+/** A store of many verdicts, the oldest of them with a prompt of its own. */
+function large(options: { searchMs?: number } = {}) {
+  const folder = tempFolder();
+  const opened = openedStore(folder, options);
+  const db = openDatabase(join(folder, 'history.db'));
+  db.exec(`
+    INSERT INTO verdicts (at, client, item, prompt, guards, reasons)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS - 1})
+    SELECT i, 'c', 'n' || i, iif(i < 2, 'a needle', 'straw, straw, straw and more straw'), '[]', '[]' FROM n`);
+  db.close();
+  return opened;
+}
+
+describe('a search through 90,000 verdicts', () => {
+  it('leaves the main thread to others', async () => {
+    const { store } = large();
+    await store.history({ limit: 1 }); // starts the thread
+    const before = performance.eventLoopUtilization();
+    const { entries } = await store.history({ limit: 5, prompt: 'NEEDLE' });
+    const { active } = performance.eventLoopUtilization(before);
+    expect(idsOf(entries)).toEqual(['n1', 'n0']);
+    expect(active).toBeLessThan(50);
+  });
+
+  it('ends when its time is up, and the next page goes on there', async () => {
+    const { store } = large({ searchMs: 0 });
+    const first = await store.history({ limit: 5, prompt: 'needle' });
+    expect(first.entries).toEqual([]);
+    expect(first.next).not.toBeNull();
+    expect(idsOf(await pagesOf(store, { prompt: 'needle', limit: 1 }))).toEqual(['n1', 'n0']);
+    expect(idsOf(await pagesOf(store, { prompt: 'nothing of it' }))).toEqual([]);
+    expect((await store.history({ limit: 2 })).entries).toHaveLength(2);
+  });
+
+  it('holds up no verdict, and is given up with its caller', async () => {
+    const { store } = large();
+    const gone = new AbortController();
+    const searches = [1, 2, 3].map(() => store.history({ limit: 5, prompt: 'needle' }));
+    const givenUp = store.history({ limit: 5, prompt: 'needle' }, gone.signal);
+    store.record(numbered(20), 'c');
+    gone.abort(new Error('left'));
+    await expect(givenUp).rejects.toThrow('left');
+    expect((await Promise.all(searches)).map(({ entries }) => entries.length)).toEqual([2, 2, 2]);
+    expect(store.status()).toMatchObject({ state: 'ok', recorded: 20 });
+  });
+
+  it('ends with the store', async () => {
+    const { store } = large();
+    const search = store.history({ limit: 5, prompt: 'needle' }).catch((error) => error.message);
+    await store.close();
+    expect(await search).toBe('the history is not available: it is closed');
+  });
+});
