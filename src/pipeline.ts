@@ -12,16 +12,17 @@ import { decide } from './loops/policy.ts';
 import { textsOf } from './metadata/texts.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
-import { decode } from './reward/decode.ts';
+import { type Decoded, decode, decodeAtOnce } from './reward/decode.ts';
 import { inspect, together } from './reward/guards.ts';
 import { InFlight } from './reward/in-flight.ts';
 import { inspectOrder } from './reward/layout.ts';
 import { batchSize, planLoad } from './reward/plan.ts';
 import { createFairQueue } from './reward/queue.ts';
-import { type Place, Room } from './reward/room.ts';
-import type { Scorer } from './reward/scorer.ts';
+import { Room } from './reward/room.ts';
+import type { Judgement, Scorer } from './reward/scorer.ts';
 import { sha256Of } from './reward/slices.ts';
 import type {
+  GuardFinding,
   ImageInput,
   Policy,
   RankResult,
@@ -59,6 +60,15 @@ interface Work {
   timings: Timings;
 }
 
+/** An image that has arrived. */
+interface Received {
+  image: ImageInput;
+  /** Its pixels, where they need no decoding. */
+  early: Decoded | undefined;
+  sha256: string;
+  name: string;
+}
+
 /** Images inside at least: enough to keep the decoding threads busy. */
 const MIN_INSIDE = 8;
 
@@ -80,62 +90,66 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   const inFlight = new InFlight<Finding>();
   const room = new Room(DECODED_BYTES);
 
-  async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
-    const place = room.place(work.signal);
+  const options = { ...config.limits, background: config.background };
+
+  async function examine(work: Work, { image, early, name }: Received): Promise<Finding> {
+    const { prompt, scorer, signal, timings } = work;
+    const place = room.place(signal);
     try {
-      return await examineIn(place, work, image, name);
+      const start = performance.now();
+      // 3 decode
+      const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
+      pixels.key = `${name} ${config.background}`;
+      // 4 guard
+      const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
+      timings.decodeMs = performance.now() - start;
+      // 5 prepare, 6 batch, 7 infer, 8 calibrate
+      const judged = await scorer.judge(pixels, prompt, signal);
+      timings.queueMs += judged.queueMs;
+      timings.inferMs = judged.inferMs;
+      return findingOf(pixels, found, judged);
     } finally {
       place.leave();
     }
   }
 
-  async function examineIn(place: Place, work: Work, image: ImageInput, name: string): Promise<Finding> {
-    const { prompt, scorer, signal, timings } = work;
-    const start = performance.now();
-    // 3 decode
-    const { limits, background } = config;
-    const { notes = [], ...decoded } = await decode(
-      image,
-      { ...limits, background, admit: place.take },
-      signal,
-    );
-    const pixels = { ...decoded, key: `${name} ${background}` };
-    // 4 guard
-    const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
-    timings.decodeMs = performance.now() - start;
-    // 5 prepare, 6 batch, 7 infer, 8 calibrate
-    const judged = await scorer.judge(pixels, prompt, signal);
-    timings.queueMs += judged.queueMs;
-    timings.inferMs = judged.inferMs;
-    const { width, height } = pixels;
-    const guards = together(...found, ...judged.foreign);
-    const reward = guards.length > 0 ? null : judged.reward;
-    return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
-  }
-
   /** What is known already, or is found out for someone else at this moment, is not found out again. */
-  async function find(work: Work, image: ImageInput, name: string): Promise<Finding> {
-    if (!cache) return examine(work, image, name);
-    const key = cacheKey(name, work.prompt, work.scorer);
+  async function find(work: Work, received: Received): Promise<Finding> {
+    if (!cache) return examine(work, received);
+    const key = cacheKey(received.name, work.prompt, work.scorer);
     const known = cache.get(key);
     if (known) return known;
-    const made = await inFlight.share(
-      key,
-      (signal) => examine({ ...work, signal }, image, name),
-      work.signal,
-    );
+    const make = (signal: AbortSignal) => examine({ ...work, signal }, received);
+    const made = await inFlight.share(key, make, work.signal);
     cache.set(key, made);
     return made;
   }
 
+  /** The pixels of an image that needs no decoding. What is wrong with it is told when it is decoded. */
+  function pixelsOf(image: ImageInput): Decoded | undefined {
+    try {
+      return decodeAtOnce(image, options);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Raw pixels need no decoding: they are prepared in other threads while they are hashed here. */
+  async function receive(image: ImageInput, scorer: Scorer, signal: AbortSignal): Promise<Received> {
+    const early = pixelsOf(image);
+    if (early) scorer.ahead(early);
+    const sha256 = await sha256Of(image.bytes, signal);
+    return { image, early, sha256, name: nameOf(sha256, image) };
+  }
+
   async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
-    const { policy, signal } = job;
+    const { policy, scorer, signal } = job;
     // 2 fetch
     const image = await item.fetch(signal);
-    result.sha256 = await sha256Of(image.bytes, signal);
+    const received = await receive(image, scorer, signal);
+    result.sha256 = received.sha256;
     Object.assign(result, resolvePrompt(item, image, textsOf));
-    const work = { ...job, prompt: result.prompt };
-    const { notes, ...finding } = await find(work, image, nameOf(result.sha256, image));
+    const { notes, ...finding } = await find({ ...job, prompt: result.prompt }, received);
     result.notes.push(...notesOn(result), ...notes);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
@@ -211,6 +225,17 @@ export function emptyResult(
     timings: null,
     error: null,
   };
+}
+
+/** What the image and the scorer say together. */
+function findingOf(
+  { width, height, notes = [] }: Decoded,
+  found: GuardFinding[],
+  judged: Judgement,
+): Finding {
+  const guards = together(...found, ...judged.foreign);
+  const reward = guards.length > 0 ? null : judged.reward;
+  return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
 }
 
 /** What an image is known by: its bytes, and what they are taken for. */

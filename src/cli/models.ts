@@ -66,7 +66,7 @@ function describe(info: LoadedInfo, { manifest }: ModelFolder, aspects: string[]
     `predicts   ${aspects.join('; ')}`,
     `licence    ${info.license} (weights), source: ${manifest.source}`,
     `runs on    ${info.provider}, variant ${info.variant}${info.loaded ? ', loads and runs' : ''}`,
-    ...info.providerNotes.map((note) => `           ${note}`),
+    ...[...info.providerNotes, ...info.notes].map((note) => `           ${note}`),
     ...memoryLines(info),
     `providers  ${listProviders()
       .map((p) => `${p.name}: ${p.available ? 'yes' : `no (${p.reason})`}`)

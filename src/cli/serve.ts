@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { orAbort } from '../abort.ts';
 import { startCollector } from '../collector.ts';
-import { startDaemon } from '../daemon.ts';
 import { EXIT } from '../errors.ts';
 import { createLog } from '../log.ts';
 import type { ScorerFlags } from './flags.ts';
@@ -28,13 +27,11 @@ export async function serve(flags: ServeFlags): Promise<number> {
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
-  const daemon = await startDaemon({
-    config,
-    catalog: catalogOf(config),
-    version,
-    log,
-    onFreed: collector.freed,
-  });
+  const catalog = catalogOf(config);
+  // The workers load the scorer while the server's modules are read here.
+  catalog.open().catch(() => {}); // told by `daemon.ready`
+  const { startDaemon } = await import('../daemon.ts');
+  const daemon = await startDaemon({ config, catalog, version, log, onFreed: collector.freed });
   try {
     await orAbort(daemon.ready, signal);
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);

@@ -137,6 +137,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const collector = startCollector();
+  catalog.onTrouble((trouble) => log.warn(trouble));
   let store: Store | undefined;
   try {
     await greet(host, config, flags.format, signal);

@@ -82,8 +82,8 @@ class Pool implements Batcher {
   readonly #pauses = new Set<NodeJS.Timeout>();
   #queue: Job[] = [];
   #closed = false;
-  /** Losses and failed starts since the last answer of a worker. */
-  #failures = 0;
+  /** Workers lost since the last answer of one. */
+  #losses = 0;
   #lastFailure = '';
   /** While no worker is left: when images stop waiting for one. */
   #outage: { over: boolean; timer: NodeJS.Timeout } | undefined;
@@ -173,7 +173,7 @@ class Pool implements Batcher {
 
   #finish(slot: Slot, reply: WorkerReply): void {
     const jobs = slot.batches.shift() ?? [];
-    this.#failures = 0;
+    this.#losses = 0;
     if (reply.type === 'done') this.#deliver(jobs, reply);
     else if (reply.type === 'failed') this.#retry(jobs, reply.reason);
     this.#dispatch();
@@ -212,26 +212,26 @@ class Pool implements Batcher {
     const [inWork = [], ...inHand] = slot.batches;
     this.#queue.unshift(...inHand.flat().filter((job) => !job.settled));
     this.#retry(inWork, reason);
-    this.#replaceLater(`a worker was lost: ${reason}`);
+    this.#replaceLater(`a worker was lost: ${reason}`, ++this.#losses);
   }
 
-  #replaceLater(failure: string): void {
+  /** @param failures in a row: losses, or attempts to replace one worker */
+  #replaceLater(failure: string, failures: number): void {
     this.#lastFailure = failure;
     this.#options.onTrouble?.(`scorer ${this.#options.spec.scorer}: ${failure}`);
     if (this.#slots.length === 0) this.#beginOutage();
-    this.#failures++;
     const pause = setTimeout(
       () => {
         this.#pauses.delete(pause);
-        void this.#replace();
+        void this.#replace(failures);
       },
-      pauseAfter(this.#failures, this.#pace),
+      pauseAfter(failures, this.#pace),
     );
     this.#pauses.add(pause);
   }
 
   /** On the provider of the first start only: another one may have other weights than the results say. */
-  async #replace(): Promise<void> {
+  async #replace(failures: number): Promise<void> {
     try {
       await this.#options.check?.();
       const fresh = await startSessionWorker({ ...this.#options.spec, providers: [this.provider] });
@@ -240,7 +240,8 @@ class Pool implements Batcher {
       this.#endOutage();
       this.#dispatch();
     } catch (error) {
-      if (!this.#closed) this.#replaceLater(`a lost worker cannot be replaced: ${reasonOf(error)}`);
+      if (this.#closed) return;
+      this.#replaceLater(`a lost worker cannot be replaced: ${reasonOf(error)}`, failures + 1);
     }
   }
 

@@ -122,19 +122,33 @@ async function overBackground(
   return sharp(bytes, { raw, limitInputPixels: false }).flatten({ background }).raw().toBuffer();
 }
 
-async function decodeRaw(
-  image: Extract<ImageInput, { kind: 'raw' }>,
-  options: DecodeOptions,
-): Promise<Decoded> {
-  const { format, width, height, bytes } = image;
+type RawInput = Extract<ImageInput, { kind: 'raw' }>;
+
+/** @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE, RAW_SIZE_MISMATCH */
+function checkRaw({ format, width, height, bytes }: RawInput, options: DecodeOptions): void {
   checkSize(width, height, options);
-  const channels = format === 'rgb8' ? 3 : 4;
-  const expected = width * height * channels;
+  const expected = width * height * (format === 'rgb8' ? 3 : 4);
   if (bytes.length !== expected)
     throw fail('RAW_SIZE_MISMATCH', { format, width, height, expected, found: bytes.length });
-  if (format === 'rgb8') return { data: bytes, width, height };
+}
+
+/**
+ * Decodes raw rgb8, of which nothing has to be done; undefined for everything else.
+ *
+ * @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE, RAW_SIZE_MISMATCH
+ */
+export function decodeAtOnce(image: ImageInput, options: DecodeOptions): Decoded | undefined {
+  if (image.kind !== 'raw' || image.format !== 'rgb8') return undefined;
+  checkRaw(image, options);
+  const { bytes, width, height } = image;
+  return { data: bytes, width, height };
+}
+
+async function decodeRgba(image: RawInput, options: DecodeOptions): Promise<Decoded> {
+  checkRaw(image, options);
+  const { width, height, bytes } = image;
   await options.admit?.(width * height * 3);
-  return { data: await overBackground(bytes, { width, height }, options), width, height };
+  return { data: await overBackground(bytes, image, options), width, height };
 }
 
 /**
@@ -149,7 +163,9 @@ export async function decode(
   signal?: AbortSignal,
 ): Promise<Decoded> {
   configure();
-  return image.kind === 'raw' ? decodeRaw(image, options) : decodeEncoded(image.bytes, options, signal);
+  const done = decodeAtOnce(image, options);
+  if (done) return done;
+  return image.kind === 'raw' ? decodeRgba(image, options) : decodeEncoded(image.bytes, options, signal);
 }
 
 export interface ResizeOptions {

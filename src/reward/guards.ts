@@ -129,8 +129,10 @@ const ROWS = 256;
 
 /** Byte offsets of the columns that are looked at, from the start of a row: evenly spread, both ends among them. */
 function columnOffsets(width: number): Int32Array {
-  const count = Math.min(width, COLUMNS);
-  return Int32Array.from({ length: count }, (_, i) => 3 * Math.round((i * (width - 1)) / (count - 1)));
+  const offsets = new Int32Array(Math.min(width, COLUMNS));
+  const step = (width - 1) / (offsets.length - 1);
+  for (let i = 0; i < offsets.length; i++) offsets[i] = 3 * Math.round(i * step);
+  return offsets;
 }
 
 /** Whether row `y` is one fill colour all along. */

@@ -2,7 +2,7 @@
  * One installed scorer: loaded at most once, tested before it serves, tried again after a failure, though not by every
  * request at once.
  */
-import { type AssayError, fail, toAssayError } from '../errors.ts';
+import { type AssayError, fail, reasonOf, toAssayError } from '../errors.ts';
 import { checkGolden, hasGolden } from './golden.ts';
 import { type ModelFolder, refOf } from './manifest.ts';
 import { PACE, pauseAfter } from './pace.ts';
@@ -66,8 +66,7 @@ export class Installed {
 
   async #load(): Promise<Scorer> {
     try {
-      const scorer = await openScorer(this.model, this.#options);
-      await this.#test(scorer);
+      const scorer = await this.#openTested(this.#options);
       this.#scorer = scorer;
       this.#failure = undefined;
       this.#failures = 0;
@@ -77,6 +76,22 @@ export class Installed {
       this.#failure = toAssayError(error);
       this.#retryAt = performance.now() + pauseAfter(++this.#failures, PACE);
       throw this.#failure;
+    }
+  }
+
+  /** A provider that nobody asked for, and that gives other scores, makes way for the CPU. */
+  async #openTested(options: ScorerOptions): Promise<Scorer> {
+    const scorer = await openScorer(this.model, options);
+    try {
+      await this.#test(scorer);
+      return scorer;
+    } catch (error) {
+      await scorer.close();
+      const isFree = options.providers.length === 0 && this.model.manifest.backend === 'onnx';
+      if (!isFree || scorer.provider === 'cpu') throw error;
+      const onCpu = await this.#openTested({ ...options, providers: ['cpu'] });
+      this.notes.push(`${reasonOf(error)}; the CPU is used instead`);
+      return onCpu;
     }
   }
 
@@ -90,12 +105,7 @@ export class Installed {
     }
     const key = proofKey(this.model, stamp.variant, provider);
     if (this.#proofs.has(key)) return;
-    try {
-      await this.#prove(scorer);
-    } catch (error) {
-      await scorer.close();
-      throw error;
-    }
+    await this.#prove(scorer);
     this.#proofs.add(key, { scorer: this.ref, provider });
   }
 
@@ -117,4 +127,4 @@ export class Installed {
 }
 
 /** Golden images that are enough to tell a broken driver; `models verify` looks at all. */
-const GOLDENS_AT_START = 4;
+const GOLDENS_AT_START = 2;

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Pixels } from '../types.ts';
 import { resize } from './decode.ts';
 import { type ExactTask, exactTensors, isLong, toTensor } from './exact.ts';
-import type { ImageSpec } from './manifest.ts';
+import { EXACT_KERNELS, type ImageSpec } from './manifest.ts';
 import { copyOf } from './slices.ts';
 import type { Tensors } from './tensor.ts';
 import { type Handover, Threads } from './threads.ts';
@@ -18,6 +18,10 @@ export interface Preparer {
   /** Ends the threads, if there are any; what is in work fails with DRAINING. */
   close(): Promise<void>;
 }
+
+/** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
+  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
 
 // The same file runs from source (.ts) and from the built package (.js).
 const THREAD = new URL(`./exact-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

@@ -20,7 +20,7 @@ import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './pla
 import { createPreparer, type Preparer } from './prepare.ts';
 import { createSteps, type Steps } from './steps.ts';
 import type { SessionSpec, Tensors } from './tensor.ts';
-import { openTextEncoder } from './text.ts';
+import { openTextEncoder, type TextEncoder } from './text.ts';
 
 export interface ScorerOptions extends PlanOptions {
   /** Threads of one session. */
@@ -61,6 +61,8 @@ export interface Scorer {
   fault: string | null;
   /** What each graph is fed with for one image, by its name, without the batch dimension. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
+  /** Begins to prepare pixels that will be judged, perhaps. */
+  ahead(pixels: Pixels): void;
   /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
   close(): Promise<void>;
@@ -83,12 +85,8 @@ function readCalibration(model: ModelFolder): Calibration {
 export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
   const { manifest } = model;
   const plan = planLoad(model, options);
-  const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
-  await checkFiles(model, [...new Set(files)]);
-  const calibration = readCalibration(model);
-  const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
   const graphs = manifest.steps.map((step) => openGraph(model, plan, step, options));
-  await loadAll(graphs);
+  const { calibration, encode } = await loadAll(model, plan, graphs);
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
@@ -114,14 +112,33 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   return scorer;
 }
 
-/** One after the other, so that each one's memory can be told. */
-async function loadAll(graphs: Graph[]): Promise<void> {
+/** What is read of a model folder beside its graphs. */
+interface Readings {
+  calibration: Calibration;
+  encode: TextEncoder | undefined;
+}
+
+/** The workers load while the files are checked here. All is well, or no graph stays loaded. */
+async function loadAll(model: ModelFolder, plan: Plan, graphs: Graph[]): Promise<Readings> {
+  const { manifest } = model;
+  const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
+  const loaded = loadGraphs(graphs);
+  loaded.catch(() => {}); // what is wrong with a file explains why it does not load
   try {
-    for (const graph of graphs) await graph.load();
+    await checkFiles(model, [...new Set(files)]);
+    const calibration = readCalibration(model);
+    const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
+    await loaded;
+    return { calibration, encode };
   } catch (error) {
     await Promise.all(graphs.map((graph) => graph.close()));
     throw error;
   }
+}
+
+/** One after the other, so that each one's memory can be told. */
+async function loadGraphs(graphs: Graph[]): Promise<void> {
+  for (const graph of graphs) await graph.load();
 }
 
 /** Room for embeddings of a scorer that shares none. */
@@ -224,6 +241,10 @@ class LoadedScorer implements Scorer {
 
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
     return this.#machinery.steps.feeds(pixels, prompt, signal);
+  }
+
+  ahead(pixels: Pixels): void {
+    this.#machinery.steps.ahead(pixels);
   }
 
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {

@@ -5,7 +5,7 @@ import type { Pixels } from '../types.ts';
 import type { EmbeddingCache } from './embeddings.ts';
 import type { Graph } from './graph.ts';
 import type { ImageSpec, StepSpec } from './manifest.ts';
-import type { Preparer } from './prepare.ts';
+import { isCheap, type Preparer } from './prepare.ts';
 import { numbers, type Tensors } from './tensor.ts';
 import type { Reading, TextEncoder } from './text.ts';
 
@@ -36,6 +36,8 @@ export interface StepsResult {
 }
 
 export interface Steps {
+  /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
+  ahead(pixels: Pixels): void;
   run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
   /** What each graph is fed with for one image, by its name. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
@@ -91,8 +93,12 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
     return [...new Set(cut.map(inWords))];
   };
 
+  const begun = new WeakMap<Pixels, Promise<Tensors>>();
+  const prepare = (pixels: Pixels, signal: AbortSignal): Promise<Tensors> =>
+    begun.get(pixels) ?? preparer.prepare(pixels, image, signal);
+
   const ownFeeds = async (step: Step, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
-    ...(step === imageStep ? await preparer.prepare(trip.pixels, image, signal) : {}),
+    ...(step === imageStep ? await prepare(trip.pixels, signal) : {}),
     ...tokens(step, trip.prompt),
   });
 
@@ -131,6 +137,12 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   };
 
   return {
+    ahead(pixels) {
+      if (!isCheap(image)) return;
+      const tensors = prepare(pixels, new AbortController().signal);
+      tensors.catch(() => {}); // told to whoever goes on with it
+      begun.set(pixels, tensors);
+    },
     async run(pixels, prompt, signal) {
       signal.throwIfAborted();
       const trip = depart(pixels, prompt, signal);

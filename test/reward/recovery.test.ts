@@ -83,10 +83,15 @@ describe('a scorer that loses its worker', () => {
   });
 
   it('goes on with the others it has', async () => {
-    const { catalog, scorer, workers, graph } = await setUp({ workers: 2 });
+    const { catalog, scorer, workers, graph, troubles } = await setUp({ workers: 2 });
     renameSync(graph, `${graph}.away`);
     await kill(workers[0]!);
-    expect(await judge(scorer)).toBeGreaterThan(0);
+    await expect.poll(() => troubles.length).toBeGreaterThan(1);
+    const [before, from] = [troubles.length, performance.now()];
+    for (let i = 0; i < 50; i++) expect(await judge(scorer)).toBeGreaterThan(0);
+    // Answers of the other worker do not make the attempts more frequent: pauses double from 250 ms on.
+    const elapsed = performance.now() - from;
+    expect(troubles.length - before).toBeLessThanOrEqual(1 + elapsed / 250);
     expect(catalog.unready()).toBeNull();
   });
 
