@@ -2,6 +2,7 @@
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { doubtsOf } from './loops/policy.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { offStore } from './store/off.ts';
@@ -88,7 +89,9 @@ export async function startDaemon(options: {
 }): Promise<Daemon> {
   const { config, catalog, version } = options;
   const log = createLog(config.logLevel);
-  for (const note of config.notes) log.warn(note);
+  const { manifest } = catalog.find();
+  const doubts = doubtsOf(config.policy, manifest.id, manifest.aspects);
+  for (const note of [...config.notes, ...doubts]) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const { ready, notReady } = warmUp(catalog, log);
   const store = config.history

@@ -1,32 +1,29 @@
 /** `assay doctor`: what runs here, and how to fix what does not. */
-import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
 import type { Config } from '../config.ts';
-import { EXIT, reasonOf, toAssayError } from '../errors.ts';
+import { EXIT, toAssayError } from '../errors.ts';
+import { doubtsOf } from '../loops/policy.ts';
+import type { Catalog } from '../reward/catalog.ts';
 import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
-
-type Level = 'ok' | 'note' | 'problem';
-
-interface Finding {
-  level: Level;
-  what: string;
-  /** What to do; for problems and notes. */
-  fix?: string;
-}
+import {
+  checkAccess,
+  checkDataFolder,
+  checkEnvironment,
+  checkHistory,
+  type Finding,
+  type Level,
+} from './surroundings.ts';
 
 const MARK: Record<Level, [string, 'green' | 'yellow' | 'red']> = {
   ok: ['✓', 'green'],
   note: ['·', 'yellow'],
   problem: ['✗', 'red'],
 };
-
-/** Less free space than this fills up within days of recording. */
-const LOW_DISK_BYTES = 200e6;
 
 const checkNode = (): Finding => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -54,10 +51,16 @@ async function checkModels(config: Config): Promise<Finding[]> {
       return problem(error);
     }
   });
-  return [...broken, ...whole, await tryDefault(catalog)];
+  return [...broken, ...whole, await tryDefault(catalog), ...checkPolicy(config, catalog)];
 }
 
-async function tryDefault(catalog: ReturnType<typeof catalogOf>): Promise<Finding> {
+function checkPolicy({ policy, scorer }: Config, catalog: Catalog): Finding[] {
+  const model = catalog.models().find(({ manifest }) => manifest.id === scorer.split('@')[0]);
+  const doubts = model ? doubtsOf(policy, model.manifest.id, model.manifest.aspects) : [];
+  return doubts.map((what) => ({ level: 'note', what, fix: 'Correct the policy in the config.' }));
+}
+
+async function tryDefault(catalog: Catalog): Promise<Finding> {
   try {
     const start = performance.now();
     const scorer = await catalog.open();
@@ -96,25 +99,6 @@ function checkPort({ host, port }: Config): Promise<Finding> {
   });
 }
 
-function checkDataFolder({ dataDir }: Config): Finding {
-  try {
-    mkdirSync(dataDir, { recursive: true });
-    accessSync(dataDir, constants.W_OK);
-    const { bavail, bsize } = statfsSync(dataDir);
-    const free = bavail * bsize;
-    const what = `data folder ${dataDir}, ${(free / 1e9).toFixed(1)} GB free`;
-    return free < LOW_DISK_BYTES
-      ? { level: 'problem', what, fix: 'Free some disk space, or move it with --data-dir.' }
-      : { level: 'ok', what };
-  } catch (error) {
-    return {
-      level: 'problem',
-      what: `data folder ${dataDir}: ${reasonOf(error)}`,
-      fix: 'Choose another with --data-dir.',
-    };
-  }
-}
-
 function show({ level, what, fix }: Finding): void {
   const [mark, colour] = MARK[level];
   const advice = fix && level !== 'ok' ? `\n    ${fix}` : '';
@@ -129,7 +113,10 @@ export async function doctor(flags: ScorerFlags & { port?: number }): Promise<nu
     ...checkProviders(config),
     ...(await checkModels(config)),
     await checkPort(config),
+    checkAccess(config),
     checkDataFolder(config),
+    checkHistory(config),
+    ...checkEnvironment(config),
   ];
   findings.forEach(show);
   const problems = findings.filter((f) => f.level === 'problem').length;
