@@ -7,7 +7,8 @@ COPY . .
 # onnxruntime brings its libraries for every platform; those of others are most of its size.
 RUN npm run build && npm prune --omit=dev && \
     cd node_modules/onnxruntime-node/bin/napi-v* && rm -rf darwin win32 && \
-    find linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} +
+    find linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -rf {} + && \
+    chmod -R a+rX /build
 
 FROM node:24-bookworm-slim
 WORKDIR /app
