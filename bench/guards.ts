@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { expandImages } from '../src/cli/images.ts';
 import { decode } from '../src/reward/decode.ts';
 import { inspect } from '../src/reward/guards.ts';
+import { type RawImage, wrongOrder } from '../src/reward/layout.ts';
 import type { Pixels } from '../src/types.ts';
 
 const DOMAIN = { minSide: 64, maxAspectRatio: 4 };
@@ -25,6 +26,20 @@ function cutShort({ data, width, height }: Pixels, fill: number): Pixels {
   cut.fill(fill, Math.floor(height * 0.75) * width * 3);
   return { data: cut, width, height };
 }
+
+/** The upper three quarters as raw pixels: width and height differ. */
+function asRaw({ data, width, height }: Pixels): RawImage {
+  const rows = Math.floor(height * 0.75);
+  return { format: 'rgb8', width, height: rows, bytes: data.subarray(0, rows * width * 3) };
+}
+
+/** One plane a channel. */
+function inPlanes({ bytes, ...rest }: RawImage): RawImage {
+  const area = rest.width * rest.height;
+  return { ...rest, bytes: bytes.map((_, i) => bytes[(i % area) * 3 + Math.floor(i / area)]!) };
+}
+
+const swapped = (raw: RawImage): RawImage => ({ ...raw, width: raw.height, height: raw.width });
 
 /** Pixels in random order: the colours of a picture, and none of its structure. */
 function scrambled({ data, width, height }: Pixels, seed: number): Pixels {
@@ -49,12 +64,25 @@ async function refusesTruncated(bytes: Buffer): Promise<boolean> {
 
 const { paths } = await expandImages([folder]);
 const flagged: string[] = [];
-const caught = { scrambled: 0, cutGrey: 0, cutBlack: 0, truncatedFile: 0, flattened: 0 };
+const caught = {
+  scrambled: 0,
+  cutGrey: 0,
+  cutBlack: 0,
+  truncatedFile: 0,
+  flattened: 0,
+  planes: 0,
+  swappedSides: 0,
+};
 for (const [i, path] of paths.entries()) {
   const bytes = readFileSync(path);
   const pixels = await load(bytes);
   const guards = guardsOf(pixels);
   if (guards.length > 0) flagged.push(`${path}: ${guards.join(', ')}`);
+  const raw = asRaw(pixels);
+  const order = wrongOrder(raw);
+  if (order) flagged.push(`${path}: ${order}`);
+  if (wrongOrder(inPlanes(raw))) caught.planes++;
+  if (wrongOrder(swapped(raw))) caught.swappedSides++;
   const { data, width, height } = pixels;
   const mean = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(1, 1)

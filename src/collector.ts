@@ -5,33 +5,55 @@
  * holds next to nothing: 15 a second under load. Counted together with the heap they start almost none, and garbage
  * grows with the machine's memory. So they are counted with the heap, and collected here at a bound of our own.
  */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Garbage worth a collection, which takes some 15 ms. */
 const BOUND_BYTES = 128 * 2 ** 20;
+/** Garbage worth one when there is nothing else to do. */
+const IDLE_BOUND_BYTES = 32 * 2 ** 20;
+const IDLE_MS = 1000;
 const CHECK_EVERY_MS = 100;
 
+export interface Collector {
+  /** Tells that so many bytes which had been held for long are garbage now: nothing new may come to show it. */
+  freed(bytes: number): void;
+  stop(): void;
+}
+
 /** The engine's collector, which scripts do not see unless asked for. */
-function collector(): () => void {
+function engineCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
   return gc;
 }
 
-/** Starts watching; the returned function stops it. Does nothing on engines that cannot count buffers with the heap. */
-export function startCollector(): () => void {
-  if (Number(process.versions.v8.split('.')[0]) < 13) return () => {};
+/** Unlike `process.memoryUsage`, this reads no file, which fails when there are too many. */
+const heldBytes = (): number => getHeapStatistics().external_memory;
+
+/** Starts watching. Does nothing on engines that cannot count buffers with the heap. */
+export function startCollector(): Collector {
+  if (Number(process.versions.v8.split('.')[0]) < 13) return { freed: () => {}, stop: () => {} };
   setFlagsFromString('--external-memory-accounted-in-global-limit');
-  const collect = collector();
+  const collect = engineCollector();
   let floor = 0;
+  let freed = 0;
+  let freedAt = 0;
   const timer = setInterval(() => {
-    const held = process.memoryUsage().arrayBuffers;
+    const held = heldBytes();
     floor = Math.min(floor, held);
-    if (held - floor < BOUND_BYTES) return;
+    const isIdle = performance.now() - freedAt > IDLE_MS;
+    if (held - floor < BOUND_BYTES && freed < (isIdle ? IDLE_BOUND_BYTES : BOUND_BYTES)) return;
     collect();
-    floor = process.memoryUsage().arrayBuffers;
+    floor = heldBytes();
+    freed = 0;
   }, CHECK_EVERY_MS).unref();
-  return () => clearInterval(timer);
+  return {
+    freed(bytes) {
+      freed += bytes;
+      freedAt = performance.now();
+    },
+    stop: () => clearInterval(timer),
+  };
 }

@@ -66,6 +66,11 @@ const comfyui = z.strictObject({
 export const configSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   port: z.int().min(0).max(65_535).default(7878).describe('port to listen on; 0 picks a free one'),
+  socket: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('unix socket to listen on instead of host and port; only this user can reach it'),
   token: z
     .string()
     .regex(TOKEN, TOKEN_EXPECTED)

@@ -25,14 +25,23 @@ interface Parts {
   pipeline: Pipeline;
   store: Store;
   listeners: Set<Listener>;
-  notReady: () => string | null;
 }
 
-/** 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. */
-function createService({ catalog, pipeline, store, listeners, notReady }: Parts): Service {
-  const publish = ({ client }: ScoreRequest, results: ScoreResult[]): void => {
-    store.record(results, client);
-    for (const listener of listeners) for (const result of results) listener(result, client);
+/** Whether the item was given up before it had a result; whoever asks again gets one, and that is recorded. */
+const isUnfinished = ({ error }: ScoreResult, { signal }: ScoreRequest): boolean =>
+  signal.aborted && error?.code === signal.reason.code;
+
+/**
+ * 10 reply, record: every result goes to the store and to whoever subscribed; neither can fail the reply. What nobody
+ * was told is not recorded.
+ */
+function createService({ catalog, pipeline, store, listeners }: Parts): Service {
+  const publish = (request: ScoreRequest, results: ScoreResult[]): void => {
+    const { client, signal } = request;
+    if (signal.aborted && signal.reason.code === 'CANCELLED') return;
+    const finished = results.filter((result) => !isUnfinished(result, request));
+    if (finished.length > 0) store.record(finished, client);
+    for (const listener of listeners) for (const result of finished) listener(result, client);
   };
   return {
     async score(request) {
@@ -51,30 +60,31 @@ function createService({ catalog, pipeline, store, listeners, notReady }: Parts)
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    notReady,
+    notReady: () => notReady(catalog),
     load: () => pipeline.load(),
     recording: () => store.status(),
   };
 }
 
 /** Loads the default scorer in the background, so that the address answers at once. */
-function warmUp(catalog: Catalog, log: Log): { ready: Promise<void>; notReady: () => string | null } {
-  let reason: string | null = 'the default scorer is loading';
-  const ready = catalog.open().then(
-    (scorer) => {
-      reason = null;
-      for (const note of scorer.notes) log.warn({ scorer: scorer.stamp.id }, note);
-      log.info({ scorer: scorer.stamp, provider: scorer.provider }, 'scorer ready');
-    },
-    (error: Error) => {
-      reason = error.message;
-      log.error({ err: error }, 'the default scorer cannot be loaded');
-      throw error;
-    },
-  );
-  ready.catch(() => {});
-  return { ready, notReady: () => reason };
+async function warmUp(catalog: Catalog, log: Log): Promise<void> {
+  catalog.onTrouble((trouble) => log.warn(trouble));
+  try {
+    const scorer = await catalog.open();
+    const { stamp, provider } = scorer;
+    const { notes } = catalog.list().find(({ default: isDefault }) => isDefault)!;
+    for (const note of [...scorer.notes, ...notes]) log.warn({ scorer: stamp.id }, note);
+    log.info({ scorer: stamp, provider }, 'scorer ready');
+  } catch (error) {
+    log.error({ err: error }, 'the default scorer cannot be loaded');
+    throw error;
+  }
 }
+
+const notReady = (catalog: Catalog): string | null => {
+  const why = catalog.unready();
+  return why && `the default scorer cannot score yet: ${why}`;
+};
 
 /**
  * Starts the daemon.
@@ -86,24 +96,27 @@ export async function startDaemon(options: {
   config: Config;
   catalog: Catalog;
   version: string;
+  log?: Log;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: (bytes: number) => void;
 }): Promise<Daemon> {
-  const { config, catalog, version } = options;
-  const log = createLog(config.logLevel);
+  const { config, catalog, version, log = createLog(config.logLevel), onFreed } = options;
   const { manifest } = catalog.find();
   const doubts = doubtsOf(config.policy, manifest.id, manifest.aspects);
   for (const note of [...config.notes, ...doubts]) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
-  const { ready, notReady } = warmUp(catalog, log);
+  const ready = warmUp(catalog, log);
+  ready.catch(() => {}); // for whoever does not ask
   const store = config.history
     ? openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) })
     : offStore('it is switched off in the config');
-  const service = createService({ catalog, pipeline, store, listeners: new Set(), notReady });
+  const service = createService({ catalog, pipeline, store, listeners: new Set() });
   const closeParts = async () => {
     await catalog.close();
     await store.close();
   };
   try {
-    const server = await startServer({ config, log, service, version });
+    const server = await startServer({ config, log, service, version, onFreed });
     return {
       url: server.url,
       ready,

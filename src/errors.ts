@@ -41,8 +41,8 @@ export const ERRORS = {
   IMAGE_EMPTY: input(422, 'the image has no bytes', 'Send the whole file; it may not have been written yet.'),
   IMAGE_UNSUPPORTED: input(
     415,
-    'not an image of a known format ({found}); known are PNG, JPEG, WebP, AVIF, GIF and raw rgb8 or rgba8',
-    'Convert the file, or check that the download is not an error page.',
+    'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
+    'Convert the file, for example to PNG, or check that the download is not an error page.',
   ),
   IMAGE_ENCODING: input(
     400,
@@ -93,6 +93,16 @@ export const ERRORS = {
     413,
     'the message is larger than {maxBytes} bytes',
     'Send fewer images at a time, or raise limits.maxBodyBytes in the config.',
+  ),
+  STALLED: input(
+    408,
+    'only {bytes} bytes of the message came within {withinMs} ms',
+    'Send it again, without pauses: until it is whole, its place in memory is kept from others.',
+  ),
+  TOO_MANY_IMAGES: input(
+    413,
+    'the request has {count} images; this daemon never holds more than {limit} at once',
+    'Send fewer images at a time, or raise limits.maxQueue in the config.',
   ),
   UNKNOWN_OP: input(400, 'no operation "{op}"; known are {known}', 'Correct the field op.'),
   DUPLICATE_ID: input(
@@ -218,6 +228,11 @@ export const ERRORS = {
     'scorer {scorer} failed on this image: {reason}',
     'Try again; if it lasts, run `assay models verify` and `assay doctor`.',
   ),
+  SCORER_RECOVERING: retry(
+    503,
+    'scorer {scorer} cannot score now and is being started again: {reason}',
+    'Send it again after the stated pause; if it lasts, run `assay doctor` and `assay models verify`.',
+  ),
   STORE_UNAVAILABLE: retry(
     503,
     'the history is not available: {reason}',
@@ -238,6 +253,14 @@ export const ERRORS = {
   PORT_IN_USE: setup(
     'port {port} on {host} is taken by another program',
     'Choose another with --port (0 picks a free one), or stop the other program.',
+  ),
+  SOCKET_IN_USE: setup(
+    'another program listens on the socket {path}',
+    'Choose another path with --socket, or stop the other program.',
+  ),
+  SOCKET_UNUSABLE: setup(
+    'cannot listen on the socket {path}: {reason}',
+    'Name a file in a folder that exists and can be written; the whole path may have about 100 characters.',
   ),
   LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
   OUTPUT_DIR_UNUSABLE: setup(
@@ -262,6 +285,10 @@ export const ERRORS = {
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
+  VARIANT_UNKNOWN: setup(
+    'scorer {scorer} has no variant "{variant}"; it has {known}',
+    'Correct --variant, or `variant` in the config: it holds for every scorer.',
+  ),
   MODEL_FILE_MISSING: setup(
     '{folder}: the manifest names {file}, which is absent',
     'Copy or import the model again.',
@@ -277,6 +304,10 @@ export const ERRORS = {
   MODEL_UNFIT: setup(
     'scorer {scorer}: graph {file}: {reason}',
     'The graph and its manifest disagree: export the model again.',
+  ),
+  GOLDEN_MISMATCH: setup(
+    'scorer {scorer} is not served: on {provider} it gives other scores here than where it was made ({image}, {aspect}: {found} instead of {expected})',
+    'Run `assay models verify`. Update the driver, choose another provider with --providers, or import the model again.',
   ),
   MODEL_LOAD_FAILED: setup(
     'cannot load scorer {scorer}: {reason}',
@@ -370,11 +401,18 @@ export function exitCodeOf(error: AssayError): number {
 
 /** The known word nearest to `word`, if it is near enough to be a slip; for "did you mean". */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((k) => ({ k, d: editDistance(word.toLowerCase(), k.toLowerCase()) }));
+  if (word.length > LONGEST_SLIP) return undefined;
+  const most = Math.max(2, Math.floor(word.length / 3));
+  const ranked = known
+    .filter((k) => Math.abs(k.length - word.length) <= most)
+    .map((k) => ({ k, d: editDistance(word.toLowerCase(), k.toLowerCase()) }));
   ranked.sort((a, b) => a.d - b.d);
   const best = ranked[0];
-  return best && best.d <= Math.max(2, Math.floor(word.length / 3)) ? best.k : undefined;
+  return best && best.d <= most ? best.k : undefined;
 }
+
+/** Characters of a word that is compared at all: both sides may come from a stranger, and the work grows with each. */
+const LONGEST_SLIP = 64;
 
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

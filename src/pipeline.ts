@@ -4,17 +4,24 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { orAbort } from './abort.ts';
 import type { Config } from './config.ts';
 import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
 import { resolvePrompt } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
-import { decode } from './reward/decode.ts';
-import { inspect, withForeign } from './reward/guards.ts';
+import { type Decoded, decode, decodeAtOnce } from './reward/decode.ts';
+import { inspect, together } from './reward/guards.ts';
+import { InFlight } from './reward/in-flight.ts';
+import { inspectOrder } from './reward/layout.ts';
+import { batchSize, planLoad } from './reward/plan.ts';
 import { createFairQueue } from './reward/queue.ts';
-import { batchSize, planLoad, type Scorer } from './reward/scorer.ts';
+import { Room } from './reward/room.ts';
+import type { Judgement, Scorer } from './reward/scorer.ts';
+import { sha256Of } from './reward/slices.ts';
 import type {
+  GuardFinding,
   ImageInput,
   Policy,
   RankResult,
@@ -26,7 +33,12 @@ import type {
 } from './types.ts';
 
 export interface Pipeline {
-  /** Scores a request; one bad item fails alone. @throws BUSY, UNKNOWN_SCORER and what loading a scorer throws */
+  /**
+   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
+   * reason stands in the other items.
+   *
+   * @throws BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
+   */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   /** Scores the images of one prompt and orders them by reward, best first. */
   rank(request: ScoreRequest): Promise<RankResult>;
@@ -34,7 +46,7 @@ export interface Pipeline {
 }
 
 /** What does not depend on who asks: kept for identical requests. */
-type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward'> & {
+type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
 };
 
@@ -47,8 +59,20 @@ interface Work {
   timings: Timings;
 }
 
+/** An image that has arrived. */
+interface Received {
+  image: ImageInput;
+  /** Its pixels, where they need no decoding. */
+  early: Decoded | undefined;
+  sha256: string;
+  name: string;
+}
+
 /** Images inside at least: enough to keep the decoding threads busy. */
 const MIN_INSIDE = 8;
+
+/** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
+const DECODED_BYTES = 256 * 2 ** 20;
 
 /** How many images may be inside at once: what the workers have in work and in hand, and as many in preparation. */
 function widthOf(catalog: Catalog, config: Config): number {
@@ -62,37 +86,70 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   const queue = createFairQueue(widthOf(catalog, config), config.limits.maxQueue);
   const cache =
     config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
+  const inFlight = new InFlight<Finding>();
+  const room = new Room(DECODED_BYTES);
 
-  async function examine(work: Work, image: ImageInput, name: string): Promise<Finding> {
+  const options = { ...config.limits, background: config.background };
+
+  async function examine(work: Work, { image, early, name }: Received): Promise<Finding> {
     const { prompt, scorer, signal, timings } = work;
-    const start = performance.now();
-    // 3 decode
-    const { background } = config;
-    const decoded = await decode(image, { ...config.limits, background });
-    const pixels = { ...decoded, key: `${name} ${background}` };
-    // 4 guard
-    const found = inspect(pixels, scorer.manifest.image);
-    timings.decodeMs = performance.now() - start;
-    // 5 prepare, 6 batch, 7 infer, 8 calibrate
-    const judged = await scorer.judge(pixels, prompt, signal);
-    const { aspects, reward, foreign, queueMs, inferMs } = judged;
-    timings.queueMs += queueMs;
-    timings.inferMs = inferMs;
-    const { width, height } = pixels;
-    const guards = withForeign(found, foreign);
-    return { width, height, guards, aspects, reward: guards.length > 0 ? null : reward };
+    const place = room.place(signal);
+    try {
+      const start = performance.now();
+      // 3 decode
+      const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
+      pixels.key = `${name} ${config.background}`;
+      // 4 guard
+      const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
+      timings.decodeMs = performance.now() - start;
+      // 5 prepare, 6 batch, 7 infer, 8 calibrate
+      const judged = await scorer.judge(pixels, prompt, signal);
+      timings.queueMs += judged.queueMs;
+      timings.inferMs = judged.inferMs;
+      return findingOf(pixels, found, judged);
+    } finally {
+      place.leave();
+    }
+  }
+
+  /** What is known already, or is found out for someone else at this moment, is not found out again. */
+  async function find(work: Work, received: Received): Promise<Finding> {
+    if (!cache) return examine(work, received);
+    const key = cacheKey(received.name, work.prompt, work.scorer);
+    const known = cache.get(key);
+    if (known) return known;
+    const make = (signal: AbortSignal) => examine({ ...work, signal }, received);
+    const made = await inFlight.share(key, make, work.signal);
+    cache.set(key, made);
+    return made;
+  }
+
+  /** The pixels of an image that needs no decoding. What is wrong with it is told when it is decoded. */
+  function pixelsOf(image: ImageInput): Decoded | undefined {
+    try {
+      return decodeAtOnce(image, options);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Raw pixels need no decoding: they are prepared in other threads while they are hashed here. */
+  async function receive(image: ImageInput, scorer: Scorer, signal: AbortSignal): Promise<Received> {
+    const early = pixelsOf(image);
+    if (early) scorer.ahead(early);
+    const sha256 = await sha256Of(image.bytes, signal);
+    return { image, early, sha256, name: nameOf(sha256, image) };
   }
 
   async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
-    const { scorer, policy, signal } = job;
+    const { policy, scorer, signal } = job;
     // 2 fetch
     const image = await item.fetch(signal);
-    result.sha256 = hash('sha256', image.bytes);
+    const received = await receive(image, scorer, signal);
+    result.sha256 = received.sha256;
     Object.assign(result, resolvePrompt(item, image));
-    const name = nameOf(result.sha256, image);
-    const key = cacheKey(name, result.prompt, scorer);
-    const finding = cache?.get(key) ?? (await examine({ ...job, prompt: result.prompt }, image, name));
-    cache?.set(key, finding);
+    const { notes, ...finding } = await find({ ...job, prompt: result.prompt }, received);
+    result.notes.push(...notes);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy));
   }
@@ -119,10 +176,17 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     return result;
   }
 
+  /** What goes on of an item that was given up may fill the cache; its result is nobody's. */
+  const scoreUntilAbort = (item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> =>
+    orAbort(scoreItem(item, scorer, request), request.signal).catch((reason) => {
+      const { code, message } = toAssayError(reason);
+      return { ...emptyResult(item, scorer.stamp), error: { code, message } };
+    });
+
   async function score(request: ScoreRequest): Promise<ScoreResult[]> {
-    const scorer = await catalog.open(request.scorer);
+    const scorer = await orAbort(catalog.open(request.scorer), request.signal);
     queue.checkRoom(request.items.length);
-    return Promise.all(request.items.map((item) => scoreItem(item, scorer, request)));
+    return Promise.all(request.items.map((item) => scoreUntilAbort(item, scorer, request)));
   }
 
   return {
@@ -162,14 +226,25 @@ export function emptyResult(
   };
 }
 
+/** What the image and the scorer say together. */
+function findingOf(
+  { width, height, notes = [] }: Decoded,
+  found: GuardFinding[],
+  judged: Judgement,
+): Finding {
+  const guards = together(...found, ...judged.foreign);
+  const reward = guards.length > 0 ? null : judged.reward;
+  return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
+}
+
 /** What an image is known by: its bytes, and what they are taken for. */
 const nameOf = (sha256: string, image: ImageInput): string =>
   image.kind === 'raw' ? `${sha256} ${image.format} ${image.width}x${image.height}` : sha256;
 
-/** Same image, same prompt, same scorer and weights: same finding. */
+/** Same image, same prompt, same scorer and weights: same finding. A hash, since prompts may be long. */
 function cacheKey(name: string, prompt: string | null, { stamp }: Scorer): string {
   const { id, version, weights, calibration } = stamp;
-  return [name, id, version, weights, calibration, prompt ?? '\0'].join('\n');
+  return hash('sha256', [name, id, version, weights, calibration, prompt ?? '\0'].join('\n'));
 }
 
 /** Indexes by falling reward; items without one last, in request order. */

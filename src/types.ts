@@ -31,8 +31,13 @@ export interface Policy {
   unsureWithinInterval: boolean;
 }
 
-/** File name endings of the formats that are decoded, best first where a name fits several files. */
-export const IMAGE_EXTENSIONS = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.gif'];
+/** File name endings of the formats that are looked for, best first where a name fits several files. */
+export const IMAGE_EXTENSIONS = [
+  ...['.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.jif', '.mpo', '.webp', '.avif', '.avifs', '.gif'],
+  ...['.tif', '.tiff', '.bmp', '.dib'],
+  // decoded where the build of libvips can, else named
+  ...['.heic', '.heif', '.jxl'],
+];
 
 /** An image as it arrived: encoded bytes of a file, or raw interleaved 8-bit pixels, row by row. */
 export type ImageInput =
@@ -197,6 +202,10 @@ export interface ScorerInfo {
   provider: string;
   /** Why a preferred provider is not used; empty when it is. */
   providerNotes: string[];
+  /** Why it cannot score as it is configured, or as it is now; null: it can, or will once it is loaded. */
+  problem: string | null;
+  /** What else is to be known of it, for people. */
+  notes: string[];
   aspects: Aspect[];
   needsPrompt: boolean;
   /** Its graphs; none before its first use. */
@@ -241,7 +250,10 @@ export interface HistoryPage {
 
 /** What the bridges may ask of the rest of Assay; the daemon puts it together. */
 export interface Service {
-  /** Results in request order. Throws only for what is wrong with the request as a whole. */
+  /**
+   * Results in request order. Throws only for what is wrong with the request as a whole. When its signal aborts, settles
+   * at once: with what is finished, and the reason in the other items.
+   */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];

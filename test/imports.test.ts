@@ -28,14 +28,26 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'config', 'config.ts', 'log.ts', 'quiet.ts'];
+const SHARED = [
+  'types.ts',
+  'host.ts',
+  'errors.ts',
+  'abort.ts',
+  'turn.ts',
+  'config',
+  'config.ts',
+  'log.ts',
+  'quiet.ts',
+];
 const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
   'host.ts': ['types.ts'],
   'errors.ts': [],
   'abort.ts': [],
-  'log.ts': [],
+  'log-sink.ts': [],
+  'log.ts': ['log-sink.ts'],
+  'turn.ts': [],
   'quiet.ts': [],
   config: ['config', 'types.ts', 'errors.ts'],
   'config.ts': ['config', 'types.ts', 'errors.ts'],
@@ -51,7 +63,7 @@ const OWNERS: Record<string, string | string[]> = {
   'onnxruntime-node': 'reward/session.ts',
   sharp: 'reward/decode.ts',
   'node:sqlite': 'store/db.ts',
-  ws: ['bridge/comfyui/socket.ts', 'bridge/server/socket.ts'],
+  ws: 'bridge/comfyui/socket.ts',
   '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
   '@observablehq/plot': 'eval/plots.ts',
 };

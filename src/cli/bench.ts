@@ -136,14 +136,14 @@ export async function bench(flags: ScorerFlags & { json?: boolean; quick?: boole
   const config = configOf(flags);
   const dataDir = mkdtempSync(join(tmpdir(), 'assay-bench-'));
   // The client that is measured with runs here: its own garbage must not slow it.
-  const stopCollector = startCollector();
+  const collector = startCollector();
   try {
     const figures = await measureAll(flags, config, dataDir, flags.quick ? QUICK : FULL);
     if (flags.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);
     return EXIT.ok;
   } finally {
-    stopCollector();
+    collector.stop();
     rmSync(dataDir, { recursive: true, force: true });
   }
 }

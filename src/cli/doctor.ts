@@ -1,11 +1,13 @@
 /** `assay doctor`: what runs here, and how to fix what does not. */
-import { createServer } from 'node:net';
+import { createServer } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
+import { listenOnPort, listenOnSocket } from '../bridge/server/listen.ts';
 import type { Config } from '../config.ts';
 import { EXIT, toAssayError } from '../errors.ts';
 import { doubtsOf } from '../loops/policy.ts';
 import type { Catalog } from '../reward/catalog.ts';
+import type { ModelFolder } from '../reward/manifest.ts';
 import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import type { ScorerFlags } from './flags.ts';
@@ -42,16 +44,19 @@ const checkProviders = (config: Config): Finding[] =>
 async function checkModels(config: Config): Promise<Finding[]> {
   const catalog = catalogOf(config);
   const broken = catalog.broken().map((e): Finding => ({ level: 'problem', what: e.message, fix: e.fix }));
-  const whole = catalog.models().map((model): Finding => {
-    const { id, version } = model.manifest;
-    try {
-      checkFiles(model, Object.keys(model.manifest.files));
-      return { level: 'ok', what: `model ${id} ${version}: files are whole` };
-    } catch (error) {
-      return problem(error);
-    }
-  });
+  const whole: Finding[] = [];
+  for (const model of catalog.models()) whole.push(await checkModel(model));
   return [...broken, ...whole, await tryDefault(catalog), ...checkPolicy(config, catalog)];
+}
+
+async function checkModel(model: ModelFolder): Promise<Finding> {
+  const { id, version, files } = model.manifest;
+  try {
+    await checkFiles(model, Object.keys(files));
+    return { level: 'ok', what: `model ${id} ${version}: files are whole` };
+  } catch (error) {
+    return problem(error);
+  }
 }
 
 function checkPolicy({ policy, scorer }: Config, catalog: Catalog): Finding[] {
@@ -81,23 +86,25 @@ function problem(thrown: unknown): Finding {
   return { level: 'problem', what: message, fix };
 }
 
-function checkPort({ host, port }: Config): Promise<Finding> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const fix = 'If that is not an Assay daemon already running, choose another with --port.';
-      const reason = error.code === 'EADDRINUSE' ? 'is taken' : `cannot be used: ${error.message}`;
-      resolve({
-        level: error.code === 'EADDRINUSE' ? 'note' : 'problem',
-        what: `port ${port} on ${host} ${reason}`,
-        fix,
-      });
-    });
-    probe.listen(port, host, () =>
-      probe.close(() => resolve({ level: 'ok', what: `port ${port} on ${host} is free` })),
-    );
-  });
+/** Opens the daemon's own door for a moment. */
+async function checkDoor({ host, port, socket }: Config): Promise<Finding> {
+  const what = socket === undefined ? `port ${port} on ${host}` : `unix socket ${socket}`;
+  const probe = createServer();
+  try {
+    await (socket === undefined ? listenOnPort(probe, host, port) : listenOnSocket(probe, socket));
+    return { level: 'ok', what: `${what} is free` };
+  } catch (error) {
+    const { code, message, fix } = toAssayError(error);
+    const taken = code === 'PORT_IN_USE' || code === 'SOCKET_IN_USE';
+    return taken
+      ? { level: 'note', what: `${what} is taken`, fix: TAKEN }
+      : { level: 'problem', what: message, fix };
+  } finally {
+    probe.close();
+  }
 }
+
+const TAKEN = 'If that is not an Assay daemon already running, choose another with --port or --socket.';
 
 function show({ level, what, fix }: Finding): void {
   const [mark, colour] = MARK[level];
@@ -106,13 +113,13 @@ function show({ level, what, fix }: Finding): void {
 }
 
 /** Exit code 2 when something needs fixing. */
-export async function doctor(flags: ScorerFlags & { port?: number }): Promise<number> {
+export async function doctor(flags: ScorerFlags & { port?: number; socket?: string }): Promise<number> {
   const config = configOf(flags);
   const findings = [
     checkNode(),
     ...checkProviders(config),
     ...(await checkModels(config)),
-    await checkPort(config),
+    await checkDoor(config),
     checkAccess(config),
     checkDataFolder(config),
     checkHistory(config),

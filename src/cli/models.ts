@@ -39,6 +39,7 @@ export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   const scorers = catalog.list();
   if (flags.json) printJson(scorers);
   else print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
+  for (const { problem } of scorers) if (problem !== null) process.stderr.write(`${problem}\n`);
   for (const error of catalog.broken()) complain(error);
   return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
 }
@@ -123,7 +124,7 @@ async function withScorer<T>(
 /** Checks hashes, then the golden scores of every variant (or the one asked for). True when all agree. */
 async function verify(model: ModelFolder, flags: ScorerFlags): Promise<boolean> {
   const files = Object.keys(model.manifest.files);
-  checkFiles(model, files);
+  await checkFiles(model, files);
   print(`hashes     ${files.length} files as the manifest says\n`);
   let good = true;
   for (const variant of flags.variant ? [flags.variant] : Object.keys(model.manifest.variants)) {

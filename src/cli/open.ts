@@ -18,6 +18,7 @@ const KNOWN = [
   'dataDir',
   'host',
   'port',
+  'socket',
   'token',
   'tokenFile',
   'logLevel',

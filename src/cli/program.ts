@@ -50,6 +50,7 @@ function serveCommand(exit: Exit): Command {
       '--token <secret>',
       'the token itself; other users of this machine may see it in the process list',
     )
+    .option('--socket <path>', 'unix socket to listen on instead of a port; only you can reach it')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option(
       '--keep-alive <seconds>',
@@ -113,6 +114,7 @@ function doctorCommand(exit: Exit): Command {
     .summary('check what runs here, and how to fix what does not')
     .description('Check Node, execution providers, GPU, models, port and data folder.')
     .option('--port <n>', 'port to check', whole)
+    .option('--socket <path>', 'unix socket to check')
     .action(async (options) => exit(await (await import('./doctor.ts')).doctor(options)));
 }
 

@@ -1,16 +1,18 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { once } from 'node:events';
+import { orAbort } from '../abort.ts';
 import { startCollector } from '../collector.ts';
-import { startDaemon } from '../daemon.ts';
 import { EXIT } from '../errors.ts';
+import { createLog } from '../log.ts';
 import type { ScorerFlags } from './flags.ts';
+import { runLong } from './long-running.ts';
 import { catalogOf, configOf } from './open.ts';
-import { stopSignal } from './stop-signal.ts';
 import { version } from './version.ts';
 
 export interface ServeFlags extends ScorerFlags {
   host?: string;
   port?: number;
+  socket?: string;
   token?: string;
   tokenFile?: string;
   logLevel?: string;
@@ -20,19 +22,27 @@ export interface ServeFlags extends ScorerFlags {
 
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const stopCollector = startCollector();
-  const { signal, release } = stopSignal();
+  const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
-  const daemon = await startDaemon({ config, catalog: catalogOf(config), version });
+  const log = createLog(config.logLevel);
+  const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
+  const catalog = catalogOf(config);
+  // The workers load the scorer while the server's modules are read here.
+  catalog.open().catch(() => {}); // told by `daemon.ready`
+  const { startDaemon } = await import('../daemon.ts');
+  const daemon = await startDaemon({ config, catalog, version, log, onFreed: collector.freed });
   try {
-    await daemon.ready;
+    await orAbort(daemon.ready, signal);
     process.stdout.write(`assay ready on ${daemon.url} (scorer ${config.scorer}); Ctrl-C stops it\n`);
     if (!signal.aborted) await once(signal, 'abort');
-    return EXIT.ok;
+    return codeOr(EXIT.ok);
+  } catch (error) {
+    if (signal.aborted) return codeOr(EXIT.ok);
+    throw error;
   } finally {
     await daemon.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

@@ -36,7 +36,8 @@ export function checkEnvironment(config: Config): Finding[] {
   return [telemetry, ...notes, ...(ignored.length > 0 ? [injected] : [])];
 }
 
-export function checkAccess({ host, token, tokenFile }: Config): Finding {
+export function checkAccess({ host, token, tokenFile, socket }: Config): Finding {
+  if (socket !== undefined) return { level: 'ok', what: 'only this user can open the unix socket' };
   if (token !== undefined) {
     const origin = tokenFile ? ` (from ${tokenFile})` : '';
     return { level: 'ok', what: `clients need a token${origin}` };
@@ -48,7 +49,7 @@ export function checkAccess({ host, token, tokenFile }: Config): Finding {
   return {
     level: 'note',
     what: 'no token: every user of this machine can use the daemon and read its history',
-    fix: 'Where others work on this machine, give it a token with --token-file (docs/deploy.md).',
+    fix: 'Where others work on this machine, give it a token with --token-file, or use --socket (docs/deploy.md).',
   };
 }
 

@@ -16,8 +16,8 @@ import { openRejectBin } from '../store/rejects/bin.ts';
 import { openStore, retentionOf, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
+import { runLong } from './long-running.ts';
 import { catalogOf, configOf, tellNotes } from './open.ts';
-import { stopSignal } from './stop-signal.ts';
 import { version } from './version.ts';
 import { createReport, type Report, type WatchFormat } from './watch-report.ts';
 
@@ -133,17 +133,14 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const host = createComfyHost({ url, limits: config.limits });
   const files = await filesFor(config, flags, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
-  const { signal, release } = stopSignal();
-  const stopCollector = startCollector();
+  const log = createLog(config.logLevel);
+  const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
+  const collector = startCollector();
   let store: Store | undefined;
   try {
     await greet(host, config, flags.format, signal);
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
-    store = openStore({
-      dataDir: config.dataDir,
-      log: createLog(config.logLevel),
-      retention: retentionOf(config),
-    });
+    store = openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
     const report = createReport(flags.format);
     const parts: WatchParts = {
       host,
@@ -157,14 +154,14 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
       onTrouble: report.trouble,
       pace: { drainMs: config.drainTimeoutMs },
     };
-    return await run(parts, report, signal);
+    return codeOr(await run(parts, report, signal));
   } catch (error) {
-    if (signal.aborted) return EXIT.ok;
+    if (signal.aborted) return codeOr(EXIT.ok);
     throw error;
   } finally {
     await Promise.all([host.close(), catalog.close()]);
     await store?.close();
-    stopCollector();
+    collector.stop();
     release();
   }
 }

@@ -4,11 +4,13 @@
  * A worker takes what waits, up to `maxBatch`, at once; while it is busy, items gather. No timer. Each worker has one
  * batch in work and one in hand, so that it never waits for the main thread.
  * A batch that fails is run again item by item, so that only the bad item fails. A worker that dies is
- * replaced, and its batch run again item by item; an item that kills a worker alone fails.
+ * replaced, and its batch run again item by item; an item that kills a worker alone fails. One that cannot be replaced
+ * at once is tried again until it can; what waits for the last one fails after a while.
  */
-import { Worker } from 'node:worker_threads';
-import { type AssayError, fail } from '../errors.ts';
-import { silence } from '../quiet.ts';
+import { type AssayError, fail, reasonOf } from '../errors.ts';
+import { residentBytes } from './memory.ts';
+import { PACE, type Pace, pauseAfter } from './pace.ts';
+import { endSessionWorker, type SessionWorker, startSessionWorker } from './session-worker.ts';
 import { item, type SessionSpec, type Tensors } from './tensor.ts';
 import type { WorkerReply, WorkerTask } from './worker.ts';
 
@@ -30,14 +32,10 @@ interface Job {
   reject: (error: AssayError) => void;
 }
 
-interface Slot {
-  worker: Worker;
+interface Slot extends SessionWorker {
   /** Batches sent and not answered, oldest first. */
   batches: Job[][];
 }
-
-/** Longer than any run should take. */
-const END_TIMEOUT_MS = 60_000;
 
 /** One batch in work, one in hand. */
 const BATCHES_A_WORKER = 2;
@@ -47,6 +45,11 @@ export interface BatcherOptions {
   /** Most items of a batch on the provider that was loaded. */
   maxBatch: (provider: string) => number;
   workers: number;
+  /** Asked before a lost worker is replaced. @throws when the files are not those of the first start */
+  check?: () => Promise<void>;
+  pace?: Pace;
+  /** Told of each worker that is lost or cannot be started again. */
+  onTrouble?: ((trouble: string) => void) | undefined;
 }
 
 export interface Batcher {
@@ -54,13 +57,13 @@ export interface Batcher {
   notes: string[];
   /** What loading the sessions added to the memory of this process, in bytes. */
   loadedBytes: number;
+  /** Why nothing can be inferred now; null: it can. */
+  readonly fault: string | null;
+  /** @throws INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred>;
   /** Ends the workers after what they run; waiting items fail with DRAINING at once. */
   close(): Promise<void>;
 }
-
-// The same file runs from source (.ts) and from the built package (.js).
-const WORKER = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** Starts the workers and waits until their sessions are loaded. @throws MODEL_LOAD_FAILED, BACKEND_MISSING */
 export async function openBatcher(options: BatcherOptions): Promise<Batcher> {
@@ -74,32 +77,42 @@ class Pool implements Batcher {
   notes: string[] = [];
   loadedBytes = 0;
   readonly #options: BatcherOptions;
+  readonly #pace: Pace;
   readonly #slots: Slot[] = [];
+  readonly #pauses = new Set<NodeJS.Timeout>();
   #queue: Job[] = [];
   #closed = false;
-  /** Why no worker can be started any more. */
-  #broken: AssayError | undefined;
+  /** Losses and failed starts since the last answer of a worker. */
+  #failures = 0;
+  #lastFailure = '';
+  /** While no worker is left: when images stop waiting for one. */
+  #outage: { over: boolean; timer: NodeJS.Timeout } | undefined;
 
   constructor(options: BatcherOptions) {
     this.#options = options;
+    this.#pace = options.pace ?? PACE;
   }
 
   async start(): Promise<void> {
-    const before = process.memoryUsage.rss();
-    const spawned = await Promise.allSettled(
-      Array.from({ length: this.#options.workers }, () => this.#spawn()),
+    const before = residentBytes();
+    const { workers, spec } = this.#options;
+    const started = await Promise.allSettled(
+      Array.from({ length: workers }, async () => this.#admit(await startSessionWorker(spec))),
     );
-    for (const s of spawned) if (s.status === 'fulfilled') this.#slots.push(s.value);
-    const failed = spawned.find((s) => s.status === 'rejected');
-    this.loadedBytes = Math.max(0, process.memoryUsage.rss() - before);
+    const failed = started.find((s) => s.status === 'rejected');
+    this.loadedBytes = Math.max(0, (residentBytes() ?? 0) - (before ?? 0));
     if (!failed) return;
     await this.close();
     throw failed.reason;
   }
 
+  get fault(): string | null {
+    return this.#outage ? `it is being started again: ${this.#lastFailure}` : null;
+  }
+
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred> {
     if (this.#closed) return Promise.reject(fail('DRAINING', {}));
-    if (this.#broken) return Promise.reject(this.#broken);
+    if (this.#outage?.over) return Promise.reject(this.#recovering());
     const { promise, resolve, reject } = Promise.withResolvers<Inferred>();
     const job: Job = { feeds, enqueuedAt: performance.now(), alone: false, settled: false, resolve, reject };
     const onAbort = () => {
@@ -114,29 +127,22 @@ class Pool implements Batcher {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#endOutage();
+    for (const pause of this.#pauses) clearTimeout(pause);
     const waiting = [...this.#queue, ...this.#slots.flatMap((slot) => slot.batches.flat())];
     this.#queue = [];
     for (const job of waiting) this.#settle(job, () => job.reject(fail('DRAINING', {})));
-    await Promise.all(this.#slots.map((slot) => end(slot.worker)));
+    await Promise.all(this.#slots.map(endSessionWorker));
   }
 
-  async #spawn(): Promise<Slot> {
-    silence();
-    const worker = new Worker(WORKER, { workerData: this.#options.spec });
-    const slot: Slot = { worker, batches: [] };
-    const first = await firstReply(worker);
-    if (first.type === 'unloadable') throw this.#unloadable(first);
-    if (first.type === 'ready') [this.provider, this.notes] = [first.provider, first.notes];
-    worker.on('message', (reply: WorkerReply) => this.#finish(slot, reply));
-    worker.on('error', (error) => this.#died(slot, error.message));
-    worker.on('exit', (code) => this.#died(slot, `the worker ended with code ${code}`));
-    return slot;
-  }
-
-  #unloadable(reply: Extract<WorkerReply, { type: 'unloadable' }>): AssayError {
-    const { scorer, backend } = this.#options.spec;
-    if (reply.install) return fail('BACKEND_MISSING', { scorer, backend, install: reply.install });
-    return fail('MODEL_LOAD_FAILED', { scorer, reason: reply.reason });
+  /** Takes a worker whose session is loaded into the pool. */
+  #admit(started: SessionWorker): void {
+    const slot: Slot = { ...started, batches: [] };
+    [this.provider, this.notes] = [started.provider, started.notes];
+    slot.worker.on('message', (reply: WorkerReply) => this.#finish(slot, reply));
+    slot.worker.on('error', (error) => this.#died(slot, error.message));
+    slot.worker.on('exit', (code) => this.#died(slot, `the worker ended with code ${code}`));
+    this.#slots.push(slot);
   }
 
   /** Idle workers first, so that two of them never leave one with two batches and one with none. */
@@ -167,6 +173,7 @@ class Pool implements Batcher {
 
   #finish(slot: Slot, reply: WorkerReply): void {
     const jobs = slot.batches.shift() ?? [];
+    this.#failures = 0;
     if (reply.type === 'done') this.#deliver(jobs, reply);
     else if (reply.type === 'failed') this.#retry(jobs, reply.reason);
     this.#dispatch();
@@ -205,20 +212,56 @@ class Pool implements Batcher {
     const [inWork = [], ...inHand] = slot.batches;
     this.#queue.unshift(...inHand.flat().filter((job) => !job.settled));
     this.#retry(inWork, reason);
-    this.#spawn().then(
-      (fresh) => {
-        if (this.#closed) return void end(fresh.worker);
-        this.#slots.push(fresh);
-        this.#dispatch();
-      },
-      (error: AssayError) => this.#giveUp(error),
-    );
+    this.#replaceLater(`a worker was lost: ${reason}`);
   }
 
-  #giveUp(error: AssayError): void {
-    if (this.#slots.length > 0) return;
-    this.#broken = error;
-    for (const job of this.#queue.splice(0)) this.#settle(job, () => job.reject(error));
+  #replaceLater(failure: string): void {
+    this.#lastFailure = failure;
+    this.#options.onTrouble?.(`scorer ${this.#options.spec.scorer}: ${failure}`);
+    if (this.#slots.length === 0) this.#beginOutage();
+    this.#failures++;
+    const pause = setTimeout(
+      () => {
+        this.#pauses.delete(pause);
+        void this.#replace();
+      },
+      pauseAfter(this.#failures, this.#pace),
+    );
+    this.#pauses.add(pause);
+  }
+
+  /** On the provider of the first start only: another one may have other weights than the results say. */
+  async #replace(): Promise<void> {
+    try {
+      await this.#options.check?.();
+      const fresh = await startSessionWorker({ ...this.#options.spec, providers: [this.provider] });
+      if (this.#closed) return void endSessionWorker(fresh);
+      this.#admit(fresh);
+      this.#endOutage();
+      this.#dispatch();
+    } catch (error) {
+      if (!this.#closed) this.#replaceLater(`a lost worker cannot be replaced: ${reasonOf(error)}`);
+    }
+  }
+
+  #beginOutage(): void {
+    if (this.#outage) return;
+    const timer = setTimeout(() => {
+      outage.over = true;
+      for (const job of this.#queue.splice(0)) this.#settle(job, () => job.reject(this.#recovering()));
+    }, this.#pace.patienceMs);
+    const outage = { over: false, timer };
+    this.#outage = outage;
+  }
+
+  #endOutage(): void {
+    clearTimeout(this.#outage?.timer);
+    this.#outage = undefined;
+  }
+
+  #recovering(): AssayError {
+    const { scorer } = this.#options.spec;
+    return fail('SCORER_RECOVERING', { scorer, reason: this.#lastFailure }, { retryAfterMs: RETRY_AFTER_MS });
   }
 
   #settle(job: Job, how: () => void): void {
@@ -228,25 +271,5 @@ class Pool implements Batcher {
   }
 }
 
-/**
- * Lets a worker finish its run and leave by itself: ended from outside while it is inside the runtime, it would take the
- * whole process along.
- */
-async function end(worker: Worker): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  worker.once('exit', () => resolve());
-  const deadline = setTimeout(() => void worker.terminate(), END_TIMEOUT_MS);
-  worker.postMessage({ type: 'end' } satisfies WorkerTask);
-  await promise;
-  clearTimeout(deadline);
-}
-
-/** The first message of a worker; one that dies before it counts as unloadable. */
-function firstReply(worker: Worker): Promise<WorkerReply> {
-  return new Promise((resolve) => {
-    const lost = (reason: string) => resolve({ type: 'unloadable', reason });
-    worker.once('message', resolve);
-    worker.once('error', (error) => lost(error.message));
-    worker.once('exit', (code) => lost(`the worker ended with code ${code} while loading`));
-  });
-}
+/** A pause in which a scorer may have come back. */
+const RETRY_AFTER_MS = 5000;

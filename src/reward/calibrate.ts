@@ -10,6 +10,7 @@ const aspectCalibration = z.strictObject({
   map: z
     .strictObject({ x: z.array(z.number()).min(2), y: z.array(z.number()).min(2) })
     .refine((m) => m.x.length === m.y.length && increasing(m.x) && sorted(m.y), 'x and y must rise together')
+    .refine((m) => m.y[0] !== m.y.at(-1), 'y must rise: every image would get the same score')
     .describe('piecewise-linear map from the raw mean to MOS; the end slopes go on beyond the ends'),
   interval: z
     .strictObject({ coverage: z.number().min(0).max(1), scale: z.number().min(0) })
@@ -26,6 +27,19 @@ export const calibrationSchema = z.strictObject({
   fittedOn: z.string(),
   aspects: z.partialRecord(z.enum(ASPECTS), aspectCalibration),
 });
+
+/** How a calibration does not fit its manifest, in words. */
+export function* calibrationFaults({ aspects }: Calibration, manifest: Manifest): Generator<string> {
+  for (const name of ASPECTS) {
+    const spec = manifest.aspects[name];
+    if (!spec) continue;
+    const [low, high] = spec.range;
+    const own = aspects[name];
+    if (!own) yield `aspects.${name} is missing`;
+    else if (own.quantiles[0]! >= high || own.quantiles.at(-1)! <= low)
+      yield `aspects.${name}.quantiles lie outside the range ${low} to ${high}`;
+  }
+}
 
 /** Raw outputs of one image: for each graph output its row. */
 export type RawOutputs = Record<string, number[]>;
@@ -57,6 +71,9 @@ function percentileOf(quantiles: number[], score: number): number {
   return (i + (width > 0 ? (score - quantiles[i]!) / width : 0)) / steps;
 }
 
+/** Probabilities of low precision may come out a little below 0. */
+const ROUNDING = 1e-3;
+
 interface Estimate {
   mean: number;
   spread: number;
@@ -65,9 +82,16 @@ interface Estimate {
 /** Mean and spread of one output row; a bare mean has spread 1, so its interval has a constant width. */
 function estimate(spec: AspectSpec, row: number[]): Estimate {
   if (spec.kind === 'mean') return { mean: row[0]!, spread: 1 };
-  if (spec.kind === 'mean-spread') return { mean: row[0]!, spread: row[1]! };
+  if (spec.kind === 'mean-spread') {
+    if (row[1]! < 0) throw new Error(`output "${spec.output}" has a negative spread (${row[1]})`);
+    return { mean: row[0]!, spread: row[1]! };
+  }
   const levels = spec.levels!;
   const total = row.reduce((sum, p) => sum + p, 0);
+  if (row.some((p) => p < -ROUNDING) || total <= ROUNDING)
+    throw new Error(
+      `output "${spec.output}" is no distribution: ${row.map((p) => p.toPrecision(3)).join(', ')}`,
+    );
   const mean = row.reduce((sum, p, i) => sum + p * levels[i]!, 0) / total;
   const spread = Math.sqrt(row.reduce((sum, p, i) => sum + p * (levels[i]! - mean) ** 2, 0) / total);
   return { mean, spread };

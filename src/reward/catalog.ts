@@ -5,9 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { type AssayError, fail, nearest, toAssayError } from '../errors.ts';
 import type { ScorerInfo } from '../types.ts';
 import { createEmbeddingCache } from './embeddings.ts';
+import { Installed } from './installed.ts';
 import { type ModelFolder, readManifest, refOf } from './manifest.ts';
+import { describeScorer } from './plan.ts';
 import { createPreparer } from './prepare.ts';
-import { describeScorer, openScorer, type Scorer, type ScorerOptions } from './scorer.ts';
+import { openProofs } from './proofs.ts';
+import type { Scorer, ScorerOptions } from './scorer.ts';
 import { newestFirst } from './version.ts';
 
 /** `models/` of the package: the scorers that ship with it. */
@@ -23,6 +26,8 @@ export interface CatalogOptions extends ScorerOptions {
   defaultId: string;
   /** Memory for what scorers made of a prompt or an image alone. */
   embeddingCacheBytes?: number;
+  /** Where it is remembered which scorers were tested; absent: they are tested at each start. */
+  dataDir?: string;
 }
 
 export interface Catalog {
@@ -34,8 +39,12 @@ export interface Catalog {
   broken(): AssayError[];
   /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
   find(name?: string): ModelFolder;
-  /** The loaded scorer; loads it when needed. A failed load is forgotten, so the next call tries again. */
+  /** The loaded scorer; loads it when needed. After a failed load, a later call tries again. */
   open(name?: string): Promise<Scorer>;
+  /** Why the scorer does not score at once; null: it does. @throws UNKNOWN_SCORER */
+  unready(name?: string): string | null;
+  /** Has one listener told of workers that are lost, and of loads that fail after the first. */
+  onTrouble(listener: (trouble: string) => void): void;
   close(): Promise<void>;
 }
 
@@ -71,73 +80,62 @@ function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>;
   return { models, broken };
 }
 
+/** What a scorer is now, for people and clients. */
+function infoOf(installed: Installed, options: CatalogOptions, isDefault: boolean): ScorerInfo {
+  const { live, notes } = installed;
+  const planned = describeScorer(installed.model, options);
+  const state = live && {
+    provider: live.provider,
+    providerNotes: live.notes,
+    variant: live.stamp.variant,
+    graphs: live.graphs,
+  };
+  const problem = planned.problem ?? installed.problem;
+  return { ...planned, default: isDefault, loaded: !!live, ...state, problem, notes };
+}
+
 /** Reads the manifests in `modelDirs`; loads no weights. */
 export function openCatalog(catalogOptions: CatalogOptions): Catalog {
   const embeddings = createEmbeddingCache(catalogOptions.embeddingCacheBytes ?? 0);
   const preparer = createPreparer();
-  const options = { ...catalogOptions, embeddings, preparer };
+  let listener = (_trouble: string): void => {};
+  const options = {
+    ...catalogOptions,
+    embeddings,
+    preparer,
+    onTrouble: (trouble: string) => listener(trouble),
+  };
   const { models, broken } = scan(options.modelDirs);
-  const opened = new Map<string, Promise<Scorer>>();
-  const loaded = new Map<string, Scorer>();
+  const proofs = openProofs(options.dataDir);
+  const all = [...models.values()].map((model) => new Installed(model, options, proofs));
 
-  const all = [...models.values()];
-  const byName = (name: string): ModelFolder | undefined =>
-    models.get(name) ?? all.find(({ manifest }) => manifest.id === name);
+  const byName = (name: string): Installed | undefined =>
+    all.find(({ ref }) => ref === name) ?? all.find(({ model }) => model.manifest.id === name);
 
-  const find = (name = options.defaultId): ModelFolder => {
-    const model = byName(name);
-    if (model) return model;
-    const refs = [...models.keys()];
-    const near = nearest(name, [...all.map(({ manifest }) => manifest.id), ...refs]);
+  const find = (name = options.defaultId): Installed => {
+    const found = byName(name);
+    if (found) return found;
+    const refs = all.map(({ ref }) => ref);
+    const near = nearest(name, [...all.map(({ model }) => model.manifest.id), ...refs]);
     const hint = near ? ` (did you mean "${near}"?)` : '';
     throw fail('UNKNOWN_SCORER', { id: name, hint, known: refs.join(', ') || 'none' });
   };
 
-  const load = async (model: ModelFolder): Promise<Scorer> => {
-    const ref = refOf(model.manifest);
-    try {
-      const scorer = await openScorer(model, options);
-      loaded.set(ref, scorer);
-      return scorer;
-    } catch (error) {
-      opened.delete(ref);
-      throw error;
-    }
-  };
-
   return {
-    models: () => all,
-    list: () =>
-      [...models].map(([ref, model]) => {
-        const live = loaded.get(ref);
-        const state = live && {
-          provider: live.provider,
-          providerNotes: live.notes,
-          variant: live.stamp.variant,
-          graphs: live.graphs,
-        };
-        return {
-          ...describeScorer(model, options),
-          default: model === byName(options.defaultId),
-          loaded: !!live,
-          ...state,
-        };
-      }),
+    models: () => all.map(({ model }) => model),
+    list() {
+      const chosen = byName(options.defaultId);
+      return all.map((installed) => infoOf(installed, options, installed === chosen));
+    },
     broken: () => broken,
-    find,
-    async open(name) {
-      const model = find(name);
-      const key = refOf(model.manifest);
-      const promise = opened.get(key) ?? load(model);
-      opened.set(key, promise);
-      return promise;
+    find: (name) => find(name).model,
+    open: async (name) => find(name).open(),
+    unready: (name) => find(name).unready,
+    onTrouble(told) {
+      listener = told;
     },
     async close() {
-      const scorers = await Promise.allSettled(opened.values());
-      opened.clear();
-      loaded.clear();
-      const open = scorers.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
-      await Promise.all([...open, preparer].map((part) => part.close()));
+      await Promise.all([...all, preparer].map((part) => part.close()));
     },
   };
 }

@@ -5,6 +5,8 @@
 import sharp from 'sharp';
 import { fail, reasonOf } from '../errors.ts';
 import type { ImageInput, Pixels } from '../types.ts';
+import { readBmp, readBmpHeader, UnsupportedBmp } from './bmp.ts';
+import { describe, type Format, isCameraRaw, OPTIONAL, sniff } from './format.ts';
 
 /** Images with a shorter side carry nothing to judge. */
 const MIN_SIDE = 8;
@@ -15,6 +17,13 @@ export interface DecodeOptions {
   maxSide: number;
   /** Colour laid under transparent pixels, `#rrggbb`. */
   background: string;
+  /** Told how many bytes the pixels will take, before any is decoded, and waited for. */
+  admit?: (bytes: number) => Promise<void>;
+}
+
+export interface Decoded extends Pixels {
+  /** What was left out, for people. */
+  notes?: string[];
 }
 
 // One libvips thread an image: images are many, and libuv runs several of them side by side.
@@ -27,35 +36,6 @@ const configure = (() => {
     sharp.cache(false);
   };
 })();
-
-const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean =>
-  Array.from(text).every((c, i) => bytes[at + i] === c.charCodeAt(0));
-
-type Format = 'png' | 'jpeg' | 'gif' | 'webp' | 'avif';
-
-/** The format by its magic number. Formats outside the list never reach a decoder. */
-function sniff(bytes: Uint8Array): Format | undefined {
-  if (startsWith(bytes, '\x89PNG\r\n\x1a\n')) return 'png';
-  if (startsWith(bytes, '\xff\xd8\xff')) return 'jpeg';
-  if (startsWith(bytes, 'GIF8')) return 'gif';
-  if (startsWith(bytes, 'RIFF') && startsWith(bytes, 'WEBP', 8)) return 'webp';
-  if (startsWith(bytes, 'ftypavi', 4) || (startsWith(bytes, 'ftypmif1', 4) && hasBrand(bytes, 'avif')))
-    return 'avif';
-  return undefined;
-}
-
-const hasBrand = (bytes: Uint8Array, brand: string): boolean =>
-  Buffer.from(bytes.subarray(8, 64)).toString('latin1').includes(brand);
-
-/** What unknown bytes look like, for the error message. */
-function describe(bytes: Uint8Array): string {
-  const head = Buffer.from(bytes.subarray(0, 256)).toString('latin1');
-  if (/^\s*<(!doctype html|html)/i.test(head)) return 'it looks like a web page';
-  if (/^\s*(<\?xml[^>]*>\s*)?(<!--.*-->\s*)?<svg/is.test(head)) return 'it looks like SVG';
-  if (/^(II\*\0|MM\0\*)/.test(head)) return 'it looks like TIFF';
-  if (/^[\t\n\r\x20-\x7e]+$/.test(head)) return 'it looks like text';
-  return `it begins with ${Buffer.from(bytes.subarray(0, 8)).toString('hex')}`;
-}
 
 /** @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE */
 function checkSize(width: number, height: number, { maxPixels, maxSide }: DecodeOptions): void {
@@ -71,54 +51,104 @@ function pngSize(bytes: Uint8Array): [number, number] | undefined {
   return [view.getUint32(16), view.getUint32(20)];
 }
 
-async function decodeEncoded(bytes: Uint8Array, options: DecodeOptions): Promise<Pixels> {
+async function decodeEncoded(
+  bytes: Uint8Array,
+  options: DecodeOptions,
+  signal?: AbortSignal,
+): Promise<Decoded> {
   if (bytes.length === 0) throw fail('IMAGE_EMPTY', {});
   if (bytes.length > options.maxImageBytes)
     throw fail('IMAGE_TOO_HEAVY', { bytes: bytes.length, maxBytes: options.maxImageBytes });
   const format = sniff(bytes);
   if (format === undefined) throw fail('IMAGE_UNSUPPORTED', { found: describe(bytes) });
+  if (format === 'tiff' && isCameraRaw(bytes))
+    throw fail('IMAGE_UNSUPPORTED', { found: "it is a camera's raw file" });
   const size = format === 'png' ? pngSize(bytes) : undefined;
   if (size) checkSize(...size, options);
   try {
-    const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
-    const { width, height } = await image.metadata();
-    checkSize(width, height, options);
-    const { data, info } = await image
-      .autoOrient()
-      .flatten({ background: options.background })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+    return format === 'bmp' ? await decodeBmp(bytes, options, signal) : await decodeSharp(bytes, options);
   } catch (cause) {
-    if (cause instanceof Error && cause.name === 'AssayError') throw cause;
-    throw fail('IMAGE_CORRUPT', { reason: reasonOf(cause).split('\n')[0]! }, { cause });
+    throw decodeError(format, cause);
   }
 }
 
-/** Grey (1 channel) becomes RGB; 3 channels stay as they are. */
-function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
-  const pixels = data.length / channels;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let i = 0; i < pixels; i++) rgb.fill(data[i * channels]!, i * 3, i * 3 + 3);
-  return rgb;
+async function decodeSharp(bytes: Uint8Array, options: DecodeOptions): Promise<Decoded> {
+  const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
+  const { width, height, pages = 1 } = await image.metadata();
+  checkSize(width, height, options);
+  await options.admit?.(width * height * 3);
+  const { data, info } = await image
+    .autoOrient()
+    .flatten({ background: options.background })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const pixels = { data: data as Uint8Array, width: info.width, height: info.height };
+  return pages > 1 ? { ...pixels, notes: [`the first of ${pages} frames or pages was judged`] } : pixels;
 }
 
-async function decodeRaw(
-  image: Extract<ImageInput, { kind: 'raw' }>,
-  options: DecodeOptions,
-): Promise<Pixels> {
-  const { format, width, height, bytes } = image;
+async function decodeBmp(bytes: Uint8Array, options: DecodeOptions, signal?: AbortSignal): Promise<Decoded> {
+  const header = readBmpHeader(bytes);
+  const { width, height } = header;
   checkSize(width, height, options);
-  const channels = format === 'rgb8' ? 3 : 4;
-  const expected = width * height * channels;
+  await options.admit?.(width * height * 3);
+  const { data, channels } = await readBmp(bytes, header, signal);
+  return { data: channels === 4 ? await overBackground(data, header, options) : data, width, height };
+}
+
+/** What a failure of a decoder says to the caller. */
+function decodeError(format: Format, cause: unknown): unknown {
+  if (cause instanceof Error && (cause.name === 'AssayError' || cause.name === 'AbortError')) return cause;
+  if (Object.hasOwn(OPTIONAL, format)) {
+    const name = OPTIONAL[format as keyof typeof OPTIONAL];
+    return fail(
+      'IMAGE_UNSUPPORTED',
+      { found: `it is a ${name} file, for which there is no decoder here` },
+      { cause },
+    );
+  }
+  if (cause instanceof UnsupportedBmp)
+    return fail('IMAGE_UNSUPPORTED', { found: `it is a BMP file with ${cause.message}` }, { cause });
+  return fail('IMAGE_CORRUPT', { reason: reasonOf(cause).split('\n')[0]! }, { cause });
+}
+
+/** RGBA to RGB. */
+async function overBackground(
+  bytes: Uint8Array,
+  { width, height }: Pick<Pixels, 'width' | 'height'>,
+  { background }: DecodeOptions,
+): Promise<Uint8Array> {
+  const raw = { width, height, channels: 4 as const };
+  return sharp(bytes, { raw, limitInputPixels: false }).flatten({ background }).raw().toBuffer();
+}
+
+type RawInput = Extract<ImageInput, { kind: 'raw' }>;
+
+/** @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE, RAW_SIZE_MISMATCH */
+function checkRaw({ format, width, height, bytes }: RawInput, options: DecodeOptions): void {
+  checkSize(width, height, options);
+  const expected = width * height * (format === 'rgb8' ? 3 : 4);
   if (bytes.length !== expected)
     throw fail('RAW_SIZE_MISMATCH', { format, width, height, expected, found: bytes.length });
-  if (format === 'rgb8') return { data: bytes, width, height };
-  const raw = { width, height, channels: 4 as const };
-  const data = await sharp(bytes, { raw }).flatten({ background: options.background }).raw().toBuffer();
-  return { data, width, height };
+}
+
+/**
+ * Decodes raw rgb8, of which nothing has to be done; undefined for everything else.
+ *
+ * @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE, RAW_SIZE_MISMATCH
+ */
+export function decodeAtOnce(image: ImageInput, options: DecodeOptions): Decoded | undefined {
+  if (image.kind !== 'raw' || image.format !== 'rgb8') return undefined;
+  checkRaw(image, options);
+  const { bytes, width, height } = image;
+  return { data: bytes, width, height };
+}
+
+async function decodeRgba(image: RawInput, options: DecodeOptions): Promise<Decoded> {
+  checkRaw(image, options);
+  const { width, height, bytes } = image;
+  await options.admit?.(width * height * 3);
+  return { data: await overBackground(bytes, image, options), width, height };
 }
 
 /**
@@ -127,9 +157,15 @@ async function decodeRaw(
  *
  * @throws IMAGE_EMPTY, IMAGE_TOO_HEAVY, IMAGE_UNSUPPORTED, IMAGE_TOO_SMALL, IMAGE_TOO_LARGE, IMAGE_CORRUPT, RAW_SIZE_MISMATCH
  */
-export async function decode(image: ImageInput, options: DecodeOptions): Promise<Pixels> {
+export async function decode(
+  image: ImageInput,
+  options: DecodeOptions,
+  signal?: AbortSignal,
+): Promise<Decoded> {
   configure();
-  return image.kind === 'raw' ? decodeRaw(image, options) : decodeEncoded(image.bytes, options);
+  const done = decodeAtOnce(image, options);
+  if (done) return done;
+  return image.kind === 'raw' ? decodeRgba(image, options) : decodeEncoded(image.bytes, options, signal);
 }
 
 export interface ResizeOptions {

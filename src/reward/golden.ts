@@ -1,10 +1,11 @@
 /** Golden results: images that ship with a scorer, and the scores that its exporter got for them. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ASPECTS, type AspectScore } from '../types.ts';
+import { fail } from '../errors.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
 import { decode } from './decode.ts';
-import { type ModelFolder, readModelJson } from './manifest.ts';
+import { fileName, type ModelFolder, readModelJson } from './manifest.ts';
 import type { Scorer } from './scorer.ts';
 
 const expectation = z.strictObject({
@@ -17,7 +18,7 @@ export const goldenSchema = z.strictObject({
   version: z.literal(1),
   items: z.array(
     z.strictObject({
-      image: z.string(),
+      image: fileName,
       prompt: z.string().nullable(),
       expect: z
         .record(z.string(), z.partialRecord(z.enum(ASPECTS), expectation))
@@ -52,27 +53,53 @@ function compare(expected: Expectation, found: AspectScore | null): number {
   return Math.max(...pairs.map(([a, b]) => Math.abs(a - b)));
 }
 
-/** Scores the golden images of the loaded variant and compares. Empty when the folder ships none for it. */
-export async function checkGolden(model: ModelFolder, scorer: Scorer): Promise<GoldenCheck[]> {
-  const golden = readModelJson(model.folder, model.manifest.golden, goldenSchema);
+type GoldenItem = z.infer<typeof goldenSchema>['items'][number];
+
+/** Golden images that the folder ships for a variant. */
+function itemsFor(model: ModelFolder, variant: string): GoldenItem[] {
+  const { items } = readModelJson(model.folder, model.manifest.golden, goldenSchema);
+  return items.filter(({ expect }) => Object.hasOwn(expect, variant));
+}
+
+/** Whether there is anything to compare a variant with. @throws MANIFEST_INVALID */
+export const hasGolden = (model: ModelFolder, variant: string): boolean =>
+  existsSync(join(model.folder, model.manifest.golden)) && itemsFor(model, variant).length > 0;
+
+async function checkItem(model: ModelFolder, scorer: Scorer, item: GoldenItem): Promise<GoldenCheck[]> {
+  const { image, prompt, tolerance } = item;
+  const path = join(model.folder, image);
+  if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder: model.folder, file: image });
+  const pixels = await decode({ kind: 'encoded', bytes: readFileSync(path) }, UNLIMITED);
+  const { aspects } = await scorer.judge(pixels, prompt, AbortSignal.timeout(JUDGE_TIMEOUT_MS));
+  return Object.entries(item.expect[scorer.stamp.variant]!).map(([aspect, expected]) => {
+    const found = aspects[aspect as Aspect];
+    const difference = compare(expected, found);
+    return {
+      image,
+      aspect,
+      expected: expected.score,
+      found: found?.score ?? null,
+      difference,
+      ok: difference <= tolerance,
+    };
+  });
+}
+
+const JUDGE_TIMEOUT_MS = 60_000;
+
+/**
+ * Scores the golden images of the loaded variant and compares. Empty when the folder ships none for it.
+ *
+ * @param most at most so many images
+ * @throws MANIFEST_INVALID, MODEL_FILE_MISSING, and what judging throws
+ */
+export async function checkGolden(
+  model: ModelFolder,
+  scorer: Scorer,
+  most = Number.POSITIVE_INFINITY,
+): Promise<GoldenCheck[]> {
+  const items = itemsFor(model, scorer.stamp.variant).slice(0, most);
   const checks: GoldenCheck[] = [];
-  for (const item of golden.items) {
-    const bytes = readFileSync(join(model.folder, item.image));
-    const pixels = await decode({ kind: 'encoded', bytes }, UNLIMITED);
-    const { aspects } = await scorer.judge(pixels, item.prompt, AbortSignal.timeout(60_000));
-    for (const [aspect, expected] of Object.entries(item.expect[scorer.stamp.variant] ?? {})) {
-      const found = aspects[aspect as keyof typeof aspects];
-      const difference = compare(expected, found);
-      const ok = difference <= item.tolerance;
-      checks.push({
-        image: item.image,
-        aspect,
-        expected: expected.score,
-        found: found?.score ?? null,
-        difference,
-        ok,
-      });
-    }
-  }
+  for (const item of items) checks.push(...(await checkItem(model, scorer, item)));
   return checks;
 }

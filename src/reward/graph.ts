@@ -1,7 +1,11 @@
-/** One graph of a scorer: its workers start with the first image, and end when none came for a while. */
-import { fail } from '../errors.ts';
+/**
+ * One graph of a scorer: its workers start with the first image, and end when none came for a while. One that cannot be
+ * loaded again is tried until it can.
+ */
+import { type AssayError, fail, reasonOf } from '../errors.ts';
 import type { GraphState } from '../types.ts';
 import { type Batcher, type BatcherOptions, type Inferred, openBatcher } from './batch.ts';
+import { PACE, pauseAfter } from './pace.ts';
 import type { Tensors } from './tensor.ts';
 
 const MEGABYTE = 1e6;
@@ -16,6 +20,10 @@ export class Graph {
   #inside = 0;
   #closed = false;
   #idle: NodeJS.Timeout | undefined;
+  /** Failed loads in a row, since it was loaded once; why the last one failed, and when the next one is due. */
+  #failures = 0;
+  #failure: AssayError | undefined;
+  #again: NodeJS.Timeout | undefined;
 
   /** @param keepAliveMs how long it stays loaded without work; 0: until it is closed */
   constructor(name: string, options: BatcherOptions, keepAliveMs: number) {
@@ -40,10 +48,15 @@ export class Graph {
     return { name: this.name, loaded, provider: this.provider ?? null, memoryMb };
   }
 
+  /** Why it cannot infer now, though it could once; null: it can, or is loaded by the next image. */
+  get fault(): string | null {
+    return this.#failure?.message ?? (this.#batcher && this.#last?.fault) ?? null;
+  }
+
   /**
    * Runs one item, without the batch dimension.
    *
-   * @throws MODEL_LOAD_FAILED, BACKEND_MISSING, INFERENCE_FAILED, DRAINING, or the signal's reason
+   * @throws MODEL_LOAD_FAILED, BACKEND_MISSING, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason
    */
   async infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred> {
     clearTimeout(this.#idle);
@@ -66,30 +79,62 @@ export class Graph {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idle);
+    clearTimeout(this.#again);
     await this.#release();
   }
 
+  /** Forgotten before it is closed: what comes meanwhile loads it again. */
   async #release(): Promise<void> {
-    const batcher = await this.#batcher?.catch(() => undefined);
+    const released = this.#batcher;
     this.#batcher = undefined;
+    const batcher = await released?.catch(() => undefined);
     await batcher?.close();
   }
 
   #open(): Promise<Batcher> {
     if (this.#closed) return Promise.reject(fail('DRAINING', {}));
     if (this.#batcher) return this.#batcher;
-    const opened = openBatcher(this.#options);
+    if (this.#again) return Promise.reject(this.#failure);
+    const opened = this.#last ? this.#reload(this.#last.provider) : openBatcher(this.#options);
     this.#batcher = opened;
     opened.then(
       (batcher) => {
         this.#last = batcher;
+        this.#failures = 0;
+        this.#failure = undefined;
       },
-      // The next image tries again.
       () => {
         if (this.#batcher === opened) this.#batcher = undefined;
       },
     );
     return opened;
+  }
+
+  /** On the same provider only: another one may have other weights than the results say. */
+  async #reload(provider: string): Promise<Batcher> {
+    const { spec, check } = this.#options;
+    try {
+      await check?.();
+      return await openBatcher({ ...this.#options, spec: { ...spec, providers: [provider] } });
+    } catch (cause) {
+      const error = fail('SCORER_RECOVERING', { scorer: spec.scorer, reason: reasonOf(cause) }, { cause });
+      this.#tryAgainAfter(error);
+      throw error;
+    }
+  }
+
+  #tryAgainAfter(error: AssayError): void {
+    this.#failure = error;
+    this.#options.onTrouble?.(error.message);
+    if (this.#closed) return;
+    this.#failures++;
+    this.#again = setTimeout(
+      () => {
+        this.#again = undefined;
+        this.load().catch(() => {});
+      },
+      pauseAfter(this.#failures + 1, PACE),
+    ).unref();
   }
 
   #releaseWhenIdle(): void {

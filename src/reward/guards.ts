@@ -123,22 +123,56 @@ function twoColourShare({ data }: Pixels, offsets: Int32Array): number {
 const isFill = (r: number, g: number, b: number): boolean =>
   r === g && g === b && (r === 0 || Math.abs(r - 128) <= 1);
 
+/** Most columns of a row, and most rows, that are looked at: all of them in images of usual sizes. */
+const COLUMNS = 1024;
+const ROWS = 256;
+
+/** Byte offsets of the columns that are looked at, from the start of a row: evenly spread, both ends among them. */
+function columnOffsets(width: number): Int32Array {
+  const offsets = new Int32Array(Math.min(width, COLUMNS));
+  const step = (width - 1) / (offsets.length - 1);
+  for (let i = 0; i < offsets.length; i++) offsets[i] = 3 * Math.round(i * step);
+  return offsets;
+}
+
 /** Whether row `y` is one fill colour all along. */
-function isFilledRow({ data, width }: Pixels, y: number): boolean {
+function isFilledRow({ data, width }: Pixels, columns: Int32Array, y: number): boolean {
   const start = y * width * 3;
   const [r, g, b] = [data[start]!, data[start + 1]!, data[start + 2]!];
   if (!isFill(r, g, b)) return false;
-  for (let o = start; o < start + width * 3; o += 3)
+  for (const column of columns) {
+    const o = start + column;
     if (data[o] !== r || data[o + 1] !== g || data[o + 2] !== b) return false;
+  }
   return true;
 }
 
 /** Mean luma difference of row `y` to the fill below it. */
-function edgeHeight({ data, width, height }: Pixels, y: number): number {
+function edgeHeight({ data, width, height }: Pixels, columns: Int32Array, y: number): number {
   const fill = luma(data, (height - 1) * width * 3);
   let sum = 0;
-  for (let x = 0; x < width; x++) sum += Math.abs(luma(data, (y * width + x) * 3) - fill);
-  return sum / width;
+  for (const column of columns) sum += Math.abs(luma(data, y * width * 3 + column) - fill);
+  return sum / columns.length;
+}
+
+/**
+ * The lowest row that is not filled, or -1: found in strides from the bottom up, then to the row in the last stride.
+ * Something that is lower than a stride (1/256 of the height) can be overlooked in what is else filled.
+ */
+function lastRow(pixels: Pixels, columns: Int32Array): number {
+  const stride = Math.ceil(pixels.height / ROWS);
+  let filled = pixels.height;
+  let y = pixels.height - 1;
+  while (y >= 0 && isFilledRow(pixels, columns, y)) {
+    filled = y;
+    y = y > 0 ? Math.max(0, y - stride) : -1;
+  }
+  while (filled - y > 1) {
+    const middle = (filled + y) >> 1;
+    if (isFilledRow(pixels, columns, middle)) filled = middle;
+    else y = middle;
+  }
+  return y;
 }
 
 /** Rows of one block of a JPEG with subsampled colour: the last one may be half decoded. */
@@ -147,10 +181,10 @@ const BLOCK_ROWS = 16;
 const MIN_EDGE = 12;
 
 function missingBottom(pixels: Pixels): number {
-  let y = pixels.height - 1;
-  while (y >= 0 && isFilledRow(pixels, y)) y--;
-  const letterboxed = isFilledRow(pixels, 0);
-  if (y < BLOCK_ROWS || letterboxed || edgeHeight(pixels, y - BLOCK_ROWS) < MIN_EDGE) return 0;
+  const columns = columnOffsets(pixels.width);
+  const y = lastRow(pixels, columns);
+  const letterboxed = isFilledRow(pixels, columns, 0);
+  if (y < BLOCK_ROWS || letterboxed || edgeHeight(pixels, columns, y - BLOCK_ROWS) < MIN_EDGE) return 0;
   return (pixels.height - 1 - y) / pixels.height;
 }
 
@@ -208,6 +242,6 @@ export function inspect(pixels: Pixels, domain: Domain): GuardFinding[] {
   });
 }
 
-/** The pixel findings and the scorer's own; a guard that tripped already is not named again. */
-export const withForeign = (found: GuardFinding[], foreign: GuardFinding | null): GuardFinding[] =>
-  foreign && !found.some(({ guard }) => guard === foreign.guard) ? [...found, foreign] : found;
+/** All findings, each guard named once: by the first that tripped it. */
+export const together = (...findings: GuardFinding[]): GuardFinding[] =>
+  findings.filter(({ guard }, i) => findings.findIndex((other) => other.guard === guard) === i);

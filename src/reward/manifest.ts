@@ -3,19 +3,31 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail, reasonOf } from '../errors.ts';
+import { ASPECTS } from '../types.ts';
+import { faultsOf } from './manifest-faults.ts';
 
-const fileName = z
+/** A file of a model folder, never one outside. */
+export const fileName = z
   .string()
   .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/)
   .describe('path inside the model folder');
-const range = z.tuple([z.number(), z.number()]).describe('lowest and highest score');
+const range = z
+  .tuple([z.number(), z.number()])
+  .refine(([low, high]) => low < high, 'the lowest score must be below the highest')
+  .describe('lowest and highest score');
 const channels = z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]);
+/** With 0 every image would be the same to the graph. */
+const scaling = channels.refine((value) => ![value].flat().includes(0), 'must not be 0');
+
+/** Larger than any network takes; a slip in a manifest must not take all memory. */
+const MOST_PIXELS_A_SIDE = 4096;
+const side = z.int().min(1).max(MOST_PIXELS_A_SIDE);
 
 /** Kernels that reproduce another library's results, antialiased but for the last one. */
 export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear'] as const;
 
 const windowsSchema = z.strictObject({
-  count: z.int().min(1).describe('windows of the image that are looked at, spread evenly'),
+  count: z.int().min(1).max(1024).describe('windows of the image that are looked at, spread evenly'),
   stride: z.int().min(1).describe('pixels between neighbouring windows that may be chosen'),
   largeStride: z.int().min(1).describe('the same for large images'),
   largeSide: z.int().min(1).describe('an image with a side as long as this is large'),
@@ -25,8 +37,8 @@ const windowsSchema = z.strictObject({
 
 const imageSchema = z.strictObject({
   input: z.string().describe('name of the graph input'),
-  width: z.int().min(1),
-  height: z.int().min(1),
+  width: side,
+  height: side,
   resize: z
     .enum(['stretch', 'cover', 'contain', 'windows'])
     .describe(
@@ -38,7 +50,7 @@ const imageSchema = z.strictObject({
   windows: windowsSchema.optional().describe('for resize: windows'),
   layout: z.literal('nhwc'),
   dtype: z.enum(['uint8', 'float32']),
-  scale: channels.default(1).describe('for float32 inputs: value = pixel * scale + offset'),
+  scale: scaling.default(1).describe('for float32 inputs: value = pixel * scale + offset'),
   offset: channels.default(0),
   minSide: z.int().min(1).describe('shorter images are out of domain'),
   maxAspectRatio: z.number().min(1).describe('longer images are out of domain'),
@@ -50,7 +62,11 @@ const textSchema = z.strictObject({
   ids: z.string().describe('name of the graph input for token ids'),
   mask: z.string().nullable().describe('name of the graph input for the attention mask'),
   dtype: z.enum(['int64', 'int32']),
-  contextLength: z.int().min(1).describe('tokens; longer prompts are cut, keeping the last special token'),
+  contextLength: z
+    .int()
+    .min(2)
+    .max(65_536)
+    .describe('tokens; longer prompts are cut, keeping the last special token'),
   padId: z.int().min(0),
 });
 
@@ -60,7 +76,7 @@ const aspectSchema = z.strictObject({
     .enum(['mean-spread', 'mean', 'distribution'])
     .default('mean-spread')
     .describe('mean-spread: two numbers; mean: one; distribution: one probability a level'),
-  levels: z.array(z.number()).optional().describe('value of each level of a distribution'),
+  levels: z.array(z.number()).min(2).optional().describe('value of each level of a distribution'),
   range,
   needsPrompt: z.boolean(),
 });
@@ -88,7 +104,12 @@ const stepSchema = z.strictObject({
 
 const variantSchema = z.strictObject({
   graphs: z.record(z.string(), fileName).describe('file of each step; `score` is always there'),
-  windows: z.int().min(1).optional().describe('number of windows, where it is not `image.windows.count`'),
+  windows: z
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe('number of windows, where it is not `image.windows.count`'),
 });
 
 export const manifestSchema = z
@@ -128,9 +149,11 @@ export const manifestSchema = z
       authenticity: aspectSchema.nullable(),
     }),
     reward: z.strictObject({
-      weights: z.record(z.string(), z.number().min(0)).describe('weight of each aspect in the reward'),
+      weights: z
+        .partialRecord(z.enum(ASPECTS), z.number().min(0))
+        .describe('weight of each aspect in the reward'),
     }),
-    maxBatch: z.int().min(1).describe('most images in one run'),
+    maxBatch: z.int().min(1).max(1024).describe('most images in one run'),
     cpuMaxBatch: z
       .int()
       .min(1)
@@ -183,45 +206,7 @@ export function readModelJson<T extends z.ZodType>(folder: string, file: string,
 export function readManifest(folder: string): ModelFolder {
   const manifest = readModelJson(folder, 'manifest.json', manifestSchema);
   const path = join(folder, 'manifest.json');
-  const [wrong] = contradictions(manifest);
+  const [wrong] = faultsOf(manifest, SCORE);
   if (wrong) throw fail('MANIFEST_INVALID', { path, reason: wrong });
   return { folder, manifest };
-}
-
-/** What no single field can be blamed for, in words. */
-function contradictions(m: Manifest): string[] {
-  return [...variantFaults(m), ...stepFaults(m), ...otherFaults(m)];
-}
-
-function* variantFaults(m: Manifest): Generator<string> {
-  for (const name of [m.defaultVariant, m.gpuVariant])
-    if (name !== undefined && !(name in m.variants)) yield `variant "${name}" is not in variants`;
-  for (const [variant, { graphs }] of Object.entries(m.variants)) {
-    const missing = m.steps.find(({ graph }) => !(graph in graphs));
-    if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is a step`;
-  }
-  for (const file of shippedFiles(m)) if (!(file in m.files)) yield `files has no entry for ${file}`;
-}
-
-function* stepFaults({ steps, text }: Manifest): Generator<string> {
-  const last = steps.at(-1);
-  if (last?.graph !== SCORE || last.per !== 'pair') yield `steps: the last one must be "${SCORE}", per pair`;
-  for (const { graph, per, texts } of steps) {
-    if (texts && !text) yield `steps: "${graph}" reads texts, but text is null`;
-    if (per === 'prompt' && !texts) yield `steps: "${graph}" is per prompt, but has no texts`;
-    if (per === 'image' && texts) yield `steps: "${graph}" is per image, but reads texts`;
-  }
-}
-
-function* otherFaults({ image, aspects }: Manifest): Generator<string> {
-  if (image.resize === 'windows' && !image.windows) yield 'image.windows is missing';
-  if (image.windows && image.windows.enlargeTo < Math.max(image.width, image.height))
-    yield 'image.windows.enlargeTo is less than a window';
-  for (const [name, aspect] of Object.entries(aspects))
-    if (aspect?.kind === 'distribution' && !aspect.levels) yield `aspects.${name}.levels is missing`;
-}
-
-function shippedFiles(m: Manifest): string[] {
-  const graphs = Object.values(m.variants).flatMap((v) => Object.values(v.graphs));
-  return [...graphs, m.calibration, m.golden, ...(m.text ? [m.text.tokenizer] : [])];
 }

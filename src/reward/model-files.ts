@@ -1,6 +1,6 @@
 /** The files of a model folder, and the hashes that its manifest has of them. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import type { Manifest, ModelFolder } from './manifest.ts';
@@ -8,27 +8,20 @@ import type { Manifest, ModelFolder } from './manifest.ts';
 /** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
 const PART = 2 ** 20;
 
-/** Hex sha256 of a file of the folder. @throws MODEL_FILE_MISSING */
-export function hashFile({ folder }: ModelFolder, file: string): string {
+/** Hex sha256 of a file of the folder, read part by part: others have their turn in between. @throws MODEL_FILE_MISSING */
+export async function hashFile({ folder }: ModelFolder, file: string): Promise<string> {
   const path = join(folder, file);
   if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
   const hash = createHash('sha256');
-  const part = Buffer.allocUnsafe(PART);
-  const fd = openSync(path, 'r');
-  try {
-    for (let read = readSync(fd, part); read > 0; read = readSync(fd, part))
-      hash.update(part.subarray(0, read));
-  } finally {
-    closeSync(fd);
-  }
+  for await (const part of createReadStream(path, { highWaterMark: PART })) hash.update(part);
   return hash.digest('hex');
 }
 
 /** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_HASH_MISMATCH */
-export function checkFiles(model: ModelFolder, files: string[]): void {
+export async function checkFiles(model: ModelFolder, files: string[]): Promise<void> {
   for (const file of files) {
     const expected = model.manifest.files[file]?.sha256 ?? 'nothing';
-    const found = hashFile(model, file);
+    const found = await hashFile(model, file);
     if (found !== expected)
       throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
   }

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import type { Pixels } from '../types.ts';
 import { resize } from './decode.ts';
 import { type ExactTask, exactTensors, isLong, toTensor } from './exact.ts';
-import type { ImageSpec } from './manifest.ts';
+import { EXACT_KERNELS, type ImageSpec } from './manifest.ts';
+import { copyOf } from './slices.ts';
 import type { Tensors } from './tensor.ts';
 import { type Handover, Threads } from './threads.ts';
 
@@ -18,6 +19,10 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
+/** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
+  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
+
 // The same file runs from source (.ts) and from the built package (.js).
 const THREAD = new URL(`./exact-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
@@ -28,8 +33,9 @@ const MOST_THREADS = 4;
 const IDLE_MS = 10_000;
 
 /** A thread gets a copy of the pixels: they may be a part of a buffer that others read, too. */
-function handOver({ pixels: { data, width, height }, ...task }: ExactTask): Handover<ExactTask> {
-  const copy = new Uint8Array(data);
+async function handOver(task: ExactTask, signal: AbortSignal): Promise<Handover<ExactTask>> {
+  const { data, width, height } = task.pixels;
+  const copy = await copyOf(data, signal);
   return [{ ...task, pixels: { data: copy, width, height } }, [copy.buffer]];
 }
 
@@ -39,7 +45,7 @@ export function createPreparer(): Preparer {
   const threads = new Threads<ExactTask, Tensors>({ file: THREAD, most, idleMs: IDLE_MS });
 
   const exact = async (task: ExactTask, signal: AbortSignal): Promise<Tensors> =>
-    isLong(task) ? threads.run(() => handOver(task), signal) : exactTensors(task);
+    isLong(task) ? threads.run(() => handOver(task, signal), signal) : exactTensors(task);
 
   return {
     async prepare(pixels, spec, signal) {

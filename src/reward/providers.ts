@@ -1,5 +1,5 @@
 /** Which execution providers this machine offers, found without loading the runtime. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,10 +26,17 @@ const INSTALL: Record<Provider, string> = {
   dml: 'DirectML is part of Windows; there is nothing to install elsewhere.',
 };
 
+/** Folder of the package onnxruntime-node. */
+const runtimeFolder = (): string =>
+  dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+
+/** Version of onnxruntime-node. */
+export const runtimeVersion = (): string =>
+  JSON.parse(readFileSync(join(runtimeFolder(), 'package.json'), 'utf8')).version;
+
 /** Folder of onnxruntime's shared libraries. */
 function libraryFolder(): string {
-  const main = createRequire(import.meta.url).resolve('onnxruntime-node');
-  const bin = join(dirname(dirname(main)), 'bin');
+  const bin = join(runtimeFolder(), 'bin');
   const napi = existsSync(bin) ? (readdirSync(bin).find((f) => f.startsWith('napi')) ?? '') : '';
   return join(bin, napi, platform(), arch());
 }

@@ -12,7 +12,11 @@ interface Ticket {
 }
 
 export interface FairQueue {
-  /** Refuses a request as a whole rather than in parts. @throws BUSY when `count` more would be too many */
+  /**
+   * Refuses a request as a whole rather than in parts.
+   *
+   * @throws BUSY when `count` more would be too many now, TOO_MANY_IMAGES when they always would
+   */
   checkRoom(count: number): void;
   /** Waits for a place; what it returns gives the place back. @throws the signal's reason */
   enter(client: string, signal: AbortSignal): Promise<() => void>;
@@ -61,6 +65,8 @@ export function createFairQueue(width: number, maxWaiting: number): FairQueue {
 
   return {
     checkRoom(count) {
+      const limit = width + maxWaiting;
+      if (count > limit) throw fail('TOO_MANY_IMAGES', { count, limit });
       if (waiting + count > Math.max(0, width - running) + maxWaiting)
         throw fail('BUSY', { waiting }, { retryAfterMs: RETRY_AFTER_MS });
     },

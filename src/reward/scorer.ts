@@ -1,6 +1,5 @@
 /** The front door of the reward core: a model folder, loaded and ready to judge pixels. */
 import { join } from 'node:path';
-import type { Provider } from '../config.ts';
 import { type AssayError, fail, reasonOf } from '../errors.ts';
 import {
   ASPECTS,
@@ -9,26 +8,21 @@ import {
   type GraphState,
   type GuardFinding,
   type Pixels,
-  type ScorerInfo,
   type ScorerStamp,
 } from '../types.ts';
-import { type Calibration, calibrate, calibrationSchema, rewardOf } from './calibrate.ts';
+import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { foreignness } from './domain.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
 import { Graph } from './graph.ts';
 import { type ImageSpec, type Manifest, type ModelFolder, readModelJson, type StepSpec } from './manifest.ts';
-import { checkFiles, graphPath, runtimeFiles, weightsHash } from './model-files.ts';
+import { checkFiles, graphPath, runtimeFiles } from './model-files.ts';
+import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './plan.ts';
 import { createPreparer, type Preparer } from './prepare.ts';
-import { chooseProviders } from './providers.ts';
 import { createSteps, type Steps } from './steps.ts';
 import type { SessionSpec, Tensors } from './tensor.ts';
-import { openTextEncoder } from './text.ts';
+import { openTextEncoder, type TextEncoder } from './text.ts';
 
-export interface ScorerOptions {
-  /** Variant of the manifest; its default when absent. */
-  variant?: string | undefined;
-  /** Execution providers in order of preference; empty: what is there. */
-  providers: readonly Provider[];
+export interface ScorerOptions extends PlanOptions {
   /** Threads of one session. */
   threads: number;
   /** Sessions side by side. */
@@ -39,6 +33,8 @@ export interface ScorerOptions {
   embeddings?: EmbeddingCache;
   /** Shared by scorers, and closed by whoever made it; its own when absent. */
   preparer?: Preparer;
+  /** Told of workers that are lost, and of loads that fail after the first. */
+  onTrouble?: ((trouble: string) => void) | undefined;
 }
 
 /** What the scorer says of one image. */
@@ -46,8 +42,10 @@ export interface Judgement {
   aspects: Record<Aspect, AspectScore | null>;
   /** What the aspects make; guards are not yet in it. */
   reward: number | null;
-  /** The finding when the image is foreign to the scorer, by its own graph. */
-  foreign: GuardFinding | null;
+  /** A finding when the image is foreign to the scorer, by its own graph. */
+  foreign: GuardFinding[];
+  /** What was cut, for people. */
+  notes: string[];
   queueMs: number;
   inferMs: number;
 }
@@ -59,76 +57,22 @@ export interface Scorer {
   provider: string;
   notes: string[];
   graphs: GraphState[];
+  /** Why it cannot judge now; null: it can. */
+  fault: string | null;
   /** What each graph is fed with for one image, by its name, without the batch dimension. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
-  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, DRAINING, or the signal's reason */
+  /** Begins to prepare pixels that will be judged, perhaps. */
+  ahead(pixels: Pixels): void;
+  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
   close(): Promise<void>;
-}
-
-export interface Plan {
-  variant: string;
-  gpuVariant: string;
-  providers: Provider[];
-  notes: string[];
-}
-
-/** Which variant and providers to load. @throws MANIFEST_INVALID for a variant that is not there */
-export function planLoad({ folder, manifest }: ModelFolder, options: ScorerOptions): Plan {
-  const variant = options.variant ?? manifest.defaultVariant;
-  if (!(variant in manifest.variants)) {
-    const known = Object.keys(manifest.variants).join(', ');
-    throw fail('MANIFEST_INVALID', { path: folder, reason: `no variant "${variant}"; it has ${known}` });
-  }
-  const gpuVariant = options.variant ?? manifest.gpuVariant ?? variant;
-  return { variant, gpuVariant, ...chooseProviders(options.providers) };
-}
-
-/** Most images of one run on a provider. */
-export const batchSize = (manifest: Manifest, provider: string): number =>
-  (provider === 'cpu' ? manifest.cpuMaxBatch : undefined) ?? manifest.maxBatch;
-
-/** Which weights and calibration a variant uses. */
-export function stampOf({ manifest }: ModelFolder, variant: string): ScorerStamp {
-  const calibration = `sha256:${manifest.files[manifest.calibration]!.sha256}`;
-  const weights = weightsHash(manifest, variant);
-  return { id: manifest.id, version: manifest.version, variant, weights, calibration };
-}
-
-/** What can be said of a scorer without loading it. */
-export function describeScorer(
-  model: ModelFolder,
-  options: ScorerOptions,
-): Omit<ScorerInfo, 'default' | 'loaded'> {
-  const { id, version, title, license, backend, aspects } = model.manifest;
-  const plan = planLoad(model, options);
-  const provider = backend === 'tfjs' ? 'tfjs' : plan.providers[0]!;
-  const predicted = ASPECTS.filter((a) => aspects[a]);
-  return {
-    id,
-    version,
-    title,
-    license,
-    backend,
-    folder: model.folder,
-    variant: provider === 'cpu' ? plan.variant : plan.gpuVariant,
-    provider,
-    providerNotes: plan.notes,
-    aspects: predicted,
-    needsPrompt: predicted.every((a) => aspects[a]!.needsPrompt),
-    graphs: [],
-  };
 }
 
 function readCalibration(model: ModelFolder): Calibration {
   const { manifest, folder } = model;
   const calibration = readModelJson(folder, manifest.calibration, calibrationSchema);
-  for (const aspect of ASPECTS)
-    if (manifest.aspects[aspect] && !calibration.aspects[aspect])
-      throw fail('MANIFEST_INVALID', {
-        path: join(folder, manifest.calibration),
-        reason: `aspects.${aspect} is missing`,
-      });
+  const [wrong] = calibrationFaults(calibration, manifest);
+  if (wrong) throw fail('MANIFEST_INVALID', { path: join(folder, manifest.calibration), reason: wrong });
   return calibration;
 }
 
@@ -136,17 +80,13 @@ function readCalibration(model: ModelFolder): Calibration {
  * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image. Graphs that got no work
  * for `keepAliveMs` are released, and loaded again by the next image.
  *
- * @throws MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
+ * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
  */
 export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
   const { manifest } = model;
   const plan = planLoad(model, options);
-  const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
-  checkFiles(model, [...new Set(files)]);
-  const calibration = readCalibration(model);
-  const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
   const graphs = manifest.steps.map((step) => openGraph(model, plan, step, options));
-  await loadAll(graphs);
+  const { calibration, encode } = await loadAll(model, plan, graphs);
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
@@ -172,14 +112,33 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   return scorer;
 }
 
-/** One after the other, so that each one's memory can be told. */
-async function loadAll(graphs: Graph[]): Promise<void> {
+/** What is read of a model folder beside its graphs. */
+interface Readings {
+  calibration: Calibration;
+  encode: TextEncoder | undefined;
+}
+
+/** The workers load while the files are checked here. All is well, or no graph stays loaded. */
+async function loadAll(model: ModelFolder, plan: Plan, graphs: Graph[]): Promise<Readings> {
+  const { manifest } = model;
+  const files = [plan.variant, plan.gpuVariant].flatMap((variant) => runtimeFiles(manifest, variant));
+  const loaded = loadGraphs(graphs);
+  loaded.catch(() => {}); // what is wrong with a file explains why it does not load
   try {
-    for (const graph of graphs) await graph.load();
+    await checkFiles(model, [...new Set(files)]);
+    const calibration = readCalibration(model);
+    const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
+    await loaded;
+    return { calibration, encode };
   } catch (error) {
     await Promise.all(graphs.map((graph) => graph.close()));
     throw error;
   }
+}
+
+/** One after the other, so that each one's memory can be told. */
+async function loadGraphs(graphs: Graph[]): Promise<void> {
+  for (const graph of graphs) await graph.load();
 }
 
 /** Room for embeddings of a scorer that shares none. */
@@ -213,11 +172,19 @@ export function sessionSpec(model: ModelFolder, plan: Plan, step: StepSpec, thre
 
 function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: ScorerOptions): Graph {
   const { manifest } = model;
-  const spec = sessionSpec(model, plan, step, options.threads);
-  // What is made once a prompt is not worth a second copy of its weights.
-  const workers = step.per === 'prompt' ? 1 : options.workers;
-  const maxBatch = (provider: string) => batchSize(manifest, provider);
-  return new Graph(step.graph, { spec, maxBatch, workers }, options.keepAliveMs ?? 0);
+  const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[step.graph]!);
+  return new Graph(
+    step.graph,
+    {
+      spec: sessionSpec(model, plan, step, options.threads),
+      maxBatch: (provider) => batchSize(manifest, provider),
+      // What is made once a prompt is not worth a second copy of its weights.
+      workers: step.per === 'prompt' ? 1 : options.workers,
+      check: () => checkFiles(model, [...new Set(files)]),
+      onTrouble: options.onTrouble,
+    },
+    options.keepAliveMs ?? 0,
+  );
 }
 
 /** A first run shows a graph that does not fit its manifest before any image is lost to it. */
@@ -268,17 +235,26 @@ class LoadedScorer implements Scorer {
     return this.#machinery.graphs.map((graph) => graph.state);
   }
 
+  get fault(): string | null {
+    return this.#machinery.graphs.map((graph) => graph.fault).find((fault) => fault !== null) ?? null;
+  }
+
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
     return this.#machinery.steps.feeds(pixels, prompt, signal);
   }
 
+  ahead(pixels: Pixels): void {
+    this.#machinery.steps.ahead(pixels);
+  }
+
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
     this.#requirePrompt(prompt);
-    const { outputs, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
+    const { outputs, notes, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward.weights);
-      return { aspects, reward, foreign: foreignness(outputs, this.manifest.domain), queueMs, inferMs };
+      const foreign = foreignness(outputs, this.manifest.domain);
+      return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
     } catch (cause) {
       throw this.#failed(cause);
     }

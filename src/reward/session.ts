@@ -36,7 +36,7 @@ async function load(
         notes,
       };
     } catch (error) {
-      if (provider === 'cpu') throw error;
+      if (provider === spec.providers.at(-1)) throw error;
       notes.push(`${provider} failed to load the model: ${reasonOf(error)}`);
     }
   }

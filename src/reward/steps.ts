@@ -5,9 +5,9 @@ import type { Pixels } from '../types.ts';
 import type { EmbeddingCache } from './embeddings.ts';
 import type { Graph } from './graph.ts';
 import type { ImageSpec, StepSpec } from './manifest.ts';
-import type { Preparer } from './prepare.ts';
+import { isCheap, type Preparer } from './prepare.ts';
 import { numbers, type Tensors } from './tensor.ts';
-import type { TextEncoder } from './text.ts';
+import type { Reading, TextEncoder } from './text.ts';
 
 /** A step and the graph that does it. */
 export interface Step extends StepSpec {
@@ -28,12 +28,16 @@ export interface StepsOptions {
 /** What the last graph says of one image. */
 export interface StepsResult {
   outputs: Record<string, number[]>;
+  /** What was cut, for people. */
+  notes: string[];
   /** Sums over the graphs that were run for this image. */
   queueMs: number;
   inferMs: number;
 }
 
 export interface Steps {
+  /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
+  ahead(pixels: Pixels): void;
   run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
   /** What each graph is fed with for one image, by its name. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
@@ -52,6 +56,9 @@ interface Trip {
 /** Texts of a step for a prompt. A prompt may hold any characters, so it is put in literally. */
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
+
+const inWords = ({ read, of, isAll }: Reading): string =>
+  `the scorer read ${read} of the prompt's ${isAll ? '' : 'more than '}${of} tokens; the rest was cut`;
 
 /** Hashing takes milliseconds a megapixel, so whoever knows the image by something says so. */
 const keyOf = ({ key, data, width, height }: Pixels, spec: ImageSpec): string =>
@@ -76,8 +83,22 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
     return alone && encode ? encode.one(prompt) : {};
   };
 
+  /** How much of the prompt was read, where a step did not read all of it. */
+  const cuts = (prompt: string): string[] => {
+    const texts = steps.flatMap((step) =>
+      render(step.texts ?? (alone && encode ? ['{prompt}'] : []), prompt),
+    );
+    const readings = texts.map((text) => encode!.reading(text));
+    const cut = readings.filter(({ read, of, isAll }) => read < of || !isAll);
+    return [...new Set(cut.map(inWords))];
+  };
+
+  const begun = new WeakMap<Pixels, Promise<Tensors>>();
+  const prepare = (pixels: Pixels, signal: AbortSignal): Promise<Tensors> =>
+    begun.get(pixels) ?? preparer.prepare(pixels, image, signal);
+
   const ownFeeds = async (step: Step, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
-    ...(step === imageStep ? await preparer.prepare(trip.pixels, image, signal) : {}),
+    ...(step === imageStep ? await prepare(trip.pixels, signal) : {}),
     ...tokens(step, trip.prompt),
   });
 
@@ -92,7 +113,7 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   const embed = async (step: Step, trip: Trip): Promise<Tensors> => {
     const about = step.per === 'image' ? trip.imageKey() : JSON.stringify(render(step.texts!, trip.prompt));
     const never = new AbortController().signal;
-    const made = embeddings.get(`${step.weights} ${about}`, async () =>
+    const made = embeddings.get(hash('sha256', `${step.weights} ${about}`), async () =>
       infer(step, await ownFeeds(step, trip, never), trip, never),
     );
     return orAbort(made, trip.signal);
@@ -116,6 +137,12 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   };
 
   return {
+    ahead(pixels) {
+      if (!isCheap(image)) return;
+      const tensors = prepare(pixels, new AbortController().signal);
+      tensors.catch(() => {}); // told to whoever goes on with it
+      begun.set(pixels, tensors);
+    },
     async run(pixels, prompt, signal) {
       signal.throwIfAborted();
       const trip = depart(pixels, prompt, signal);
@@ -123,7 +150,8 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
       signal.throwIfAborted();
       const outputs = await infer(last, feeds, trip, signal);
       const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
-      return { outputs: Object.fromEntries(rows), queueMs: trip.queueMs, inferMs: trip.inferMs };
+      const notes = prompt === null ? [] : cuts(prompt);
+      return { outputs: Object.fromEntries(rows), notes, queueMs: trip.queueMs, inferMs: trip.inferMs };
     },
     async feeds(pixels, prompt, signal) {
       const trip = depart(pixels, prompt, signal);

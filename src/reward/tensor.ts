@@ -29,7 +29,7 @@ export interface SessionSpec {
   gpuGraph: string;
   /** The graph in float16, if any: on x86 CPUs, the last level of optimisation crashes on such graphs. */
   halfGraph?: string | undefined;
-  /** Providers to try in order; the CPU is always tried last. */
+  /** Providers to try in order. */
   providers: string[];
   threads: number;
 }

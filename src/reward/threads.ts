@@ -42,11 +42,12 @@ export class Threads<Task, Result> {
    * @param make called when the turn comes, so that what waits has no buffers of its own
    * @throws what the thread answers as its error or dies of, DRAINING, or the signal's reason
    */
-  async run(make: () => Handover<Task>, signal: AbortSignal): Promise<Result> {
+  async run(make: () => Handover<Task> | Promise<Handover<Task>>, signal: AbortSignal): Promise<Result> {
     const leave = await this.#turns.enter(EVERYONE, signal);
     try {
+      const handover = await make();
       if (this.#closed) throw fail('DRAINING', {});
-      const reply = await this.#ask(make(), signal);
+      const reply = await this.#ask(handover, signal);
       if ('error' in reply) throw reply.error;
       return reply.result;
     } finally {
@@ -65,7 +66,7 @@ export class Threads<Task, Result> {
     try {
       const reply = await orAbort(thread.ask(handover), signal);
       this.#idle.push(thread);
-      thread.rest(this.#options.idleMs);
+      thread.rest(this.#options.idleMs, () => this.#retire(thread));
       return reply;
     } catch (error) {
       // It is dead, or busy with what nobody waits for.
@@ -77,11 +78,21 @@ export class Threads<Task, Result> {
   #start(): Thread<Task, Result> {
     const thread = new Thread<Task, Result>(this.#options.file, () => {
       this.#all.delete(thread);
-      const at = this.#idle.indexOf(thread);
-      if (at >= 0) this.#idle.splice(at, 1);
+      this.#forget(thread);
     });
     this.#all.add(thread);
     return thread;
+  }
+
+  /** It takes a while to end: it must not be given work meanwhile. */
+  #retire(thread: Thread<Task, Result>): void {
+    this.#forget(thread);
+    void thread.end();
+  }
+
+  #forget(thread: Thread<Task, Result>): void {
+    const at = this.#idle.indexOf(thread);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 }
 
@@ -110,9 +121,10 @@ class Thread<Task, Result> {
     return this.#asked.promise;
   }
 
-  rest(idleMs: number): void {
+  /** @param onTired called after `idleMs` without work */
+  rest(idleMs: number, onTired: () => void): void {
     this.#worker.unref();
-    this.#idle = setTimeout(() => void this.end(), idleMs).unref();
+    this.#idle = setTimeout(onTired, idleMs).unref();
   }
 
   async end(): Promise<void> {

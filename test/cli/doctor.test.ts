@@ -1,5 +1,5 @@
 /** `assay doctor`: what it says of tokens, data and the environment. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../../src/store/db.ts';
@@ -32,6 +32,7 @@ describe('assay doctor', () => {
       ASSAY_TREADS: '2',
     });
     expect(code).toBe(0);
+    expect(stdout).toContain('✓ port 0 on 127.0.0.1 is free');
     expect(stdout).toContain(`✓ clients need a token (from ${token})`);
     expect(stdout).toMatch(/✓ history: 3 verdicts, .* MB; deleted when older than 30 days/);
     expect(stdout).toContain('✓ telemetry of the dependencies is off');
@@ -50,5 +51,15 @@ describe('assay doctor', () => {
     expect(code).toBe(2);
     expect(stdout).toContain('✗ listening on 0.0.0.0, beyond this machine, needs a token');
     expect(stdout).toContain(`✗ history: ${path} comes from a newer Assay and was left untouched`);
+  });
+
+  it('tries a unix socket, and says who can open it', async () => {
+    const folder = tempFolder();
+    const socket = join(folder, 'assay.sock');
+    const { code, stdout } = await doctor(folder, { ASSAY_SOCKET: socket });
+    expect(code).toBe(0);
+    expect(stdout).toContain(`✓ unix socket ${socket} is free`);
+    expect(stdout).toContain('✓ only this user can open the unix socket');
+    expect(existsSync(socket)).toBe(false);
   });
 });

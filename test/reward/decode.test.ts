@@ -1,7 +1,8 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../src/reward/decode.ts';
 import type { ImageInput } from '../../src/types.ts';
+import { bmp } from '../support/bmp.ts';
 import { cmykJpeg, flat, jpeg, picture, png, pngHeader, type Raw, rgb, toSharp } from '../support/images.ts';
 
 const options = { maxImageBytes: 1_000_000, maxPixels: 1_000_000, maxSide: 4096, background: '#ffffff' };
@@ -11,6 +12,22 @@ const load = (bytes: Uint8Array) => decode(encoded(bytes), options);
 function largestDifference(a: Uint8Array, b: Uint8Array): number {
   expect(a.length).toBe(b.length);
   return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i]!)), 0);
+}
+
+/** A file of the ISO media formats that ends after its brands. */
+const isoMedia = (major: string, compatible: string): Buffer =>
+  Buffer.from(`\0\0\0\x18ftyp${major}\0\0\0\0${compatible}\0\0\0\0`, 'latin1');
+
+/** A TIFF that says that its first image is a preview, as cameras write it. */
+async function cameraRaw(): Promise<Buffer> {
+  const bytes = await toSharp(picture(32, 32)).tiff({ compression: 'none' }).toBuffer();
+  const first = bytes.readUInt32LE(4) + 2;
+  const entries = Array.from({ length: bytes.readUInt16LE(first - 2) }, (_, i) => first + 12 * i);
+  const unused = entries.find((at) => bytes.readUInt16LE(at) === 274)!; // the orientation
+  bytes.writeUInt16LE(254, unused);
+  bytes.writeUInt16LE(4, unused + 2);
+  bytes.writeUInt32LE(1, unused + 8);
+  return bytes;
 }
 
 const pixelAt = (p: { data: Uint8Array; width: number }, x: number, y: number) =>
@@ -99,6 +116,95 @@ describe('decode', () => {
   });
 });
 
+describe('decode reads', () => {
+  const source = picture(97, 64); // rows that need padding
+  const grey: Raw = { ...source, data: source.data.map((_, i) => source.data[i - (i % 3)]!) };
+
+  it.each<[string, Buffer, Raw]>([
+    ['24 bits', bmp(source, { bits: 24 }), source],
+    ['24 bits from the top down', bmp(source, { bits: 24, topDown: true }), source],
+    ['32 bits, of which the last 8 mean nothing', bmp(source, { bits: 32 }), source],
+    ['32 bits with opaque alpha', bmp(source, { bits: 32, alpha: 255 }), source],
+    ['32 bits with transparent alpha', bmp(source, { bits: 32, alpha: 0 }), flat([255, 255, 255], 97)],
+    ['8 bits and a palette', bmp(grey, { bits: 8 }), grey],
+  ])('BMP of %s', async (_, bytes, expected) => {
+    const pixels = await load(bytes);
+    expect([pixels.width, pixels.height]).toEqual([97, 64]);
+    expect(Buffer.compare(pixels.data, expected.data.subarray(0, 97 * 64 * 3))).toBe(0);
+  });
+
+  it.each<[string, (image: Sharp) => Sharp]>([
+    ['TIFF', (image) => image.tiff({ compression: 'none' })],
+    ['TIFF with LZW and a predictor', (image) => image.tiff({ compression: 'lzw', predictor: 'horizontal' })],
+    [
+      'TIFF in tiles',
+      (image) => image.tiff({ compression: 'deflate', tile: true, tileWidth: 32, tileHeight: 32 }),
+    ],
+    ['TIFF of 16 bits', (image) => image.toColourspace('rgb16').tiff({ compression: 'none' })],
+    ['TIFF with opaque alpha', (image) => image.ensureAlpha(1).tiff({ compression: 'none' })],
+    ['PNG of 16 bits', (image) => image.toColourspace('rgb16').png()],
+    ['PNG of 16 bits with opaque alpha', (image) => image.ensureAlpha(1).toColourspace('rgb16').png()],
+  ])('%s as it was', async (_, encode) => {
+    const pixels = await load(await encode(toSharp(source)).toBuffer());
+    expect(largestDifference(pixels.data, source.data)).toBeLessThanOrEqual(1);
+  });
+
+  it('transparency of 16 bits, of grey and of TIFF over the background', async () => {
+    const clear = toSharp(source).ensureAlpha(0);
+    for (const image of [
+      clear.clone().toColourspace('rgb16').png(),
+      clear.clone().toColourspace('b-w').png(),
+      clear.clone().tiff({ compression: 'none' }),
+    ]) {
+      const pixels = await load(await image.toBuffer());
+      expect(pixels.data.length).toBe(97 * 64 * 3);
+      expect(pixelAt(pixels, 40, 40)).toEqual([255, 255, 255]);
+    }
+  });
+
+  it('the orientation of a TIFF, and its inks', async () => {
+    const half = rgb(40, 20, (x) => (x < 20 ? [255, 255, 255] : [0, 0, 0]));
+    const turned = await load(await toSharp(half).withMetadata({ orientation: 6 }).tiff().toBuffer());
+    expect([turned.width, turned.height]).toEqual([20, 40]);
+    expect(pixelAt(turned, 10, 2)[0]).toBeGreaterThan(240);
+    const inks = await load(
+      await toSharp(source).toColourspace('cmyk').tiff({ compression: 'none' }).toBuffer(),
+    );
+    const mean = (data: Uint8Array) => data.reduce((sum, value) => sum + value, 0) / data.length;
+    expect(Math.abs(mean(inks.data) - mean(source.data))).toBeLessThan(20);
+  });
+
+  it('colours by the profile of the file', async () => {
+    const red = await toSharp(flat([200, 60, 60], 32))
+      .withIccProfile('p3')
+      .png()
+      .toBuffer();
+    const [r, g, b] = pixelAt(await load(red), 5, 5);
+    for (const [found, expected] of [
+      [r, 200],
+      [g, 60],
+      [b, 60],
+    ])
+      expect(Math.abs(found! - expected!)).toBeLessThan(4);
+  });
+
+  it('the first of several pages, and says so', async () => {
+    const pages = [flat([200, 0, 0], 16), flat([0, 0, 200], 16)].map((f) => f.data);
+    const strip = { raw: { width: 16, height: 32, channels: 3 as const, pageHeight: 16 } };
+    for (const bytes of [
+      await sharp(Buffer.concat(pages), strip).tiff({ compression: 'none' }).toBuffer(),
+      await sharp(Buffer.concat(pages), strip).gif().toBuffer(),
+      await sharp(Buffer.concat(pages), strip).webp().toBuffer(),
+    ]) {
+      const pixels = await load(bytes);
+      expect([pixels.width, pixels.height]).toEqual([16, 16]);
+      expect(pixelAt(pixels, 8, 8)[0]).toBeGreaterThan(180);
+      expect(pixels.notes).toEqual(['the first of 2 frames or pages was judged']);
+    }
+    expect((await load(await png(source))).notes).toBeUndefined();
+  });
+});
+
 describe('decode refuses', () => {
   const cut = async (bytes: Promise<Buffer>) => {
     const whole = await bytes;
@@ -116,7 +222,67 @@ describe('decode refuses', () => {
     ],
     ['a web page', () => Buffer.from('<!doctype html><p>404'), 'IMAGE_UNSUPPORTED', /web page/],
     ['SVG', () => Buffer.from(svg), 'IMAGE_UNSUPPORTED', /SVG/],
-    ['TIFF', () => toSharp(picture(32, 32)).tiff().toBuffer(), 'IMAGE_UNSUPPORTED', /TIFF/],
+    [
+      'HEIC',
+      () => isoMedia('heic', 'mif1heic'),
+      'IMAGE_UNSUPPORTED',
+      /a HEIC file, for which there is no decoder/,
+    ],
+    ['HEIC by its compatible brands', () => isoMedia('mif1', 'miafheic'), 'IMAGE_UNSUPPORTED', /HEIC/],
+    ['JPEG XL', () => Buffer.from('ff0a7f00', 'hex'), 'IMAGE_UNSUPPORTED', /a JPEG XL file/],
+    [
+      'JPEG XL in a container',
+      () => Buffer.from('\0\0\0\x0cJXL \r\n\x87\n', 'latin1'),
+      'IMAGE_UNSUPPORTED',
+      /JPEG XL/,
+    ],
+    ['a video', () => isoMedia('isom', 'mp42'), 'IMAGE_UNSUPPORTED', /looks like a video/],
+    ['a Photoshop document', () => Buffer.from('8BPS\0\x01'), 'IMAGE_UNSUPPORTED', /Photoshop/],
+    [
+      'a pointer of Git LFS',
+      () => Buffer.from('version https://git-lfs.github.com/spec/v1'),
+      'IMAGE_UNSUPPORTED',
+      /LFS pointer/,
+    ],
+    ['a camera raw file', cameraRaw, 'IMAGE_UNSUPPORTED', /camera's raw file/],
+    [
+      'a truncated TIFF',
+      () => cut(toSharp(picture()).tiff({ compression: 'none' }).toBuffer()),
+      'IMAGE_CORRUPT',
+      /cut short/,
+    ],
+    [
+      'a truncated BMP',
+      () => bmp(picture(32, 32), { bits: 24 }).subarray(0, 2000),
+      'IMAGE_CORRUPT',
+      /ends too early/,
+    ],
+    [
+      'a BMP of a header alone',
+      () => bmp(picture(32, 32), { bits: 24 }).subarray(0, 40),
+      'IMAGE_CORRUPT',
+      /ends too early/,
+    ],
+    [
+      'a BMP that claims a huge size',
+      () => bmp(picture(32, 32), { bits: 24, claim: [20_000, 20_000] }),
+      'IMAGE_CORRUPT',
+      /ends too early/,
+    ],
+    [
+      'a BMP with a negative width',
+      () => bmp(picture(32, 32), { bits: 24, claim: [-32, 32] }),
+      'IMAGE_CORRUPT',
+      /-32×32/,
+    ],
+    ['a BMP without rows', () => bmp(picture(32, 32), { bits: 24, claim: [32, 0] }), 'IMAGE_CORRUPT', /32×0/],
+    [
+      'a compressed BMP',
+      () => bmp(picture(32, 32), { bits: 8, compression: 1 }),
+      'IMAGE_UNSUPPORTED',
+      /compression 1/,
+    ],
+    ['a BMP of 16 bits', () => bmp(picture(32, 32), { bits: 16 }), 'IMAGE_UNSUPPORTED', /16 bits a pixel/],
     ['a truncated PNG', () => cut(png(picture())), 'IMAGE_CORRUPT', /cut short/],
     ['a truncated JPEG', () => cut(jpeg(picture())), 'IMAGE_CORRUPT', /cut short/],
     ['a truncated WebP', () => cut(toSharp(picture()).webp().toBuffer()), 'IMAGE_CORRUPT', /cut short/],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../src/reward/decode.ts';
 import { inspect } from '../../src/reward/guards.ts';
+import { wrongOrder } from '../../src/reward/layout.ts';
 import type { Pixels } from '../../src/types.ts';
 import { flat, jpeg, noise, picture, png, random, rgb, toSharp } from '../support/images.ts';
 
@@ -101,6 +102,36 @@ describe('guards', () => {
     expect(names(picture(700, 100))).toContain('out-of-domain');
     const drawing = rgb(256, 256, (x, y) => ((x >> 4) % 2 === (y >> 5) % 2 ? [0, 0, 0] : [255, 255, 255]));
     expect(names(await load(await png(drawing)))).toContain('out-of-domain');
+  });
+
+  it('do not call a picture with stripes, steps or one colour a wrong order of pixels', () => {
+    const order = ({ data, width, height }: Pixels) =>
+      wrongOrder({ format: 'rgb8', width, height, bytes: data });
+    const step = (value: number): [number, number, number] => [value, value, value];
+    for (const [width, height] of [
+      [256, 256],
+      [512, 256],
+      [256, 384],
+      [300, 200],
+    ] as const) {
+      expect(order(picture(width, height))).toBeNull();
+      expect(order(rgb(width, height, (_, y) => step(y % 2 ? 250 : 5)))).toBeNull();
+      expect(order(rgb(width, height, (_, y) => step((y >> 3) % 2 ? 250 : 5)))).toBeNull();
+      expect(order(rgb(width, height, (x) => step((x >> 2) % 2 ? 250 : 5)))).toBeNull();
+      expect(order(rgb(width, height, (_, y) => step((255 * y) / height)))).toBeNull();
+      expect(order(rgb(width, height, () => [200, 20, 90]))).toBeNull();
+      expect(order(noise(width, height))).toBeNull();
+    }
+  });
+
+  it('find what is missing below in a large picture, and a row of it that is not', () => {
+    const cut = picture(1500, 1000);
+    cut.data.fill(0, 700 * 1500 * 3);
+    expect(inspect(cut, domain)).toEqual([
+      { guard: 'corrupt', message: 'the lowest 30 % are missing (decoder fill)' },
+    ]);
+    cut.data.fill(90, 990 * 1500 * 3, 994 * 1500 * 3);
+    expect(names(cut)).toEqual([]);
   });
 
   it('say what they found', () => {

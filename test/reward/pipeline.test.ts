@@ -1,9 +1,10 @@
 /** The scoring path from bytes to verdict, with real ONNX graphs whose scores can be told in advance. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../../src/config.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { openCatalog } from '../../src/reward/catalog.ts';
-import type { ImageInput, ScoreItem } from '../../src/types.ts';
+import type { ImageInput, ScoreItem, ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, picture, png, type Raw } from '../support/images.ts';
 import { brightnessGraph, meanGraph, type TestModel, writeModel } from '../support/models.ts';
@@ -212,6 +213,78 @@ describe('pipeline', () => {
     expect((await score('a red cat')).timings!.inferMs).toBeGreaterThan(0);
   });
 
+  describe('of identical images in flight', () => {
+    const picked = rawInput(picture(48, 48));
+    /** Scores images that arrive at once, each with a way to leave; how many were inferred shows in the timings. */
+    const together = async (settings: ConfigInput, signals: AbortSignal[]) => {
+      const { pipeline } = await open({}, settings);
+      await pipeline.score(request([item('warm', rawInput(picture(32, 32)))]));
+      const each = signals.map((signal, i) => pipeline.score(request([item(String(i), picked)], signal)));
+      await setImmediate(); // they are inside, and the thread has not answered yet
+      return { pipeline, results: each.map(async (one) => (await one)[0]!) };
+    };
+    const inferred = (results: ScoreResult[]) =>
+      results.filter((r) => r.timings && r.timings.inferMs > 0).length;
+
+    it('infers one, for all', async () => {
+      const { results } = await together({}, [never, never, never, never]);
+      const all = await Promise.all(results);
+      expect(new Set(all.map((r) => r.aspects!.quality!.score)).size).toBe(1);
+      expect(all.map((r) => r.id)).toEqual(['0', '1', '2', '3']);
+      expect(inferred(all)).toBe(1);
+    });
+
+    it('infers each when results are not to be remembered', async () => {
+      const { results } = await together({ resultCache: 0 }, [never, never]);
+      expect(inferred(await Promise.all(results))).toBe(2);
+    });
+
+    it('goes on when the first who asked leaves', async () => {
+      const leaving = new AbortController();
+      const { pipeline, results } = await together({}, [leaving.signal, never]);
+      leaving.abort();
+      const [gone, stayed] = await Promise.all(results);
+      expect(gone!.error!.code).toBe('CANCELLED');
+      expect(stayed!.aspects!.quality!.score).toBeGreaterThan(0);
+      expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
+    });
+
+    it('starts anew after all have left', async () => {
+      const leaving = new AbortController();
+      const { pipeline, results } = await together({}, [leaving.signal, leaving.signal]);
+      leaving.abort();
+      expect((await Promise.all(results)).map((r) => r.error!.code)).toEqual(['CANCELLED', 'CANCELLED']);
+      expect((await pipeline.score(request([item('again', picked)])))[0]!.error).toBeNull();
+    });
+  });
+
+  it('finds raw pixels that stand in another order', async () => {
+    const { pipeline } = await open();
+    const { data, width, height } = picture(96, 64);
+    const planes = Uint8Array.from({ length: data.length }, (_, i) => {
+      const [c, at] = [Math.floor(i / (width * height)), i % (width * height)];
+      return data[at * 3 + c]!;
+    });
+    const raw = (bytes: Uint8Array, size: { width: number; height: number }): ImageInput => ({
+      kind: 'raw',
+      format: 'rgb8',
+      bytes,
+      ...size,
+    });
+    const size = { width, height };
+    const swapped = { width: height, height: width };
+    const images = [raw(data, size), raw(planes, size), raw(data, swapped), raw(planes, swapped)];
+    const results = await pipeline.score(request(images.map((image, i) => item(String(i), image))));
+    const corrupt = results.map((r) => r.guards.find(({ guard }) => guard === 'corrupt')?.message);
+    expect(corrupt).toEqual([
+      undefined,
+      'the raw pixels look like one plane a channel (CHW), not like rows of pixels',
+      'the raw pixels look like 96×64 pixels, width and height swapped, not like rows of pixels',
+      'the raw pixels look like one plane a channel (CHW) of 96×64 pixels, not like rows of pixels',
+    ]);
+    expect(results.map((r) => r.reward === null)).toEqual([false, true, true, true]);
+  });
+
   it('prefers the policy of the request', async () => {
     const { pipeline } = await open({}, { policy: { aspects: { quality: { minScore: 4.9 } } } });
     const policy = { aspects: {}, unsureWithinInterval: false };
@@ -280,12 +353,27 @@ describe('prompts', () => {
     expect((await catalog.open()).manifest.text!.contextLength).toBe(8);
   });
 
+  it('that are cut are told, with how much of them was read', async () => {
+    const { pipeline } = await open({ text: true, id: 'test-text' });
+    const notesOf = async (prompt: string | null) =>
+      (await pipeline.score(request([item('a', rawInput(picture(32, 32)), prompt)])))[0]!.notes;
+    expect(await notesOf('a red cat')).toEqual([]);
+    expect(await notesOf('a red cat a red cat')).toEqual([]);
+    const cut = (of: string) => [`the scorer read 6 of the prompt's ${of} tokens; the rest was cut`];
+    expect(await notesOf('a red cat a red cat dog')).toEqual(cut('7'));
+    // again, from the memory of results
+    expect(await notesOf('a red cat a red cat dog')).toEqual(cut('7'));
+    expect(await notesOf('a '.repeat(40_000))).toEqual(cut('more than 256'));
+    expect(await notesOf(null)).toEqual([]);
+  });
+
   it('are required by a scorer that predicts nothing without', async () => {
     const { pipeline } = await open({
       text: true,
       id: 'test-text',
       edit: (m) => {
         m.aspects.quality = null;
+        m.reward.weights = { alignment: 1 };
       },
     });
     const [result] = await pipeline.score(request([item('a', rawInput(picture(32, 32)))]));

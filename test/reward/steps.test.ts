@@ -139,8 +139,8 @@ describe('a scorer of several graphs', () => {
     expect(await scores(scorer, 102, 'cat')).toEqual(expected);
     expect(await scores(other, 102, 'cat')).toEqual(expected);
     // anything else needs a graph that is gone
-    await expect(scores(scorer, 102, 'dog')).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
-    await expect(scores(scorer, 103, 'cat')).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    await expect(scores(scorer, 102, 'dog')).rejects.toMatchObject({ code: 'SCORER_RECOVERING' });
+    await expect(scores(scorer, 103, 'cat')).rejects.toMatchObject({ code: 'SCORER_RECOVERING' });
   });
 
   it('keeps nothing where there is no room', async () => {
@@ -149,7 +149,7 @@ describe('a scorer of several graphs', () => {
     await scores(scorer, 102, 'cat');
     await released(scorer);
     rmSync(join(folder!, 'words.onnx'));
-    await expect(scores(scorer, 102, 'cat')).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    await expect(scores(scorer, 102, 'cat')).rejects.toMatchObject({ code: 'SCORER_RECOVERING' });
   });
 
   it('is released after an idle time and loaded again by the next image', async () => {

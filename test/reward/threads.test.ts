@@ -80,6 +80,16 @@ describe('threads', () => {
     expect(started.length).toBe(2);
   });
 
+  it('are not given work while they end', async () => {
+    // Idle for no time at all: each task comes just as the thread before is being ended.
+    const threads = open('answer(task)', 1, 0);
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+    for (let i = 0; i < 15; i++) {
+      expect(await threads.run(plain(i), never)).toBe(i);
+      await turn();
+    }
+  });
+
   it('do not end in the middle of a task, however long they were idle before', async () => {
     const slow = 'setTimeout(() => answer(threadId), task)';
     const threads = open(slow, 1, 200);

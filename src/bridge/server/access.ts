@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts';
 import { fail } from '../../errors.ts';
 
 export interface AccessRules {
-  config: Pick<Config, 'host' | 'token' | 'allowedHosts' | 'allowedOrigins'>;
+  config: Pick<Config, 'host' | 'socket' | 'token' | 'allowedHosts' | 'allowedOrigins'>;
   /** The port in use; config.port may be 0. */
   port: number;
 }
@@ -19,13 +19,16 @@ function splitHost(header: string): { name: string; port: number } {
   return parts ? { name: parts[1]!, port: Number(parts[2] ?? 80) } : { name: '', port: 0 };
 }
 
-/** Against DNS rebinding: a page of evil.example that resolves to 127.0.0.1 still sends its own name. */
+/**
+ * Against DNS rebinding: a page of evil.example that resolves to 127.0.0.1 still sends its own name. No name resolves
+ * to a unix socket, and no page can reach one.
+ */
 function checkHost(header: string | undefined, { config, port }: AccessRules): void {
-  if (!isLoopback(config.host)) return;
+  if (config.socket !== undefined || !isLoopback(config.host)) return;
   const host = splitHost(header ?? '');
   if (isLoopback(host.name) && host.port === port) return;
-  const names = config.allowedHosts.map((name) => name.toLowerCase());
-  const isAllowed = [header, host.name].some((name) => name && names.includes(name.toLowerCase()));
+  const allowed = config.allowedHosts.map((name) => name.toLowerCase());
+  const isAllowed = [header, host.name].some((name) => name && allowed.includes(name.toLowerCase()));
   if (!isAllowed) throw fail('HOST_REFUSED', { host: header ?? '(none)' });
 }
 
@@ -64,13 +67,21 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
   checkToken(request.headers.authorization, rules.config.token);
 }
 
+/** Those of a unix socket have no address; each is a client of its own all the same. */
+const names = new WeakMap<object, string>();
+let connections = 0;
+
+function nameOf(socket: object): string {
+  const name = names.get(socket) ?? `anon-${digest(`${process.pid}:${++connections}`).toString('hex', 0, 4)}`;
+  names.set(socket, name);
+  return name;
+}
+
 /**
  * A stable name for the sender, for fairness and the log: what it calls itself, else one for its connection.
  * Names are cut to what is safe in a log line.
  */
 export function clientOf(request: IncomingMessage): string {
   const named = request.headers['x-assay-client'];
-  if (typeof named === 'string' && /^[\w.:@/-]{1,64}$/.test(named)) return named;
-  const { remoteAddress, remotePort } = request.socket;
-  return `anon-${digest(`${remoteAddress}:${remotePort}`).toString('hex', 0, 4)}`;
+  return typeof named === 'string' && /^[\w.:@/-]{1,64}$/.test(named) ? named : nameOf(request.socket);
 }

@@ -3,14 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors.ts';
 import { checkAccess, clientOf, isOriginAllowed, isPreflight } from './access.ts';
-import { admitBody, readBody } from './body.ts';
+import { admitBody, type Incoming, readBody } from './body.ts';
 import type { Call } from './call.ts';
-import { codecOf } from './codec.ts';
+import { type Codec, codecOf } from './codec.ts';
 import { type Desk, type Job, rank, report, score } from './desk.ts';
 import { toScoreItems } from './items.ts';
 import { checkItemCount, parse } from './parse.ts';
 import { type Answer, errorAnswer, send } from './reply.ts';
 import { historyQuery, type ScoreBody, scoreBody } from './schemas.ts';
+import { VALUE_BYTES } from './shape.ts';
 import { createUploads, type ReadUpload } from './uploads.ts';
 
 interface Exchange {
@@ -49,7 +50,7 @@ export function createApp(desk: Desk, openapi: object): Express {
 
 function routesOf(desk: Desk, openapi: object): Route[] {
   const readUpload = createUploads(desk.config.limits);
-  const job = async (exchange: Exchange) => readJob(desk, exchange, readUpload);
+  const job = (e: Exchange): Promise<Job> => e.call.run(() => readJob(desk, e, readUpload));
   return [
     {
       method: 'post',
@@ -108,14 +109,17 @@ async function exchange(desk: Desk, route: Route, request: Request, response: Re
   });
   try {
     if (!route.always) desk.traffic.checkOpen();
-    const answer = await call.run(async () => route.handler({ call, request, response }));
+    const answer = await route.handler({ call, request, response });
     send(request, response, answer);
     report(desk, call, answer.status ?? 200);
   } catch (thrown) {
     const error = toAssayError(thrown);
+    if (error.code === 'STALLED') response.setHeader('connection', 'close'); // the rest is not waited for
     send(request, response, errorAnswer(error));
     report(desk, call, error.status, error);
   }
+  const timer = setTimeout(() => response.destroy(), desk.tuning.takeTimeoutMs).unref();
+  response.once('close', () => clearTimeout(timer));
 }
 
 /** Answers what no route takes. */
@@ -157,10 +161,10 @@ async function readJob(
   const codec = codecOf(type);
   const isMultipart = /^multipart\/form-data\b/i.test(type);
   if (!codec && !isMultipart) throw fail('UNSUPPORTED_CONTENT_TYPE', { found: type, expected: SCORE_TYPES });
-  await admitBody(desk, call, request, response);
+  const incoming = admitBody(desk, call, request, response);
   const body = codec
-    ? parseBody(codec.decode(await readBody(request, limits.maxBodyBytes, call.signal)), limits.maxItems)
-    : await readUpload(request, response);
+    ? await parseBody(codec, await readBody(incoming), incoming, limits.maxItems)
+    : await readUpload(incoming, response);
   return {
     items: toScoreItems(body, { allowedDirs, maxImageBytes: limits.maxImageBytes }),
     scorer: body.scorer,
@@ -168,7 +172,14 @@ async function readJob(
   };
 }
 
-function parseBody(value: unknown, maxItems: number): ScoreBody {
+async function parseBody(
+  codec: Codec,
+  bytes: Buffer,
+  { parcel }: Incoming,
+  maxItems: number,
+): Promise<ScoreBody> {
+  const { value, values } = await codec.decode(bytes);
+  parcel.complete(VALUE_BYTES * values);
   checkItemCount(value, maxItems);
   return parse(scoreBody, value);
 }

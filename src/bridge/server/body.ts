@@ -1,8 +1,11 @@
-/** Step 1, receive: the bytes of a request body, never more than the limit, never before there is room. */
+/** Step 1, receive: the bytes of a request body, booked as they come, never more than the limit. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { orAbort } from '../../abort.ts';
 import { type AssayError, fail } from '../../errors.ts';
+import type { Parcel } from './budget.ts';
 import type { Call } from './call.ts';
 import type { Desk } from './desk.ts';
+import { Sink } from './sink.ts';
 
 export const tooLarge = (maxBytes: number): AssayError => fail('BODY_TOO_LARGE', { maxBytes });
 
@@ -12,80 +15,83 @@ const announced = (request: IncomingMessage): number | undefined => {
   return length === undefined ? undefined : Number(length);
 };
 
+/** A body that is about to come. */
+export interface Incoming {
+  request: IncomingMessage;
+  parcel: Parcel;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
 /**
- * Prepares for a body: refuses one announced as too large or compressed, waits for room in the byte budget,
- * and only then tells a client that sent `Expect: 100-continue` to go on.
+ * Prepares for a body: refuses one announced as too large or compressed, and only then tells a client that sent
+ * `Expect: 100-continue` to go on. A sender that is too slow aborts the call.
  *
  * @throws BODY_TOO_LARGE, UNSUPPORTED_CONTENT_TYPE
  */
-export async function admitBody(
+export function admitBody(
   desk: Desk,
   call: Call,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
-  const { maxBodyBytes } = desk.config.limits;
+): Incoming {
+  const maxBytes = desk.config.limits.maxBodyBytes;
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity')
     throw fail('UNSUPPORTED_CONTENT_TYPE', {
       found: `with encoding ${encoding}`,
       expected: 'it without encoding',
     });
-  const bytes = announced(request) ?? maxBodyBytes;
-  if (bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
-  call.onEnd(await desk.budget.take(bytes, call.signal));
+  const bytes = announced(request) ?? maxBytes;
+  if (bytes > maxBytes) throw tooLarge(maxBytes);
+  const parcel = desk.budget.open(bytes, (reason) => call.abort(reason));
+  call.onEnd(() => parcel.release());
   if (request.headers.expect) response.writeContinue();
+  return { request, parcel, maxBytes, signal: call.signal };
+}
+
+/** Reads a whole body. @throws as `receive` */
+export async function readBody(incoming: Incoming): Promise<Buffer> {
+  const sink = new Sink(announced(incoming.request));
+  await receive(incoming, (chunk) => sink.add(chunk));
+  return sink.take();
 }
 
 /**
- * Reads a whole body. What comes after a refusal is thrown away by the HTTP server, so that the sender can
- * finish and read the answer.
+ * Hands on the chunks of a body, one at a time, as there is room for them. What comes after a refusal is thrown away by the HTTP
+ * server, so that the sender can finish and read the answer.
  *
- * @throws BODY_TOO_LARGE, or the reason of the signal
+ * @throws BODY_TOO_LARGE, STALLED, or the reason of the signal
  */
-export async function readBody(
-  request: IncomingMessage,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const sink = createSink(announced(request));
+export async function receive(
+  incoming: Incoming,
+  onChunk: (chunk: Buffer) => Promise<unknown> | undefined,
+): Promise<void> {
+  const { request, parcel, maxBytes, signal } = incoming;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onData = (chunk: Buffer) => {
-    if (sink.length + chunk.length > maxBytes) reject(tooLarge(maxBytes));
-    else sink.add(chunk);
+  let length = 0;
+  const take = (chunk: Buffer): Promise<unknown> | undefined => {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    const waits = [onChunk(chunk), parcel.grow(chunk.length)].filter((wait) => wait !== undefined);
+    return waits.length > 0 ? Promise.all(waits) : undefined;
   };
-  const onAbort = () => reject(signal.reason);
+  const onData = (chunk: Buffer) => {
+    try {
+      const wait = take(chunk);
+      if (!wait) return;
+      request.pause();
+      wait.then(() => request.resume(), reject);
+    } catch (error) {
+      reject(error);
+    }
+  };
   request.on('data', onData).once('end', resolve).once('error', reject);
-  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    await promise;
-    return sink.take();
+    await orAbort(promise, signal);
+    parcel.complete();
   } finally {
     request.off('data', onData).off('end', resolve).off('error', reject);
-    signal.removeEventListener('abort', onAbort);
+    request.resume();
   }
-}
-
-interface Sink {
-  readonly length: number;
-  add(chunk: Buffer): void;
-  take(): Buffer;
-}
-
-/** With a known length the chunks go straight to their place; joining them later would double the peak. */
-function createSink(size: number | undefined): Sink {
-  const whole = size === undefined ? null : Buffer.allocUnsafeSlow(size);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    add(chunk) {
-      if (whole) chunk.copy(whole, length);
-      else chunks.push(chunk);
-      length += chunk.length;
-    },
-    take: () => (whole ? whole.subarray(0, length) : Buffer.concat(chunks)),
-  };
 }

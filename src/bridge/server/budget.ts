@@ -1,81 +1,217 @@
 /**
- * Bytes of request bodies that the daemon holds at once, all clients together.
- * Without it, 32 clients that each post 64 raw images would need 6 GiB before the first is scored;
- * with it they wait unread in their sockets, and TCP slows the senders.
+ * Bytes of requests that the daemon holds at once, booked as they arrive, whatever was announced.
+ *
+ * They lie in two pools. The common one is shared by a moving threshold: a message may grow while it is no larger than
+ * what is still free, so n senders get an n+1th each and a newcomer always finds as much. A message that needs more
+ * waits, unread, for a reservation of its whole size in the second pool; the smaller and the longer waiting come first.
+ * So a full pool never holds parts of messages alone, none of which could be finished.
+ *
+ * A sender that stops sending loses its message: after a while, or soon when others wait for room, the stalest first.
  */
+import { type AssayError, fail } from '../../errors.ts';
 
-interface Waiter {
-  bytes: number;
-  /** Takes what `charge` returned. */
-  go: (giveBack: () => void) => void;
+export interface BudgetRules {
+  /** Of each pool; no message is larger. */
+  capacityBytes: number;
+  /** A message so small may always grow: control messages pass whatever else is held. */
+  smallBytes: number;
+  /** What a sender must send within `paceMs`, or within `pressedPaceMs` when others wait for room. */
+  paceBytes: number;
+  paceMs: number;
+  pressedPaceMs: number;
+  /** Pause between two looks at the clock. */
+  checkMs: number;
+}
+
+/** A message that arrives, is worked on, and goes. */
+export class Parcel {
+  readonly budget: Budget;
+  readonly drop: (reason: AssayError) => void;
+  /** Bytes in all, as announced, or the most that it may become. */
+  readonly expected: number;
+  /** Bytes that are here. */
+  held = 0;
+  /** Bytes booked in the second pool; 0 while it lies in the common one. */
+  reserved = 0;
+  waiter: { go: () => void; since: number } | null = null;
+  /** Whether its receiver has stopped reading for reasons of its own. */
+  isPaused = false;
+  /** When it had last sent its due, and what was here then. */
+  mark: { at: number; held: number };
+
+  constructor(budget: Budget, expected: number, drop: (reason: AssayError) => void) {
+    this.budget = budget;
+    this.expected = expected;
+    this.drop = drop;
+    this.mark = { at: performance.now(), held: 0 };
+  }
+
+  /** Books bytes that came. What it returns settles when there is room for more; until then nothing is to be read. */
+  grow(bytes: number): Promise<void> | undefined {
+    return this.budget.grow(this, bytes);
+  }
+
+  /** The receiver stops or goes on reading: a sender that is not heard is not late. */
+  pause(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    this.restartClock();
+  }
+
+  /** All of it is here; `extraBytes` are what it takes unpacked. */
+  complete(extraBytes = 0): void {
+    this.budget.complete(this, extraBytes);
+  }
+
+  /** Gives all back. Safe to call twice. */
+  release(): void {
+    this.budget.release(this);
+  }
+
+  restartClock(): void {
+    this.mark = { at: performance.now(), held: this.held };
+  }
 }
 
 export class Budget {
-  readonly #capacity: number;
-  #held = 0;
-  readonly #waiters: Waiter[] = [];
-  readonly #listeners = new Set<() => void>();
+  readonly #rules: BudgetRules;
+  readonly #onFreed: (bytes: number) => void;
+  #common = 0;
+  #reserved = 0;
+  readonly #all = new Set<Parcel>();
+  readonly #arriving = new Set<Parcel>();
+  readonly #waiting = new Set<Parcel>();
+  #timer: NodeJS.Timeout | null = null;
 
-  constructor(capacityBytes: number) {
-    this.#capacity = capacityBytes;
+  /** @param onFreed told of bytes that were given back */
+  constructor(rules: BudgetRules, onFreed: (bytes: number) => void = () => {}) {
+    this.#rules = rules;
+    this.#onFreed = onFreed;
   }
 
-  /** Whether new bytes should wait: readers that cannot ask before they read look here. */
-  get isFull(): boolean {
-    return this.#held >= this.#capacity || this.#waiters.length > 0;
+  get heldBytes(): number {
+    return this.#common + this.#reserved;
   }
 
-  /** Waits its turn for room, first come first served; returns what gives the bytes back, once. */
-  async take(bytes: number, signal: AbortSignal): Promise<() => void> {
-    const share = Math.min(bytes, this.#capacity);
-    if (this.#waiters.length > 0 || this.#held + share > this.#capacity)
-      return await this.#wait(share, signal);
-    return this.charge(share);
+  /**
+   * Announces a message.
+   *
+   * @param expectedBytes its size, or the most that it may become
+   * @param drop called with STALLED when its sender is too slow; nothing is booked for it any more
+   */
+  open(expectedBytes: number, drop: (reason: AssayError) => void): Parcel {
+    const parcel = new Parcel(this, Math.min(expectedBytes, this.#rules.capacityBytes), drop);
+    this.#all.add(parcel);
+    this.#arriving.add(parcel);
+    this.#timer ??= setInterval(() => this.#look(), this.#rules.checkMs).unref();
+    return parcel;
   }
 
-  /** Books bytes that are here already. */
-  charge(bytes: number): () => void {
-    this.#held += bytes;
-    let isGiven = false;
-    return () => {
-      if (isGiven) return;
-      isGiven = true;
-      this.#held -= bytes;
-      this.#next();
-    };
+  grow(parcel: Parcel, bytes: number): Promise<void> | undefined {
+    if (!this.#all.has(parcel)) return undefined;
+    parcel.held += bytes;
+    this.#book(parcel, bytes);
+    if (this.#mayGrow(parcel)) return undefined;
+    if (this.#waiting.size === 0 && this.#reserve(parcel)) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    parcel.waiter = { go: resolve, since: performance.now() };
+    this.#waiting.add(parcel);
+    return promise;
   }
 
-  /** Calls `listener` whenever bytes came back, until the returned function is called. */
-  onRelease(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  #next(): void {
-    for (
-      let first = this.#waiters[0];
-      first && this.#held + first.bytes <= this.#capacity;
-      first = this.#waiters[0]
-    ) {
-      this.#waiters.shift();
-      first.go(this.charge(first.bytes));
+  complete(parcel: Parcel, extraBytes: number): void {
+    if (!this.#all.has(parcel)) return;
+    this.#arrived(parcel);
+    parcel.held += extraBytes;
+    if (parcel.reserved === 0) this.#common += extraBytes;
+    else {
+      this.#reserved += parcel.held - parcel.reserved;
+      parcel.reserved = parcel.held;
     }
-    for (const listener of this.#listeners) listener();
+    this.#serve();
   }
 
-  async #wait(bytes: number, signal: AbortSignal): Promise<() => void> {
-    signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<() => void>();
-    const waiter = { bytes, go: resolve };
-    const onAbort = () => reject(signal.reason);
-    this.#waiters.push(waiter);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await promise;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      const at = this.#waiters.indexOf(waiter);
-      if (at >= 0) this.#waiters.splice(at, 1);
+  release(parcel: Parcel): void {
+    if (!this.#all.delete(parcel)) return;
+    this.#arrived(parcel);
+    if (parcel.reserved > 0) this.#reserved -= parcel.reserved;
+    else this.#common -= parcel.held;
+    this.#onFreed(parcel.held);
+    this.#serve();
+  }
+
+  #arrived(parcel: Parcel): void {
+    this.#arriving.delete(parcel);
+    this.#waiting.delete(parcel);
+    parcel.waiter?.go();
+    parcel.waiter = null;
+  }
+
+  #book(parcel: Parcel, bytes: number): void {
+    if (parcel.reserved === 0) {
+      this.#common += bytes;
+      return;
     }
+    const beyond = Math.max(0, parcel.held - parcel.reserved);
+    parcel.reserved += beyond;
+    this.#reserved += beyond;
+  }
+
+  #mayGrow({ held, reserved }: Parcel): boolean {
+    const { capacityBytes, smallBytes } = this.#rules;
+    return reserved > 0 || held <= Math.max(smallBytes, capacityBytes - this.#common);
+  }
+
+  #reserve(parcel: Parcel): boolean {
+    const bytes = Math.max(parcel.expected, parcel.held);
+    if (this.#reserved > 0 && this.#reserved + bytes > this.#rules.capacityBytes) return false;
+    this.#common -= parcel.held;
+    this.#reserved += bytes;
+    parcel.reserved = bytes;
+    return true;
+  }
+
+  /** Lets those go on that have room now. */
+  #serve(): void {
+    if (this.#waiting.size === 0) return;
+    const now = performance.now();
+    // what is missing over how long it has waited: the small first, the large not never
+    const patience = ({ expected, held, waiter }: Parcel): number =>
+      (expected - held) / (1000 + now - waiter!.since);
+    const inTurn = [...this.#waiting].sort((a, b) => patience(a) - patience(b));
+    let mayReserve = true;
+    for (const parcel of inTurn) {
+      if (this.#mayGrow(parcel)) this.#goOn(parcel);
+      else if (mayReserve && this.#reserve(parcel)) this.#goOn(parcel);
+      else mayReserve = false;
+    }
+  }
+
+  #goOn(parcel: Parcel): void {
+    this.#waiting.delete(parcel);
+    parcel.restartClock();
+    parcel.waiter?.go();
+    parcel.waiter = null;
+  }
+
+  /** Drops those who send too little, the stalest first; some only as long as others wait for room. */
+  #look(): void {
+    const now = performance.now();
+    const { paceBytes, paceMs, pressedPaceMs } = this.#rules;
+    const heard = [...this.#arriving].filter(({ waiter, isPaused }) => waiter === null && !isPaused);
+    for (const parcel of heard) if (parcel.held - parcel.mark.held >= paceBytes) parcel.restartClock();
+    for (const parcel of heard.sort((a, b) => a.mark.at - b.mark.at)) {
+      const withinMs = this.#waiting.size > 0 ? pressedPaceMs : paceMs;
+      if (now - parcel.mark.at > withinMs) this.#drop(parcel, withinMs);
+    }
+    this.#serve();
+    if (this.#arriving.size > 0) return;
+    clearInterval(this.#timer!);
+    this.#timer = null;
+  }
+
+  #drop(parcel: Parcel, withinMs: number): void {
+    const bytes = parcel.held - parcel.mark.held;
+    parcel.release();
+    parcel.drop(fail('STALLED', { bytes, withinMs }));
   }
 }

@@ -1,4 +1,5 @@
 /** One request in flight: its deadline, its abort signal, and what it must give back at its end. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type AssayError, fail } from '../../errors.ts';
 
 export class Call {
@@ -47,6 +48,27 @@ export class Call {
   async run<T>(work: () => Promise<T> | T): Promise<T> {
     this.signal.throwIfAborted();
     return await Promise.race([work(), this.#aborted]);
+  }
+
+  /**
+   * The same for work that heeds its signal by handing over what it has: it is given some time to do so, unless nobody
+   * wants it any more.
+   *
+   * @param withinMs after the abort
+   */
+  async handOver<T>(work: () => Promise<T>, withinMs: number): Promise<T> {
+    this.signal.throwIfAborted();
+    const timeout = new AbortController();
+    const late = this.#aborted.catch(async (reason: AssayError) => {
+      if (reason.code !== 'CANCELLED') await pause(withinMs, undefined, { signal: timeout.signal });
+      throw reason;
+    });
+    late.catch(() => {});
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      timeout.abort();
+    }
   }
 
   /** Runs `cleanup` at the end of the call, or now when it has ended: work may outlive the call that began it. */

@@ -9,6 +9,7 @@ import type { Call } from './call.ts';
 import type { Metrics } from './metrics.ts';
 import type { ErrorAnswer } from './schemas.ts';
 import type { Traffic } from './traffic.ts';
+import type { Tuning } from './tuning.ts';
 
 export interface Desk {
   config: Config;
@@ -19,6 +20,7 @@ export interface Desk {
   traffic: Traffic;
   budget: Budget;
   access: AccessRules;
+  tuning: Tuning;
 }
 
 /** A parsed request for scores. */
@@ -28,21 +30,49 @@ export interface Job {
   policy: Policy | undefined;
 }
 
-/** @throws what the service throws, DEADLINE, CANCELLED, DRAINING */
+/**
+ * Scores a request. When it is given up (DEADLINE, DRAINING), what is finished is the answer, and the error stands
+ * in the other items.
+ *
+ * @throws what the service throws, CANCELLED; DEADLINE and DRAINING when nothing is finished
+ */
 export async function score(desk: Desk, call: Call, job: Job): Promise<{ results: ScoreResult[] }> {
   call.items = job.items.length;
-  const results = await call.run(() => desk.service.score(request(call, job)));
+  const results = await finished(
+    desk,
+    call,
+    () => desk.service.score(request(call, job)),
+    (all) => all,
+  );
   return { results: note(desk, call, results.map(sealed)) };
 }
 
 /** @throws as `score` */
 export async function rank(desk: Desk, call: Call, job: Job): Promise<RankResult> {
   call.items = job.items.length;
-  const ranked = await call.run(() => desk.service.rank(request(call, job)));
+  const work = () => desk.service.rank(request(call, job));
+  const ranked = await finished(desk, call, work, ({ results }) => results);
   if (!ranked.results.every(hasFiniteNumbers))
     throw fail('INTERNAL', { reason: 'a ranked score is not a number' });
   note(desk, call, ranked.results);
   return ranked;
+}
+
+/** The outcome of the work, unless it was cancelled or, given up, has nothing to show. */
+async function finished<T>(
+  desk: Desk,
+  call: Call,
+  work: () => Promise<T>,
+  resultsOf: (outcome: T) => ScoreResult[],
+): Promise<T> {
+  const outcome = await call.handOver(work, desk.tuning.handoverMs);
+  const { aborted, reason } = call.signal;
+  if (
+    aborted &&
+    (reason.code === 'CANCELLED' || resultsOf(outcome).every(({ error }) => error?.code === reason.code))
+  )
+    throw reason;
+  return outcome;
 }
 
 const request = (call: Call, { items, scorer, policy }: Job) => ({

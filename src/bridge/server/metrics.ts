@@ -1,6 +1,8 @@
 /** Prometheus metrics of the server, in a registry of their own. */
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ScoreResult, Service } from '../../types.ts';
+import type { Budget } from './budget.ts';
 
 export type Outcome = 'scored' | 'guarded' | 'failed';
 
@@ -13,6 +15,7 @@ export interface Metrics {
   socketOpened(): void;
   socketClosed(): void;
   eventsLost(count: number): void;
+  close(): void;
 }
 
 /** Seconds; from a cached answer to a full queue. */
@@ -23,10 +26,13 @@ export const outcomeOf = (result: ScoreResult): Outcome => {
   return result.guards.length > 0 ? 'guarded' : 'scored';
 };
 
-export function createMetrics(service: Service, version: string): Metrics {
+export function createMetrics(service: Service, version: string, budget: Pick<Budget, 'heldBytes'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   addGauges(registry, service, version);
+  const delay = monitorEventLoopDelay({ resolution: BLOCK_RESOLUTION_MS });
+  delay.enable();
+  addProcessGauges(registry, budget, delay);
   const requests = new Counter({
     name: 'assay_requests_total',
     help: 'Requests answered, by route (or websocket op) and status',
@@ -72,6 +78,7 @@ export function createMetrics(service: Service, version: string): Metrics {
     socketOpened: () => sockets.inc(),
     socketClosed: () => sockets.dec(),
     eventsLost: (count) => lost.inc(count),
+    close: () => void delay.disable(),
   };
 }
 
@@ -88,11 +95,27 @@ function countItem(result: ScoreResult, items: Counter<'outcome'>, stages: Histo
     stages.observe({ stage }, ms / 1000);
 }
 
-/** Gauges that are read when the page is asked for. */
-function addGauges(registry: Registry, service: Service, version: string): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect: () => metric.set(read()) });
+type AddGauge = (name: string, help: string, read: () => number) => void;
+
+/** Adds gauges that are read when the page is asked for; one that cannot be read then is NaN, and fails no other. */
+const gaugesOf =
+  (registry: Registry): AddGauge =>
+  (name, help, read) => {
+    const collect = () => metric.set(readSafely(read));
+    const metric: Gauge = new Gauge({ name, help, registers: [registry], collect });
   };
+
+/** Memory, for one, is told by a file of the system, and files can run out. */
+function readSafely(read: () => number): number {
+  try {
+    return read();
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function addGauges(registry: Registry, service: Service, version: string): void {
+  const gauge = gaugesOf(registry);
   gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
   gauge('assay_queue_running', 'Images in work', () => service.load().running);
   gauge('assay_ready', '1 when the default scorer is loaded and warm', () => (service.notReady() ? 0 : 1));
@@ -101,6 +124,25 @@ function addGauges(registry: Registry, service: Service, version: string): void 
   gauge('assay_history_ok', '1 when the history takes verdicts, or is switched off', () =>
     service.recording().state === 'degraded' ? 0 : 1,
   );
+  const info = new Gauge({
+    name: 'assay_info',
+    help: 'Version',
+    labelNames: ['version'],
+    registers: [registry],
+  });
+  info.set({ version }, 1);
+}
+
+/** How finely blocks of the event loop are told, in milliseconds. */
+const BLOCK_RESOLUTION_MS = 20;
+
+function addProcessGauges(
+  registry: Registry,
+  budget: Pick<Budget, 'heldBytes'>,
+  delay: ReturnType<typeof monitorEventLoopDelay>,
+): void {
+  const gauge = gaugesOf(registry);
+  gauge('assay_request_bytes', 'Bytes of requests that are arriving or in work', () => budget.heldBytes);
   gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
   gauge('process_start_time_seconds', 'Unix time of the start', () => performance.timeOrigin / 1000);
   gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);
@@ -108,6 +150,15 @@ function addGauges(registry: Registry, service: Service, version: string): void 
   gauge('nodejs_eventloop_utilization', 'Share of time the event loop was busy, since the start', () => {
     return performance.eventLoopUtilization().utilization;
   });
+  gauge(
+    'nodejs_eventloop_delay_max_seconds',
+    'Longest time that the event loop was blocked, since the page was last asked for',
+    () => {
+      const seconds = Math.max(0, delay.max / 1e9 - BLOCK_RESOLUTION_MS / 1e3);
+      delay.reset();
+      return seconds;
+    },
+  );
   const cpu: Counter = new Counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time of the process',
@@ -118,11 +169,4 @@ function addGauges(registry: Registry, service: Service, version: string): void 
       cpu.inc((user + system) / 1e6);
     },
   });
-  const info = new Gauge({
-    name: 'assay_info',
-    help: 'Version',
-    labelNames: ['version'],
-    registers: [registry],
-  });
-  info.set({ version }, 1);
 }

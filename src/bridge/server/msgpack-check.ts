@@ -4,17 +4,17 @@
  * kills the process. Extension types would run decoders that no client of ours needs.
  */
 
-/** Nested containers; our deepest message has 4. */
-const MAX_DEPTH = 32;
-/** Values in one message; 4096 items of 8 fields have 70,000. */
-const MAX_VALUES = 500_000;
+import { MAX_DEPTH, MAX_VALUES } from './shape.ts';
 
-type Kind = 'plain' | 'list' | 'map';
+/** Text in one message, images in base64 included: unpacking makes strings of it at once. */
+const MAX_STRING_BYTES = 32 * 2 ** 20;
+
+type Kind = 'plain' | 'text' | 'list' | 'map';
 interface Head {
   kind: Kind;
   /** Bytes of the length or count that follows the type byte; 0 when `size` is known already. */
   width: 0 | 1 | 2 | 4;
-  /** Payload bytes of a plain value, elements of a list, pairs of a map. */
+  /** Payload bytes of a plain value or text, elements of a list, pairs of a map. */
   size: number;
 }
 
@@ -30,7 +30,7 @@ const HEADS = new Map<number, Head>([
   ...[1, 2, 4, 8].map((size, i): [number, Head] => [0xcc + i, plain(size)]),
   ...[1, 2, 4, 8].map((size, i): [number, Head] => [0xd0 + i, plain(size)]),
   [0xd4, plain(2)],
-  ...([1, 2, 4] as const).map((width, i): [number, Head] => [0xd9 + i, sized('plain', width)]),
+  ...([1, 2, 4] as const).map((width, i): [number, Head] => [0xd9 + i, sized('text', width)]),
   [0xdc, sized('list', 2)],
   [0xdd, sized('list', 4)],
   [0xde, sized('map', 2)],
@@ -48,26 +48,41 @@ function headOf(byte: number): Head | undefined {
 /**
  * Checks that lengths fit the message, that it is not nested or split without bounds, and that it has no extensions.
  *
+ * @returns how many values it has
  * @throws Error saying what is wrong at which byte
  */
-export function checkMsgpack(message: Uint8Array): void {
+export function checkMsgpack(message: Uint8Array): number {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   /** Values still to come in each open container. */
   const open = [1];
   let at = 0;
-  for (let values = 0; open.length > 0; values++) {
-    if (values > MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values`);
+  let values = 0;
+  let text = 0;
+  for (; open.length > 0; values++) {
+    if (values >= MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values`);
     const { head, size, next } = readHead(view, at);
-    at = next;
+    const elements = elementsOf(head, size);
+    at = next + (elements === undefined ? size : 0);
+    text += head.kind === 'text' ? size : 0;
     open[open.length - 1]!--;
-    if (head.kind === 'plain') at += size;
-    else open.push(head.kind === 'map' ? size * 2 : size);
-    if (at + (head.kind === 'plain' ? 0 : open.at(-1)!) > message.byteLength)
+    if (elements !== undefined) open.push(elements);
+    if (at + (elements ?? 0) > message.byteLength)
       throw new Error(`cut short: byte ${next} starts more than the message holds`);
-    if (open.length > MAX_DEPTH) throw new Error(`nested deeper than ${MAX_DEPTH}`);
+    checkSize(open.length, text);
     while (open.at(-1) === 0) open.pop();
   }
   if (at !== message.byteLength) throw new Error(`${message.byteLength - at} bytes follow the message`);
+  return values;
+}
+
+function elementsOf({ kind }: Head, size: number): number | undefined {
+  if (kind === 'map') return 2 * size;
+  return kind === 'list' ? size : undefined;
+}
+
+function checkSize(depth: number, text: number): void {
+  if (depth > MAX_DEPTH) throw new Error(`nested deeper than ${MAX_DEPTH}`);
+  if (text > MAX_STRING_BYTES) throw new Error(`more than ${MAX_STRING_BYTES} bytes of text`);
 }
 
 function readHead(view: DataView, at: number): { head: Head; size: number; next: number } {

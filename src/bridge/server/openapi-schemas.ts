@@ -42,6 +42,8 @@ const TRANSLATION = {
   }) => {
     // JSON schema has no binary type
     if (zodSchema === wire.bytes) Object.assign(jsonSchema, { type: 'string', format: 'binary' });
+    if (zodSchema === wire.graph || zodSchema._zod.parent === wire.graph)
+      Object.assign(jsonSchema, { type: 'object', additionalProperties: true });
   },
 } as const;
 

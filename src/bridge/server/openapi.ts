@@ -76,6 +76,8 @@ const SCORE_ERRORS: ErrorCode[] = [
   'MALFORMED_BODY',
   'UNSUPPORTED_CONTENT_TYPE',
   'BODY_TOO_LARGE',
+  'STALLED',
+  'TOO_MANY_IMAGES',
   'UNKNOWN_SCORER',
   'BUSY',
   'DRAINING',
@@ -136,7 +138,11 @@ function paths(): Json {
     '/v1/score': {
       post: scoring(
         'Score images',
-        answer('Results in request order', 'ScoreAnswer', { results: [EXAMPLE] }),
+        answer(
+          'Results in request order; past the deadline with the error DEADLINE in those that are not finished',
+          'ScoreAnswer',
+          { results: [EXAMPLE] },
+        ),
       ),
     },
     '/v1/rank': {
@@ -182,6 +188,8 @@ function paths(): Json {
 const SOCKET_TEXT = `Messages are \`{id, op, …}\` with op ${Object.keys(wire.socketMessages).join(', ')} (schemas \`Socket…\`).
 Each is answered once, in any order: \`{id, ok: true, …}\` or \`{id, ok: false, error}\`.
 \`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.
+A request past its deadline is answered with what is finished; the other items carry the error DEADLINE.
+Large messages are read as there is room for them; \`cancel\` and \`ping\` are answered at once.
 Answer pings: a peer that is silent for ten minutes is dropped. A client on the same machine may mask its frames
 with zeros; the daemon then takes raw pixels as they are, which saves most of its time for them.`;
 

@@ -23,8 +23,8 @@ function fieldsAt(schema: z.core.$ZodType, path: PropertyKey[]): string[] {
   if (def.type !== 'object') return [];
   const [key, ...rest] = path;
   if (key === undefined) return Object.keys(def.shape);
-  const inner = def.shape[String(key)];
-  return inner ? fieldsAt(inner, rest) : [];
+  const name = String(key);
+  return Object.hasOwn(def.shape, name) ? fieldsAt(def.shape[name]!, rest) : [];
 }
 
 /** Of a union, the branch that got furthest: the caller most likely meant that one. */

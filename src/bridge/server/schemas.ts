@@ -10,11 +10,15 @@ import {
   type ScoreResult,
   type ScorerInfo,
 } from '../../types.ts';
+import { LongText } from './long-text.ts';
 
 // requests
 
-/** Raw bytes; only MessagePack can carry them. */
-export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected binary');
+/** Raw bytes, which only MessagePack can carry, or base64 that was too long to be made a string. */
+export const bytes = z.custom<Uint8Array | LongText>(
+  (value) => value instanceof Uint8Array || value instanceof LongText,
+  'expected binary',
+);
 const name = z.string().min(1).max(256);
 const prompt = z.string().max(100_000).nullable();
 const side = z.int().min(1).max(1_000_000);
@@ -32,9 +36,15 @@ const image = z
   .union([z.string(), bytes, rawImage])
   .describe('an encoded image (base64 or data: URL in JSON, binary in MessagePack), or raw pixels');
 
+/** Any object; the prompt finder believes nothing in it, so that looking at each field here would be for nothing. */
+export const graph = z.custom<Record<string, unknown>>(
+  (value) => value !== null && typeof value === 'object' && !Array.isArray(value),
+  'expected object',
+);
+
 const workflow = z
   .strictObject({
-    graph: z.record(z.string(), z.unknown()).describe('the workflow in API format'),
+    graph: graph.describe('the workflow in API format'),
     node: name.describe('id of the node that shows, saves or scores the images'),
     input: name.optional().describe('its input that the images come by; all of its links when absent'),
   })
@@ -195,6 +205,8 @@ export const scorerInfo = z.object({
   variant: z.string(),
   provider: z.string(),
   providerNotes: z.array(z.string()),
+  problem: z.string().nullable(),
+  notes: z.array(z.string()),
   aspects: z.array(z.enum(ASPECTS)),
   needsPrompt: z.boolean(),
   graphs: z

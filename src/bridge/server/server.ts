@@ -1,15 +1,23 @@
 /** The server of the daemon: HTTP and websocket on one port. Opens, and closes what it opened. */
-import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
-import { fail, reasonOf } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { turn } from '../../turn.ts';
 import type { Service } from '../../types.ts';
 import { isLoopback } from './access.ts';
 import { createApp } from './app.ts';
 import { Budget } from './budget.ts';
+import { allowedConnections, Connections } from './connections.ts';
 import type { Desk } from './desk.ts';
+import { listenOnPort, listenOnSocket } from './listen.ts';
 import { createMetrics } from './metrics.ts';
 import { createOpenApi } from './openapi.ts';
 import { sendRaw } from './reply.ts';
@@ -23,15 +31,17 @@ export interface ServerOptions {
   service: Service;
   /** Assay's own version, for people and metrics. */
   version: string;
+  /** Told of bytes of requests that are not needed any more. */
+  onFreed?: ((bytes: number) => void) | undefined;
   /** For tests. */
   tuning?: Partial<Tuning>;
 }
 
 export interface Server {
   host: string;
-  /** The port in use, also when the config said 0. */
+  /** The port in use, also when the config said 0; 0 on a unix socket. */
   port: number;
-  /** Base address, e.g. `http://127.0.0.1:7878`. */
+  /** Base address, e.g. `http://127.0.0.1:7878`, or `unix:` and the path of the socket. */
   url: string;
   /** Refuses new requests, lets running ones finish up to the timeout, then closes everything. Safe to call twice. */
   close(options: { drainTimeoutMs: number }): Promise<void>;
@@ -40,82 +50,92 @@ export interface Server {
 /**
  * Starts the HTTP and websocket server.
  *
- * @throws TOKEN_REQUIRED when listening beyond loopback without a token, PORT_IN_USE, LISTEN_FAILED
+ * @throws TOKEN_REQUIRED when listening beyond loopback without a token, PORT_IN_USE, LISTEN_FAILED, SOCKET_IN_USE,
+ * SOCKET_UNUSABLE
  * @example
  * const server = await startServer({ config: loadConfig(), log, service, version: '0.1.0' });
  * await server.close({ drainTimeoutMs: 10_000 });
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { config } = options;
-  const tuning = { ...TUNING, ...options.tuning };
-  if (!isLoopback(config.host) && config.token === undefined)
-    throw fail('TOKEN_REQUIRED', { host: config.host });
+  const { host } = options.config;
   const desk = createDesk(options);
   const http = createServer({
     connectionsCheckingInterval: 1000,
     // Java and curl --http2 ask for h2c on ordinary requests; Node before 24.9 hands those to `upgrade`
     shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
   });
-  await listen(http, config.host, config.port);
-  desk.access.port = (http.address() as AddressInfo).port;
-  const sockets = createSockets(desk, tuning);
-  attach(http, desk, sockets, tuning);
+  const sockets = createSockets(desk);
+  attach(http, desk, sockets);
+  desk.access.port = await listen(http, options.config);
+  // only now: before, the one who asked to listen hears of it
+  http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
   const { port } = desk.access;
   let closing: Promise<void> | null = null;
   return {
-    host: config.host,
+    host,
     port,
-    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    url: urlOf(options.config, port),
     close({ drainTimeoutMs }) {
-      closing ??= close(http, desk, sockets, drainTimeoutMs, tuning.goodbyeMs);
+      closing ??= close(http, desk, sockets, drainTimeoutMs);
       return closing;
     },
   };
 }
 
-function createDesk({ config, log, service, version }: ServerOptions): Desk {
+function createDesk({ config, log, service, version, onFreed, tuning: given }: ServerOptions): Desk {
+  const tuning = { ...TUNING, ...given };
+  const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes }, onFreed);
   return {
     config,
     log,
     service,
     version,
-    metrics: createMetrics(service, version),
+    metrics: createMetrics(service, version, budget),
     traffic: new Traffic(config.limits.requestTimeoutMs),
-    budget: new Budget(2 * config.limits.maxBodyBytes), // one more request can arrive while one is scored
+    budget,
     access: { config, port: config.port },
+    tuning,
   };
 }
 
-async function listen(http: HttpServer, host: string, port: number): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  http.once('error', reject).once('listening', resolve);
-  http.listen(port, host.replace(/^\[|\]$/g, ''));
-  try {
-    await promise;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw fail('PORT_IN_USE', { host, port }, { cause });
-    throw fail('LISTEN_FAILED', { host, port, reason: reasonOf(cause) }, { cause });
-  } finally {
-    http.off('error', reject).off('listening', resolve);
+/** @returns the port; 0 on a unix socket */
+async function listen(http: HttpServer, { host, port, socket, token }: Config): Promise<number> {
+  if (socket !== undefined) {
+    await listenOnSocket(http, socket);
+    return 0;
   }
+  if (!isLoopback(host) && token === undefined) throw fail('TOKEN_REQUIRED', { host });
+  await listenOnPort(http, host, port);
+  return (http.address() as AddressInfo).port;
+}
+
+function urlOf({ host, socket }: Config, port: number): string {
+  if (socket !== undefined) return `unix:${socket}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Milliseconds of silence before an idle connection closes; longer than the pools of usual clients keep theirs. */
 const KEEP_ALIVE_MS = 75_000;
 
-function attach(http: HttpServer, desk: Desk, sockets: Sockets, tuning: Tuning): void {
+function attach(http: HttpServer, desk: Desk, sockets: Sockets): void {
   const app = createApp(desk, createOpenApi(desk.version));
+  const { headersTimeoutMs, maxConnections, maxPipelined } = desk.tuning;
   const { requestTimeoutMs } = desk.config.limits;
-  http.headersTimeout = tuning.headersTimeoutMs;
+  const connections = new Connections(http, allowedConnections(maxConnections));
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (connections.begin(request, response) > maxPipelined) return void request.socket.destroy();
+    turn.run(() => app(request, response)); // a chunk of bytes may hold a thousand small requests
+  };
+  http.headersTimeout = headersTimeoutMs;
   // the call's own deadline answers first; this one frees the connection of a sender that trickles on
-  http.requestTimeout = requestTimeoutMs === 0 ? 0 : requestTimeoutMs + tuning.headersTimeoutMs;
+  http.requestTimeout = requestTimeoutMs === 0 ? 0 : requestTimeoutMs + headersTimeoutMs;
   http.keepAliveTimeout = KEEP_ALIVE_MS;
-  http.on('request', app);
-  http.on('checkContinue', app); // refusals come before the body; admitBody says "go on"
-  http.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
+  http.on('request', onRequest);
+  http.on('checkContinue', onRequest); // refusals come before the body; admitBody says "go on"
+  http.on('upgrade', (request, socket, head) => {
+    if (sockets.upgrade(request, socket as Socket, head)) connections.keep(socket as Socket);
+  });
   http.on('clientError', refuseUnparsed);
-  http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
 }
 
 /** A request that is no HTTP, or that took too long to arrive. */
@@ -130,13 +150,8 @@ function statusOf({ code }: NodeJS.ErrnoException): string {
   return code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
 }
 
-async function close(
-  http: HttpServer,
-  desk: Desk,
-  sockets: Sockets,
-  drainTimeoutMs: number,
-  goodbyeMs: number,
-): Promise<void> {
+async function close(http: HttpServer, desk: Desk, sockets: Sockets, drainTimeoutMs: number): Promise<void> {
+  const { goodbyeMs } = desk.tuning;
   desk.traffic.closeDoor();
   await desk.traffic.idle(drainTimeoutMs);
   desk.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
@@ -152,4 +167,5 @@ async function close(
     });
     http.closeIdleConnections();
   });
+  desk.metrics.close();
 }

@@ -1,17 +1,21 @@
 /** One websocket: messages in, answers out in the order they are ready, events when subscribed. */
 import { type AssayError, fail, nearest, toAssayError } from '../../errors.ts';
+import type { Parcel } from './budget.ts';
 import type { Call } from './call.ts';
 import type { Codec } from './codec.ts';
 import { type Desk, errorBody, rank, report, score } from './desk.ts';
 import { Feed } from './feed.ts';
 import { toScoreItems } from './items.ts';
+import type { Decoded } from './json.ts';
 import { checkItemCount, MAX_ECHO, parse } from './parse.ts';
 import { type MessageId, messageId, type SocketMessage, type SocketOp, socketMessages } from './schemas.ts';
-import type { Tuning } from './tuning.ts';
-import { type Valve, Window } from './window.ts';
+import { VALUE_BYTES } from './shape.ts';
+import { Window } from './window.ts';
 
 /** The websocket as a session sees it. */
-export interface Link extends Valve {
+export interface Link {
+  /** Bytes of answers not yet taken by the network. */
+  readonly unsentBytes: number;
   send(data: string | Uint8Array, onTaken: () => void): void;
 }
 
@@ -24,56 +28,72 @@ export class Session {
   readonly #desk: Desk;
   readonly #link: Link;
   readonly #codec: Codec;
-  readonly #client: string;
+  readonly client: string;
   readonly #window: Window;
   readonly #feed: Feed;
   readonly #calls = new Map<MessageId, Call>();
 
-  constructor(desk: Desk, link: Link, codec: Codec, client: string, tuning: Tuning) {
+  constructor(desk: Desk, link: Link, codec: Codec, client: string) {
+    const { tuning, metrics } = desk;
     this.#desk = desk;
     this.#link = link;
     this.#codec = codec;
-    this.#client = client;
-    const limits = { bytes: tuning.windowBytes, items: tuning.windowItems };
-    this.#window = new Window(link, limits, desk.budget);
-    const send = this.#send.bind(this);
+    this.client = client;
+    this.#window = new Window({ bytes: tuning.windowBytes, items: tuning.windowItems });
     const sink = {
       get bufferedAmount() {
-        return link.bufferedAmount;
+        return link.unsentBytes;
       },
-      send,
+      send: this.#send.bind(this),
     };
-    this.#feed = new Feed(sink, tuning.feedBytes, (count) => desk.metrics.eventsLost(count));
+    this.#feed = new Feed(sink, tuning.feedBytes, (count) => metrics.eventsLost(count));
   }
 
-  /** Whether the session has stopped reading, so that silence of the peer proves nothing. */
-  get isPaused(): boolean {
-    return this.#window.isPaused;
+  /** Undefined when a large message may come; else settles when it may. */
+  room(): Promise<void> | undefined {
+    return this.#window.room();
   }
 
-  /** Handles one message; never throws. */
-  async receive(data: Uint8Array, isBinary: boolean): Promise<void> {
+  /**
+   * Handles one message; never throws. Answers come later; what it returns settles when the next message may come.
+   *
+   * @param parcel what the message takes of the byte budget; given back here
+   */
+  receive(data: Buffer, isBinary: boolean, parcel: Parcel): Promise<void> | undefined {
+    try {
+      const decoded = this.#decode(data, isBinary);
+      if (!(decoded instanceof Promise)) return this.#take(decoded, parcel);
+      return decoded.then(
+        (value) => this.#take(value, parcel),
+        (error) => this.#refuse(null, 'unknown', toAssayError(error), parcel),
+      );
+    } catch (thrown) {
+      this.#refuse(null, 'unknown', toAssayError(thrown), parcel);
+    }
+    return undefined;
+  }
+
+  #take({ value, values }: Decoded, parcel: Parcel): undefined {
     let id: MessageId | null = null;
     let op: SocketOp | 'unknown' = 'unknown';
     try {
-      const value = this.#decode(data, isBinary);
+      parcel.complete(VALUE_BYTES * values);
       id = idOf(value);
       op = opOf(value);
       checkItemCount(value, this.#desk.config.limits.maxItems);
-      await this.#handle(parse(socketMessages[op], value) as SocketMessage, data.byteLength);
+      this.#handle(parse(socketMessages[op], value) as SocketMessage, parcel);
     } catch (thrown) {
-      this.#refuse(id, op, toAssayError(thrown));
+      this.#refuse(id, op, toAssayError(thrown), parcel);
     }
   }
 
   /** Aborts what runs; for when the socket is gone. */
   close(): void {
     this.#feed.stop();
-    this.#window.close();
     for (const call of this.#calls.values()) call.abort(fail('CANCELLED', {}));
   }
 
-  #decode(data: Uint8Array, isBinary: boolean): unknown {
+  #decode(data: Uint8Array, isBinary: boolean): Decoded | Promise<Decoded> {
     if (isBinary === (this.#codec.name === 'msgpack')) return this.#codec.decode(data);
     const reason = isBinary
       ? 'a binary frame came on a text connection'
@@ -81,9 +101,15 @@ export class Session {
     throw fail('MALFORMED_BODY', { format: this.#codec.name, reason });
   }
 
-  async #handle(message: SocketMessage, bytes: number): Promise<void> {
-    if (message.op === 'score' || message.op === 'rank') return await this.#score(message, bytes);
+  #handle(message: SocketMessage, parcel: Parcel): void {
+    if (message.op === 'score' || message.op === 'rank') {
+      this.#desk.traffic.checkOpen();
+      if (this.#calls.has(message.id)) throw fail('DUPLICATE_ID', { id: message.id });
+      void this.#score(message, parcel);
+      return;
+    }
     const call = this.#begin(message.op);
+    parcel.release();
     this.#send({ id: message.id, ok: true, ...this.#perform(message) });
     report(this.#desk, call, 'ok');
     call.end();
@@ -105,20 +131,20 @@ export class Session {
     }
   }
 
-  async #score(message: ScoringMessage, bytes: number): Promise<void> {
-    this.#desk.traffic.checkOpen();
+  /** Never rejects. */
+  async #score(message: ScoringMessage, parcel: Parcel): Promise<void> {
     const { id, op } = message;
-    if (this.#calls.has(id)) throw fail('DUPLICATE_ID', { id });
     const call = this.#begin(op);
-    const release = this.#window.hold(bytes, message.items.length);
+    call.onEnd(() => parcel.release());
     this.#calls.set(id, call);
     try {
-      const answer = { id, ok: true, ...(await this.#results(call, message)) };
-      this.#finish(id, call, answer, release);
+      const leave = this.#window.enter(parcel.held, message.items.length, call.signal);
+      call.onEnd(leave instanceof Promise ? await leave : leave);
+      this.#finish(call, id, { id, ok: true, ...(await this.#results(call, message)) });
       report(this.#desk, call, 'ok');
     } catch (thrown) {
       const error = toAssayError(thrown);
-      this.#finish(id, call, { id, ok: false, ...errorBody(error) }, release);
+      this.#finish(call, id, { id, ok: false, ...errorBody(error) });
       report(this.#desk, call, error.code, error);
     }
   }
@@ -133,32 +159,26 @@ export class Session {
     });
   }
 
-  /** The call ends when the network took its answer: only then is its memory free, and a drain done with it. */
-  #finish(id: MessageId, call: Call, answer: object, release: () => void): void {
+  /** The call ends when the network took its answer: only then is a drain done with it. */
+  #finish(call: Call, id: MessageId, answer: object): void {
     this.#calls.delete(id);
-    this.#send(answer, () => {
-      release();
-      call.end();
-    });
+    this.#send(answer, () => call.end());
   }
 
   #begin(op: string): Call {
-    return this.#desk.traffic.begin(`ws ${op}`, this.#client);
+    return this.#desk.traffic.begin(`ws ${op}`, this.client);
   }
 
-  #refuse(id: MessageId | null, op: string, error: AssayError): void {
+  #refuse(id: MessageId | null, op: string, error: AssayError, parcel: Parcel): void {
     const call = this.#begin(op);
+    parcel.release();
     this.#send({ id, ok: false, ...errorBody(error) });
     report(this.#desk, call, error.code, error);
     call.end();
   }
 
   #send(message: object, onTaken: () => void = () => {}): void {
-    this.#link.send(this.#codec.encode(message), () => {
-      onTaken();
-      this.#window.update();
-    });
-    this.#window.update();
+    this.#link.send(this.#codec.encode(message), onTaken);
   }
 }
 

@@ -1,172 +1,200 @@
-/** The websocket endpoint: upgrade, subprotocol, heartbeat, farewell. What messages mean is in session.ts. */
+/** The websocket endpoint: upgrade, subprotocol, the bytes of messages, heartbeat. What messages mean is in session.ts. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { WebSocket, WebSocketServer } from 'ws';
+import type { Socket } from 'node:net';
 import { type AssayError, fail, toAssayError } from '../../errors.ts';
 import { checkAccess, clientOf, pathOf } from './access.ts';
 import { tooLarge } from './body.ts';
+import type { Parcel } from './budget.ts';
 import { type Codec, json, msgpack } from './codec.ts';
 import { type Desk, errorBody, report } from './desk.ts';
+import { CLOSE } from './frames.ts';
+import { acceptUpgrade, checkHandshake, offeredBy } from './handshake.ts';
 import { sendRaw } from './reply.ts';
-import { type Link, Session } from './session.ts';
-import type { Tuning } from './tuning.ts';
+import { Session } from './session.ts';
+import { Sink } from './sink.ts';
+import { type DataFrame, Websocket } from './websocket.ts';
 
 export const SOCKET_PATH = '/v1/ws';
 
-/** Subprotocols by name, in the order of preference. */
-const CODECS: Record<string, Codec> = { 'assay.v1.msgpack': msgpack, 'assay.v1.json': json };
-
-/** Close codes of RFC 6455. */
-const GOING_AWAY = 1001;
-const TOO_BIG = 1009;
+/** Subprotocols by name. */
+const CODECS: ReadonlyMap<string, Codec> = new Map([
+  ['assay.v1.msgpack', msgpack],
+  ['assay.v1.json', json],
+]);
 
 export interface Sockets {
-  /** For the `upgrade` event of the HTTP server. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** For the `upgrade` event of the HTTP server. @returns whether it was accepted */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean;
   /** Says goodbye to all and waits for them, for a while. */
   close(): Promise<void>;
 }
 
-interface Peer {
-  ws: WebSocket;
-  session: Session;
-  /** Bytes read so far; a live peer at least answers pings. */
-  bytesRead(): number;
-  seen: number;
-  /** When it was last heard, by `performance.now`. */
-  heardAt: number;
-}
-
-/** Tells the sender what the matter is before it closes over a message that is too long. */
-class TalkingSocket extends WebSocket {
-  explainTooBig: () => string | Uint8Array = () => '';
-
-  override close(code?: number, reason?: string | Buffer): void {
-    if (code === TOO_BIG && this.readyState === WebSocket.OPEN) this.send(this.explainTooBig());
-    super.close(code, reason);
-  }
-}
-
-export function createSockets(desk: Desk, tuning: Tuning): Sockets {
+export function createSockets(desk: Desk): Sockets {
   const peers = new Set<Peer>();
-  const server = new WebSocketServer({
-    noServer: true,
-    WebSocket: TalkingSocket,
-    maxPayload: desk.config.limits.maxBodyBytes,
-    perMessageDeflate: false, // images do not shrink, and inflating is a way to fill memory
-    handleProtocols: (offered) => [...offered].find((name) => name in CODECS) ?? false,
-  });
-  const heartbeat = setInterval(() => beat(peers, tuning.maxSilenceMs), tuning.heartbeatMs).unref();
+  const { heartbeatMs, maxSilenceMs, goodbyeMs } = desk.tuning;
+  const heartbeat = setInterval(() => {
+    for (const peer of peers) peer.beat(maxSilenceMs);
+  }, heartbeatMs).unref();
   return {
     upgrade(request, socket, head) {
-      const onError = () => socket.destroy();
-      socket.on('error', onError);
+      socket.on('error', () => {}); // 'close' follows
       try {
         checkUpgrade(desk, request);
       } catch (thrown) {
-        return refuseUpgrade(desk, request, socket, toAssayError(thrown));
+        refuseUpgrade(desk, request, socket, toAssayError(thrown));
+        return false;
       }
-      server.handleUpgrade(request, socket, head, (ws) => {
-        socket.off('error', onError);
-        welcome(desk, ws as TalkingSocket, request, tuning, peers);
-      });
+      const protocol = offeredBy(request).find((name) => CODECS.has(name));
+      acceptUpgrade(request, socket, protocol);
+      const peer = new Peer(desk, socket, CODECS.get(protocol ?? '') ?? json, clientOf(request), () =>
+        peers.delete(peer),
+      );
+      peers.add(peer);
+      peer.start(head);
+      return true;
     },
     async close() {
       clearInterval(heartbeat);
-      await Promise.all([...peers].map((peer) => farewell(peer.ws, tuning.goodbyeMs)));
-      server.close();
+      const reason = 'the daemon is shutting down';
+      await Promise.all([...peers].map((peer) => peer.close(CLOSE.goingAway, reason, goodbyeMs)));
     },
   };
 }
 
-/** @throws what `checkAccess` throws, NOT_FOUND, DRAINING, BAD_REQUEST for unknown subprotocols */
+/** @throws what `checkAccess` throws, NOT_FOUND, DRAINING, BAD_REQUEST for no handshake and unknown subprotocols */
 function checkUpgrade(desk: Desk, request: IncomingMessage): void {
   checkAccess(request, desk.access);
   if (pathOf(request) !== SOCKET_PATH)
     throw fail('NOT_FOUND', { method: 'a websocket at', path: pathOf(request) });
   desk.traffic.checkOpen();
-  const offered = request.headers['sec-websocket-protocol'];
-  const isKnown = offered === undefined || offered.split(',').some((name) => name.trim() in CODECS);
-  if (!isKnown)
+  checkHandshake(request);
+  const offered = offeredBy(request);
+  if (offered.length > 0 && !offered.some((name) => CODECS.has(name)))
     throw fail('BAD_REQUEST', {
-      reason: `subprotocol ${offered}; known are ${Object.keys(CODECS).join(', ')}`,
+      reason: `subprotocol ${offered.join(', ').slice(0, 256)}; known are ${[...CODECS.keys()].join(', ')}`,
     });
 }
 
-const STATUS: Record<number, string> = {
-  400: '400 Bad Request',
-  401: '401 Unauthorized',
-  403: '403 Forbidden',
-  404: '404 Not Found',
-  503: '503 Service Unavailable',
-};
+const STATUS = new Map([
+  [400, '400 Bad Request'],
+  [401, '401 Unauthorized'],
+  [403, '403 Forbidden'],
+  [404, '404 Not Found'],
+  [503, '503 Service Unavailable'],
+]);
 
-function refuseUpgrade(desk: Desk, request: IncomingMessage, socket: Duplex, error: AssayError): void {
+function refuseUpgrade(desk: Desk, request: IncomingMessage, socket: Socket, error: AssayError): void {
   const call = desk.traffic.begin('ws upgrade', clientOf(request));
-  sendRaw(socket, error, STATUS[error.status] ?? '500 Internal Server Error');
+  sendRaw(socket, error, STATUS.get(error.status) ?? '500 Internal Server Error');
   report(desk, call, error.status, error);
   call.end();
 }
 
-function welcome(
-  desk: Desk,
-  ws: TalkingSocket,
-  request: IncomingMessage,
-  tuning: Tuning,
-  peers: Set<Peer>,
-): void {
-  const codec = CODECS[ws.protocol] ?? json;
-  const session = new Session(desk, linkOf(ws), codec, clientOf(request), tuning);
-  const peer: Peer = {
-    ws,
-    session,
-    bytesRead: () => request.socket.bytesRead,
-    seen: 0,
-    heardAt: performance.now(),
-  };
-  const { maxBodyBytes } = desk.config.limits;
-  ws.explainTooBig = () => codec.encode({ id: null, ok: false, ...errorBody(tooLarge(maxBodyBytes)) });
-  peers.add(peer);
-  desk.metrics.socketOpened();
-  ws.on('message', (data, isBinary) => void session.receive(data as Buffer, isBinary));
-  ws.on('error', (error) => desk.log.info({ err: error }, 'websocket error')); // 'close' follows
-  ws.once('close', () => {
-    peers.delete(peer);
-    desk.metrics.socketClosed();
-    session.close();
-  });
+/** A message whose frames come. */
+interface Arriving {
+  parcel: Parcel;
+  sink: Sink;
 }
 
-const linkOf = (ws: WebSocket): Link => ({
-  get bufferedAmount() {
-    return ws.bufferedAmount;
-  },
-  pause: () => ws.pause(),
-  resume: () => ws.resume(),
-  // a socket that closed meanwhile reports it to the callback, as an error nobody needs
-  send: (data, onTaken) => ws.send(data, () => onTaken()),
-});
+class Peer {
+  readonly #desk: Desk;
+  readonly #ws: Websocket;
+  readonly #codec: Codec;
+  readonly #session: Session;
+  #arriving: Arriving | null = null;
+  #heard = { read: -1, taken: -1 };
+  /** When it last sent something, and last took something, by `performance.now`. */
+  #readAt = performance.now();
+  #takenAt = performance.now();
 
-/** Drops peers that are silent; one that we do not read cannot be heard. */
-function beat(peers: Set<Peer>, maxSilenceMs: number): void {
-  const now = performance.now();
-  for (const peer of peers) {
-    const bytes = peer.bytesRead();
-    if (bytes !== peer.seen || peer.session.isPaused) peer.heardAt = now;
-    peer.seen = bytes;
-    if (now - peer.heardAt > maxSilenceMs) peer.ws.terminate();
-    else peer.ws.ping();
+  constructor(desk: Desk, socket: Socket, codec: Codec, client: string, onClosed: () => void) {
+    this.#desk = desk;
+    this.#codec = codec;
+    const closed = () => {
+      onClosed();
+      this.#closed();
+    };
+    const listener = {
+      data: (frame: DataFrame) => this.#receive(frame),
+      closed,
+      failed: (error: unknown) => desk.log.error({ err: error }, 'websocket failed'),
+    };
+    this.#ws = new Websocket(socket, listener, desk.tuning.windowBytes);
+    this.#session = new Session(desk, this.#ws, codec, client);
   }
-}
 
-async function farewell(ws: WebSocket, goodbyeMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => ws.terminate(), goodbyeMs);
-    ws.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    ws.resume(); // the peer's own close frame must be read
-    ws.close(GOING_AWAY, 'the daemon is shutting down');
-  });
+  start(head: Buffer): void {
+    this.#desk.metrics.socketOpened();
+    this.#ws.start(head);
+  }
+
+  close(code: number, reason: string, withinMs: number): Promise<void> {
+    return this.#ws.close(code, reason, withinMs);
+  }
+
+  /** Drops a peer that is silent, unless we do not listen, or that takes nothing of what it is sent. */
+  beat(maxSilenceMs: number): void {
+    const now = performance.now();
+    const { read, taken } = this.#ws.traffic;
+    if (read !== this.#heard.read || this.#ws.isBlocked) this.#readAt = now;
+    if (taken !== this.#heard.taken || this.#ws.unsentBytes === 0) this.#takenAt = now;
+    this.#heard = { read, taken };
+    if (now - Math.min(this.#readAt, this.#takenAt) > maxSilenceMs) this.#ws.terminate();
+    else this.#ws.ping();
+  }
+
+  #receive(frame: DataFrame): Promise<void> | undefined {
+    this.#arriving ??= this.#begin(frame);
+    const message = this.#arriving;
+    const { maxBodyBytes } = this.#desk.config.limits;
+    const least = message.sink.length + frame.bytes.length + (Number.isFinite(frame.left) ? frame.left : 0);
+    if (least > maxBodyBytes) return this.#refuse(tooLarge(maxBodyBytes), CLOSE.tooBig);
+    const moved = message.sink.add(frame.bytes);
+    const room = message.parcel.grow(frame.bytes.length);
+    const go = () =>
+      frame.isLast ? this.#complete(message, !frame.isText) : (room ?? this.#untilAllowed(message));
+    return moved ? moved.then(go) : go();
+  }
+
+  #begin(frame: DataFrame): Arriving {
+    const { maxBodyBytes } = this.#desk.config.limits;
+    const expected = Math.min(maxBodyBytes, frame.bytes.length + frame.left);
+    const parcel = this.#desk.budget.open(expected, (reason) => void this.#refuse(reason, CLOSE.policy));
+    return { parcel, sink: new Sink(Number.isFinite(frame.left) ? expected : undefined) };
+  }
+
+  #complete({ parcel, sink }: Arriving, isBinary: boolean): Promise<void> | undefined {
+    this.#arriving = null;
+    parcel.complete();
+    return this.#session.receive(sink.take(), isBinary, parcel);
+  }
+
+  /** A large message is not read on while too much waits before it; small ones, which `cancel` is, always are. */
+  #untilAllowed({ parcel, sink }: Arriving): Promise<void> | undefined {
+    const room = sink.length > this.#desk.tuning.smallBytes ? this.#session.room() : undefined;
+    if (!room) return undefined;
+    parcel.pause(true);
+    return room.then(() => parcel.pause(false));
+  }
+
+  /** Says what the matter is, then closes. */
+  #refuse(error: AssayError, code: number): undefined {
+    const call = this.#desk.traffic.begin('ws message', this.#session.client);
+    this.#ws.send(this.#codec.encode({ id: null, ok: false, ...errorBody(error) }));
+    report(this.#desk, call, error.code, error);
+    call.end();
+    this.#forget();
+    void this.#ws.close(code, error.message.slice(0, 100), this.#desk.tuning.goodbyeMs);
+  }
+
+  #forget(): void {
+    this.#arriving?.parcel.release();
+    this.#arriving = null;
+  }
+
+  #closed(): void {
+    this.#forget();
+    this.#desk.metrics.socketClosed();
+    this.#session.close();
+  }
 }

@@ -1,28 +1,33 @@
 /** Step 1, receive: `multipart/form-data` -> ScoreBody. Files are kept in memory, never written to disk. */
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import multer, { MulterError } from 'multer';
+import { PassThrough } from 'node:stream';
+import multer, { MulterError, type StorageEngine } from 'multer';
+import { orAbort } from '../../abort.ts';
 import { fail, nearest, reasonOf } from '../../errors.ts';
-import { tooLarge } from './body.ts';
+import { type Incoming, receive, tooLarge } from './body.ts';
 import { json } from './codec.ts';
-import { checkItemCount, parse, tooManyItems } from './parse.ts';
+import type { Decoded } from './json.ts';
+import { checkItemCount, MAX_ECHO, parse, tooManyItems } from './parse.ts';
 import { type ScoreBody, type UploadRequest, uploadRequest } from './schemas.ts';
+import { Sink } from './sink.ts';
 
 export interface UploadLimits {
   maxBodyBytes: number;
   maxItems: number;
 }
 
-export type ReadUpload = (request: IncomingMessage, response: ServerResponse) => Promise<ScoreBody>;
+export type ReadUpload = (incoming: Incoming, response: ServerResponse) => Promise<ScoreBody>;
 
-/** What multer leaves on a request. */
+/** What multer leaves on what it was given to read. */
 interface Received {
   files?: Express.Multer.File[];
   body?: Record<string, unknown>;
 }
 
-/** multer's middleware; it needs no more of Express than this. */
+/** multer's middleware; of a request it needs no more than this. */
 type Accept = (
-  request: IncomingMessage & Received,
+  request: PassThrough & Pick<IncomingMessage, 'headers'> & Received,
   response: ServerResponse,
   next: (error?: unknown) => void,
 ) => void;
@@ -38,48 +43,76 @@ interface Upload {
   bytes: Buffer;
 }
 
+/** Puts files together as they come; multer's own store joins them at the end, which is felt by others. */
+const storage: StorageEngine = {
+  _handleFile(_request, file, done) {
+    collect(file.stream).then(
+      (buffer) => done(null, { buffer, size: buffer.length }),
+      (error) => done(error),
+    );
+  },
+  _removeFile: (_request, _file, done) => done(null),
+};
+
+async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const sink = new Sink();
+  for await (const chunk of stream) await sink.add(chunk);
+  return sink.take();
+}
+
 export function createUploads({ maxBodyBytes, maxItems }: UploadLimits): ReadUpload {
   const accept = multer({
-    storage: multer.memoryStorage(),
+    storage,
     defParamCharset: 'utf8',
-    limits: { fileSize: maxBodyBytes, files: maxItems + 1, fields: 1, fieldSize: MAX_FIELD_BYTES },
+    limits: {
+      fileSize: maxBodyBytes,
+      files: maxItems + 1,
+      fields: 1,
+      parts: maxItems + 2,
+      fieldSize: MAX_FIELD_BYTES,
+    },
   }).any() as unknown as Accept;
-  return async (request, response) => {
-    await receive(accept, request, response, maxBodyBytes, maxItems);
-    const { files, wire } = split(request as Received);
-    checkItemCount(wire, maxItems);
+  return async (incoming, response) => {
+    const { files, wire } = split(await readParts(accept, incoming, response, maxItems));
+    const { value } = await wire;
+    checkItemCount(value, maxItems);
     if (files.length > maxItems) throw tooManyItems(files.length, maxItems);
-    return pair(files, parse(uploadRequest, wire, [REQUEST_PART]));
+    return pair(files, parse(uploadRequest, value, [REQUEST_PART]));
   };
 }
 
-/** Runs multer over the request, and stops feeding it at the limit: it knows limits of parts only, not of the whole. */
-async function receive(
+/** Feeds multer what arrives, as there is room for it. */
+async function readParts(
   accept: Accept,
-  request: IncomingMessage,
+  incoming: Incoming,
   response: ServerResponse,
-  maxBodyBytes: number,
   maxItems: number,
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBodyBytes) return;
-      request.unpipe();
-      request.resume();
-      reject(tooLarge(maxBodyBytes));
-    });
-    accept(request, response, (error?: unknown) => {
-      if (error === undefined) resolve();
-      else reject(explain(error, maxBodyBytes, maxItems));
+): Promise<Received> {
+  const feed = Object.assign(new PassThrough(), { headers: incoming.request.headers });
+  const refused = new AbortController();
+  const parsed = new Promise<void>((resolve) => {
+    accept(feed, response, (error) => {
+      if (error !== undefined) refused.abort(explain(error, incoming.maxBytes, maxItems));
+      resolve();
     });
   });
+  const signal = AbortSignal.any([incoming.signal, refused.signal]);
+  try {
+    await receive({ ...incoming, signal }, (chunk) =>
+      feed.write(chunk) ? undefined : once(feed, 'drain', { signal }),
+    );
+    feed.end();
+    await orAbort(parsed, signal);
+    refused.signal.throwIfAborted();
+    return feed as Received;
+  } finally {
+    feed.destroy();
+  }
 }
 
 function explain(error: unknown, maxBodyBytes: number, maxItems: number): Error {
   const code = error instanceof MulterError ? error.code : undefined;
-  if (code === 'LIMIT_FILE_COUNT') return tooManyItems(maxItems + 2, maxItems);
+  if (code === 'LIMIT_FILE_COUNT' || code === 'LIMIT_PART_COUNT') return tooManyItems(maxItems + 2, maxItems);
   if (code === 'LIMIT_FILE_SIZE' || code === 'LIMIT_FIELD_VALUE') return tooLarge(maxBodyBytes);
   if (code === 'LIMIT_FIELD_COUNT')
     return fail('BAD_REQUEST', { reason: `only one text part is accepted, named "${REQUEST_PART}"` });
@@ -87,7 +120,10 @@ function explain(error: unknown, maxBodyBytes: number, maxItems: number): Error 
 }
 
 /** The request part may be a field or, as curl sends it with a type, a file. */
-function split({ files: all = [], body = {} }: Received): { files: Upload[]; wire: unknown } {
+function split({ files: all = [], body = {} }: Received): {
+  files: Upload[];
+  wire: Promise<Decoded> | Decoded;
+} {
   const part = all.find((file) => file.fieldname === REQUEST_PART);
   const files = all
     .filter((file) => file !== part)
@@ -95,50 +131,70 @@ function split({ files: all = [], body = {} }: Received): { files: Upload[]; wir
   return { files, wire: part ? json.decode(part.buffer) : fieldOf(body) };
 }
 
-function fieldOf(fields: Record<string, unknown>): unknown {
+function fieldOf(fields: Record<string, unknown>): Promise<Decoded> | Decoded {
   const stranger = Object.keys(fields).find((name) => name !== REQUEST_PART);
   if (stranger !== undefined) {
-    const reason = `unknown text part "${stranger}"; the only one is "${REQUEST_PART}", images are sent as files`;
+    const reason = `unknown text part "${stranger.slice(0, MAX_ECHO)}"; the only one is "${REQUEST_PART}", images are sent as files`;
     throw fail('BAD_REQUEST', { reason });
   }
   const text = fields[REQUEST_PART];
-  return text === undefined ? {} : json.decode(Buffer.from(String(text)));
+  return text === undefined ? { value: {}, values: 1 } : json.decode(Buffer.from(String(text)));
 }
 
 /** Joins entries and files: named files first, then the remaining in order; files without an entry come last. */
 function pair(files: Upload[], { items: entries, ...rest }: UploadRequest): ScoreBody {
   if (files.length === 0)
     throw fail('BAD_REQUEST', { reason: 'no file came; send each image as a file part' });
-  const left = new Set(files);
-  const named = entries.map((entry, index) => takeNamed(left, entry.file, index, files));
-  const items = entries.map((entry, index) => itemOf(named[index] ?? takeNext(left, index), entry));
-  return { ...rest, items: [...items, ...[...left].map((file) => itemOf(file, {}))] };
+  const shelf = new Shelf(files);
+  const named = entries.map((entry, index) =>
+    entry.file === undefined ? undefined : shelf.named(entry.file, index),
+  );
+  const items = entries.map((entry, index) => itemOf(named[index] ?? shelf.next(index), entry));
+  return { ...rest, items: [...items, ...shelf.rest.map((file) => itemOf(file, {}))] };
 }
 
-function takeNamed(
-  left: Set<Upload>,
-  name: string | undefined,
-  index: number,
-  files: Upload[],
-): Upload | undefined {
-  if (name === undefined) return undefined;
-  const file = [...left].find((f) => f.name === name) ?? [...left].find((f) => f.field === name);
-  if (!file) {
-    const near = nearest(name, [...new Set(files.flatMap((f) => [f.name, f.field]))]);
+/** Files that no entry has taken yet. */
+class Shelf {
+  readonly #left: Set<Upload>;
+  readonly #byName: Map<string, Upload[]>;
+  readonly #byField: Map<string, Upload[]>;
+
+  constructor(files: Upload[]) {
+    this.#left = new Set(files);
+    this.#byName = Map.groupBy(files, (file) => file.name);
+    this.#byField = Map.groupBy(files, (file) => file.field);
+  }
+
+  get rest(): Upload[] {
+    return [...this.#left];
+  }
+
+  named(name: string, index: number): Upload {
+    const file = this.#first(this.#byName.get(name)) ?? this.#first(this.#byField.get(name));
+    if (file) return this.#take(file);
+    const near = nearest(name, [...this.#byName.keys(), ...this.#byField.keys()]);
     const hint = near && near !== name ? `; did you mean "${near}"?` : '';
     throw fail('BAD_REQUEST', {
       reason: `request.items[${index}].file: no unused file part "${name}"${hint}`,
     });
   }
-  left.delete(file);
-  return file;
-}
 
-function takeNext(left: Set<Upload>, index: number): Upload {
-  const [file] = left;
-  if (!file) throw fail('BAD_REQUEST', { reason: `request.items[${index}]: no file part is left for it` });
-  left.delete(file);
-  return file;
+  next(index: number): Upload {
+    const [file] = this.#left;
+    if (file) return this.#take(file);
+    throw fail('BAD_REQUEST', { reason: `request.items[${index}]: no file part is left for it` });
+  }
+
+  /** The first that is left; those taken are dropped on the way, so that no look is made twice. */
+  #first(files: Upload[] = []): Upload | undefined {
+    while (files[0] && !this.#left.has(files[0])) files.shift();
+    return files[0];
+  }
+
+  #take(file: Upload): Upload {
+    this.#left.delete(file);
+    return file;
+  }
 }
 
 type Entry = Partial<UploadRequest['items'][number]>;

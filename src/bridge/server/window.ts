@@ -1,70 +1,94 @@
-/** Backpressure of one websocket: stop reading it while it has too much unanswered, or does not take its answers. */
-import type { Budget } from './budget.ts';
-
-/** The parts of a websocket that the window works. */
-export interface Valve {
-  /** Bytes of answers not yet taken by the network. */
-  readonly bufferedAmount: number;
-  pause(): void;
-  resume(): void;
-}
+/**
+ * What one websocket may have in work. Requests beyond it wait here in their order, read and parsed, so that what
+ * comes after them (`cancel`, `ping`) is heard; when too many bytes wait, the next large message is not read on.
+ */
 
 export interface WindowLimits {
   bytes: number;
   items: number;
 }
 
+interface Ticket {
+  bytes: number;
+  items: number;
+  admit: () => void;
+}
+
+/** What a waiting request takes beside its bytes. */
+const OVERHEAD_BYTES = 1024;
+
 export class Window {
-  readonly #valve: Valve;
   readonly #limits: WindowLimits;
-  readonly #budget: Budget;
-  readonly #stopListening: () => void;
   #bytes = 0;
   #items = 0;
-  #isPaused = false;
+  #waiting: Ticket[] = [];
+  #waitingBytes = 0;
+  #onRoom: (() => void)[] = [];
 
-  constructor(valve: Valve, limits: WindowLimits, budget: Budget) {
-    this.#valve = valve;
+  constructor(limits: WindowLimits) {
     this.#limits = limits;
-    this.#budget = budget;
-    this.#stopListening = budget.onRelease(() => this.update());
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
+  /** Takes a place, now or in turn; what comes gives the place back. Rejects with the reason of the signal. */
+  enter(bytes: number, items: number, signal: AbortSignal): (() => void) | Promise<() => void> {
+    const leave = () => {
+      this.#add(-bytes, -items);
+      this.#admit();
+    };
+    if (this.#waiting.length > 0 || this.#isFull)
+      return this.#wait({ bytes, items }, signal).then(() => leave);
+    this.#add(bytes, items);
+    return leave;
   }
 
-  /** Books a message that arrived; call what it returns once it is answered. */
-  hold(bytes: number, items: number): () => void {
-    const giveBack = this.#budget.charge(bytes);
+  /** Undefined when another large message may come; else settles when it may. */
+  room(): Promise<void> | undefined {
+    if (this.#waitingBytes < this.#limits.bytes) return undefined;
+    return new Promise((resolve) => {
+      this.#onRoom.push(resolve);
+    });
+  }
+
+  get #isFull(): boolean {
+    return this.#bytes >= this.#limits.bytes || this.#items >= this.#limits.items;
+  }
+
+  #add(bytes: number, items: number): void {
     this.#bytes += bytes;
     this.#items += items;
-    this.update();
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#bytes -= bytes;
-      this.#items -= items;
-      giveBack();
-      this.update();
+  }
+
+  async #wait({ bytes, items }: Omit<Ticket, 'admit'>, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const ticket = { bytes, items, admit: resolve };
+    const onAbort = () => {
+      this.#leave(ticket);
+      reject(signal.reason);
     };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#waiting.push(ticket);
+    this.#waitingBytes += bytes + OVERHEAD_BYTES;
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
   }
 
-  /** Pauses or resumes reading as things stand. */
-  update(): void {
-    const isFull =
-      this.#bytes >= this.#limits.bytes ||
-      this.#items >= this.#limits.items ||
-      this.#valve.bufferedAmount >= this.#limits.bytes ||
-      this.#budget.isFull;
-    if (isFull === this.#isPaused) return;
-    this.#isPaused = isFull;
-    if (isFull) this.#valve.pause();
-    else this.#valve.resume();
+  #leave(ticket: Ticket): void {
+    const rest = this.#waiting.filter((t) => t !== ticket);
+    if (rest.length === this.#waiting.length) return;
+    this.#waiting = rest;
+    this.#waitingBytes -= ticket.bytes + OVERHEAD_BYTES;
+    if (this.#waitingBytes < this.#limits.bytes) for (const go of this.#onRoom.splice(0)) go();
   }
 
-  close(): void {
-    this.#stopListening();
+  #admit(): void {
+    for (let next = this.#waiting[0]; next && !this.#isFull; next = this.#waiting[0]) {
+      this.#add(next.bytes, next.items); // before its continuation runs, and another looks
+      this.#leave(next);
+      next.admit();
+    }
   }
 }

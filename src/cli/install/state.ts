@@ -35,7 +35,7 @@ function copied(place: string, pack: Pack): Copied | undefined {
   const record = readRecord(place);
   if (!record) return undefined;
   const found = leaves(place).filter((leaf) => leaf.path !== RECORD);
-  const mine = found.filter(({ path, kind }) => kind === 'file' && path in record.files);
+  const mine = found.filter(({ path, kind }) => kind === 'file' && Object.hasOwn(record.files, path));
   const present = mine.map((leaf) => leaf.path);
   const isChanged = (path: string): boolean => {
     const hash = sha256Of(join(place, path));

@@ -70,7 +70,7 @@ describe('Origin', () => {
   });
 
   test('a preflight is answered without the token, a request is not', async () => {
-    const rig = await start({ token: 'correct horse', allowedOrigins: ['https://studio.example'] });
+    const rig = await start({ token: 'correct-horse', allowedOrigins: ['https://studio.example'] });
     const headers = { origin: 'https://studio.example', 'access-control-request-method': 'POST' };
     const reply = await ask(rig, '/v1/score', { method: 'OPTIONS', headers });
     expect(reply.status).toBe(204);
@@ -148,7 +148,7 @@ describe('listening', () => {
     expect(await code(start({ port: rig.server.port }))).toBe('PORT_IN_USE');
   });
   test('an address of another machine is LISTEN_FAILED', async () => {
-    expect(await code(start({ host: '192.0.2.1', token: 'correct horse' }))).toBe('LISTEN_FAILED');
+    expect(await code(start({ host: '192.0.2.1', token: 'correct-horse' }))).toBe('LISTEN_FAILED');
   });
   test('says where it listens', async () => {
     const { server } = await start();

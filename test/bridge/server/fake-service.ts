@@ -39,6 +39,8 @@ const SCORER: ScorerInfo = {
   variant: 'fp32',
   provider: 'cpu',
   providerNotes: [],
+  problem: null,
+  notes: [],
   aspects: ['quality'],
   needsPrompt: false,
   graphs: [],

@@ -42,15 +42,24 @@ describe('messages of a real encoder', () => {
     }
   });
 
-  test.each([100, 40_000, 70_000])('a list and a map of %i', (length) => {
-    const list = Array.from({ length }, (_, i) => i);
-    checkMsgpack(packr.pack(list));
-    checkMsgpack(packr.pack(Object.fromEntries(list.map((i) => [`k${i}`, i]))));
+  test.each([100, 40_000, 70_000])('a list of %i', (length) => {
+    expect(checkMsgpack(packr.pack(Array.from({ length }, (_, i) => i)))).toBe(length + 1);
+  });
+
+  test.each([100, 40_000])('a map of %i', (length) => {
+    const fields = Array.from({ length }, (_, i) => [`k${i}`, i]);
+    expect(checkMsgpack(packr.pack(Object.fromEntries(fields)))).toBe(2 * length + 1);
   });
 });
 
 test('more values than a request can need are refused', () => {
-  expect(() => checkMsgpack(packr.pack(Array.from({ length: 600_000 }, () => 0)))).toThrow(
-    'more than 500000 values',
+  expect(() => checkMsgpack(packr.pack(Array.from({ length: 100_000 }, () => 0)))).toThrow(
+    'more than 100000 values',
   );
+});
+
+test('more text than can be unpacked unnoticed is refused; binary of that size is not', () => {
+  const size = 33 * 2 ** 20;
+  expect(() => checkMsgpack(packr.pack({ image: 'A'.repeat(size) }))).toThrow('bytes of text');
+  expect(checkMsgpack(packr.pack({ image: new Uint8Array(size) }))).toBe(3);
 });

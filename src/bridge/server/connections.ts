@@ -1,0 +1,74 @@
+/** Open connections: who they are, how many there may be, and which one goes when there are too many. */
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+interface Connection {
+  /** Requests that are not answered yet; a websocket counts as one. */
+  open: number;
+  /** When it last had one, by `performance.now`. */
+  usedAt: number;
+}
+
+/** File descriptors kept for files, models and the threads. */
+const RESERVED_FILES = 128;
+
+/** As many as wanted, or as the limit on open files allows. */
+export function allowedConnections(wanted: number): number {
+  const limit = openFilesLimit();
+  return limit === undefined ? wanted : Math.max(16, Math.min(wanted, limit - RESERVED_FILES));
+}
+
+/** The soft limit of the process; undefined where there is none, or it is not told. */
+function openFilesLimit(): number | undefined {
+  if (!process.report) return undefined;
+  Object.assign(process.report, { excludeNetwork: true }); // it would look up names
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: unknown } } };
+  const soft = Number(userLimits?.open_files?.soft);
+  return Number.isFinite(soft) ? soft : undefined;
+}
+
+export class Connections {
+  readonly #all = new Map<Socket, Connection>();
+  readonly #most: number;
+
+  constructor(http: HttpServer, most: number) {
+    this.#most = most;
+    http.on('connection', (socket) => this.#opened(socket));
+  }
+
+  /** Counts a request that came, until it is answered. @returns how many are open on its connection */
+  begin({ socket }: IncomingMessage, response: ServerResponse): number {
+    response.once('close', () => this.#count(socket, -1));
+    return this.#count(socket, 1);
+  }
+
+  /** A websocket is busy until it closes. */
+  keep(socket: Socket): void {
+    this.#count(socket, 1);
+  }
+
+  #count(socket: Socket, by: number): number {
+    const connection = this.#all.get(socket);
+    if (!connection) return 0;
+    connection.usedAt = performance.now();
+    connection.open += by;
+    return connection.open;
+  }
+
+  #opened(socket: Socket): void {
+    this.#all.set(socket, { open: 0, usedAt: performance.now() });
+    socket.once('close', () => this.#all.delete(socket));
+    if (this.#all.size > this.#most) this.#idlest(socket).destroy();
+  }
+
+  /** The one that has had nothing open for longest; the newcomer when all others are busy. */
+  #idlest(newcomer: Socket): Socket {
+    let idlest = newcomer;
+    let since = Number.POSITIVE_INFINITY;
+    for (const [socket, { open, usedAt }] of this.#all) {
+      if (open > 0 || usedAt >= since || socket.destroyed) continue;
+      [idlest, since] = [socket, usedAt];
+    }
+    return idlest;
+  }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { Room } from '../../src/reward/room.ts';
+
+const never = new AbortController().signal;
+
+/** Whether a promise has settled once all that is due has run. */
+async function isDone(promise: Promise<void>): Promise<boolean> {
+  let done = false;
+  promise.then(
+    () => {
+      done = true;
+    },
+    () => {},
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  return done;
+}
+
+describe('room for decoded images', () => {
+  it('takes what fits, and lets the next one in when one leaves', async () => {
+    const room = new Room(100);
+    const [a, b, c] = [room.place(never), room.place(never), room.place(never)];
+    await a.take(60);
+    const taken = [b.take(60), c.take(30)];
+    expect(await isDone(taken[0]!)).toBe(false);
+    // first come, first served: the small one does not pass
+    expect(await isDone(taken[1]!)).toBe(false);
+    a.leave();
+    await Promise.all(taken);
+  });
+
+  it('takes what is larger than all of it when it is empty', async () => {
+    const room = new Room(100);
+    const [small, huge, next] = [room.place(never), room.place(never), room.place(never)];
+    await small.take(10);
+    const taken = huge.take(1000);
+    expect(await isDone(taken)).toBe(false);
+    small.leave();
+    await taken;
+    const after = next.take(10);
+    expect(await isDone(after)).toBe(false);
+    huge.leave();
+    huge.leave();
+    await after;
+  });
+
+  it('does not wait for who gives up', async () => {
+    const room = new Room(100);
+    const leaving = new AbortController();
+    const [a, b, c] = [room.place(never), room.place(leaving.signal), room.place(never)];
+    await a.take(60);
+    const given = b.take(60);
+    const waits = c.take(40);
+    leaving.abort(new Error('gone'));
+    await expect(given).rejects.toThrow('gone');
+    b.leave();
+    await waits;
+    a.leave();
+    c.leave();
+    await room.place(never).take(100);
+  });
+});
