@@ -147,6 +147,9 @@ export type ConfigInput = z.input<typeof configSchema> extends infer T ? Partial
 /** The settings one by one. */
 export const SETTINGS: readonly Leaf[] = leavesOf(configSchema);
 
+/** Variables that an orchestrator sets for services, in names like ours. */
+export const ignoredVariables = (env: NodeJS.ProcessEnv): string[] => fromEnvironment(SETTINGS, env).injected;
+
 function readFile(path: string): Record<string, unknown> {
   const values = readJson(path);
   if (values && typeof values === 'object' && !Array.isArray(values))

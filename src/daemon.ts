@@ -2,6 +2,7 @@
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { doubtsOf } from './loops/policy.ts';
 import { textsOf } from './metadata/texts.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
@@ -103,7 +104,9 @@ export async function startDaemon(options: {
   onFreed?: (bytes: number) => void;
 }): Promise<Daemon> {
   const { config, catalog, version, log = createLog(config.logLevel), onFreed } = options;
-  for (const note of config.notes) log.warn(note);
+  const { manifest } = catalog.find();
+  const doubts = doubtsOf(config.policy, manifest.id, manifest.aspects);
+  for (const note of [...config.notes, ...doubts]) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const ready = warmUp(catalog, log);
   ready.catch(() => {}); // for whoever does not ask

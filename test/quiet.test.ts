@@ -3,9 +3,9 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { findPython } from '../scripts/python.ts';
-import { silence } from '../src/quiet.ts';
+import { keepCachesIn, silence } from '../src/quiet.ts';
 import { tempFolder } from './support/files.ts';
 import { picture, png } from './support/images.ts';
 import { cannotTrace, type Traced, traced } from './support/trace.ts';
@@ -123,19 +123,31 @@ onnxruntime.get_available_providers()`;
   });
 });
 
-it('without strace: home, temporary and working folder stay empty', async () => {
-  const { image, work, env, litter } = await place();
+it('without strace: home, temporary and working folder stay empty, also when a file names the data folder', async () => {
+  const { root, data, image, work, env, litter } = await place();
   const { PATH = '', SystemRoot = '' } = process.env;
-  const { status } = spawnSync(process.execPath, [CLI, 'score', image], {
+  const config = join(root, 'config.json');
+  writeFileSync(config, `\ufeff{"dataDir": ${JSON.stringify(data)}}`);
+  const { ASSAY_DATA_DIR: _, ...rest } = env;
+  const { status } = spawnSync(process.execPath, [CLI, 'score', image, '--config', config], {
     cwd: work,
-    env: { PATH, SystemRoot, ...env },
+    env: { PATH, SystemRoot, ...rest },
   });
   expect(status).toBe(0);
   expect(litter()).toEqual([]);
+  expect(readdirSync(data)).toContain('cache');
 });
 
 it('the libraries are told in the environment of the process itself, as native code reads it', () => {
+  const own = process.env.MESA_SHADER_CACHE_DIR;
+  onTestFinished(() => {
+    if (own === undefined) delete process.env.MESA_SHADER_CACHE_DIR;
+  });
+  process.env.MESA_SHADER_CACHE_DIR = '/of/the/user';
   silence();
-  const code = 'process.stdout.write(process.env.ORT_DISABLE_TELEMETRY)';
-  expect(spawnSync(process.execPath, ['-e', code], { encoding: 'utf8' }).stdout).toBe('1');
+  keepCachesIn('/data/cache');
+  const names = ['ORT_DISABLE_TELEMETRY', 'CUDA_CACHE_PATH', 'MESA_SHADER_CACHE_DIR'];
+  const code = `process.stdout.write(${JSON.stringify(names)}.map((name) => process.env[name]).join())`;
+  const { stdout } = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8' });
+  expect(stdout).toBe(`1,${join('/data/cache', 'cuda')},/of/the/user`);
 });

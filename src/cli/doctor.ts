@@ -1,33 +1,31 @@
 /** `assay doctor`: what runs here, and how to fix what does not. */
-import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
+import { listenOnPort, listenOnSocket } from '../bridge/server/listen.ts';
 import type { Config } from '../config.ts';
-import { EXIT, reasonOf, toAssayError } from '../errors.ts';
+import { EXIT, toAssayError } from '../errors.ts';
+import { doubtsOf } from '../loops/policy.ts';
+import type { Catalog } from '../reward/catalog.ts';
 import type { ModelFolder } from '../reward/manifest.ts';
 import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf } from './open.ts';
-
-type Level = 'ok' | 'note' | 'problem';
-
-interface Finding {
-  level: Level;
-  what: string;
-  /** What to do; for problems and notes. */
-  fix?: string;
-}
+import {
+  checkAccess,
+  checkDataFolder,
+  checkEnvironment,
+  checkHistory,
+  type Finding,
+  type Level,
+} from './surroundings.ts';
 
 const MARK: Record<Level, [string, 'green' | 'yellow' | 'red']> = {
   ok: ['✓', 'green'],
   note: ['·', 'yellow'],
   problem: ['✗', 'red'],
 };
-
-/** Less free space than this fills up within days of recording. */
-const LOW_DISK_BYTES = 200e6;
 
 const checkNode = (): Finding => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -48,7 +46,7 @@ async function checkModels(config: Config): Promise<Finding[]> {
   const broken = catalog.broken().map((e): Finding => ({ level: 'problem', what: e.message, fix: e.fix }));
   const whole: Finding[] = [];
   for (const model of catalog.models()) whole.push(await checkModel(model));
-  return [...broken, ...whole, await tryDefault(catalog)];
+  return [...broken, ...whole, await tryDefault(catalog), ...checkPolicy(config, catalog)];
 }
 
 async function checkModel(model: ModelFolder): Promise<Finding> {
@@ -61,7 +59,13 @@ async function checkModel(model: ModelFolder): Promise<Finding> {
   }
 }
 
-async function tryDefault(catalog: ReturnType<typeof catalogOf>): Promise<Finding> {
+function checkPolicy({ policy, scorer }: Config, catalog: Catalog): Finding[] {
+  const model = catalog.models().find(({ manifest }) => manifest.id === scorer.split('@')[0]);
+  const doubts = model ? doubtsOf(policy, model.manifest.id, model.manifest.aspects) : [];
+  return doubts.map((what) => ({ level: 'note', what, fix: 'Correct the policy in the config.' }));
+}
+
+async function tryDefault(catalog: Catalog): Promise<Finding> {
   try {
     const start = performance.now();
     const scorer = await catalog.open();
@@ -82,42 +86,25 @@ function problem(thrown: unknown): Finding {
   return { level: 'problem', what: message, fix };
 }
 
-function checkPort({ host, port }: Config): Promise<Finding> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const fix = 'If that is not an Assay daemon already running, choose another with --port.';
-      const reason = error.code === 'EADDRINUSE' ? 'is taken' : `cannot be used: ${error.message}`;
-      resolve({
-        level: error.code === 'EADDRINUSE' ? 'note' : 'problem',
-        what: `port ${port} on ${host} ${reason}`,
-        fix,
-      });
-    });
-    probe.listen(port, host, () =>
-      probe.close(() => resolve({ level: 'ok', what: `port ${port} on ${host} is free` })),
-    );
-  });
-}
-
-function checkDataFolder({ dataDir }: Config): Finding {
+/** Opens the daemon's own door for a moment. */
+async function checkDoor({ host, port, socket }: Config): Promise<Finding> {
+  const what = socket === undefined ? `port ${port} on ${host}` : `unix socket ${socket}`;
+  const probe = createServer();
   try {
-    mkdirSync(dataDir, { recursive: true });
-    accessSync(dataDir, constants.W_OK);
-    const { bavail, bsize } = statfsSync(dataDir);
-    const free = bavail * bsize;
-    const what = `data folder ${dataDir}, ${(free / 1e9).toFixed(1)} GB free`;
-    return free < LOW_DISK_BYTES
-      ? { level: 'problem', what, fix: 'Free some disk space, or move it with --data-dir.' }
-      : { level: 'ok', what };
+    await (socket === undefined ? listenOnPort(probe, host, port) : listenOnSocket(probe, socket));
+    return { level: 'ok', what: `${what} is free` };
   } catch (error) {
-    return {
-      level: 'problem',
-      what: `data folder ${dataDir}: ${reasonOf(error)}`,
-      fix: 'Choose another with --data-dir.',
-    };
+    const { code, message, fix } = toAssayError(error);
+    const taken = code === 'PORT_IN_USE' || code === 'SOCKET_IN_USE';
+    return taken
+      ? { level: 'note', what: `${what} is taken`, fix: TAKEN }
+      : { level: 'problem', what: message, fix };
+  } finally {
+    probe.close();
   }
 }
+
+const TAKEN = 'If that is not an Assay daemon already running, choose another with --port or --socket.';
 
 function show({ level, what, fix }: Finding): void {
   const [mark, colour] = MARK[level];
@@ -126,14 +113,17 @@ function show({ level, what, fix }: Finding): void {
 }
 
 /** Exit code 2 when something needs fixing. */
-export async function doctor(flags: ScorerFlags & { port?: number }): Promise<number> {
+export async function doctor(flags: ScorerFlags & { port?: number; socket?: string }): Promise<number> {
   const config = configOf(flags);
   const findings = [
     checkNode(),
     ...checkProviders(config),
     ...(await checkModels(config)),
-    await checkPort(config),
+    await checkDoor(config),
+    checkAccess(config),
     checkDataFolder(config),
+    checkHistory(config),
+    ...checkEnvironment(config),
   ];
   findings.forEach(show);
   const problems = findings.filter((f) => f.level === 'problem').length;

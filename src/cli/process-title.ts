@@ -1,9 +1,9 @@
 /** What a list of processes shows of this one. Every user of the machine can read the arguments of every process. */
 
-const SECRET = /^--[\w-]*(token|header|secret|password)(?!-file)\b/;
+const SECRET = /^--[\w-]*(tokens?|headers?|secrets?|passwords?)(?!-file)\b/;
 
 /** Whether a command line holds a secret. */
-export const holdsSecret = (argv: readonly string[]): boolean => argv.some((arg) => SECRET.test(arg));
+const holdsSecret = (argv: readonly string[]): boolean => argv.some((arg) => SECRET.test(arg));
 
 /** Writes over the arguments when one of them is a secret. */
 export function hideSecrets(argv: readonly string[]): void {

@@ -175,6 +175,7 @@ function doctorCommand(exit: Exit): Command {
     .summary('check what runs here, and how to fix what does not')
     .description('Check Node, execution providers, GPU, models, port and data folder.')
     .option('--port <n>', 'port to check', whole)
+    .option('--socket <path>', 'unix socket to check')
     .action(async (options) => exit(await (await import('./doctor.ts')).doctor(options)));
 }
 

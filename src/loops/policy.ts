@@ -79,3 +79,33 @@ export function decide(verdict: Verdict, policy: Policy): { decision: Decision; 
   if (!worst) return { decision: 'accept', reasons: [] };
   return { decision: worst, reasons: findings.filter((f) => f.decision === worst).map((f) => f.reason) };
 }
+
+/** What an aspect of a scorer can be, as its manifest says; absent ones are not predicted. */
+type Predicted = Partial<Record<Aspect, { range: readonly [number, number] } | null>>;
+
+/**
+ * Demands that no image of a scorer can meet, or that all meet: they are allowed, and hardly meant.
+ *
+ * @returns a sentence for each
+ */
+export function doubtsOf({ aspects }: Policy, scorer: string, predicted: Predicted): string[] {
+  return ASPECTS.flatMap((aspect) => {
+    const demand = aspects[aspect];
+    if (!demand) return [];
+    const range = predicted[aspect]?.range;
+    if (!range)
+      return `policy.aspects.${aspect}: ${scorer} does not predict ${aspect}, so every image is unsure`;
+    return minScoreDoubt(`policy.aspects.${aspect}.minScore`, demand.minScore, scorer, range);
+  });
+}
+
+function minScoreDoubt(
+  key: string,
+  min: number | undefined,
+  scorer: string,
+  [low, high]: readonly [number, number],
+): string[] {
+  if (min === undefined || (min >= low && min <= high)) return [];
+  const effect = min > high ? 'every image is rejected' : 'it asks for nothing';
+  return [`${key} is ${min}, and ${scorer} gives ${low} to ${high}: ${effect}`];
+}

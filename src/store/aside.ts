@@ -23,16 +23,16 @@ export class Aside {
   /**
    * Has a task done when its turn comes. The thread is started by the first.
    *
-   * @param deadlineMs from the start of the task; beyond it the thread is given up
+   * @param until gives the task up, and the thread with it when it is at work on it
    * @throws what node:sqlite threw there, STORE_UNAVAILABLE, or the signal's reason
    */
-  async ask<Result>(task: HistoryTask, deadlineMs: number, signal?: AbortSignal): Promise<Result> {
+  async ask<Result>(task: HistoryTask, until: AbortSignal): Promise<Result> {
     if (this.#waiting >= MOST) throw unavailable('too many searches wait');
     this.#waiting++;
-    const turn = this.#last.then(() => this.#run(task, deadlineMs, signal));
+    const turn = this.#last.then(() => this.#run(task, until));
     this.#last = turn.catch(() => {});
     this.#last.then(() => this.#waiting--);
-    return (await (signal ? orAbort(turn, signal) : turn)) as Result;
+    return (await orAbort(turn, until)) as Result;
   }
 
   /** Ends the thread; tasks in work and waiting fail. */
@@ -41,39 +41,47 @@ export class Aside {
     await this.#end();
   }
 
-  async #run(task: HistoryTask, deadlineMs: number, signal?: AbortSignal): Promise<unknown> {
-    signal?.throwIfAborted();
+  async #run(task: HistoryTask, until: AbortSignal): Promise<unknown> {
+    until.throwIfAborted();
     if (this.#closed) throw unavailable('it is closed');
-    const reply = await this.#reply(task, deadlineMs);
+    const reply = await this.#reply(task, until);
     if ('error' in reply) throw Object.assign(new Error(reply.error.message), reply.error);
     return reply.result;
   }
 
-  async #reply(task: HistoryTask, deadlineMs: number): Promise<HistoryReply> {
+  async #reply(task: HistoryTask, until: AbortSignal): Promise<HistoryReply> {
     const { promise, resolve, reject } = Promise.withResolvers<HistoryReply>();
     const worker = this.#started();
-    const timer = setTimeout(() => reject(unavailable('it took too long')), deadlineMs);
+    const onError = (error: Error) => reject(unavailable(error.message));
     const onExit = () => reject(unavailable(this.#closed ? 'it is closed' : 'its thread ended'));
-    worker.once('message', resolve).once('error', reject).once('exit', onExit);
+    worker.once('message', resolve).once('error', onError).once('exit', onExit);
     worker.ref();
     worker.postMessage(task);
     try {
-      const reply = await promise;
+      const reply = await orAbort(promise, until);
       this.#rest();
       return reply;
     } catch (error) {
       void this.#end(); // it is dead, or busy with what nobody waits for
       throw error;
     } finally {
-      clearTimeout(timer);
-      worker.off('message', resolve).off('error', reject).off('exit', onExit);
+      worker.off('message', resolve).off('error', onError).off('exit', onExit);
     }
   }
 
   #started(): Worker {
     clearTimeout(this.#idle);
-    this.#worker ??= new Worker(FILE);
+    this.#worker ??= this.#start();
     return this.#worker;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(FILE);
+    worker.on('error', () => {}); // told to who waits; nobody may
+    worker.once('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    });
+    return worker;
   }
 
   #rest(): void {
@@ -85,7 +93,6 @@ export class Aside {
     clearTimeout(this.#idle);
     const worker = this.#worker;
     this.#worker = undefined;
-    worker?.on('error', () => {}); // of a thread that was given up
     await worker?.terminate();
   }
 }

@@ -2,7 +2,7 @@
 import { reasonOf } from '../errors.ts';
 import { NewerDatabase } from './migrate.ts';
 
-export type FaultKind = 'full' | 'locked' | 'corrupt' | 'read-only' | 'newer' | 'other';
+export type FaultKind = 'full' | 'locked' | 'corrupt' | 'read-only' | 'newer' | 'unfit' | 'other';
 
 export interface Fault {
   kind: FaultKind;
@@ -21,6 +21,13 @@ const KIND_OF_RESULT: Record<number, FaultKind> = {
   15: 'locked', // PROTOCOL
   26: 'corrupt', // NOTADB
   4874: 'full', // IOERR_SHMSIZE, extended: no room for the file that the processes share
+  2058: 'unfit', // IOERR_UNLOCK, extended like the following
+  3594: 'unfit', // IOERR_CHECKRESERVEDLOCK
+  3850: 'unfit', // IOERR_LOCK
+  2314: 'unfit', // IOERR_RDLOCK
+  4618: 'unfit', // IOERR_SHMOPEN
+  5130: 'unfit', // IOERR_SHMLOCK
+  5386: 'unfit', // IOERR_SHMMAP
 };
 
 const KIND_OF_ERRNO: Record<string, FaultKind> = {
@@ -41,6 +48,8 @@ const TEXT: Record<FaultKind, (path: string, detail: string) => string> = {
   'read-only': (path, detail) => `${path} or its folder cannot be written (${detail})`,
   newer: (path, detail) =>
     `${path} comes from a newer Assay and was left untouched (${detail}); update Assay`,
+  unfit: (path) =>
+    `the disk of ${path} has no locks or shared memory, as network mounts may lack; put dataDir on a disk of this machine`,
   other: (path, detail) => `${path} cannot be used (${detail})`,
 };
 

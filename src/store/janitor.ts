@@ -20,8 +20,8 @@ export interface JanitorOptions {
   onPause: () => void;
 }
 
-/** Rewriting a large file of an older version once is the longest slice. */
-const DEADLINE_MS = 600_000;
+/** Rewriting a file of an older version once is the longest slice. */
+const DEADLINE_MS = 60_000;
 /** Between slices, so that others get the file's lock. */
 const PAUSE_MS = 10;
 
@@ -84,7 +84,8 @@ export class Janitor {
 
   async #doSlice(): Promise<Trimmed> {
     const { path, retention, now, onPause } = this.#options;
-    const slice = this.#thread.ask<Trimmed>({ type: 'trim', path, retention, now: now() }, DEADLINE_MS);
+    const task = { type: 'trim', path, retention, now: now() } as const;
+    const slice = this.#thread.ask<Trimmed>(task, AbortSignal.timeout(DEADLINE_MS));
     this.#slice = slice;
     try {
       return await slice;

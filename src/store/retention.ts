@@ -18,6 +18,10 @@ export interface Trimmed {
 const BATCH = 50;
 /** Pages a transaction: 1 MB. */
 const PAGES = 256;
+/** What `PRAGMA auto_vacuum` says of a file that can be cut. */
+const INCREMENTAL = 2;
+/** A file of an older version is rewritten, so that it can be cut, when what is left in it takes no more than seconds. */
+const QUICK_BYTES = 256e6;
 /** How long a slice takes: other processes that record wait meanwhile. */
 const SLICE_MS = 25;
 
@@ -46,10 +50,13 @@ function deleteSome(db: Database, { maxAgeMs, maxBytes }: Retention, now: number
   });
 }
 
-/** Gives free pages back to the disk. Files of older versions are rewritten once, so that they can be cut. */
-function giveBack(db: Database): void {
-  if (pragma(db, 'auto_vacuum') !== 2) db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
-  else db.exec(`PRAGMA incremental_vacuum(${PAGES})`);
+/** Gives free pages back to the disk, a few at a time; false when it has none, or the file cannot be cut. */
+function giveBack(db: Database): boolean {
+  if (pragma(db, 'freelist_count') === 0) return false;
+  if (pragma(db, 'auto_vacuum') === INCREMENTAL) db.exec(`PRAGMA incremental_vacuum(${PAGES})`);
+  else if (usedBytes(db) <= QUICK_BYTES) db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+  else return false; // free pages are used again all the same
+  return true;
 }
 
 /** Deletes and gives back for the time of a slice. */
@@ -59,9 +66,7 @@ function work(db: Database, retention: Retention, now: number): Trimmed {
   while (performance.now() < until) {
     const count = deleteSome(db, retention, now);
     deleted += count;
-    if (count > 0) continue;
-    if (pragma(db, 'freelist_count') === 0) return { deleted, more: false };
-    giveBack(db);
+    if (count === 0 && !giveBack(db)) return { deleted, more: false };
   }
   return { deleted, more: true };
 }

@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { orAbort } from '../abort.ts';
 import type { Config } from '../config.ts';
 import { AssayError, fail } from '../errors.ts';
 import type { Ledger } from '../host.ts';
@@ -14,7 +15,7 @@ import { Aside } from './aside.ts';
 import type { Opened } from './connection.ts';
 import { createGuardedFile } from './guarded.ts';
 import type { StoreLog } from './health.ts';
-import { pageRequest } from './history.ts';
+import { type PageRequest, pageRequest } from './history.ts';
 import { Janitor } from './janitor.ts';
 import { createLedger } from './ledger.ts';
 import { BATCH, createRecorder } from './recorder.ts';
@@ -26,12 +27,13 @@ const MAX_QUEUED = 16_384;
 const GATHER_MS = 15;
 /** Longest time that a search takes before it ends with what it has. */
 const SEARCH_MS = 1000;
-/** Longest wait for a disk that does not answer. */
+/** Longest time for a page, its turn included. */
 const READ_DEADLINE_MS = 15_000;
 /** Not while the daemon starts. */
 const FIRST_TRIM_MS = 10_000;
 const TRIM_EVERY_MS = 600_000;
 const CLOSED = 'it is closed';
+const LATE = 'it did not answer in time';
 
 /** The retention that a config asks for; undefined when it asks for none. */
 export function retentionOf({ historyMaxAgeDays, historyMaxBytes }: Bounds): Retention | undefined {
@@ -139,27 +141,40 @@ export function openStore(options: StoreOptions): Store {
   }
 
   /** Writes what waits now, in turns with other work. */
-  async function writeWaiting(): Promise<void> {
-    for (let due = recorder.waiting; due > 0; due -= BATCH) {
+  async function writeWaiting(until: AbortSignal): Promise<void> {
+    for (let due = recorder.waiting; due > 0 && !until.aborted; due -= BATCH) {
       await janitor?.paused();
       use(recorder.writeSome);
       await setImmediate();
     }
   }
 
-  async function history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage> {
-    const request = pageRequest(query);
+  /** @throws STORE_UNAVAILABLE when a try is not worth it now */
+  function checkTry(): void {
     if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
     if (!health.mayTry()) throw fail('STORE_UNAVAILABLE', { reason: health.fault!.reason });
+  }
+
+  async function read(request: PageRequest, until: AbortSignal): Promise<HistoryPage> {
     try {
       use(() => {});
-      await writeWaiting();
-      const task = { type: 'page', path, request, longestMs: searchMs } as const;
-      return await reader.ask<HistoryPage>(task, READ_DEADLINE_MS, signal);
+      await orAbort(writeWaiting(until), until);
+      return await reader.ask<HistoryPage>({ type: 'page', path, request, longestMs: searchMs }, until);
     } catch (cause) {
-      throw signal?.aborted || cause instanceof AssayError ? cause : file.met(cause);
+      throw until.aborted || cause instanceof AssayError ? cause : file.met(cause);
     } finally {
       if (health.fault || recorder.waiting > 0) wake(health.pauseMs);
+    }
+  }
+
+  async function history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage> {
+    const request = pageRequest(query);
+    checkTry();
+    const late = AbortSignal.timeout(READ_DEADLINE_MS);
+    try {
+      return await read(request, signal ? AbortSignal.any([late, signal]) : late);
+    } catch (cause) {
+      throw cause === late.reason ? fail('STORE_UNAVAILABLE', { reason: LATE }, { cause }) : cause;
     }
   }
 

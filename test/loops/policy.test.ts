@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../src/loops/policy.ts';
+import { decide, doubtsOf } from '../../src/loops/policy.ts';
 import type { AspectScore, Policy } from '../../src/types.ts';
 
 const quality: AspectScore = {
@@ -71,5 +71,29 @@ describe('decide', () => {
 
   it('is unsure about a reward that is missing', () => {
     expect(decide({ ...image, reward: null }, policy({ minReward: 0.1 })).decision).toBe('unsure');
+  });
+});
+
+describe('demands that are hardly meant', () => {
+  const predicted = { quality: { range: [0, 5] }, alignment: { range: [1, 5] } } as const;
+  const doubts = (aspects: Policy['aspects']) =>
+    doubtsOf({ aspects, unsureWithinInterval: false }, 'test', predicted);
+
+  it.each<[Policy['aspects'], string[]]>([
+    [{ quality: { minScore: 5 }, alignment: { minScore: 1, minPercentile: 0.5 } }, []],
+    [
+      { quality: { minScore: 40 } },
+      ['policy.aspects.quality.minScore is 40, and test gives 0 to 5: every image is rejected'],
+    ],
+    [
+      { alignment: { minScore: 0.2 } },
+      ['policy.aspects.alignment.minScore is 0.2, and test gives 1 to 5: it asks for nothing'],
+    ],
+    [
+      { authenticity: { minPercentile: 0.1 } },
+      ['policy.aspects.authenticity: test does not predict authenticity, so every image is unsure'],
+    ],
+  ])('%j', (aspects, expected) => {
+    expect(doubts(aspects)).toEqual(expected);
   });
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { faultOf } from '../../src/store/faults.ts';
 import type { Store } from '../../src/store/store.ts';
 import { tempFolder } from '../support/files.ts';
 import { idsOf, type LogLine, numbered, openedStore, pagesOf, until } from './helpers.ts';
@@ -249,4 +250,15 @@ describe('a file that may only be read', () => {
       expect(await pagesOf(store)).toHaveLength(3);
     },
   );
+});
+
+it.each([
+  ['no shared memory', 5386],
+  ['no locks', 3850],
+])('a disk with %s is told from a damaged file', (_, errcode) => {
+  const fault = faultOf(Object.assign(new Error('disk I/O error'), { errcode }), '/mount/history.db');
+  expect(fault).toMatchObject({
+    kind: 'unfit',
+    reason: expect.stringContaining('put dataDir on a disk of this machine'),
+  });
 });

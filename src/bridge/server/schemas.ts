@@ -254,7 +254,10 @@ const historyEntry = z.object({
 
 export const historyAnswer = z.object({
   entries: z.array(historyEntry),
-  next: z.string().nullable(),
+  next: z
+    .string()
+    .nullable()
+    .describe('cursor of the next page, null at the end; until then a page may hold less than its limit'),
 }) satisfies z.ZodType<HistoryPage>;
 
 export const healthAnswer = z.object({ status: z.literal('ok'), version: z.string() });

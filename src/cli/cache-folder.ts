@@ -1,5 +1,6 @@
 /**
- * Where compiled modules are kept, which halves the cold start: inside the data folder, like all that Assay writes.
+ * Where compiled modules are kept, which halves the cold start, and what drivers compile for a GPU: inside the data
+ * folder, like all that Assay writes.
  * Node's own place would be a folder in /tmp that any user of the machine may have made, and compiled code is believed.
  * It is found before anything loads, so config.ts, which needs zod, cannot be asked.
  */
@@ -16,21 +17,18 @@ function flag(argv: readonly string[], name: string): string | undefined {
   return argv[at] === name ? argv[at + 1] : argv[at]!.slice(name.length + 1);
 }
 
-/** What a config file says; nothing when it cannot be read, which is complained about later. */
+/** What a config file says. @throws when it cannot be read, which is complained about later */
 function dataDirIn(file: string | undefined): string | undefined {
-  try {
-    const { dataDir } = file ? JSON.parse(readFileSync(file, 'utf8')) : {};
-    return typeof dataDir === 'string' ? dataDir : undefined;
-  } catch {
-    return undefined;
-  }
+  if (!file) return undefined;
+  const { dataDir } = JSON.parse(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
+  return typeof dataDir === 'string' ? dataDir : undefined;
 }
 
 /** The data folder by the order of config.ts: flags, environment, file, defaults. */
 const dataDirOf = (argv: readonly string[], env: Environment): string =>
   flag(argv, '--data-dir') ||
   env.ASSAY_DATA_DIR?.trim() ||
-  dataDirIn(flag(argv, '--config') || env.ASSAY_CONFIG) ||
+  dataDirIn(flag(argv, '--config') || env.ASSAY_CONFIG?.trim()) ||
   defaultDataDir(env);
 
 /** Compiled code that another user could have written is not run. */
@@ -40,11 +38,11 @@ function isOurs(folder: string): boolean {
 }
 
 /** The folder, made when absent; undefined where none can be had, and then nothing is cached. */
-export function compileCache(argv: readonly string[], env: Environment): string | undefined {
-  const dataDir = dataDirOf(argv, env);
-  if (!isAbsolute(dataDir)) return undefined; // relative to what is not decided here
-  const folder = join(dataDir, 'cache');
+export function cacheFolder(argv: readonly string[], env: Environment): string | undefined {
   try {
+    const dataDir = dataDirOf(argv, env);
+    if (!isAbsolute(dataDir)) return undefined; // relative to what is not decided here
+    const folder = join(dataDir, 'cache');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return isOurs(folder) ? folder : undefined;
   } catch {
