@@ -34,6 +34,8 @@ describe('config', () => {
       {},
       /flags: prot is 1; expected a known key \(did you mean "port"\?\)/,
     ],
+    ['a name that every object has', { toString: 1 }, {}, /flags: toString is 1; expected a known key/],
+    ['another', { constructor: 1 }, {}, /flags: constructor is 1; expected a known key/],
     ['an unknown nested key', { limits: { maxPixel: 3 } }, {}, /limits\.maxPixel is 3;.*"maxPixels"/],
     ['an unknown aspect', { policy: { aspects: { qualty: {} } } }, {}, /policy\.aspects\.qualty.*"quality"/],
     ['a wrong type', { port: 'x' }, {}, /port is "x"; expected number/],

@@ -3,8 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { loadConfig } from '../src/config.ts';
+import { startDaemon } from '../src/daemon.ts';
+import { openCatalog } from '../src/reward/catalog.ts';
+import type { Scorer } from '../src/reward/scorer.ts';
 import { assay, serve } from './support/cli.ts';
 import { tempFolder } from './support/files.ts';
 import { picture, png } from './support/images.ts';
@@ -97,6 +101,37 @@ describe('the daemon', () => {
     expect(((await history.json()) as Json).error.code).toBe('STORE_UNAVAILABLE');
     expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^assay_history_ok 0$/m);
     expect(await stop()).toBe(0);
+  });
+
+  it('answers past the deadline with what is finished, and records that once', async () => {
+    const folder = tempFolder();
+    writeModel(join(folder, 'models'));
+    const limits = { requestTimeoutMs: 1500 };
+    const config = loadConfig(
+      { port: 0, scorer: 'test-bright', dataDir: join(folder, 'data'), logLevel: 'error', limits },
+      undefined,
+      {},
+    );
+    const real = openCatalog({ ...config, modelDirs: [join(folder, 'models')], defaultId: 'test-bright' });
+    const judgeUnlessStuck =
+      (scorer: Scorer): Scorer['judge'] =>
+      (pixels, prompt, signal) =>
+        prompt === 'stuck' ? new Promise(() => {}) : scorer.judge(pixels, prompt, signal);
+    const open = async (name?: string) => {
+      const scorer = await real.open(name);
+      const { stamp, manifest, provider, notes } = scorer;
+      return { ...scorer, stamp, manifest, provider, notes, judge: judgeUnlessStuck(scorer) };
+    };
+    const daemon = await startDaemon({ config, catalog: { ...real, open }, version: '1.0.0' });
+    onTestFinished(() => daemon.close());
+    await daemon.ready;
+    const items = [{ image: await image() }, { image: await image(), prompt: 'stuck' }];
+    const { status, body } = await post(`${daemon.url}/v1/score`, { items });
+    expect([status, body.results.map((r: Json) => r.error?.code)]).toEqual([200, [undefined, 'DEADLINE']]);
+    const again = await post(`${daemon.url}/v1/score`, { items: items.slice(1) });
+    expect([again.status, again.body.error.code]).toEqual([503, 'DEADLINE']);
+    const { entries }: Json = await (await fetch(`${daemon.url}/v1/history`)).json();
+    expect(entries.map((e: Json) => e.result.id)).toEqual(['0']);
   });
 
   it('keeps the history over a restart', async () => {

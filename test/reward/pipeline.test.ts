@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../../src/config.ts';
+import { fail } from '../../src/errors.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { openCatalog } from '../../src/reward/catalog.ts';
 import type { ImageInput, ScoreItem, ScoreResult } from '../../src/types.ts';
@@ -323,6 +324,52 @@ describe('pipeline', () => {
     gate.resolve(rawInput(picture(32, 32)));
     expect((await running).every((r) => r.error === null)).toBe(true);
     expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
+  });
+
+  it.each(['toString', 'constructor', '__proto__', 'fp64'])('refuses %s as a variant', async (variant) => {
+    await expect(open({}, { variant })).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
+  });
+
+  it('refuses for good what the queue could never hold', async () => {
+    const { pipeline } = await open({}, { limits: { maxQueue: 4 } });
+    const items = Array.from({ length: 21 }, (_, i) => item(String(i), rawInput(picture(32, 32))));
+    await expect(pipeline.score(request(items))).rejects.toMatchObject({
+      code: 'TOO_MANY_IMAGES',
+      status: 413,
+      message: 'the request has 21 images; this daemon never holds more than 20 at once',
+      retryAfterMs: undefined,
+    });
+    expect(await pipeline.score(request(items.slice(1)))).toHaveLength(20);
+  });
+
+  it.each(['DEADLINE', 'DRAINING'] as const)('hands over what is finished at %s', async (code) => {
+    const { pipeline } = await open();
+    const gate = Promise.withResolvers<ImageInput>();
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const done = (id: string): ScoreItem => ({
+      ...item(id, rawInput(picture(64, 64))),
+      fetch: () => {
+        seen.push(id);
+        return rawInput(picture(64, 64));
+      },
+    });
+    const stuck = { ...item('stuck', rawInput(picture(32, 32))), fetch: () => gate.promise };
+    await pipeline.score(request([done('known')]));
+    const scoring = pipeline.score(request([done('a'), stuck, done('b')], controller.signal));
+    await expect.poll(() => [seen.length, pipeline.load().running]).toEqual([3, 1]);
+    controller.abort(fail(code, { timeoutMs: 5 } as never));
+    const results = await scoring;
+    expect(results.map(({ id, error }) => [id, error?.code])).toEqual([
+      ['a', undefined],
+      ['stuck', code],
+      ['b', undefined],
+    ]);
+    expect(results[0]!.reward).toBeGreaterThan(0);
+    expect(pipeline.load().running).toBe(1); // what goes on keeps its place
+    gate.resolve(rawInput(picture(32, 32)));
+    await expect.poll(() => pipeline.load().running).toBe(0);
+    expect(results[1]).toMatchObject({ aspects: null, reward: null, sha256: null });
   });
 
   it('serves a client with one image before the rest of a client with many', async () => {

@@ -70,7 +70,7 @@ export async function serve(args: string[]): Promise<Served> {
     log += chunk;
   });
   for await (const line of createInterface({ input: child.stdout! })) {
-    const url = /http:\/\/\S+/.exec(line)?.[0];
+    const url = /(http:\/\/|unix:)\S+/.exec(line)?.[0];
     if (!url) continue;
     const stop = () => {
       child.kill('SIGTERM');

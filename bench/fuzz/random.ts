@@ -1,4 +1,4 @@
-/** Reproducible randomness for tests. */
+/** Reproducible randomness. */
 
 export interface Random {
   /** 0..1. */
