@@ -26,6 +26,8 @@ export interface Http {
   get(path: string, maxBytes: number, signal: AbortSignal): Promise<Reply>;
   /** JSON of a route that every ComfyUI has. @throws HOST_UNKNOWN when it does not fit the schema */
   getJson<T>(path: string, schema: ZodType<T>, signal: AbortSignal): Promise<T>;
+  /** The same of an answer with a limit of its own. @throws HOST_UNKNOWN, TooMuch */
+  getJsonWithin<T>(path: string, schema: ZodType<T>, maxBytes: number, signal: AbortSignal): Promise<T>;
   /** Once, whatever happens. Any status comes back but those of a login or a failing server. */
   post(path: string, body: unknown, signal: AbortSignal): Promise<Reply>;
 }
@@ -100,12 +102,14 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
         await pause(backoff(tuning.retryMs, tries - 1, tuning.requestMs), signal);
       }
     },
-    async getJson(path, schema, signal) {
-      const reply = await http.get(path, maxBytes, signal).catch((error) => {
+    getJson: (path, schema, signal) =>
+      http.getJsonWithin(path, schema, maxBytes, signal).catch((error) => {
         throw error instanceof TooMuch
           ? fail('HOST_FAILED', { url, reason: error.message }, { cause: error })
           : error;
-      });
+      }),
+    async getJsonWithin(path, schema, limit, signal) {
+      const reply = await http.get(path, limit, signal);
       if (DENYING.has(reply.status)) throw deny(reply);
       if (reply.status !== 200) throw unknownHost(url, `it answers ${path} with status ${reply.status}`);
       return parseReply(url, path, reply, schema);
