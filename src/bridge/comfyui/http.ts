@@ -14,11 +14,17 @@ export interface Reply {
 /** An answer that grew beyond its limit. `bytes` is its size as announced, or as far as it came. */
 export class TooMuch extends Error {
   readonly bytes: number;
-  constructor(bytes: number) {
+  /** Its beginning. */
+  readonly head: string;
+  constructor(bytes: number, start: Uint8Array) {
     super(`the answer has ${bytes} bytes`);
     this.bytes = bytes;
+    this.head = new TextDecoder().decode(start.subarray(0, HEAD_BYTES));
   }
 }
+
+/** As much of an answer as tells what it is. */
+const HEAD_BYTES = 300;
 
 export interface Http {
   readonly url: string;
@@ -153,16 +159,12 @@ const where = (issue: { path: PropertyKey[]; message: string } | undefined): str
 /** @throws TooMuch as soon as it is known */
 async function readBody(response: Response, limit: number): Promise<Uint8Array> {
   const announced = Number(response.headers.get('content-length') ?? 0);
-  if (announced > limit) {
-    await response.body?.cancel();
-    throw new TooMuch(announced);
-  }
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
-    if (size > limit) throw new TooMuch(size);
     parts.push(part);
+    if (Math.max(size, announced) > limit) throw new TooMuch(Math.max(size, announced), parts[0]!);
   }
   return Buffer.concat(parts, size);
 }

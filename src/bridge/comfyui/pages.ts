@@ -28,11 +28,13 @@ const PAGE_BYTES = 32 * 2 ** 20;
 /** Pages that fit, before larger ones are tried: the host works for each in vain. */
 const PATIENCE = 8;
 
+/** An answer begins with the id of its first run. */
+const ID = /^\s*\{\s*"((?:[^"\\]|\\.)*)"/;
+
 export function createPages<T>({ ask, maxBytes, url, onTooLarge }: Source<T>): Pages<T> {
   /** How many runs are asked for at most, and how many pages of that size have fitted in a row. */
   let [size, fitted] = [MOST_RUNS, 0];
-  /** Runs that are too large have no name that could be read; their size tells them apart. */
-  const tooLarge = new Set<number>();
+  const tooLarge = new Set<string>();
   /** What was read last. */
   let last: Page<T> | undefined;
 
@@ -53,15 +55,16 @@ export function createPages<T>({ ask, maxBytes, url, onTooLarge }: Source<T>): P
         return { runs, page, isNew: false };
       } catch (error) {
         if (!(error instanceof TooMuch)) throw error;
-        if (runs === 1) return { runs, page: null, isNew: note(error.bytes) };
+        if (runs === 1) return { runs, page: null, isNew: note(error) };
         [size, fitted] = [Math.ceil(runs / 2), 0];
       }
     }
   }
 
-  function note(bytes: number): boolean {
-    if (tooLarge.has(bytes)) return false;
-    tooLarge.add(bytes);
+  function note({ head, bytes }: TooMuch): boolean {
+    const id = ID.exec(head)?.[1] ?? `${bytes}`;
+    if (tooLarge.has(id)) return false;
+    tooLarge.add(id);
     onTooLarge();
     return true;
   }
