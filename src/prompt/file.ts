@@ -71,17 +71,17 @@ function jsonOf(text: string): unknown {
   }
 }
 
-const worded = (item: Item, text: string, negative: string, doubt: string | null = null): PromptFound => {
+function worded(item: Item, text: string, negative: string, doubt: string | null = null): PromptFound {
   const { words, negative: aside, reason } = normalise(PLACEHOLDER.test(text.trim()) ? '' : text);
   return {
     prompt: words,
     negative: (negative === '' ? null : normalise(negative).words) ?? aside,
     from: words === null ? null : item.place,
-    original: words === null || words === text ? null : text,
+    original: words === text || text === '' ? null : text,
     certain: doubt === null,
     reason: reason ?? doubt,
   };
-};
+}
 
 const workflow: Reader = ({ json, place }, { file }) => {
   const opened = json ? graphIn(json) : undefined;

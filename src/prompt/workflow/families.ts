@@ -1,5 +1,6 @@
-/** The rules: one row a family of nodes. A node that fits no row is read by the names of its inputs (see guess.ts). */
+/** The rules: one row a family of nodes. A node that fits no row is read by the names of its inputs (docs/prompts.md). */
 import type { Family, Reader } from './family.ts';
+import { notKnown } from './search.ts';
 import * as strings from './strings.ts';
 import * as switches from './switches.ts';
 
@@ -59,7 +60,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     family: 'video wrappers',
-    classes: /^(?:HyVideo|Mochi|Cog|CogVideo|Kolors).*TextEncode/,
+    classes: /^(?:HyVideo|Mochi|Cog|CogVideo|Kolors).*Text\w*Encode/,
     encodes: both(['prompt'], ['negative_prompt']),
   },
   { family: 'video wrappers', classes: ['WanVideoApplyNAG'], passes: ['original_text_embeds'] },
@@ -133,6 +134,20 @@ export const FAMILIES: readonly Family[] = [
     classes:
       /^(?:DP(?:RandomGenerator|CombinatorialGenerator|FeelingLucky|Jinja|MagicPrompt|Output)|easy wildcards.*|CLIPTextEncodeWithWildcards|.*wildcard.*)$/i,
     says: (read) => read.text(read.names(/^(?:text|prompt|wildcard_text|string)$/)[0] ?? 'text'),
+  },
+  {
+    family: 'tokens that are filled in elsewhere',
+    classes: /^(?:Text Parse Tokens|Text Add Tokens?.*|Text Parse Noodle Soup.*)$/,
+    says: (read) => {
+      const text = read.text('text');
+      if (/\[[^[\]\n]*\]/.test(text)) throw notKnown(read.node, 'it fills in tokens');
+      return text;
+    },
+  },
+  {
+    family: 'texts that may be passed through',
+    classes: ['Textbox'],
+    says: (read) => read.text('passthrough') || read.text('text'),
   },
   {
     family: 'displays',
@@ -243,7 +258,7 @@ export const FAMILIES: readonly Family[] = [
   {
     family: 'switches of other packs',
     classes:
-      /switch(?!.*sampler)|(?:^|[^a-z])(?:if|branch)(?:[^a-z]|$)|if.?else|selector(?!.*(?:styl|lora|model))/i,
+      /switch(?!.*sampler)|(?:^|[^a-z])(?:if|branch)(?:[^a-z]|$)|if.?else|(?<!resolution|ratio|size|aspect|style|model|lora|seed|preset) ?selector$/i,
     picks: switches.guessed,
   },
 
@@ -270,7 +285,7 @@ export const FAMILIES: readonly Family[] = [
   {
     family: 'files and lists',
     classes:
-      /(?:load|read).*(?:text|txt|csv|prompt|(?<!multi ?)lines?\b)|(?:text|prompt|csv).*(?:load|file|from ?dir|(?<!multi ?)lines?\b|list|batch|queue|iterat)|prompt.?(?:line|list)/i,
+      /(?:load|read).*(?:text(?!.?enc)|txt|csv|prompt|(?<!multi ?)lines?\b)|(?:text|prompt|csv).*(?:load|file|from ?dir|(?<!multi ?)lines?\b|list|batch|queue|iterat)|prompt.?(?:line|list)/i,
     unknowable: 'its text is one of a file or a list',
   },
 
@@ -308,7 +323,7 @@ export const FAMILIES: readonly Family[] = [
   {
     family: 'pictures from elsewhere',
     classes:
-      /load.*(?:image|video|latent|frame)|image.?load|LoadImage|webcam|(?:image|video).*(?:url|base64)|VHS_Load|GetImage|ExternalImage|InputImage|ImageFromFile/i,
+      /(?<!download.*)load(?!.*(?:encoder|model|lora|vae)).*(?:image|video|latent|frame)|image.?load|LoadImage|webcam|(?:image|video).*(?:url|base64)|VHS_Load|GetImage|ExternalImage|InputImage|ImageFromFile/i,
     loads: 'a picture that was loaded',
   },
 ];
@@ -320,7 +335,7 @@ const MOST_CACHED = 5000;
 const fits = ({ classes }: Family, name: string): boolean =>
   classes instanceof RegExp ? classes.test(name) : classes.includes(name);
 
-/** The rows that a class fits, the most special ones first. */
+/** The rows that a class fits, in their order: the first that answers a question is asked no further. */
 export function familiesOf(name: string): readonly Family[] {
   const known = cache.get(name);
   if (known) return known;

@@ -5,11 +5,11 @@
 
 import type { PromptFound, WorkflowRef } from '../../types.ts';
 import { normalise } from '../words/normalise.ts';
-import { createConditionings } from './conditioning.ts';
+import { Conditionings } from './conditioning.ts';
 import { type Graph, linkAt, type Node, nearestNode, openGraph, Unknowable } from './graph.ts';
-import { createImages } from './images.ts';
+import { Images } from './images.ts';
 import { createSearch, type Found, type Search } from './search.ts';
-import { createTexts } from './texts.ts';
+import { Texts } from './texts.ts';
 
 const NONE = { prompt: null, negative: null, from: null, original: null, certain: true } as const;
 export const noPrompt = (reason: string): PromptFound => ({ ...NONE, reason });
@@ -45,8 +45,8 @@ function look(search: Search, start: Node, input: string | undefined): Outcome {
 }
 
 function follow(search: Search, start: Node, input: string | undefined): Found | null {
-  const texts = createTexts(search);
-  const images = createImages(search, texts, createConditionings(search, texts));
+  const texts = new Texts(search);
+  const images = new Images(search, texts, new Conditionings(search, texts));
   if (input === undefined) return images.at(start);
   const link = linkAt(start, input);
   return link ? images.of(link) : search.miss(`nothing is connected to ${input.slice(0, 60)}`);
@@ -65,12 +65,6 @@ function placeOf(nodes: readonly Node[]): string {
 function described({ text, nodes, doubt }: Found): PromptFound {
   const { words, negative, reason } = normalise(text);
   const original = words === text ? null : text;
-  return {
-    prompt: words,
-    negative,
-    from: placeOf(nodes),
-    original,
-    certain: doubt === null,
-    reason: reason ?? doubt,
-  };
+  const from = words === null ? null : placeOf(nodes);
+  return { prompt: words, negative, from, original, certain: doubt === null, reason: reason ?? doubt };
 }

@@ -13,13 +13,16 @@ const PICTURES = [
   ),
   ...'destination original_image original base_image frames video image1 image_1 images1 images_a'.split(' '),
   ...'image_a imageA image_from samples1 samples_to samples_from source image2 image_2 images2'.split(' '),
-  ...'image_b imageB samples2 image3 image4 blend_image flow segs'.split(' '),
+  ...'image_b imageB samples2 image3 image4 blend_image initial_value1 initial_value2 initial_value3 flow segs'.split(
+    ' ',
+  ),
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
   /clip|model|vae|mask|control|style|sigma|noise|seed|cond|positive|negative|guider|reference|ref_|_ref|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook|start_image|overlay|watermark/i;
 /** Classes that save, show or compare, whatever texts they take. */
 const SAVES = /save|preview|view|show|display|compar|export|websocket|output|send/i;
+const SAMPLES = /sampl/i;
 /** Text inputs of nodes that make pictures by themselves. */
 const DRAWN = {
   positive: ['prompt', 'positive_prompt', 'positive', 'text_positive'],
@@ -33,101 +36,114 @@ const LOOKS =
 
 const DETECTS = /detector|segs|bbox|sam_model|text_threshold|dino/i;
 
-export interface Images {
-  /** @throws Unknowable */
-  of(link: Link): Found | null;
-  /** @throws Unknowable */
-  at(node: Node): Found | null;
-}
+/** Follows the pictures of one search, each node once. */
+export class Images {
+  readonly #search: Search;
+  readonly #texts: Texts;
+  readonly #conditionings: Conditionings;
+  readonly #seen = new Set<string>();
+  #depth = 0;
 
-export function createImages(search: Search, texts: Texts, conditionings: Conditionings): Images {
-  const seen = new Set<string>();
-  let depth = 0;
+  constructor(search: Search, texts: Texts, conditionings: Conditionings) {
+    this.#search = search;
+    this.#texts = texts;
+    this.#conditionings = conditionings;
+  }
 
   /** Nodes that hand on one picture are followed in a loop, so that long chains need no stack. */
-  function of(start: Link): Found | null {
+  of(start: Link): Found | null {
     for (let link: Link | undefined = start; link; ) {
-      search.step();
-      if (seen.has(link[0])) return null;
-      seen.add(link[0]);
-      const node = search.lookup(link[0]);
-      if (!node) return search.miss(`node ${link[0]} is not in the workflow`);
-      const next: Onward = onward(node);
+      this.#search.step();
+      if (this.#seen.has(link[0])) return null;
+      this.#seen.add(link[0]);
+      const node = this.#search.lookup(link[0]);
+      if (!node) return this.#search.miss(`node ${link[0]} is not in the workflow`);
+      const next: Onward = this.#onward(node);
       if ('found' in next) return next.found;
-      if (next.links.length !== 1) return first(next.links);
+      if (next.links.length !== 1) return this.#first(next.links);
       link = next.links[0];
     }
     return null;
   }
 
-  function nested<T>(work: () => T): T {
-    if (depth >= MOST_DEEP) throw new Unknowable('its pictures are nested too deeply');
-    depth++;
+  #nested<T>(work: () => T): T {
+    if (this.#depth >= MOST_DEEP) throw new Unknowable('its pictures are nested too deeply');
+    this.#depth++;
     const made = work();
-    depth--;
+    this.#depth--;
     return made;
   }
 
-  const first = (links: readonly Link[]): Found | null =>
-    nested(() => {
+  #first(links: readonly Link[]): Found | null {
+    return this.#nested(() => {
       for (const link of links) {
-        const found = of(link);
+        const found = this.of(link);
         if (found) return found;
       }
       return null;
     });
+  }
 
   /** The prompt of what a node makes, or the links that its picture comes by. */
-  function onward(node: Node): Onward {
-    const rows = familiesOf(node.class);
-    const row = <K extends keyof Family>(key: K) => rows.find((found) => found[key] !== undefined)?.[key];
+  #onward(node: Node): Onward {
     const pictures = picturesOf(node);
-    const [loads, picks, mixes, retouches] = [
-      row('loads'),
-      row('picks'),
-      row('mixes'),
-      row('retouches') ?? partly(node),
-    ];
-    if (loads && pictures.length === 0) return { found: search.miss(`${titleOf(node)} is ${loads}`) };
-    if (SAVES.test(node.class) && pictures.length > 0) return { links: pictures };
-    if (picks && pictures.length !== 1) return { links: linksAt(node, [picks(texts.reader(node)) ?? '']) };
-    if (mixes && pictures.length > 1) return { found: mixed(node, pictures, mixes) };
-    if (retouches) return { found: retouched(node, pictures, retouches) };
-    const found = made(node, pictures, row('draws'));
-    return found ? { found } : { links: pictures };
+    const row = Object.assign({}, ...familiesOf(node.class).toReversed()) as Partial<Family>;
+    const known = this.#ruled(row, node, pictures);
+    if (known) return known;
+    const found = this.#made(node, pictures, row.draws);
+    // The other side belongs to the sampler that has this one.
+    const isEnd =
+      found !== null || (this.#search.side === 'negative' && this.#conditionings.guiding(node) !== undefined);
+    return isEnd ? { found } : { links: pictures };
   }
 
-  function made(node: Node, pictures: Link[], draws: Family['draws']): Found | null {
-    const guide = conditionings.guiding(node);
-    if (guide) return guided(node, guide());
-    if (draws) return drawn(node, sideOf(draws, search.side));
-    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || /sampl/i.test(node.class));
-    if (isBundled) return guided(node, conditionings.pipe(node));
-    const own = DRAWN[search.side].filter((name) => node.inputs[name] !== undefined);
+  /** What a row says of a node that hands on pictures; undefined when it says nothing of that. */
+  #ruled(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (pictures.length === 0)
+      return row.loads ? { found: this.#search.miss(`${titleOf(node)} is ${row.loads}`) } : undefined;
+    if (isSaver(node)) return { links: pictures };
+    const chosen = pictures.length > 1 ? this.#ofSeveral(row, node, pictures) : undefined;
+    if (chosen) return chosen;
+    const kind = row.retouches ?? partly(node);
+    return kind && { found: this.#retouched(node, pictures, kind) };
+  }
+
+  #ofSeveral(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
+    if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
+    return row.mixes && { found: this.#mixed(node, pictures, row.mixes) };
+  }
+
+  #made(node: Node, pictures: Link[], draws: Family['draws']): Found | null {
+    const guide = this.#conditionings.guiding(node);
+    if (guide) return this.#guided(node, guide());
+    if (draws) return this.#drawn(node, sideOf(draws, this.#search.side));
+    const isBundled = pipesIn(node).length > 0 && (pictures.length === 0 || SAMPLES.test(node.class));
+    if (isBundled) return this.#guided(node, this.#conditionings.pipe(node));
+    const own = DRAWN[this.#search.side].filter((name) => node.inputs[name] !== undefined);
     const isMaker = pictures.length === 0 || (MAKES.test(node.class) && 'seed' in node.inputs);
-    return own.length > 0 && isMaker && !LOOKS.test(node.class) ? drawn(node, own) : null;
+    return own.length > 0 && isMaker && !LOOKS.test(node.class) ? this.#drawn(node, own) : null;
   }
 
-  function guided(node: Node, found: Found | null): Found | null {
-    return found ?? search.miss(`what guides ${titleOf(node)} has no text`);
+  #guided(node: Node, found: Found | null): Found | null {
+    return found ?? this.#search.miss(`what guides ${titleOf(node)} has no text`);
   }
 
-  function drawn(node: Node, names: readonly string[]): Found | null {
+  #drawn(node: Node, names: readonly string[]): Found | null {
     const name = names.find((candidate) => node.inputs[candidate] !== undefined);
-    const found = name === undefined ? null : texts.of(node.inputs[name]);
+    const found = name === undefined ? null : this.#texts.of(node.inputs[name]);
     return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 
   /** The picture that is retouched has the prompt; a finish made of a loaded picture has its own. */
-  function retouched(node: Node, pictures: Link[], kind: 'part' | 'finish'): Found | null {
-    const found = first(pictures);
+  #retouched(node: Node, pictures: Link[], kind: 'part' | 'finish'): Found | null {
+    const found = this.#first(pictures);
     if (found) return found;
-    if (kind === 'finish') return made(node, pictures, undefined);
-    return search.miss(`${titleOf(node)} retouches a part of a picture`);
+    if (kind === 'finish') return this.#made(node, pictures, undefined);
+    return this.#search.miss(`${titleOf(node)} retouches a part of a picture`);
   }
 
-  function mixed(node: Node, pictures: Link[], kind: 'blends' | 'lists'): Found | null {
-    const found = nested(() => pictures.map(of)).filter((part) => part !== null);
+  #mixed(node: Node, pictures: Link[], kind: 'blends' | 'lists'): Found | null {
+    const found = this.#nested(() => pictures.map((link) => this.of(link))).filter((part) => part !== null);
     const whole = joined(found);
     const isSame = new Set(found.map(({ text }) => text)).size <= 1;
     if (!whole || isSame) return found[0] ?? null;
@@ -135,14 +151,13 @@ export function createImages(search: Search, texts: Texts, conditionings: Condit
     return { ...whole, doubt: `${titleOf(node)} puts pictures of different prompts together` };
   }
 
-  return {
-    of,
-    at(node) {
-      const next = onward(node);
-      return 'found' in next ? next.found : first(next.links);
-    },
-  };
+  at(node: Node): Found | null {
+    const next = this.#onward(node);
+    return 'found' in next ? next.found : this.#first(next.links);
+  }
 }
+
+const isSaver = (node: Node): boolean => SAVES.test(node.class) && !SAMPLES.test(node.class);
 
 /** What looks for something in a picture before it is guided retouches no more than that. */
 const partly = ({ inputs }: Node): 'part' | undefined =>

@@ -42,17 +42,21 @@ function wrapped(value: Record<string, unknown>): unknown[] {
   return named.length > 0 ? named : entries.length === 1 ? entries : [];
 }
 
-const PREVIEWS = /preview|compar|show|display|view(?!.*save)/i;
+const SAVES = /save|combine|send|websocket|export|output|upload|write/i;
+const PREVIEWS = /preview|compar|show|display|view/i;
 /** Nodes that are asked. */
 const MOST_SAVERS = 40;
 
-/** Nodes that pictures end in; those that only show some when no others are there. */
+/** Nodes that save pictures; where there are none, those that pictures end in, and last those that only show some. */
 export function saversIn(graph: Graph): Node[] {
-  const used = new Set(graph.nodes().flatMap((node) => linksIn(node).map(([, [id]]) => id)));
-  const ends = graph.nodes().filter((node) => /save/i.test(node.class) || !used.has(node.id));
-  const showing = ends.filter((node) => picturesOf(node).length > 0 || node.inputs.prompt !== undefined);
-  const saving = showing.filter((node) => !PREVIEWS.test(node.class));
-  return (saving.length > 0 ? saving : showing).slice(0, MOST_SAVERS);
+  const nodes = graph.nodes();
+  const used = new Set(nodes.flatMap((node) => linksIn(node).map(([, [id]]) => id)));
+  const showing = new Set(nodes.filter((node) => picturesOf(node).length > 0));
+  const saving = [...showing].filter((node) => SAVES.test(node.class) && !PREVIEWS.test(node.class));
+  const ends = nodes.filter((node) => !used.has(node.id) && (showing.has(node) || 'prompt' in node.inputs));
+  const others = ends.filter((node) => !PREVIEWS.test(node.class));
+  const found = [saving, others, ends].find((some) => some.length > 0) ?? [];
+  return found.slice(0, MOST_SAVERS);
 }
 
 export interface Saved {

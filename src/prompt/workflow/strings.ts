@@ -81,9 +81,9 @@ export const format =
   };
 
 /** Longest time for one regular expression of a workflow, in milliseconds: some never end. */
-const PATTERN_MS = 5;
-/** Steps that one counts for: no more than a few are run in a search. */
-const PATTERN_COST = 1500;
+const PATTERN_MS = 20;
+/** Steps that one counts for, and one that was ended: few are run in a graph, and two of the latter. */
+const [PATTERN_COST, ENDED_COST] = [400, 4000];
 /** Python's own syntax. */
 const PYTHON = /\(\?P|\(\?[aiLmsux-]+[:)]|\\[AZ]|\(\?#/;
 
@@ -115,6 +115,7 @@ function timed(read: Reader, code: string, values: Record<string, string>): stri
     const context = createContext({ ...values });
     return String(new Script(code).runInContext(context, { timeout: PATTERN_MS }) ?? '');
   } catch {
+    read.spend(ENDED_COST);
     throw notKnown(read.node, 'its regular expression cannot be run here');
   }
 }

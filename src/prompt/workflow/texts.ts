@@ -12,96 +12,99 @@ const HOLDERS = /text|string|prompt|primitive|literal|constant|note|reroute|valu
 /** Links by which no text comes. */
 const ASIDE = /clip|model|vae|image|pixels|mask|latent|seed|control|noise|sigmas/i;
 
-export interface Texts {
+/** Reads the texts of one search. */
+export class Texts {
+  readonly #search: Search;
+  readonly #known = new Map<string, Found | null>();
+  #depth = 0;
+
+  constructor(search: Search) {
+    this.#search = search;
+  }
+
   /** @throws Unknowable */
-  of(value: unknown): Found | null;
-  /** What is known of a node's inputs, for rules. `seen` keeps what it found. */
-  reader(node: Node, seen?: Found[]): Reader;
-}
-
-export function createTexts(search: Search): Texts {
-  const known = new Map<string, Found | null>();
-  let depth = 0;
-
-  function of(value: unknown): Found | null {
+  of(value: unknown): Found | null {
     if (typeof value === 'string')
       return value.trim() === '' ? null : { text: value, nodes: [], doubt: null };
     const link = asLink(value);
-    return link ? behind(link) : null;
+    return link ? this.#behind(link) : null;
   }
 
-  function behind(link: Link): Found | null {
+  #behind(link: Link): Found | null {
     const key = `${link[0]} ${link[1]}`;
-    if (known.has(key)) return known.get(key)!;
-    search.step();
-    known.set(key, null); // what leads to itself adds nothing
-    if (depth >= MOST_DEEP) throw new Unknowable('its texts are nested too deeply');
-    depth++;
-    const node = search.lookup(link[0]);
-    const found = node ? made(node, link[1]) : search.miss(`node ${link[0]} is not in the workflow`);
-    depth--;
-    known.set(key, found);
+    if (this.#known.has(key)) return this.#known.get(key)!;
+    this.#search.step();
+    this.#known.set(key, null); // what leads to itself adds nothing
+    if (this.#depth >= MOST_DEEP) throw new Unknowable('its texts are nested too deeply');
+    this.#depth++;
+    const node = this.#search.lookup(link[0]);
+    const found = node
+      ? this.#made(node, link[1])
+      : this.#search.miss(`node ${link[0]} is not in the workflow`);
+    this.#depth--;
+    this.#known.set(key, found);
     return found;
   }
 
-  function made(node: Node, output: number): Found | null {
+  #made(node: Node, output: number): Found | null {
     for (const row of familiesOf(node.class)) {
       if (row.unknowable !== undefined) throw notKnown(node, row.unknowable);
-      if (row.picks) return picked(node, row.picks);
-      if (row.says) return said(node, row.says);
-      if (row.encodes) return styled(node, row, output);
+      if (row.picks) return this.#picked(node, row.picks);
+      if (row.says) return this.#said(node, row.says);
+      if (row.encodes) return this.#styled(node, row, output);
     }
-    return plain(node);
+    return this.#plain(node);
   }
 
-  function picked(node: Node, pick: NonNullable<Family['picks']>): Found | null {
-    const name = pick(reader(node));
-    return name === null ? null : at(node, name);
+  #picked(node: Node, pick: NonNullable<Family['picks']>): Found | null {
+    const name = pick(this.reader(node));
+    return name === null ? null : this.#at(node, name);
   }
 
-  function said(node: Node, say: NonNullable<Family['says']>): Found | null {
+  #said(node: Node, say: NonNullable<Family['says']>): Found | null {
     const seen: Found[] = [];
-    const text = checked(say(reader(node, seen)));
+    const text = checked(say(this.reader(node, seen)));
     if (text.trim() === '') return null;
     return { text, nodes: nodesOf(node, seen), doubt: doubtOf(seen) };
   }
 
   /** Nodes with both prompts have the positive one first. */
-  function styled(node: Node, row: Family, output: number): Found | null {
-    const side = output === 1 && search.usesOf(node.id).positive.length === 0 ? 'negative' : search.side;
+  #styled(node: Node, row: Family, output: number): Found | null {
+    const side =
+      output === 1 && this.#search.usesOf(node.id).positive.length === 0 ? 'negative' : this.#search.side;
     const name = sideOf(row.encodes!, side).find((n) => node.inputs[n] !== undefined);
-    const found = name === undefined ? null : at(node, name);
-    const doubt = row.partly?.(reader(node)) ?? null;
+    const found = name === undefined ? null : this.#at(node, name);
+    const doubt = row.partly?.(this.reader(node)) ?? null;
     return found && { ...found, doubt: found.doubt ?? doubt };
   }
 
   /** A node that no rule knows. */
-  function plain(node: Node): Found | null {
+  #plain(node: Node): Found | null {
     const names = Object.keys(node.inputs).filter((name) => STRINGS.test(name) && isText(node.inputs[name]));
-    const sided = names.filter((name) => isNegative(name) === (search.side === 'negative'));
+    const sided = names.filter((name) => isNegative(name) === (this.#search.side === 'negative'));
     const fitting = sided.length > 0 ? sided : names;
-    if (fitting.length > 1) return several(node, fitting);
-    if (fitting.length === 1) return single(node, fitting[0]!);
+    if (fitting.length > 1) return this.#several(node, fitting);
+    if (fitting.length === 1) return this.#single(node, fitting[0]!);
     const onward = linksIn(node).filter(([name]) => !ASIDE.test(name));
-    return onward.length === 1 ? single(node, onward[0]![0]) : null;
+    return onward.length === 1 ? this.#single(node, onward[0]![0]) : null;
   }
 
-  function single(node: Node, name: string): Found | null {
-    const found = at(node, name);
+  #single(node: Node, name: string): Found | null {
+    const found = this.#at(node, name);
     const others = linksIn(node).filter(
       ([other]) => other !== name && !ASIDE.test(other) && !STRINGS.test(other),
     );
-    if (found && others.some(([other]) => at(node, other) !== null))
+    if (found && others.some(([other]) => this.#at(node, other) !== null))
       throw notKnown(node, 'it is not known, and another text comes into it');
     if (!found || HOLDERS.test(node.class) || node.class === '') return found;
     return { ...found, doubt: found.doubt ?? `${titleOf(node)} is not known, and may change the text` };
   }
 
-  function several(node: Node, names: string[]): Found | null {
+  #several(node: Node, names: string[]): Found | null {
     const glue = ['delimiter', 'separator', 'sep']
       .map((name) => node.inputs[name])
       .find((v) => typeof v === 'string');
-    const parts = names.toSorted().map((name) => at(node, name));
+    const parts = names.toSorted().map((name) => this.#at(node, name));
     const texts = parts.filter((part) => part !== null);
     if (new Set(texts.map(({ text }) => text)).size <= 1) return texts[0] ?? null;
     if (typeof glue !== 'string') throw notKnown(node, 'it is not known, and makes a text of several');
@@ -109,24 +112,19 @@ export function createTexts(search: Search): Texts {
     return { ...joined(texts, glue)!, doubt };
   }
 
-  function at(node: Node, name: string): Found | null {
-    const found = of(node.inputs[name]);
+  #at(node: Node, name: string): Found | null {
+    const found = this.of(node.inputs[name]);
     return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 
-  function reader(node: Node, seen: Found[] = []): Reader {
+  /** What rules may know of a node's inputs. `seen` keeps the texts that they read. */
+  reader(node: Node, seen: Found[] = []): Reader {
     return {
       node,
-      side: search.side,
-      text(name) {
-        const value = node.inputs[name];
-        if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-        const found = at(node, name);
-        if (found) seen.push(found);
-        return found?.text ?? '';
-      },
-      spend: search.step,
-      value: (name) => constant(node.inputs[name], node),
+      side: this.#search.side,
+      text: (name) => this.#read(node, name, seen),
+      spend: this.#search.step,
+      value: (name) => this.#constant(node.inputs[name], node),
       names: (pattern) =>
         Object.keys(node.inputs)
           .filter((name) => pattern.test(name))
@@ -134,12 +132,20 @@ export function createTexts(search: Search): Texts {
     };
   }
 
+  #read(node: Node, name: string, seen: Found[]): string {
+    const value = node.inputs[name];
+    if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+    const found = this.#at(node, name);
+    if (found) seen.push(found);
+    return found?.text ?? '';
+  }
+
   /** A literal, or that of a node that holds nothing else. */
-  function constant(value: unknown, user: Node): unknown {
+  #constant(value: unknown, user: Node): unknown {
     let link = asLink(value);
     if (!link) return value;
     for (let hops = 0; link && hops < 20; hops++) {
-      const node = search.lookup(link[0]);
+      const node = this.#search.lookup(link[0]);
       const values: unknown[] = node ? Object.values(node.inputs) : [];
       if (values.length !== 1) break;
       if (!Array.isArray(values[0])) return values[0];
@@ -147,8 +153,6 @@ export function createTexts(search: Search): Texts {
     }
     throw notKnown(user, 'a choice of it is made when the workflow runs');
   }
-
-  return { of, reader };
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' || asLink(value) !== undefined;
