@@ -197,7 +197,7 @@ export const ERRORS = {
   HOST_DENIED: input(
     403,
     '{url} refuses the request with status {status}: {reason}',
-    'Use the address that the host prints at its start; a proxy in front of it may want a login.',
+    'Use the address that the host prints at its start. A login goes into the address, a token into --comfyui-header or comfyui.headers.',
   ),
   IMAGE_GONE: input(
     404,

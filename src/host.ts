@@ -13,12 +13,31 @@ export interface HostFile {
   type: 'output' | 'temp' | 'input';
 }
 
+/** The node that saved an image, as far as the workflow tells. */
+export interface Maker {
+  /** Name of its class. */
+  type: string | null;
+  title: string | null;
+  /** What its images are when they are no pictures: `a mask`, `a depth map`; null for pictures. */
+  map: string | null;
+}
+
+/** A file of a run that is no image to judge. */
+export interface LeftFile {
+  name: string;
+  /** Id of the node that told of it. */
+  node: string;
+  /** What it is, for people: `a video`. */
+  reason: string;
+}
+
 /** An image of a run. */
 export interface RunImage extends HostFile {
   /** Id of the node that made it: text, may hold colons and dots. */
   node: string;
   /** Whether the host answered from its cache: an older file, named again. */
   replayed: boolean;
+  maker: Maker;
   /** As found in the workflow; null when it was not looked for. */
   prompt: PromptFound | null;
 }
@@ -29,6 +48,8 @@ export interface HostRun {
   status: 'success' | 'error' | 'interrupted';
   /** In the order of the history; also those made before an error. */
   images: RunImage[];
+  /** Files that it told of beside these. */
+  left: LeftFile[];
   /** The host's words when the status is `error`. */
   error: string | null;
   /** Unix milliseconds on the host's clock; null when the host does not tell. */
@@ -52,8 +73,10 @@ export interface OutputRow extends HostFile {
   at: number;
   action: FileAction;
   state: 'pending' | 'done' | 'failed';
-  /** Why the action is not done, for people. */
+  /** Why the action is not done, or why the file was left alone, for people. */
   reason: string | null;
+  /** Unix milliseconds when a person took it back from the reject bin; null when nobody did. */
+  restoredAt: number | null;
 }
 
 /** What is recorded of a file beside its verdict. */
@@ -79,6 +102,8 @@ export interface Ledger {
    * @returns null when that image of that file is there already: nothing was written
    */
   record(result: ScoreResult, output: NewOutput, client: string): OutputRow | null;
+  /** Notes that a file was not judged, and why, so that the folder's listing does not bring it up. */
+  leave(file: HostFile, run: Pick<OutputRow, 'promptId' | 'node' | 'at'>, reason: string): void;
   /** Files whose action is to be done, in the order of their ids, those above `after`. */
   pending(after: number, limit: number): PendingAction[];
   /** Notes the run that made a file which was found in the folder, or which names it once more. */
@@ -128,6 +153,8 @@ export interface HostWarnings {
   unknownFrames: number;
   /** Times the live channel was lost or went deaf. */
   reconnects: number;
+  /** Runs whose history is larger than an answer may be; their files are found in the output folder alone. */
+  tooLarge: number;
 }
 
 /**
@@ -153,7 +180,7 @@ export interface Host {
   follow(id: string, signal: AbortSignal): AsyncIterable<HostEvent>;
   /** Takes one run out of the queue, or interrupts it when it runs; never another one. False: it was neither. */
   cancel(id: string, signal: AbortSignal): Promise<boolean>;
-  /** The newest ended runs, oldest of them first; all of them when `newest` is absent. */
+  /** The newest ended runs, oldest of them first, fewer where they are large; all of them when `newest` is absent. */
   runs(signal: AbortSignal, newest?: number): Promise<HostRun[]>;
   /** Ids of runs that wait or run now, of every client. */
   queued(signal: AbortSignal): Promise<string[]>;

@@ -20,6 +20,9 @@ export function installCommand(exit: Exit): Command {
   return install;
 }
 
+/** An option that may be given several times. */
+const many = (value: string, before: string[] = []): string[] => [...before, value];
+
 export function watchCommand(exit: Exit): Command {
   return withScorer(new Command('watch'))
     .summary('score every image that a ComfyUI makes, whoever asks for it')
@@ -33,6 +36,14 @@ export function watchCommand(exit: Exit): Command {
     )
     .option('--policy <file>', 'JSON file with thresholds and actions: keep, tag or move')
     .option('--outputs-only', 'leave previews out')
+    .option('--comfyui-header <line>', 'header for every request to ComfyUI, "Name: value" or @FILE', many)
+    .option('--only-folder <glob>', 'judge images of this subfolder alone', many)
+    .option('--only-prefix <glob>', 'judge images whose name begins so alone', many)
+    .option('--only-node <glob>', 'judge images of this node alone: its id, class or title', many)
+    .option('--not-folder <glob>', 'leave images of this subfolder alone', many)
+    .option('--not-prefix <glob>', 'leave images alone whose name begins so', many)
+    .option('--not-node <glob>', 'leave images of this node alone', many)
+    .option('--judge-maps', 'judge masks, depth, edge and pose maps, too')
     .option('--once', 'score what the host holds now, then end')
     .addOption(new Option('-f, --format <format>', 'how to print').choices(['text', 'jsonl']).default('text'))
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
@@ -43,6 +54,7 @@ Examples:
   assay watch
   assay watch --comfyui http://127.0.0.1:8188 --output-dir ~/ComfyUI/output --policy policy.json
   assay watch --once --format jsonl > scores.jsonl
+  assay watch --comfyui https://example.org/comfy --comfyui-header @headers.txt --not-folder depth --not-node 12
 
 A policy file: {"aspects": {"quality": {"minPercentile": 0.2}}, "actions": {"reject": "move"}}
 Moved images are in the reject bin: see \`assay rejects\`.`,

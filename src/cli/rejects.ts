@@ -76,7 +76,8 @@ function hostFileAt(target: string, { original, image }: Rejected) {
 
 /** Noted before the file is there, so that a watch that runs leaves it alone. */
 function note(store: Store, target: string, rejected: Rejected): void {
-  const file = hostFileAt(target, rejected);
+  // Behind a link, the path does not tell the host's name.
+  const file = target === rejected.original ? rejected.image : hostFileAt(target, rejected);
   if (file) store.ledger(rejected.host).restored(file, rejected.sha256);
 }
 

@@ -10,6 +10,8 @@ export type WatchFormat = 'text' | 'jsonl';
 
 export interface Report {
   image(image: WatchedImage): void;
+  /** A file that is not judged. */
+  left(name: string, reason: string): void;
   trouble(error: AssayError): void;
   /** Warnings of the host that came since the last time. */
   warnings(now: Readonly<HostWarnings>): void;
@@ -22,6 +24,8 @@ export interface Report {
 const STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
 /** The same trouble is not told again within this time. */
 const QUIET_MS = 60_000;
+/** Files left alone for the same reason that are told one by one; the others are counted at the end. */
+const TOLD_LEFT = 3;
 
 /** One image, flat: what `--format jsonl` prints. */
 const lineOf = ({ output, result }: WatchedImage) => {
@@ -81,9 +85,15 @@ function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-const warningText = ({ reconnects, malformedFrames, unknownFrames }: Readonly<HostWarnings>): string =>
+const warningText = ({
+  reconnects,
+  malformedFrames,
+  unknownFrames,
+  tooLarge,
+}: Readonly<HostWarnings>): string =>
   [
     { n: reconnects, what: 'reconnect' },
+    { n: tooLarge, what: 'oversized run' },
     { n: malformedFrames, what: 'unreadable message' },
     { n: unknownFrames, what: 'unknown message' },
   ]
@@ -101,6 +111,7 @@ export function createReport(
   const counted = new Set<number>();
   const told = new Map<string, number>();
   const troubles = new Map<string, number>();
+  const left = new Map<string, number>();
   let lastWarnings = '';
 
   return {
@@ -112,6 +123,12 @@ export function createReport(
       if (!counted.has(image.output.id)) counts[image.result.error ? 'failed' : 'scored']++;
       if (image.output.state === 'pending') counted.add(image.output.id);
       else counted.delete(image.output.id);
+    },
+    left(name, reason) {
+      const times = (left.get(reason) ?? 0) + 1;
+      left.set(reason, times);
+      const more = times === TOLD_LEFT ? '; more of these are counted at the end' : '';
+      if (times <= TOLD_LEFT) err.write(`assay: left alone: ${printable(`${name}: ${reason}`)}${more}\n`);
     },
     trouble(error) {
       troubles.set(error.code, (troubles.get(error.code) ?? 0) + 1);
@@ -129,6 +146,7 @@ export function createReport(
       const parts = [
         `${count(counts.scored, 'image')} scored, ${counts.failed} failed`,
         warningText(warnings),
+        [...left].map(([reason, n]) => `${n} left alone: ${printable(reason)}`).join(', '),
         [...troubles].map(([code, n]) => `${code} ${count(n, 'time')}`).join(', '),
       ];
       err.write(`assay: ${parts.filter((part) => part !== '').join('; ')}\n`);

@@ -6,6 +6,7 @@ import { EXIT, fail } from '../errors.ts';
 import type { Host, OutputRow } from '../host.ts';
 import { createLog } from '../log.ts';
 import { KEEP_ALL, type PolicyFile, readPolicyFile } from '../loops/policy-file.ts';
+import { leaveReason } from '../loops/watch/choice.ts';
 import type { Tagger, WatchParts } from '../loops/watch/ports.ts';
 import { watch } from '../loops/watch/watch.ts';
 import { LEFTOVER, tagFile } from '../metadata/file.ts';
@@ -20,9 +21,10 @@ import type { ScorerFlags } from './flags.ts';
 import { runLong } from './long-running.ts';
 import { catalogOf, configOf, tellNotes } from './open.ts';
 import { version } from './version.ts';
+import { type ChoiceFlags, choiceOf, headersOf, holdWatch } from './watch-options.ts';
 import { createReport, type Report, type WatchFormat } from './watch-report.ts';
 
-export interface WatchFlags extends ScorerFlags {
+export interface WatchFlags extends ScorerFlags, ChoiceFlags {
   comfyui?: string;
   outputDir?: string;
   policy?: string;
@@ -86,6 +88,7 @@ async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFi
     maxImageBytes: config.limits.maxImageBytes,
     leftovers: LEFTOVER,
     except: config.rejectDir,
+    linked: config.comfyui.linkedDirs,
   });
   const bin = binFor(config, host);
   if (wanted.includes('move')) await bin.prepare();
@@ -131,7 +134,9 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   checkHistory(config);
   const url = flags.comfyui ?? config.comfyui.url;
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
-  const host = createComfyHost({ url, limits: config.limits, findPrompt: findInWorkflow });
+  const host = createComfyHost({
+    ...{ url, headers: headersOf(config, flags), limits: config.limits, findPrompt: findInWorkflow },
+  });
   const files = await filesFor(config, flags, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
   const log = createLog(config.logLevel);
@@ -139,7 +144,9 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const collector = startCollector();
   catalog.onTrouble((trouble) => log.warn(trouble));
   let store: Store | undefined;
+  let hold: { release(): void } | undefined;
   try {
+    hold = holdWatch(config, ledgerName(host.url));
     await greet(host, config, flags.format, signal);
     for (const note of (await catalog.open()).notes) process.stderr.write(`${note}\n`);
     store = openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
@@ -151,8 +158,10 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
       actions: policy.actions,
       files,
       outputsOnly: flags.outputsOnly ?? false,
+      leaves: leaveReason(choiceOf(config, flags)),
       once: flags.once ?? false,
       onImage: report.image,
+      onLeft: report.left,
       onTrouble: report.trouble,
       pace: { drainMs: config.drainTimeoutMs },
     };
@@ -163,6 +172,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   } finally {
     await Promise.all([host.close(), catalog.close()]);
     await store?.close();
+    hold?.release();
     collector.stop();
     release();
   }

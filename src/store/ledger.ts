@@ -8,21 +8,38 @@ import { blamesRow } from './faults.ts';
 import { readVerdicts } from './history.ts';
 import { plain, plainOrNull } from './rows.ts';
 
-interface Columns extends Omit<OutputRow, 'promptId' | 'nextSha256'> {
+interface Columns extends Omit<OutputRow, 'promptId' | 'nextSha256' | 'restoredAt'> {
   prompt_id: string | null;
   next_sha256: string | null;
+  restored_at: number | null;
   verdict: number | null;
 }
 
-const rowOf = ({ prompt_id, next_sha256, verdict: _, ...row }: Columns): OutputRow => ({
+const rowOf = ({ prompt_id, next_sha256, restored_at, verdict: _, ...row }: Columns): OutputRow => ({
   ...row,
   promptId: prompt_id,
   nextSha256: next_sha256,
+  restoredAt: restored_at,
 });
 
 const KEY = ['host', 'type', 'subfolder', 'filename'] as const;
-const REST = ['prompt_id', 'node', 'sha256', 'next_sha256', 'at', 'verdict', 'action', 'state', 'reason'];
+const REST = [
+  'prompt_id',
+  'node',
+  'sha256',
+  'next_sha256',
+  'at',
+  'verdict',
+  'action',
+  'state',
+  'reason',
+  'restored_at',
+];
+
 const COLUMNS = [...KEY, ...REST];
+/** A row of a file that was not scored. */
+const UNSCORED = { prompt_id: null, node: null, sha256: null, next_sha256: null, verdict: null };
+const KEPT = { action: 'keep', state: 'done', reason: null, restored_at: null };
 const SELECT = `SELECT id, ${COLUMNS.filter((c) => c !== 'host').join(', ')} FROM outputs`;
 const INSERT = `INSERT INTO outputs (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((c) => `:${c}`).join(', ')})`;
 const REPLACE = `ON CONFLICT (${KEY.join(', ')}) DO UPDATE SET ${REST.map((c) => `${c} = :${c}`).join(', ')}`;
@@ -66,6 +83,7 @@ export function createLedger(host: string, use: Use, now: () => number): Ledger 
       action: output.action,
       state: output.action === 'keep' ? 'done' : 'pending',
       reason: null,
+      restored_at: null,
     };
     db.prepare(`${INSERT} ${REPLACE}`).run(row);
     return rowOf(findRow(db, host, output)!);
@@ -106,6 +124,12 @@ export function createLedger(host: string, use: Use, now: () => number): Ledger 
       if (answer instanceof Error) throw answer;
       return answer;
     },
+    leave: (file, { promptId, node, at }, reason) =>
+      use(({ db }) => {
+        const run = { prompt_id: plainOrNull(promptId), node: plainOrNull(node), at };
+        const row = { ...UNSCORED, ...KEPT, ...keyOf(host, file), ...run, reason: plain(reason) };
+        db.prepare(`${INSERT} ${REPLACE} WHERE prompt_id IS NOT :prompt_id`).run(row);
+      }),
     pending: (after, limit) => use(({ db }) => readPending(db, host, after, limit)),
     adopt: (id, { promptId, node }) =>
       use(({ db }) => {
@@ -140,17 +164,10 @@ function readPending(db: Database, host: string, after: number, limit: number): 
 
 /** A row of another image that has the name by now is left as it is. */
 function restore(db: Database, file: ReturnType<typeof keyOf> & { sha256: string; at: number }): void {
-  const { at: _, ...known } = file;
+  const set = "action = 'keep', state = 'done', reason = NULL, at = :at, restored_at = :at";
   inTransaction(db, () => {
-    db.prepare(
-      `UPDATE outputs SET action = 'keep', state = 'done', reason = NULL WHERE ${BY_KEY} AND sha256 = :sha256`,
-    ).run(known);
-    const row = { ...file, prompt_id: null, node: null, next_sha256: null, verdict: null };
-    db.prepare(`${INSERT} ON CONFLICT DO NOTHING`).run({
-      ...row,
-      action: 'keep',
-      state: 'done',
-      reason: null,
-    });
+    db.prepare(`UPDATE outputs SET ${set} WHERE ${BY_KEY} AND sha256 = :sha256`).run(file);
+    const row = { ...UNSCORED, ...KEPT, ...file, restored_at: file.at };
+    db.prepare(`${INSERT} ON CONFLICT DO NOTHING`).run(row);
   });
 }

@@ -28,12 +28,13 @@ export interface OutputFolder {
   /** Its bytes. Throws like `locate`, and IMAGE_TOO_HEAVY. */
   read(file: HostFile): Promise<Uint8Array>;
   /**
-   * Image files changed from `since` to `until` (Unix milliseconds). Links to folders are followed where they may be.
+   * Image files dated from `since` to `until` (Unix milliseconds). Links to folders are followed where they may be.
    *
+   * @param from those that have not been touched since then are left out, whatever they are dated
    * @returns also whether a file was left out because it was changed later
    * @throws OUTPUT_DIR_UNUSABLE
    */
-  scan(since: number, until: number): Promise<{ found: FoundFile[]; young: boolean }>;
+  scan(since: number, until: number, from?: number): Promise<{ found: FoundFile[]; young: boolean }>;
 }
 
 interface FolderOptions {
@@ -69,12 +70,16 @@ export function openOutputFolder(path: string, options: FolderOptions): OutputFo
     root,
     locate,
     read: async (file) => readBounded(await locate(file), options.maxImageBytes),
-    scan: (since, until) =>
-      scan(root, since, until, {
-        ...options,
-        linked: linked(),
-        except: options.except && realOf(options.except),
-      }),
+    scan: (since, until, from = 0) =>
+      scan(
+        root,
+        { since, until, from },
+        {
+          ...options,
+          linked: linked(),
+          except: options.except && realOf(options.except),
+        },
+      ),
   };
 }
 
@@ -126,12 +131,13 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   }
 }
 
-async function scan(
-  root: string,
-  since: number,
-  until: number,
-  { except, linked, leftovers }: FolderOptions,
-) {
+interface Times {
+  since: number;
+  until: number;
+  from: number;
+}
+
+async function scan(root: string, times: Times, { except, linked, leftovers }: FolderOptions) {
   const found: FoundFile[] = [];
   let young = false;
   const walk = { root, except, linked: linked ?? [], seen: new Set([root]) };
@@ -141,11 +147,15 @@ async function scan(
     const stat = isImage || leftovers.test(name) ? await lstat(path).catch(() => undefined) : undefined;
     if (!stat) continue;
     if (!isImage) await sweep(path, stat);
-    else if (stat.mtimeMs > until) young = true;
-    else if (stat.mtimeMs >= since) found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
+    else if (stat.mtimeMs > times.until) young = true;
+    else if (isWanted(stat, times)) found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
   }
   return { found, young };
 }
+
+/** A file that is copied or renamed into place keeps its date; that it was touched shows all the same. */
+const isWanted = ({ mtimeMs, ctimeMs }: Stats, { since, from }: Times): boolean =>
+  mtimeMs >= since && Math.max(mtimeMs, ctimeMs) >= from;
 
 /** Hosts write subfolders with a slash. */
 function nameOf(root: string, path: string): HostFile {

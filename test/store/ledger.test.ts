@@ -31,6 +31,7 @@ describe('the ledger', () => {
       nextSha256: null,
       state: 'done',
       reason: null,
+      restoredAt: null,
     });
     expect(ledger.find(FILE)).toEqual(row);
     expect((await pagesOf(store)).map((e) => [e.client, e.result])).toEqual([['watch', result()]]);

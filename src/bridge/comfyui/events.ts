@@ -1,6 +1,6 @@
 /** What an event of the live channel means for the run that it names. */
 import type { HostEvent } from '../../host.ts';
-import { filesOf } from './history.ts';
+import { shownBy } from './shown.ts';
 
 type Data = Record<string, unknown>;
 
@@ -28,6 +28,6 @@ function progressOf(id: string, node: string, { value, max }: Data): HostEvent |
 }
 
 function imagesOf(id: string, node: string, output: unknown): HostEvent | undefined {
-  const files = filesOf((output as { images?: unknown } | null | undefined)?.images ?? []);
+  const { files } = shownBy(output);
   return files.length > 0 ? { kind: 'images', id, node, files } : undefined;
 }

@@ -41,8 +41,9 @@ export function createComfyHost(options: ComfyOptions): Host {
   const address = parseAddress(options.url, options.headers);
   const http = createHttp(address, limits.maxBodyBytes, tuning);
   const queue = createQueue(http);
-  const history = createHistory(http, options.findPrompt);
-  const warnings: HostWarnings = { malformedFrames: 0, unknownFrames: 0, reconnects: 0 };
+  const warnings: HostWarnings = { malformedFrames: 0, unknownFrames: 0, reconnects: 0, tooLarge: 0 };
+  const onTooLarge = () => void warnings.tooLarge++;
+  const history = createHistory(http, limits.maxBodyBytes, options.findPrompt, onTooLarge);
   const feeds = createFeeds(warnings);
   const live = createLive({
     address,

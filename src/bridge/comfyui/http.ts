@@ -14,11 +14,17 @@ export interface Reply {
 /** An answer that grew beyond its limit. `bytes` is its size as announced, or as far as it came. */
 export class TooMuch extends Error {
   readonly bytes: number;
-  constructor(bytes: number) {
+  /** Its beginning. */
+  readonly head: string;
+  constructor(bytes: number, start: Uint8Array) {
     super(`the answer has ${bytes} bytes`);
     this.bytes = bytes;
+    this.head = new TextDecoder().decode(start.subarray(0, HEAD_BYTES));
   }
 }
+
+/** As much of an answer as tells what it is. */
+const HEAD_BYTES = 300;
 
 export interface Http {
   readonly url: string;
@@ -26,6 +32,8 @@ export interface Http {
   get(path: string, maxBytes: number, signal: AbortSignal): Promise<Reply>;
   /** JSON of a route that every ComfyUI has. @throws HOST_UNKNOWN when it does not fit the schema */
   getJson<T>(path: string, schema: ZodType<T>, signal: AbortSignal): Promise<T>;
+  /** The same of an answer with a limit of its own. @throws HOST_UNKNOWN, TooMuch */
+  getJsonWithin<T>(path: string, schema: ZodType<T>, maxBytes: number, signal: AbortSignal): Promise<T>;
   /** Once, whatever happens. Any status comes back but those of a login or a failing server. */
   post(path: string, body: unknown, signal: AbortSignal): Promise<Reply>;
 }
@@ -100,12 +108,14 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
         await pause(backoff(tuning.retryMs, tries - 1, tuning.requestMs), signal);
       }
     },
-    async getJson(path, schema, signal) {
-      const reply = await http.get(path, maxBytes, signal).catch((error) => {
+    getJson: (path, schema, signal) =>
+      http.getJsonWithin(path, schema, maxBytes, signal).catch((error) => {
         throw error instanceof TooMuch
           ? fail('HOST_FAILED', { url, reason: error.message }, { cause: error })
           : error;
-      });
+      }),
+    async getJsonWithin(path, schema, limit, signal) {
+      const reply = await http.get(path, limit, signal);
       if (DENYING.has(reply.status)) throw deny(reply);
       if (reply.status !== 200) throw unknownHost(url, `it answers ${path} with status ${reply.status}`);
       return parseReply(url, path, reply, schema);
@@ -149,16 +159,12 @@ const where = (issue: { path: PropertyKey[]; message: string } | undefined): str
 /** @throws TooMuch as soon as it is known */
 async function readBody(response: Response, limit: number): Promise<Uint8Array> {
   const announced = Number(response.headers.get('content-length') ?? 0);
-  if (announced > limit) {
-    await response.body?.cancel();
-    throw new TooMuch(announced);
-  }
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
-    if (size > limit) throw new TooMuch(size);
     parts.push(part);
+    if (Math.max(size, announced) > limit) throw new TooMuch(Math.max(size, announced), parts[0]!);
   }
   return Buffer.concat(parts, size);
 }

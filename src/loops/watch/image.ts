@@ -24,13 +24,19 @@ export interface Watch extends WatchParts {
  * Whether the file is one that was not scored yet.
  *
  * A known name stands for the known image when the host answered from its cache, or when its run is the known one.
- * Else the bytes must tell: names are given anew after files were moved or deleted.
+ * Else the bytes must tell: names are given anew after files were moved or deleted. What a person took back is theirs,
+ * whatever they write into it, until a later run makes another image of that name.
  */
 export function newness(known: OutputRow | undefined, job: ImageJob): 'new' | 'old' | 'compare' {
   if (!known) return 'new';
+  if (known.restoredAt !== null && (job.endedAt ?? 0) < known.restoredAt) return 'old';
   if (!job.image) return job.mtimeMs > known.at - CLOCK_MS ? 'compare' : 'old';
+  if (wasLeft(known)) return 'new';
   return job.image.replayed || known.promptId === job.promptId ? 'old' : 'compare';
 }
+
+/** Whether it was not judged, by a choice that has changed since. */
+const wasLeft = ({ sha256, reason }: OutputRow): boolean => sha256 === null && reason !== null;
 
 /** Whether the host is there: then a connection that breaks again and again is the fault of this one file. */
 const answers = (host: Host, signal: AbortSignal): Promise<boolean> =>

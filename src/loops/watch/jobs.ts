@@ -7,6 +7,8 @@ export interface ImageJob {
   /** As the host names it; null: it was found in the folder. */
   image: RunImage | null;
   promptId: string | null;
+  /** Unix milliseconds when the run ended; null when it is not known. */
+  endedAt: number | null;
   /** Unix milliseconds of the last change, when it was found in the folder. */
   mtimeMs: number;
 }
@@ -32,7 +34,7 @@ export const nameOf = ({ type, subfolder, filename }: HostFile): string =>
 export const jobsOf = (run: HostRun, outputsOnly: boolean): ImageJob[] =>
   run.images
     .filter(({ type }) => type === 'output' || (type === 'temp' && !outputsOnly))
-    .map((image) => ({ file: tidy(image), image, promptId: run.id, mtimeMs: 0 }));
+    .map((image) => ({ file: tidy(image), image, promptId: run.id, endedAt: run.endedAt, mtimeMs: 0 }));
 
 type Work = () => Promise<void>;
 

@@ -3,7 +3,7 @@ import { type AssayError, toAssayError } from '../../errors.ts';
 import type { HostRun } from '../../host.ts';
 import { act } from './actions.ts';
 import { handleImage, type Watch } from './image.ts';
-import { type ImageJob, jobsOf, keyOf, type Lanes } from './jobs.ts';
+import { type ImageJob, jobsOf, keyOf, type Lanes, nameOf } from './jobs.ts';
 import type { WatchedImage } from './ports.ts';
 
 /** Runs of the first look at the history; further looks take twice as many each. */
@@ -14,6 +14,10 @@ const REMEMBERED = 20_000;
 const PENDING_PAGE = 100;
 /** A file that was changed since may still be in the writing. */
 const WRITING_MS = 2000;
+/** By how much clocks of file systems may differ from ours. */
+const CLOCKS_MS = 60_000;
+/** A look into a folder may take one part of so many of the time. */
+const SCAN_SHARE = 20;
 /** A run that makes files for longer has them scored without its prompt. */
 const LONG_RUN_MS = 300_000;
 
@@ -24,10 +28,28 @@ export interface Memory {
   lanes: Lanes;
   /** Unix milliseconds: older files of the folder are none of ours. */
   since: number;
-  folderDue: boolean;
+  folder: FolderState;
   /** When pending actions are tried again, in milliseconds of performance.now(); null: there are none. */
   actionsAt: number | null;
 }
+
+/** When the output folder is looked into, for files that no history tells of. */
+interface FolderState {
+  due: boolean;
+  /** Not before, and at the latest then, in milliseconds of performance.now(). */
+  notBefore: number;
+  dueAt: number;
+  /** Unix milliseconds: what was touched earlier was taken up. */
+  from: number;
+  /** Whether something waited or ran before the history was read last. */
+  isBusy: boolean;
+  /** Unix milliseconds of the end of the newest run that was read: older files are of runs that are known. */
+  knownUntil: number;
+}
+
+export const newFolderState = (): FolderState => ({
+  ...{ due: true, notBefore: 0, dueAt: 0, from: 0, isBusy: false, knownUntil: 0 },
+});
 
 export type Context = Watch & {
   memory: Memory;
@@ -59,7 +81,7 @@ async function newRuns({ host, stop, memory }: Context): Promise<HostRun[]> {
   const fresh = unseen(memory, all);
   if (fresh.length === all.length && memory.seen.size > 0) {
     // The history has begun anew, and what it lost may lie in the folder.
-    memory.folderDue = true;
+    lookAgain(memory);
     memory.seen.clear();
   }
   return fresh;
@@ -97,7 +119,7 @@ async function takeUp(context: Context, job: ImageJob): Promise<void> {
   const scored = await handleImage(context, job).catch((thrown) => {
     const error = toAssayError(thrown);
     if (error.code !== 'OUTPUT_DIR_UNUSABLE') throw error;
-    context.memory.folderDue = true;
+    lookAgain(context.memory);
     context.onTrouble(error);
     return null;
   });
@@ -114,33 +136,68 @@ function addImage(context: Context, job: ImageJob): void {
   lanes.add(key, () => safely(context, () => takeUp(context, job)));
 }
 
+/** Takes an image up, or notes why not. */
+function decide(context: Context, job: ImageJob): void {
+  const { leaves, ledger, onLeft } = context;
+  const reason = leaves(job.file, job.image);
+  if (reason === null) {
+    addImage(context, job);
+    return;
+  }
+  // The folder tells nothing of its node: the next look into it shall find a note.
+  if (job.image)
+    ledger.leave(job.file, { promptId: job.promptId, node: job.image.node, at: Date.now() }, reason);
+  onLeft(nameOf(job.file), reason);
+}
+
 /** Takes up what the history tells anew. */
 async function readHistory(context: Context): Promise<void> {
+  const { host, stop, memory, files, once, onLeft } = context;
+  if (files && isDue(memory.folder)) memory.folder.isBusy = !once && (await host.queued(stop)).length > 0;
   for (const run of await newRuns(context)) {
-    for (const job of jobsOf(run, context.outputsOnly)) addImage(context, job);
-    remember(context.memory, run);
+    for (const job of jobsOf(run, context.outputsOnly)) decide(context, job);
+    for (const { name, reason } of run.left) onLeft(name, reason);
+    remember(memory, run);
+    memory.folder.due = true;
+    memory.folder.knownUntil = Math.max(memory.folder.knownUntil, run.endedAt ?? 0);
   }
+}
+
+const isDue = ({ due, dueAt, notBefore }: FolderState): boolean =>
+  performance.now() >= notBefore && (due || performance.now() >= dueAt);
+
+/** The whole folder, at the next look. */
+export function lookAgain({ folder }: Memory): void {
+  Object.assign(folder, { due: true, notBefore: 0, from: 0 });
 }
 
 /**
  * Files changed later, in Unix milliseconds, may be in the writing, or belong to a run that goes on: its history will
  * tell of them, and of the prompt.
  */
-async function settledAt({ host, stop, once }: Context): Promise<number> {
-  const isBusy = !once && (await host.queued(stop)).length > 0;
-  return Date.now() - (isBusy ? LONG_RUN_MS : WRITING_MS);
+function settledAt({ isBusy, knownUntil }: FolderState): number {
+  const now = Date.now();
+  return isBusy ? Math.max(now - LONG_RUN_MS, Math.min(knownUntil, now - WRITING_MS)) : now - WRITING_MS;
 }
 
-/** Takes up what lies in the folder and no history tells of any more. */
+/** Takes up what lies in the folder and no history tells of. */
 export async function readFolder(context: Context): Promise<void> {
-  const { files, memory } = context;
-  if (!files || !memory.folderDue) return;
-  const { found, young } = await files.folder.scan(memory.since, await settledAt(context));
+  const { files, memory, pace } = context;
+  const { folder } = memory;
+  if (!files || !isDue(folder)) return;
+  const [begin, until] = [performance.now(), settledAt(folder)];
+  const { found, young } = await files.folder.scan(memory.since, until, folder.from);
   for (const { mtimeMs, ...file } of found) {
-    const job: ImageJob = { file, image: null, promptId: null, mtimeMs };
-    if (!memory.lanes.has(keyOf(file))) addImage(context, job);
+    const job: ImageJob = { file, image: null, promptId: null, endedAt: null, mtimeMs };
+    if (!memory.lanes.has(keyOf(file))) decide(context, job);
   }
-  memory.folderDue = young;
+  const now = performance.now();
+  Object.assign(folder, {
+    due: young,
+    notBefore: now + Math.max(pace.folderGapMs, SCAN_SHARE * (now - begin)),
+    dueAt: now + pace.folderMs,
+    from: Math.max(folder.from, until - CLOCKS_MS),
+  });
 }
 
 /** Does the actions that an earlier process, or an earlier try, left undone. */

@@ -2,6 +2,7 @@
 import type { AssayError } from '../../errors.ts';
 import type { FileAction, Ledger as FullLedger, Host, HostFile, OutputRow } from '../../host.ts';
 import type { Decision, ScoreItem, ScoreResult } from '../../types.ts';
+import type { LeaveReason } from './choice.ts';
 
 /** What is known of the host's files; putting them back is another command's work. */
 export type Ledger = Omit<FullLedger, 'restored'>;
@@ -10,8 +11,12 @@ export type Ledger = Omit<FullLedger, 'restored'>;
 export interface Folder {
   locate(file: HostFile): Promise<string>;
   read(file: HostFile): Promise<Uint8Array>;
-  /** Images changed in that time, in Unix milliseconds; `young` when some were changed later. */
-  scan(since: number, until: number): Promise<{ found: (HostFile & { mtimeMs: number })[]; young: boolean }>;
+  /** Images dated in that time and touched since `from`, in Unix milliseconds; `young` when some are dated later. */
+  scan(
+    since: number,
+    until: number,
+    from?: number,
+  ): Promise<{ found: (HostFile & { mtimeMs: number })[]; young: boolean }>;
 }
 
 /** Where rejected images go. */
@@ -39,9 +44,13 @@ export interface WatchParts {
   files?: { folder: Folder; bin: Bin; tagger: Tagger } | undefined;
   /** Leaves previews out. */
   outputsOnly: boolean;
+  /** Why an image is left alone; null for one that is judged. */
+  leaves: LeaveReason;
   /** Handles what the host holds now, then ends. */
   once: boolean;
   onImage(image: WatchedImage): void;
+  /** A file was left alone. */
+  onLeft(name: string, reason: string): void;
   /** Something went wrong and is survived. */
   onTrouble(error: AssayError): void;
   pace?: Partial<Pace> | undefined;
@@ -61,8 +70,19 @@ export interface Pace {
   retryMs: number;
   /** Pause before an action is tried again. */
   actionRetryMs: number;
+  /** Longest time without a look into the folder, for files that no history tells of. */
+  folderMs: number;
+  /** Shortest time between two looks into it. */
+  folderGapMs: number;
   /** Longest wait, once told to stop, for what is in work. */
   drainMs: number;
 }
 
-export const PACE: Pace = { pollMs: 2000, retryMs: 1000, actionRetryMs: 30_000, drainMs: 10_000 };
+export const PACE: Pace = {
+  pollMs: 2000,
+  retryMs: 1000,
+  actionRetryMs: 30_000,
+  folderMs: 60_000,
+  folderGapMs: 5000,
+  drainMs: 10_000,
+};

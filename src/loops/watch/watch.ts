@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AssayError, fail } from '../../errors.ts';
 import { createLanes } from './jobs.ts';
-import { type Context, look, type Memory, readFolder } from './look.ts';
+import { type Context, look, lookAgain, type Memory, newFolderState, readFolder } from './look.ts';
 import { PACE, type WatchParts } from './ports.ts';
 import { persist } from './retry.ts';
 
@@ -21,8 +21,9 @@ async function lookOnce(context: Context): Promise<void> {
   const { memory, pace, stop } = context;
   await look(context);
   await memory.lanes.idle();
-  for (let looks = 1; context.files && memory.folderDue && looks < LOOKS; looks++) {
+  for (let looks = 1; context.files && memory.folder.due && looks < LOOKS; looks++) {
     await sleep(pace.retryMs, undefined, { signal: stop });
+    memory.folder.notBefore = 0;
     await readFolder(context);
     await memory.lanes.idle();
   }
@@ -33,7 +34,7 @@ async function follow(context: Context): Promise<void> {
   await look(context);
   for await (const change of host.changes(pace.pollMs, stop)) {
     // Where there is a history, it tells itself whether it has begun anew.
-    if (change === 'back' && memory.seen.size === 0) memory.folderDue = true;
+    if (change === 'back' && memory.seen.size === 0) lookAgain(memory);
     await look(context);
   }
 }
@@ -52,7 +53,7 @@ export async function watch(parts: WatchParts, signal: AbortSignal): Promise<voi
     code === 'STORE_UNAVAILABLE' && failures < TRIES_AT_START;
   const since = await persist(() => parts.ledger.begin(), { pauseMs: pace.retryMs / 4, signal, again });
   const lanes = createLanes(WIDTH);
-  const memory: Memory = { seen: new Set(), lanes, since, folderDue: true, actionsAt: 0 };
+  const memory: Memory = { seen: new Set(), lanes, since, folder: newFolderState(), actionsAt: 0 };
   let fatal: AssayError | undefined;
   const end = (error: AssayError) => {
     fatal ??= error;

@@ -3,5 +3,6 @@ import { verdicts } from './001-verdicts.ts';
 import { historyFilters } from './002-history-filters.ts';
 import { outputs } from './003-outputs.ts';
 import { provenance } from './004-provenance.ts';
+import { restored } from './005-restored.ts';
 
-export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs, provenance];
+export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs, provenance, restored];

@@ -128,11 +128,38 @@ describe('a host', () => {
 
   it('that answers with too much is cut off', async () => {
     const { comfy, host } = await fakeWithHost({}, { limits: { maxBodyBytes: 5000, maxImageBytes: 100 } });
-    for (let i = 0; i < 50; i++) comfy.addRun({});
-    const error = await errorOf(host.runs(soon()));
-    expect(error.code).toBe('HOST_FAILED');
+    comfy.settings.fault = (_method, path) =>
+      path === '/prompt' ? { status: 200, body: JSON.stringify({ text: 'x'.repeat(6000) }) } : undefined;
+    const error = await errorOf(host.submit(flatImages(), soon()));
     expect(error.message).toContain('bytes');
   });
+
+  it('whose history is larger than an answer is read in smaller pages', async () => {
+    const { comfy, host } = await fakeWithHost({}, { limits: { maxBodyBytes: 5000, maxImageBytes: 100 } });
+    const text = (size: number) => ({ '9': { class_type: 'Text', inputs: { text: 'x'.repeat(size) } } });
+    const added = Array.from({ length: 50 }, (_, i) =>
+      comfy.addRun({ graph: text(i % 10 === 3 ? 3000 : 500) }),
+    );
+    expect((await host.runs(soon())).map((run) => run.id)).toEqual(added.map(({ id }) => id));
+    expect(host.warnings.tooLarge).toBe(0);
+  });
+
+  it.each(['first', 'in the midst', 'last'])(
+    'whose run is too large (%s) is told without that',
+    async (place) => {
+      const { comfy, host } = await fakeWithHost({}, { limits: { maxBodyBytes: 5000, maxImageBytes: 100 } });
+      const huge = { '9': { class_type: 'Text', inputs: { text: 'x'.repeat(9000) } } };
+      const at = { first: 0, 'in the midst': 12, last: 29 }[place];
+      const added = Array.from({ length: 30 }, (_, i) => comfy.addRun(i === at ? { graph: huge } : {}));
+      const ids = added.map(({ id }) => id).filter((_, i) => i !== at);
+      expect((await host.runs(soon())).map((run) => run.id)).toEqual(ids);
+      // What is asked again and again must not be read as a whole each time.
+      comfy.seen.splice(0);
+      for (let i = 0; i < 3; i++) expect((await host.runs(soon(), 8)).at(-1)!.id).toBe(ids.at(-1));
+      expect(comfy.seen.length).toBeLessThan(30);
+      expect(host.warnings.tooLarge).toBe(1);
+    },
+  );
 
   it('that refuses a large body says so', async () => {
     const { comfy, host } = await fakeWithHost();

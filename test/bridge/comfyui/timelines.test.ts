@@ -128,7 +128,12 @@ describe('a socket', () => {
     const events = await follow(host, id);
     expect(kindsOf(events).filter((k) => k === 'progress')).toHaveLength(4);
     expect(endOf(events).status).toBe('success');
-    expect(host.warnings).toEqual({ malformedFrames: frames.length, unknownFrames: 1, reconnects: 0 });
+    expect(host.warnings).toEqual({
+      malformedFrames: frames.length,
+      unknownFrames: 1,
+      reconnects: 0,
+      tooLarge: 0,
+    });
   });
 
   it('gives previews that say nothing of themselves to the node that runs', async () => {
@@ -210,7 +215,10 @@ describe('a history', () => {
     const runs = await host.runs(soon());
     expect(runs.map((run) => run.status)).toEqual(['interrupted', 'success', 'success']);
     expect(runs[1]!.images.map((image) => image.filename)).toEqual(['ComfyUI_00001_.png', 'b.png']);
-    expect(runs[2]).toEqual({ id: 'bare', status: 'success', images: [], error: null, endedAt: null });
+    expect(runs[1]!.left).toEqual([{ name: 'clip.mp4', node: '9', reason: 'a video' }]);
+    expect(runs[2]).toEqual({
+      ...{ id: 'bare', status: 'success', images: [], left: [], error: null, endedAt: null },
+    });
   });
 });
 

@@ -41,7 +41,7 @@ export function memoryHost(url = 'http://127.0.0.1:8188'): MemoryHost {
   const unreachable = () => fail('HOST_UNREACHABLE', { url, reason: 'away' });
   const host: MemoryHost = {
     url,
-    warnings: { malformedFrames: 0, unknownFrames: 0, reconnects: 0 },
+    warnings: { malformedFrames: 0, unknownFrames: 0, reconnects: 0, tooLarge: 0 },
     away: false,
     files: new Map(),
     history: [],
@@ -55,17 +55,20 @@ export function memoryHost(url = 'http://127.0.0.1:8188'): MemoryHost {
         node = '9',
         replayed = false,
         prompt = 'a cat',
+        maker = { type: 'SaveImage', title: null, map: null },
+        left = [],
         ...run
       } = changes;
       const list = Object.entries(images).map(([filename, bytes]) => {
         const file = { type, subfolder, filename };
         if (bytes !== null) host.files.set(keyOf(file), Buffer.from(bytes));
-        return { ...file, node, replayed, prompt: wordsFound(prompt) };
+        return { ...file, node, replayed, maker, prompt: wordsFound(prompt) };
       });
       const ended: HostRun = {
         id: `run-${++ids}`,
         status: 'success',
         images: list,
+        left,
         error: null,
         endedAt: ids,
         ...run,

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { AssayError } from '../../../src/errors.ts';
 import type { OutputRow } from '../../../src/host.ts';
+import { EVERYTHING, leaveReason } from '../../../src/loops/watch/choice.ts';
 import type { Tagger, WatchedImage, WatchParts } from '../../../src/loops/watch/ports.ts';
 import { watch } from '../../../src/loops/watch/watch.ts';
 import { openOutputFolder } from '../../../src/store/output-folder.ts';
@@ -31,6 +32,8 @@ export interface Running {
   ended: Promise<void>;
   images: WatchedImage[];
   troubles: AssayError[];
+  /** Files left alone, with the reason. */
+  left: string[];
 }
 
 /** One place with a host, a data folder and an output folder; any number of watches after one another. */
@@ -63,18 +66,20 @@ export function site() {
   /** Starts a watch with these changes to its parts. */
   function start(changes: Partial<WatchParts> = {}): Running {
     const controller = new AbortController();
-    const [images, troubles]: [WatchedImage[], AssayError[]] = [[], []];
+    const [images, troubles, left]: [WatchedImage[], AssayError[], string[]] = [[], [], []];
     const parts: WatchParts = {
       host,
       ledger: store.ledger(host.url),
       score: scoreByText,
       actions: { accept: 'keep', unsure: 'keep', reject: 'keep' },
       outputsOnly: false,
+      leaves: leaveReason(EVERYTHING),
       once: false,
       onImage: (image) => images.push(image),
+      onLeft: (name, reason) => left.push(`${name}: ${reason}`),
       onTrouble: (error) => troubles.push(error),
       ...changes,
-      pace: { retryMs: 5, actionRetryMs: 20, drainMs: 1000, ...changes.pace },
+      pace: { retryMs: 5, actionRetryMs: 20, drainMs: 1000, folderGapMs: 5, ...changes.pace },
     };
     const ended = watch(parts, controller.signal);
     ended.catch(() => {});
@@ -83,7 +88,7 @@ export function site() {
       return ended;
     };
     onTestFinished(() => stop().catch(() => {}));
-    return { stop, ended, images, troubles };
+    return { stop, ended, images, troubles, left };
   }
 
   return {
@@ -115,6 +120,12 @@ export function recordedAre(store: Store, names: string[]): Promise<void> {
       return false;
     }
   });
+}
+
+/** Stands in for the looks that a host is given now and then. */
+export function keepTelling(host: MemoryHost): void {
+  const timer = setInterval(() => host.tell('changed'), 20);
+  onTestFinished(() => clearInterval(timer));
 }
 
 /** Writes a file into an output folder. */

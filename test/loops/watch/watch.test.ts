@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { fail } from '../../../src/errors.ts';
 import { allPages, until } from '../../store/helpers.ts';
 import { scoreByText } from './memory-host.ts';
-import { put, recorded, recordedAre, site } from './support.ts';
+import { keepTelling, put, recorded, recordedAre, site } from './support.ts';
 
 describe('watching', () => {
   it('scores what the history holds, then what is new', async () => {
@@ -256,7 +256,7 @@ describe('the output folder', () => {
     host.tell('changed');
     await recordedAre(store, ['a.png']);
     old(put(outputs, 'fresh.png', 'whole'));
-    host.tell('changed');
+    keepTelling(host);
     await recordedAre(store, ['a.png', 'fresh.png']);
     expect(allPages(store).find((e) => e.result.source === 'fresh.png')!.result.error).toBeNull();
   });

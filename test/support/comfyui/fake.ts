@@ -84,7 +84,9 @@ export async function startFake(
     const server = createServer((request, response) => void handle(host, prefix, seen, request, response));
     server.on('upgrade', (request, socket, head) => {
       const isSocket = request.url!.startsWith(`${prefix}/ws`) || request.url!.startsWith(`${prefix}/api/ws`);
-      if (isSocket && settings.fault?.('GET', '/ws') === undefined) hub.upgrade(request, socket, head);
+      const mayEnter = settings.allows?.(request) ?? true;
+      if (isSocket && mayEnter && settings.fault?.('GET', '/ws') === undefined)
+        hub.upgrade(request, socket, head);
       else socket.destroy();
     });
     await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));

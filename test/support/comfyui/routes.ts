@@ -157,6 +157,7 @@ export async function handle(
   seen.push({ method, path: url.pathname + url.search, body });
   if (!url.pathname.startsWith(`${prefix}/`)) return send(response, { status: 404 });
   url.pathname = url.pathname.slice(prefix.length);
+  if (host.settings.allows && !host.settings.allows(request)) return send(response, { status: 401 });
   const fault = host.settings.fault?.(method, url.pathname);
   if (fault === 'hang') return;
   if (fault === 'reset') return void request.socket.destroy();
@@ -164,7 +165,10 @@ export async function handle(
     answer(host, method, { url, body });
     return void request.socket.destroy();
   }
-  if (fault) return void response.writeHead(fault.status).end(fault.body ?? '');
+  if (fault)
+    return void response
+      .writeHead(fault.status, fault.to ? { location: fault.to } : {})
+      .end(fault.body ?? '');
   try {
     send(response, answer(host, method, { url, body }));
   } catch {

@@ -1,10 +1,11 @@
 /** How a fake host behaves. A test may change any of it while the host runs. */
+import type { IncomingMessage } from 'node:http';
 
 /**
- * An answer in place of the host's own: a status and body, no answer at all, or a connection that breaks. `lose` does
+ * An answer in place of the host's own: a status and body, or where to go instead, no answer at all, or a connection that breaks. `lose` does
  * what was asked and breaks before it answers.
  */
-export type Fault = { status: number; body?: string } | 'hang' | 'reset' | 'lose';
+export type Fault = { status: number; body?: string; to?: string } | 'hang' | 'reset' | 'lose';
 
 export interface Settings {
   /** As /system_stats tells it; null: it does not tell. */
@@ -21,6 +22,8 @@ export interface Settings {
   atEnd?: ((id: string) => unknown) | undefined;
   /** Called before each step of AssayTestSteps, which count from 1. */
   atStep?: ((id: string, step: number) => unknown) | undefined;
+  /** Whether a request, or a wish for a socket, comes from somebody who may; others get a 401. */
+  allows?: ((request: IncomingMessage) => boolean) | undefined;
   /** Asked before every HTTP request; undefined lets it through. */
   fault?: ((method: string, path: string) => Fault | undefined) | undefined;
 }
