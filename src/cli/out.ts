@@ -26,13 +26,14 @@ export const PART = '.part';
 
 export interface Out {
   stream: NodeJS.WriteStream;
-  /** Waits until what was written is taken; not for a reader that left. */
+  /** Waits until what was written is taken; not for a reader that left. @throws USAGE when it cannot be written */
   ready(signal: AbortSignal): Promise<void>;
   /**
    * Waits until all is written; the terminal stays open.
    *
    * @param whole whether that is all that was asked for: only then an older file is replaced
-   * @returns where it is, null for the terminal
+   * @returns where it is; null for the terminal, and when a run was stopped before there was anything
+   * @throws USAGE when it cannot be written
    */
   close(whole: boolean): Promise<string | null>;
   /** Leaves what there is under its `.part` name, after an error. Nothing once it is closed. */
@@ -94,6 +95,7 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
 }
 
 async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
+  // An error ends the wait, too: the next one tells of it.
   if (stream.writableNeedDrain && !signal.aborted) await once(stream, 'drain', { signal }).catch(() => {});
 }
 
@@ -120,13 +122,28 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   const file = isDevice ? target : target + PART;
   const stream = streamTo(path, file, options.append ? 'a' : 'w');
   let isOpen = true;
+  let broken: Error | undefined;
+  stream.on('error', (error) => {
+    broken = error;
+  });
+  const check = () => {
+    if (broken) throw cannotWrite(path, broken);
+  };
   return {
     stream,
-    ready: (signal) => drained(stream, signal),
+    async ready(signal) {
+      check();
+      await drained(stream, signal);
+    },
     async close(whole) {
+      check();
+      await finished(stream.end()).catch(check);
       isOpen = false;
-      await finished(stream.end());
       if (isDevice) return target;
+      if (!whole && !holdsResults(file)) {
+        rmSync(file);
+        return null;
+      }
       if (!whole && !options.append && existsSync(target)) return file;
       renameSync(file, target);
       return target;

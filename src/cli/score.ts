@@ -83,9 +83,9 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
       earlier.notes,
     ].flat();
     tell(notes);
-    const deeds = await openDeeds(flags);
-    const out = openOut(flags.out, writing);
     const format = formatOf(flags);
+    const deeds = await openDeeds(flags, format === 'json' || format === 'jsonl');
+    const out = openOut(flags.out, writing);
     const { isShown } = demands;
     const listing = openListing(out.stream, { ...flags, format, header: !earlier.hasLines, isShown });
     const resumable = isLineByLine(flags) && !isChoice(flags);

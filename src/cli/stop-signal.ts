@@ -21,7 +21,9 @@ export function stopSignal(): { signal: AbortSignal; release(): void } {
   for (const name of SIGNALS) process.on(name, onSignal);
   const release = () => {
     running.delete(controller);
-    for (const name of SIGNALS) process.off(name, onSignal);
+    // Once told to stop, the process is to end, also where something that cannot be given up keeps it: a signal that
+    // comes while nobody listens would be lost.
+    if (!controller.signal.aborted) for (const name of SIGNALS) process.off(name, onSignal);
   };
   return { signal: controller.signal, release };
 }

@@ -29,8 +29,11 @@ const movedNote = ({ moved, folder }: Mover): string =>
 /** Only what can be looked at is worth a copy. */
 const isSound = ({ error, guards }: ScoreResult): boolean => error === null && guards.length === 0;
 
-/** @throws REJECT_BIN_UNUSABLE */
-export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFlags): Promise<Deeds> {
+/** @param asJson how errors are told. @throws REJECT_BIN_UNUSABLE */
+export async function openDeeds(
+  { writeMetadata, moveRejects, copyTop }: DeedFlags,
+  asJson: boolean,
+): Promise<Deeds> {
   const keeper = writeMetadata ? openKeeper() : undefined;
   const mover = moveRejects === undefined ? undefined : await openMover(moveRejects);
   const notes: string[] = [];
@@ -41,7 +44,7 @@ export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFla
     try {
       await work();
     } catch (error) {
-      complain(error);
+      complain(error, asJson);
       failed++;
     }
   };
@@ -52,7 +55,7 @@ export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFla
     const { copied, present, errors } = await copyAll(resolve(copyTop), paths);
     const before = present > 0 ? `, ${present} there already` : '';
     notes.push(`copied ${images(copied)} to ${copyTop}${before}`);
-    for (const error of errors) complain(error);
+    for (const error of errors) complain(error, asJson);
     failed += errors.length;
   }
 

@@ -2,6 +2,7 @@
 
 import { hash } from 'node:crypto';
 import { createWriteStream, existsSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ERRORS } from '../../errors.ts';
 import type { ScorerStamp } from '../../types.ts';
@@ -11,7 +12,7 @@ import { PART } from '../out.ts';
 import { type EarlierRow, readRows } from './earlier.ts';
 
 export interface Resumed {
-  /** Images whose results are there. */
+  /** Images whose results are there, by their full paths. */
   done: ReadonlySet<string>;
   /** Whether any of these is a failure. */
   hasFailures: boolean;
@@ -62,32 +63,35 @@ class Earlier {
   hasFailures = false;
   again = 0;
   lines = 0;
-  readonly #here: ReadonlySet<string>;
+  /** Images of this run by their full paths. */
+  readonly #here: ReadonlyMap<string, string>;
   readonly #options: ResumeOptions;
 
   constructor(options: ResumeOptions) {
-    this.#here = new Set(options.paths);
+    this.#here = new Map(options.paths.map((path) => [resolve(path), path]));
     this.#options = options;
   }
 
   /** Whether the row stays. @throws USAGE when another scorer made it */
   keeps(row: EarlierRow, since: number): boolean {
     checkScorer(row, this.#options);
-    if (this.done.has(row.source)) return false;
-    if (this.#here.has(row.source) && !this.#holds(row, since)) {
+    const full = resolve(row.source);
+    const path = this.#here.get(full);
+    if (this.done.has(full)) return false;
+    if (path !== undefined && !this.#holds(row, path, since)) {
       this.again++;
       return false;
     }
     this.lines++;
-    this.done.add(row.source);
-    this.hasFailures ||= row.error !== null && this.#here.has(row.source);
+    this.done.add(full);
+    this.hasFailures ||= row.error !== null && path !== undefined;
     return true;
   }
 
-  #holds(row: EarlierRow, since: number): boolean {
-    const prompt = this.#options.promptOf(row.source);
+  #holds(row: EarlierRow, path: string, since: number): boolean {
+    const prompt = this.#options.promptOf(path);
     const samePrompt = prompt === undefined || wordsOf(prompt) === wordsOf(row.given);
-    return samePrompt && !isPassing(row) && !isChanged(row.source, row.sha256, since);
+    return samePrompt && !isPassing(row) && !isChanged(path, row.sha256, since);
   }
 }
 
@@ -122,7 +126,7 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   await finished(target.end());
   renameSync(fresh, part);
   const { done, again, lines, hasFailures } = earlier;
-  const here = options.paths.filter((path) => done.has(path)).length;
+  const here = options.paths.filter((path) => done.has(resolve(path))).length;
   const notes = [`resume: ${here} of ${options.paths.length} images are done already`];
   if (again > 0)
     notes.push(

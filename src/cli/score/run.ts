@@ -1,4 +1,5 @@
 /** One run of `assay score`: images to results, until all are done or it is stopped. */
+import { resolve } from 'node:path';
 import { EXIT, toAssayError } from '../../errors.ts';
 import { emptyResult, type Pipeline } from '../../pipeline.ts';
 import type { ScoreResult } from '../../types.ts';
@@ -110,7 +111,7 @@ export async function perform(run: Run): Promise<number> {
 
 async function scoreAndPrint(run: Run): Promise<number> {
   const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
-  const paths = expanded.paths.filter((path) => !earlier.done.has(path));
+  const paths = expanded.paths.filter((path) => !earlier.done.has(resolve(path)));
   for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
   const counts = await scoreImages(run, paths);
   const { finished, failed } = counts;
