@@ -48,16 +48,30 @@ export interface OutOptions {
 }
 
 /** How tables of ours begin, in each format. */
-const OURS = /^(\ufeff?name,quality|\{"(id|source)":|\{\s*"(results|files)":|image {2,}\S|\s*$)/;
+const OURS = [
+  /^\s*$/,
+  /^\ufeff?name,quality,quality_percentile,/,
+  /^\{"id":"([^"\\]|\\.)*","source":/,
+  /^\{"source":"([^"\\]|\\.)*","assay":/,
+  /^\{\n {2}"(results|files)": \[(\]|\n {4}\{\n {6}"(id|source)":)/,
+  /^image {2,}(quality|alignment|authenticity|reward|verdict)/,
+];
+/** Bytes that hold the longest beginning, with the path of an image in it. */
+const HEAD = 16_384;
 
 function headOf(path: string): string {
-  const head = Buffer.alloc(64);
+  const head = Buffer.alloc(HEAD);
   const fd = openSync(path, 'r');
   try {
     return head.toString('utf8', 0, readSync(fd, head));
   } finally {
     closeSync(fd);
   }
+}
+
+function isOurs(path: string): boolean {
+  const head = headOf(path);
+  return OURS.some((beginning) => beginning.test(head));
 }
 
 const cannotWrite = (path: string, cause: unknown) =>
@@ -86,7 +100,7 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
   const { target, isDevice } = targetOf(path);
   if (isDevice) return;
-  if (existsSync(target) && !OURS.test(headOf(target)))
+  if (existsSync(target) && !isOurs(target))
     throw usage(`--out ${path}: there is a file that Assay did not write; choose another, or add --force`);
   if (!append && holdsResults(target + PART))
     throw usage(
@@ -94,14 +108,24 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
 }
 
-async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
-  // An error ends the wait, too: the next one tells of it.
-  if (stream.writableNeedDrain && !signal.aborted) await once(stream, 'drain', { signal }).catch(() => {});
+/** Waits for a stream that is full, once for all that wait. */
+function drainOf(stream: NodeJS.WriteStream): Out['ready'] {
+  let drained: Promise<unknown> | undefined;
+  return async (signal) => {
+    if (!stream.writableNeedDrain || signal.aborted) return;
+    // An error ends the wait, too: the next write tells of it.
+    drained ??= once(stream, 'drain', { signal })
+      .catch(() => {})
+      .finally(() => {
+        drained = undefined;
+      });
+    await drained;
+  };
 }
 
 const terminal = (): Out => ({
   stream: process.stdout,
-  ready: (signal) => drained(process.stdout, signal),
+  ready: drainOf(process.stdout),
   close: async () => null,
   abandon() {},
 });
@@ -121,6 +145,7 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   const { target, isDevice } = targetOf(path);
   const file = isDevice ? target : target + PART;
   const stream = streamTo(path, file, options.append ? 'a' : 'w');
+  const ready = drainOf(stream);
   let isOpen = true;
   let broken: Error | undefined;
   stream.on('error', (error) => {
@@ -133,7 +158,7 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
     stream,
     async ready(signal) {
       check();
-      await drained(stream, signal);
+      await ready(signal);
     },
     async close(whole) {
       check();

@@ -31,8 +31,7 @@ export function stopSignal(): { signal: AbortSignal; release(): void } {
 /** The reason of a stop because nobody reads the output any more, as in `assay score … | head`. */
 export const READER_LEFT = Symbol('the reader of the output left');
 
-/** Stops what runs because nobody reads its output. @returns whether anything ran */
-export function stopForReader(): boolean {
+/** Stops what runs because nobody reads its output. */
+export function stopForReader(): void {
   for (const controller of running) controller.abort(READER_LEFT);
-  return running.size > 0;
 }

@@ -84,6 +84,17 @@ describe('Ctrl-C', () => {
     expect(stopped).toEqual({ after: results.length, of: 600 });
   });
 
+  it('is not needed by a reader that is slow: the scoring waits for it', async () => {
+    const { at, begin } = setUp(300);
+    const child = begin([at('images'), '-f', 'jsonl']);
+    await vi.waitFor(() => expect(child.stdout!.readableLength).toBeGreaterThan(60_000), {
+      interval: 5,
+      timeout: 20_000,
+    });
+    const { code, stdout, stderr } = await outcomeOf(child);
+    expect([code, stdout.trim().split('\n').length, stderr]).toEqual([0, 300, '']);
+  });
+
   it('does not wait for a pipe that never answers', async () => {
     const { at, begin } = setUp(3);
     execFileSync('mkfifo', [at('images/pipe.png')]);
@@ -102,9 +113,10 @@ describe('--out', () => {
   it('never takes the place of an image, nor of a file of someone else', async () => {
     const { at, score } = setUp(2);
     writeFileSync(at('notes.txt'), 'my notes');
-    writeFileSync(at('table.csv'), 'name,prompt\n0.png,a cat\n');
+    writeFileSync(at('table.csv'), 'name,quality\n0.png,3\n');
+    writeFileSync(at('rows.jsonl'), '{"id":"a","text":"mine"}\n');
     symlinkSync(at('images/1.png'), at('link.csv'));
-    for (const target of ['images/0.png', 'new.PNG', 'notes.txt', 'table.csv', 'link.csv'])
+    for (const target of ['images/0.png', 'new.PNG', 'notes.txt', 'table.csv', 'rows.jsonl', 'link.csv'])
       expect(() => checkOut(at(target)), target).toThrow(/name of an image|did not write/);
     const { code, stderr } = await score('--out', at('images/0.png'));
     expect([code, stderr]).toEqual([2, expect.stringMatching(/name of an image.* filled in by the shell/)]);
@@ -125,7 +137,7 @@ describe('--out', () => {
       expect(readFileSync(at(name), 'utf8').startsWith(beginning), name).toBe(true);
       expect(() => checkOut(at(name)), name).not.toThrow();
     }
-    writeFileSync(at('a.csv'), 'name,quality\nold\n');
+    writeFileSync(at('a.csv'), `${linesOf(at('a.csv'))[0]}\nold\n`);
     expect((await score('--out', at('a.csv'))).code).toBe(0);
     expect(linesOf(at('a.csv'))).toHaveLength(3);
     expect((await score('--out', '/dev/null')).code).toBe(0);
