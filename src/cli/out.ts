@@ -2,7 +2,6 @@
  * Where a command prints to. A file gets its name when all is written: until then, and when the command is cut off,
  * what is there stands beside it under the ending `.part`, and an older file of that name stays as it was.
  */
-
 import { once } from 'node:events';
 import {
   closeSync,
@@ -74,7 +73,7 @@ function isOurs(path: string): boolean {
   return OURS.some((beginning) => beginning.test(head));
 }
 
-const cannotWrite = (path: string, cause: unknown) =>
+export const cannotWrite = (path: string, cause: unknown) =>
   usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
 
 /** What a path stands for: a link is written through, and devices and pipes have no name to give. */

@@ -74,7 +74,7 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   return withPipeline(flags, async ({ catalog, config, pipeline }, signal) => {
     const scorer = await catalog.open();
     const demands = demandsOf(flags, config.policy, scorer.manifest);
-    const earlier = await resumeWith(flags, scorer, expanded, prompts);
+    const earlier = resumeWith(flags, scorer, expanded, prompts);
     const notes = [
       expanded.skipped.notes(),
       prompts.notes,
@@ -84,7 +84,7 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
     ].flat();
     tell(notes);
     const format = formatOf(flags);
-    const deeds = await openDeeds(flags, format === 'json' || format === 'jsonl');
+    const deeds = await openDeeds(flags);
     const out = openOut(flags.out, writing);
     const { isShown } = demands;
     const listing = openListing(out.stream, { ...flags, format, header: !earlier.hasLines, isShown });

@@ -260,7 +260,7 @@ describe('where and how it is called', () => {
     const { at, score } = setUp(1);
     for (const name of ['a.txt', 'b.txt', 'c.safetensors', 'd.heic', '.e.png'])
       writeFileSync(join(at('images'), name), 'x');
-    const { code, stdout, stderr } = await score('-f', 'json');
+    const { code, stdout, stderr } = await score('-f', 'json', at('images/*'));
     expect(code).toBe(0);
     expect(JSON.parse(stdout).skipped).toEqual({ '.txt': 2, hidden: 1, '.safetensors': 1, '.heic': 1 });
     expect(stderr).toMatch(

@@ -29,11 +29,8 @@ const movedNote = ({ moved, folder }: Mover): string =>
 /** Only what can be looked at is worth a copy. */
 const isSound = ({ error, guards }: ScoreResult): boolean => error === null && guards.length === 0;
 
-/** @param asJson how errors are told. @throws REJECT_BIN_UNUSABLE */
-export async function openDeeds(
-  { writeMetadata, moveRejects, copyTop }: DeedFlags,
-  asJson: boolean,
-): Promise<Deeds> {
+/** @throws REJECT_BIN_UNUSABLE */
+export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFlags): Promise<Deeds> {
   const keeper = writeMetadata ? openKeeper() : undefined;
   const mover = moveRejects === undefined ? undefined : await openMover(moveRejects);
   const notes: string[] = [];
@@ -44,7 +41,7 @@ export async function openDeeds(
     try {
       await work();
     } catch (error) {
-      complain(error, asJson);
+      complain(error);
       failed++;
     }
   };
@@ -55,7 +52,7 @@ export async function openDeeds(
     const { copied, present, errors } = await copyAll(resolve(copyTop), paths);
     const before = present > 0 ? `, ${present} there already` : '';
     notes.push(`copied ${images(copied)} to ${copyTop}${before}`);
-    for (const error of errors) complain(error, asJson);
+    for (const error of errors) complain(error);
     failed += errors.length;
   }
 
