@@ -53,6 +53,9 @@ const ALLOWED: Record<string, string[]> = {
   'quiet.ts': [],
   config: ['config', 'types.ts', 'errors.ts'],
   'config.ts': ['config', 'types.ts', 'errors.ts'],
+  lib: ['lib', 'types.ts', 'errors.ts'],
+  tables: ['tables', 'lib', 'types.ts', 'errors.ts'],
+  eval: ['eval', 'tables', 'lib', ...SHARED],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),
   'pipeline.ts': [...PARTS, ...SHARED],
   'daemon.ts': ['pipeline.ts', ...PARTS, ...SHARED],
@@ -67,6 +70,8 @@ const OWNERS: Record<string, string | string[]> = {
   'node:sqlite': 'store/db.ts',
   ws: 'bridge/comfyui/socket.ts',
   '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
+  picomatch: 'cli/images.ts',
+  'csv-parse/sync': ['cli/score/earlier.ts', 'tables/table.ts'],
   '@observablehq/plot': 'eval/plots.ts',
 };
 

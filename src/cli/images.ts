@@ -115,7 +115,8 @@ function takeName(search: Search, name: string): void {
   if (name === STDIN) return void search.found.set(STDIN, STDIN);
   const stat = statOf(name);
   if (stat && !stat.isDirectory()) {
-    search.found.set(join(realOf(dirname(name)), basename(name)), name);
+    const real = join(realOf(dirname(name)), basename(name));
+    if (!search.found.has(real)) search.found.set(real, name);
     return;
   }
   if (!stat && !picomatch.scan(name).isGlob) throw fail('FILE_NOT_FOUND', { path: name });
@@ -145,7 +146,8 @@ export function expandImages(names: string[], except: string[] = []): Expanded {
     } catch (error) {
       search.failures.push({ name, error });
     }
-  return { paths: [...search.found.values()], failures: search.failures, skipped: search.skipped };
+  const failures = new Map(search.failures.map((failure) => [failure.name, failure]));
+  return { paths: [...search.found.values()], failures: [...failures.values()], skipped: search.skipped };
 }
 
 async function readStdin(): Promise<Uint8Array> {

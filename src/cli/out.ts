@@ -2,7 +2,6 @@
  * Where a command prints to. A file gets its name when all is written: until then, and when the command is cut off,
  * what is there stands beside it under the ending `.part`, and an older file of that name stays as it was.
  */
-
 import { once } from 'node:events';
 import {
   closeSync,
@@ -26,13 +25,14 @@ export const PART = '.part';
 
 export interface Out {
   stream: NodeJS.WriteStream;
-  /** Waits until what was written is taken; not for a reader that left. */
+  /** Waits until what was written is taken; not for a reader that left. @throws USAGE when it cannot be written */
   ready(signal: AbortSignal): Promise<void>;
   /**
    * Waits until all is written; the terminal stays open.
    *
    * @param whole whether that is all that was asked for: only then an older file is replaced
-   * @returns where it is, null for the terminal
+   * @returns where it is; null for the terminal, and when a run was stopped before there was anything
+   * @throws USAGE when it cannot be written
    */
   close(whole: boolean): Promise<string | null>;
   /** Leaves what there is under its `.part` name, after an error. Nothing once it is closed. */
@@ -47,10 +47,19 @@ export interface OutOptions {
 }
 
 /** How tables of ours begin, in each format. */
-const OURS = /^(\ufeff?name,quality|\{"(id|source)":|\{\s*"(results|files)":|image {2,}\S|\s*$)/;
+const OURS = [
+  /^\s*$/,
+  /^\ufeff?name,quality,quality_percentile,/,
+  /^\{"id":"([^"\\]|\\.)*","source":/,
+  /^\{"source":"([^"\\]|\\.)*","assay":/,
+  /^\{\n {2}"(results|files)": \[(\]|\n {4}\{\n {6}"(id|source)":)/,
+  /^image {2,}(quality|alignment|authenticity|reward|verdict)/,
+];
+/** Bytes that hold the longest beginning, with the path of an image in it. */
+const HEAD = 16_384;
 
 function headOf(path: string): string {
-  const head = Buffer.alloc(64);
+  const head = Buffer.alloc(HEAD);
   const fd = openSync(path, 'r');
   try {
     return head.toString('utf8', 0, readSync(fd, head));
@@ -59,7 +68,12 @@ function headOf(path: string): string {
   }
 }
 
-const cannotWrite = (path: string, cause: unknown) =>
+function isOurs(path: string): boolean {
+  const head = headOf(path);
+  return OURS.some((beginning) => beginning.test(head));
+}
+
+export const cannotWrite = (path: string, cause: unknown) =>
   usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
 
 /** What a path stands for: a link is written through, and devices and pipes have no name to give. */
@@ -85,7 +99,7 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
   const { target, isDevice } = targetOf(path);
   if (isDevice) return;
-  if (existsSync(target) && !OURS.test(headOf(target)))
+  if (existsSync(target) && !isOurs(target))
     throw usage(`--out ${path}: there is a file that Assay did not write; choose another, or add --force`);
   if (!append && holdsResults(target + PART))
     throw usage(
@@ -93,13 +107,24 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
 }
 
-async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
-  if (stream.writableNeedDrain && !signal.aborted) await once(stream, 'drain', { signal }).catch(() => {});
+/** Waits for a stream that is full, once for all that wait. */
+function drainOf(stream: NodeJS.WriteStream): Out['ready'] {
+  let drained: Promise<unknown> | undefined;
+  return async (signal) => {
+    if (!stream.writableNeedDrain || signal.aborted) return;
+    // An error ends the wait, too: the next write tells of it.
+    drained ??= once(stream, 'drain', { signal })
+      .catch(() => {})
+      .finally(() => {
+        drained = undefined;
+      });
+    await drained;
+  };
 }
 
 const terminal = (): Out => ({
   stream: process.stdout,
-  ready: (signal) => drained(process.stdout, signal),
+  ready: drainOf(process.stdout),
   close: async () => null,
   abandon() {},
 });
@@ -119,14 +144,30 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   const { target, isDevice } = targetOf(path);
   const file = isDevice ? target : target + PART;
   const stream = streamTo(path, file, options.append ? 'a' : 'w');
+  const ready = drainOf(stream);
   let isOpen = true;
+  let broken: Error | undefined;
+  stream.on('error', (error) => {
+    broken = error;
+  });
+  const check = () => {
+    if (broken) throw cannotWrite(path, broken);
+  };
   return {
     stream,
-    ready: (signal) => drained(stream, signal),
+    async ready(signal) {
+      check();
+      await ready(signal);
+    },
     async close(whole) {
+      check();
+      await finished(stream.end()).catch(check);
       isOpen = false;
-      await finished(stream.end());
       if (isDevice) return target;
+      if (!whole && !holdsResults(file)) {
+        rmSync(file);
+        return null;
+      }
       if (!whole && !options.append && existsSync(target)) return file;
       renameSync(file, target);
       return target;

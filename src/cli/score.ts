@@ -53,6 +53,13 @@ function checkFlags(flags: ScoreFlags): void {
     throw usage('--resume cannot be used with --sort, --top or --min: the file must hold every image');
 }
 
+/** @param names folders among them are what names in a table may be relative to */
+function promptsFor(flags: ScoreFlags, { paths }: Expanded, names: string[]): PromptSource {
+  const otherwise = flags.filePrompts === false ? null : undefined;
+  if (flags.prompts === undefined) return onePrompt(flags.prompt ?? otherwise);
+  return readPrompts(flags.prompts, paths, names, otherwise);
+}
+
 /** Results of an earlier run are gathered where this one goes on. @throws USAGE */
 function resumeWith(flags: ScoreFlags, scorer: Scorer, { paths }: Expanded, { of }: PromptSource) {
   if (!flags.resume) return NOTHING_DONE;
@@ -66,15 +73,11 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   checkOut(flags.out, writing);
   const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);
   const expanded = expandImages(names, folders);
-  const otherwise = flags.filePrompts === false ? null : undefined;
-  const prompts =
-    flags.prompts === undefined
-      ? onePrompt(flags.prompt ?? otherwise)
-      : readPrompts(flags.prompts, expanded.paths, names, otherwise);
+  const prompts = promptsFor(flags, expanded, names);
   return withPipeline(flags, async ({ catalog, config, pipeline }, signal) => {
     const scorer = await catalog.open();
     const demands = demandsOf(flags, config.policy, scorer.manifest);
-    const earlier = await resumeWith(flags, scorer, expanded, prompts);
+    const earlier = resumeWith(flags, scorer, expanded, prompts);
     const notes = [
       expanded.skipped.notes(),
       prompts.notes,
@@ -83,9 +86,9 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
       earlier.notes,
     ].flat();
     tell(notes);
+    const format = formatOf(flags);
     const deeds = await openDeeds(flags);
     const out = openOut(flags.out, writing);
-    const format = formatOf(flags);
     const { isShown } = demands;
     const listing = openListing(out.stream, { ...flags, format, header: !earlier.hasLines, isShown });
     const resumable = isLineByLine(flags) && !isChoice(flags);

@@ -2,7 +2,7 @@
 import { extensionOf } from '../tables/names.ts';
 
 export interface Skipped {
-  /** @param kind how it is counted, when not by its extension */
+  /** Counts a file once. @param kind how, when not by its extension */
   add(path: string, kind?: string): void;
   /** Number of files by extension, most first. */
   counts(): Record<string, number>;
@@ -44,11 +44,14 @@ export const fewOf = (names: readonly string[], most = NAMED): string =>
 export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 export function createSkipped(): Skipped {
+  const seen = new Set<string>();
   const byKind = new Map<string, number>();
   const foreign = new Map<string, { count: number; first: string[] }>();
   const counts = () => Object.fromEntries([...byKind].sort(([, a], [, b]) => b - a));
   return {
     add(path, kind = extensionOf(path) || 'without extension') {
+      if (seen.has(path)) return;
+      seen.add(path);
       byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
       const format = FOREIGN[kind];
       if (!format) return;

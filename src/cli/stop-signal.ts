@@ -21,7 +21,9 @@ export function stopSignal(): { signal: AbortSignal; release(): void } {
   for (const name of SIGNALS) process.on(name, onSignal);
   const release = () => {
     running.delete(controller);
-    for (const name of SIGNALS) process.off(name, onSignal);
+    // Once told to stop, the process is to end, also where something that cannot be given up keeps it: a signal that
+    // comes while nobody listens would be lost.
+    if (!controller.signal.aborted) for (const name of SIGNALS) process.off(name, onSignal);
   };
   return { signal: controller.signal, release };
 }
@@ -29,8 +31,7 @@ export function stopSignal(): { signal: AbortSignal; release(): void } {
 /** The reason of a stop because nobody reads the output any more, as in `assay score … | head`. */
 export const READER_LEFT = Symbol('the reader of the output left');
 
-/** Stops what runs because nobody reads its output. @returns whether anything ran */
-export function stopForReader(): boolean {
+/** Stops what runs because nobody reads its output. */
+export function stopForReader(): void {
   for (const controller of running) controller.abort(READER_LEFT);
-  return running.size > 0;
 }

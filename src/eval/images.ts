@@ -1,9 +1,11 @@
 /** Where the rated images are: ratings files name them with or without folder and extension. */
 import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fail } from '../errors.ts';
 import { walk } from '../lib/walk.ts';
+import { extensionOf } from '../tables/names.ts';
 import { findPartners, type Partners } from '../tables/partners.ts';
+import { IMAGE_EXTENSIONS } from '../types.ts';
 import { type Rating, type Ratings, ratingsAgree } from './ratings.ts';
 
 /** The image of each row of the ratings, and what has no partner. */
@@ -36,6 +38,16 @@ function partnersOf(ratings: Ratings, files: string[], folder: string): Partners
   }
 }
 
+const NAMED = 3;
+
+function unratedNote(files: readonly string[], folder: string): string[] {
+  const images = files.filter((file) => IMAGE_EXTENSIONS.includes(extensionOf(file)));
+  if (images.length === 0) return [];
+  const first = images.slice(0, NAMED).map((file) => relative(folder, file));
+  const more = images.length > NAMED ? `, and ${images.length - NAMED} more` : '';
+  return [`images without a rating: ${images.length} (${first.join(', ')}${more})`];
+}
+
 /**
  * Finds the images of the ratings in a folder and below it.
  *
@@ -43,8 +55,8 @@ function partnersOf(ratings: Ratings, files: string[], folder: string): Partners
  */
 export function findRated(ratings: Ratings, folder: string): RatedImages {
   const { files, notes } = filesIn(folder);
-  const { filesOf, notes: guesses } = partnersOf(ratings, files, folder);
+  const { filesOf, filesWithoutRow, notes: guesses } = partnersOf(ratings, files, folder);
   const byLine = new Map([...filesOf].map(([row, [file]]) => [row.line, file!]));
   const paths = ratings.rows.map(({ line }) => byLine.get(line) ?? null);
-  return { paths, notes: [...notes, ...guesses] };
+  return { paths, notes: [...notes, ...guesses, ...unratedNote(filesWithoutRow, folder)] };
 }

@@ -201,6 +201,7 @@ export function findPartners<R extends Named>(
     notes.push(...guessNote(search.guessed.slice(before), note ?? 'whatever their folder'));
   }
   search.secondNames();
+  notes.push(...severalNote(search.filesOf));
   return {
     filesOf: search.filesOf,
     rowsOf: search.rowsOf,
@@ -208,6 +209,18 @@ export function findPartners<R extends Named>(
     filesWithoutRow: search.filesLeft,
     notes,
   };
+}
+
+/** A name without extension may fit several files. */
+function severalNote(filesOf: ReadonlyMap<Named, string[]>): string[] {
+  const several = [...filesOf].filter(([, files]) => files.length > 1);
+  const [first] = several;
+  if (!first) return [];
+  const [row, files] = first;
+  const more = several.length > 1 ? `, and ${several.length - 1} more like it` : '';
+  return [
+    `${shown([row.name])} (${row.place}) was taken for one picture in ${files.length} formats, ${shown(files.slice(0, 2))}${more}`,
+  ];
 }
 
 function guessNote(guessed: { row: Named; file: string }[], how: string): string[] {

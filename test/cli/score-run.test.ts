@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { checkOut } from '../../src/cli/out.ts';
+import { readPrompts } from '../../src/cli/score/prompts.ts';
 import { assay, outcomeOf, type StartOptions, start } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
@@ -51,24 +53,22 @@ const hasBytes = (path: string) => () => expect(statSync(path).size).toBeGreater
 
 describe('Ctrl-C', () => {
   it.each(['jsonl', 'csv'] as const)('keeps what is done in %s, and a second run goes on', async (format) => {
-    const { at, begin, score } = setUp(1200);
+    const { at, begin, score } = setUp(500);
     const out = at(`scores.${format}`);
     const child = begin([at('images'), '--out', out]);
     const ended = outcomeOf(child);
     await vi.waitFor(hasBytes(`${out}.part`), { interval: 5, timeout: 20_000 });
     child.kill('SIGINT');
     const { code, stderr } = await ended;
-    const [, done] = /stopped after (\d+) of 1200; what is done is in \S+, and --resume goes on/.exec(
-      stderr,
-    )!;
+    const [, done] = /stopped after (\d+) of 500; what is done is in \S+, and --resume goes on/.exec(stderr)!;
     const header = format === 'csv' ? 1 : 0;
     expect([code, linesOf(out).length - header]).toEqual([130, Number(done)]);
     expect(readFileSync(out, 'utf8')).not.toContain('CANCELLED');
-    expect(Number(done)).toBeLessThan(1200);
+    expect(Number(done)).toBeLessThan(500);
 
     const again = await score('--out', out, '--resume');
-    expect([again.code, again.stderr]).toEqual([0, `resume: ${done} of 1200 images are done already\n`]);
-    expect(new Set(linesOf(out)).size).toBe(1200 + header);
+    expect([again.code, again.stderr]).toEqual([0, `resume: ${done} of 500 images are done already\n`]);
+    expect(new Set(linesOf(out)).size).toBe(500 + header);
     expect(existsSync(`${out}.part`)).toBe(false);
   });
 
@@ -82,6 +82,17 @@ describe('Ctrl-C', () => {
     const { results, stopped } = JSON.parse(stdout);
     expect([code, stderr]).toEqual([130, `stopped after ${results.length} of 600\n`]);
     expect(stopped).toEqual({ after: results.length, of: 600 });
+  });
+
+  it('is not needed by a reader that is slow: the scoring waits for it', async () => {
+    const { at, begin } = setUp(300);
+    const child = begin([at('images'), '-f', 'jsonl']);
+    await vi.waitFor(() => expect(child.stdout!.readableLength).toBeGreaterThan(60_000), {
+      interval: 5,
+      timeout: 20_000,
+    });
+    const { code, stdout, stderr } = await outcomeOf(child);
+    expect([code, stdout.trim().split('\n').length, stderr]).toEqual([0, 300, '']);
   });
 
   it('does not wait for a pipe that never answers', async () => {
@@ -102,16 +113,13 @@ describe('--out', () => {
   it('never takes the place of an image, nor of a file of someone else', async () => {
     const { at, score } = setUp(2);
     writeFileSync(at('notes.txt'), 'my notes');
-    writeFileSync(at('table.csv'), 'name,prompt\n0.png,a cat\n');
+    writeFileSync(at('table.csv'), 'name,quality\n0.png,3\n');
+    writeFileSync(at('rows.jsonl'), '{"id":"a","text":"mine"}\n');
     symlinkSync(at('images/1.png'), at('link.csv'));
-    for (const target of ['images/0.png', 'new.PNG', 'notes.txt', 'table.csv', 'link.csv']) {
-      const { code, stderr } = await score('--out', at(target));
-      expect([target, code, stderr]).toEqual([
-        target,
-        2,
-        expect.stringMatching(/name of an image|did not write/),
-      ]);
-    }
+    for (const target of ['images/0.png', 'new.PNG', 'notes.txt', 'table.csv', 'rows.jsonl', 'link.csv'])
+      expect(() => checkOut(at(target)), target).toThrow(/name of an image|did not write/);
+    const { code, stderr } = await score('--out', at('images/0.png'));
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/name of an image.* filled in by the shell/)]);
     expect(readFileSync(at('images/1.png'))).toEqual(Buffer.concat([good, Buffer.from('1.png')]));
     expect((await score('--out', at('notes.txt'), '--force')).code).toBe(0);
     expect(readFileSync(at('notes.txt'), 'utf8')).toMatch(/^image /);
@@ -125,14 +133,22 @@ describe('--out', () => {
       ['a.jsonl', '{"id":"'],
       ['a.txt', 'image '],
     ] as const) {
-      for (const _ of [1, 2]) expect((await score('--out', at(name))).code).toBe(0);
+      expect((await score('--out', at(name))).code).toBe(0);
       expect(readFileSync(at(name), 'utf8').startsWith(beginning), name).toBe(true);
+      expect(() => checkOut(at(name)), name).not.toThrow();
     }
+    writeFileSync(at('a.csv'), `${linesOf(at('a.csv'))[0]}\nold\n`);
+    expect((await score('--out', at('a.csv'))).code).toBe(0);
+    expect(linesOf(at('a.csv'))).toHaveLength(3);
     expect((await score('--out', '/dev/null')).code).toBe(0);
+    const full = existsSync('/dev/full') ? await score('--out', '/dev/full', '-f', 'csv') : undefined;
+    if (full)
+      expect([full.code, full.stderr]).toEqual([
+        2,
+        expect.stringMatching(/cannot write \/dev\/full: .*ENOSPC/),
+      ]);
     writeFileSync(at('b.csv.part'), 'name,quality\n');
-    expect((await score('--out', at('b.csv'))).stderr).toMatch(
-      /results of a run that was cut off; go on with --resume/,
-    );
+    expect(() => checkOut(at('b.csv'))).toThrow(/results of a run that was cut off; go on with --resume/);
   });
 });
 
@@ -221,18 +237,21 @@ describe('prompts', () => {
       /line 2: 3 cells.*put text that contains "," in quotes/,
     ],
     ['an empty file', '', /the file is empty/],
-  ])('%s: an error that says where', async (_, table, message) => {
-    const { at, score } = setUp(0);
-    for (const name of ['x/1.png', 'y/1.png']) {
-      mkdirSync(join(at('images'), name, '..'), { recursive: true });
-      writeFileSync(join(at('images'), name), good);
-    }
-    writeFileSync(at('prompts.csv'), table);
-    const { code, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'jsonl');
-    expect([code, JSON.parse(stderr).error]).toEqual([
-      2,
+  ])('%s: an error that says where', (_, table, message) => {
+    const path = join(tempFolder(), 'prompts.csv');
+    writeFileSync(path, table);
+    const read = () => readPrompts(path, ['images/x/1.png', 'images/y/1.png'], ['images'], undefined);
+    expect(read).toThrow(
       expect.objectContaining({ code: 'PROMPTS_INVALID', message: expect.stringMatching(message) }),
-    ]);
+    );
+  });
+
+  it('that cannot be read are an error for machines, where they read the results', async () => {
+    const { at, score } = setUp(1);
+    const { code, stdout, stderr } = await score('--prompts', at('images/0.png'), '-f', 'jsonl');
+    const { error } = JSON.parse(stderr);
+    expect([code, stdout, error.code]).toEqual([2, '', 'PROMPTS_INVALID']);
+    expect(error.message).toMatch(/0\.png: it is an image/);
   });
 });
 
@@ -241,7 +260,7 @@ describe('where and how it is called', () => {
     const { at, score } = setUp(1);
     for (const name of ['a.txt', 'b.txt', 'c.safetensors', 'd.heic', '.e.png'])
       writeFileSync(join(at('images'), name), 'x');
-    const { code, stdout, stderr } = await score('-f', 'json');
+    const { code, stdout, stderr } = await score('-f', 'json', at('images/*'));
     expect(code).toBe(0);
     expect(JSON.parse(stdout).skipped).toEqual({ '.txt': 2, hidden: 1, '.safetensors': 1, '.heic': 1 });
     expect(stderr).toMatch(

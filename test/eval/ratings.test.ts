@@ -195,6 +195,13 @@ describe('images are found', () => {
     expect(findRated(ratings, root).paths).toEqual([expected && join(root, expected)]);
   });
 
+  test('images without a rating are told', () => {
+    expect(findRated(read('name,mos\nboth,1\ndeep/x,2\nin,3'), folder()).notes).toEqual([
+      expect.stringMatching(/^"both" \(line 2\) was taken for one picture in 2 formats/),
+      'images without a rating: 2 (sd1.5_001.jpg, top.PNG)',
+    ]);
+  });
+
   test('a folder that is not there', () => {
     expect(() => findRated(read('name,mos\na,1'), join(tempFolder(), 'no'))).toThrow(
       expect.objectContaining({ code: 'FILE_NOT_FOUND' }),

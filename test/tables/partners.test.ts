@@ -101,6 +101,12 @@ describe('rows and files that belong together', () => {
     ]);
   });
 
+  test('a name that fits a picture in two formats is told', () => {
+    expect(match(['1', '2'], ['1.jpg', '1.png', '2.png']).notes).toEqual([
+      '"1" (line 2) was taken for one picture in 2 formats, "/data/sub/1.png" and "/data/sub/1.jpg"',
+    ]);
+  });
+
   test('what has no partner is told', () => {
     expect(match(['1.png', '9.png'], ['1.png', '2.png']).lonely).toEqual([['line 3'], ['2.png']]);
   });

@@ -1,4 +1,4 @@
-"""Fingerprints of the images that a scorer was fitted to, so that `assay eval` can tell when it is measured on them."""
+"""Fingerprints of the images that a scorer was fitted to: `assay eval` tells when it is measured on them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFla
   };
 
   async function copy(listed: readonly ScoreResult[]): Promise<void> {
-    if (copyTop === undefined) return;
+    if (copyTop === undefined || listed.length === 0) return;
     const paths = listed.filter(isSound).map(({ source }) => source!);
     const { copied, present, errors } = await copyAll(resolve(copyTop), paths);
     const before = present > 0 ? `, ${present} there already` : '';

@@ -1,17 +1,15 @@
 /** `--resume`: what an earlier run has written, and what of it still holds. */
-
 import { hash } from 'node:crypto';
-import { createWriteStream, existsSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ERRORS } from '../../errors.ts';
 import type { ScorerStamp } from '../../types.ts';
-import type { Format } from '../flags.ts';
-import { usage } from '../flags.ts';
-import { PART } from '../out.ts';
+import { type Format, usage } from '../flags.ts';
+import { cannotWrite, PART } from '../out.ts';
 import { type EarlierRow, readRows } from './earlier.ts';
 
 export interface Resumed {
-  /** Images whose results are there. */
+  /** Images whose results are there, by their full paths. */
   done: ReadonlySet<string>;
   /** Whether any of these is a failure. */
   hasFailures: boolean;
@@ -35,7 +33,7 @@ export interface ResumeOptions {
 /** A failure that another try may not meet. */
 const isPassing = ({ error, sha256 }: EarlierRow): boolean => {
   if (error === null) return false;
-  const kind = error in ERRORS ? ERRORS[error as keyof typeof ERRORS].kind : 'internal';
+  const kind = Object.hasOwn(ERRORS, error) ? ERRORS[error as keyof typeof ERRORS].kind : 'internal';
   return sha256 === null || kind === 'retry' || kind === 'internal';
 };
 
@@ -56,38 +54,40 @@ function checkScorer(row: EarlierRow, { out, scorer }: ResumeOptions): void {
   );
 }
 
-/** Sorts the rows of one file into those that hold and those to be done again. */
+/** Sorts earlier rows into those that hold and those to be done again. */
 class Earlier {
   readonly done = new Set<string>();
+  readonly texts: string[] = [];
   hasFailures = false;
   again = 0;
-  lines = 0;
-  readonly #here: ReadonlySet<string>;
+  /** Images of this run by their full paths. */
+  readonly #here: ReadonlyMap<string, string>;
   readonly #options: ResumeOptions;
 
   constructor(options: ResumeOptions) {
-    this.#here = new Set(options.paths);
+    this.#here = new Map(options.paths.map((path) => [resolve(path), path]));
     this.#options = options;
   }
 
-  /** Whether the row stays. @throws USAGE when another scorer made it */
-  keeps(row: EarlierRow, since: number): boolean {
+  /** @param since when the file that holds the row was begun. @throws USAGE when another scorer made it */
+  take(row: EarlierRow, since: number): void {
     checkScorer(row, this.#options);
-    if (this.done.has(row.source)) return false;
-    if (this.#here.has(row.source) && !this.#holds(row, since)) {
-      this.again++;
-      return false;
+    const full = resolve(row.source);
+    if (this.done.has(full)) return;
+    const path = this.#here.get(full);
+    if (isPassing(row) || (path !== undefined && !this.#holds(row, path, since))) {
+      if (path !== undefined) this.again++;
+      return;
     }
-    this.lines++;
-    this.done.add(row.source);
-    this.hasFailures ||= row.error !== null && this.#here.has(row.source);
-    return true;
+    this.texts.push(row.text);
+    this.done.add(full);
+    this.hasFailures ||= row.error !== null && path !== undefined;
   }
 
-  #holds(row: EarlierRow, since: number): boolean {
-    const prompt = this.#options.promptOf(row.source);
+  #holds(row: EarlierRow, path: string, since: number): boolean {
+    const prompt = this.#options.promptOf(path);
     const samePrompt = prompt === undefined || wordsOf(prompt) === wordsOf(row.given);
-    return samePrompt && !isPassing(row) && !isChanged(row.source, row.sha256, since);
+    return samePrompt && !isChanged(path, row.sha256, since);
   }
 }
 
@@ -103,30 +103,37 @@ function begunAt(path: string): number {
  *
  * @throws USAGE when another scorer or another format wrote them
  */
-export async function resume(options: ResumeOptions): Promise<Resumed> {
-  const { out, format } = options;
+export function resume(options: ResumeOptions): Resumed {
+  const { out, format, paths } = options;
   const part = out + PART;
-  const fresh = `${part}.new`;
   const earlier = new Earlier(options);
-  const target = createWriteStream(fresh);
+  let top = '';
   // The part holds what the table had, and more.
   for (const file of [part, out].filter((path) => existsSync(path))) {
     const since = begunAt(file);
     const { header, rows } = readRows(file, format);
-    for (const row of rows) {
-      if (!earlier.keeps(row, since)) continue;
-      if (earlier.lines === 1) target.write(header);
-      target.write(row.text);
-    }
+    top ||= header;
+    for (const row of rows) earlier.take(row, since);
   }
-  await finished(target.end());
-  renameSync(fresh, part);
-  const { done, again, lines, hasFailures } = earlier;
-  const here = options.paths.filter((path) => done.has(path)).length;
-  const notes = [`resume: ${here} of ${options.paths.length} images are done already`];
+  const { done, again, texts, hasFailures } = earlier;
+  const hasLines = texts.length > 0;
+  replace(part, hasLines ? top + texts.join('') : '');
+  const here = paths.filter((path) => done.has(resolve(path))).length;
+  const notes = [`resume: ${here} of ${paths.length} images are done already`];
   if (again > 0)
     notes.push(
       `resume: ${again} are done again: the image or its prompt is another, or it failed in passing`,
     );
-  return { done, hasFailures, hasLines: lines > 0, notes };
+  return { done, hasFailures, hasLines, notes };
+}
+
+/** In one step. @throws USAGE */
+function replace(path: string, text: string): void {
+  const fresh = `${path}.new`;
+  try {
+    writeFileSync(fresh, text);
+    renameSync(fresh, path);
+  } catch (cause) {
+    throw cannotWrite(path, cause);
+  }
 }

@@ -1,4 +1,5 @@
 /** One run of `assay score`: images to results, until all are done or it is stopped. */
+import { resolve } from 'node:path';
 import { EXIT, toAssayError } from '../../errors.ts';
 import { emptyResult, type Pipeline } from '../../pipeline.ts';
 import type { ScoreResult } from '../../types.ts';
@@ -72,8 +73,7 @@ async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> 
     const path = paths[index]!;
     count(counts, result);
     progress.update(counts.finished);
-    result.notes.push(...prompts.notesOn(path));
-    listing.add(index, result);
+    listing.add(index, { ...result, notes: [...result.notes, ...prompts.notesOn(path)] });
     await out.ready(signal);
     await deeds.perform(path, result);
   };
@@ -108,13 +108,20 @@ export async function perform(run: Run): Promise<number> {
   }
 }
 
+/** Nobody reads the results any more; what was done to the files is told all the same. */
+async function leave({ deeds }: Run): Promise<number> {
+  await deeds.end([]);
+  tell(deeds.notes);
+  return EXIT.ok;
+}
+
 async function scoreAndPrint(run: Run): Promise<number> {
   const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
-  const paths = expanded.paths.filter((path) => !earlier.done.has(path));
+  const paths = expanded.paths.filter((path) => !earlier.done.has(resolve(path)));
   for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
   const counts = await scoreImages(run, paths);
   const { finished, failed } = counts;
-  if (signal.reason === READER_LEFT) return EXIT.ok;
+  if (signal.reason === READER_LEFT) return leave(run);
   const left = paths.length - finished;
   const stop = left > 0 ? { after: expanded.paths.length - left, of: expanded.paths.length } : null;
   const skipped = expanded.skipped.counts();
