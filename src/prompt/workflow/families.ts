@@ -328,19 +328,30 @@ export const FAMILIES: readonly Family[] = [
   },
 ];
 
-const cache = new Map<string, readonly Family[]>();
+interface Known {
+  rows: readonly Family[];
+  /** All answers of the rows, those of the first ones before the others. */
+  merged: Partial<Family>;
+}
+
+const cache = new Map<string, Known>();
 /** Class names that are remembered; anybody can send others. */
 const MOST_CACHED = 5000;
 
 const fits = ({ classes }: Family, name: string): boolean =>
   classes instanceof RegExp ? classes.test(name) : classes.includes(name);
 
-/** The rows that a class fits, in their order: the first that answers a question is asked no further. */
-export function familiesOf(name: string): readonly Family[] {
-  const known = cache.get(name);
-  if (known) return known;
-  const found = FAMILIES.filter((row) => fits(row, name));
+function known(name: string): Known {
+  const before = cache.get(name);
+  if (before) return before;
+  const rows = FAMILIES.filter((row) => fits(row, name));
+  const made = { rows, merged: Object.assign({}, ...rows.toReversed()) };
   if (cache.size >= MOST_CACHED) cache.clear();
-  cache.set(name, found);
-  return found;
+  cache.set(name, made);
+  return made;
 }
+
+/** The rows that a class fits, in their order: the first that answers a question is asked no further. */
+export const familiesOf = (name: string): readonly Family[] => known(name).rows;
+
+export const familyOf = (name: string): Partial<Family> => known(name).merged;
