@@ -106,6 +106,19 @@ export const FAMILIES: readonly Family[] = [
     classes: ['easy stringJoinLines', 'StringListToString'],
     unknowable: 'its texts are a list',
   },
+  { family: 'joins', classes: ['ttN concat'], says: strings.join(/^text\d$/, 'delimiter') },
+  { family: 'joins', classes: ['CR Combine Prompt'], says: strings.join(/^part\d$/, 'separator', ', ') },
+  { family: 'joins', classes: ['JWStringConcat'], says: strings.join(/^[abc]$/, '') },
+  {
+    family: 'constants',
+    classes: ['Text String'],
+    says: (read) => read.text(['text', 'text_b', 'text_c', 'text_d'][read.output] ?? 'text'),
+  },
+  {
+    family: 'replacements',
+    classes: ['String Replace (mtb)'],
+    says: strings.replace('string', 'old', 'new'),
+  },
   { family: 'replacements', classes: ['StringReplace'], says: strings.replace('string', 'find', 'replace') },
   {
     family: 'replacements',
@@ -264,9 +277,15 @@ export const FAMILIES: readonly Family[] = [
 
   // language models and chance: behind the rows above, which know some of these by name
   {
+    family: 'changes of other packs',
+    classes:
+      /^(?!.*(?:encode|condition|reroute)).*(?:replace|regex|substitut|split|slice|extract|truncat|dedup|remove|filter|format|template)/i,
+    unknowable: 'it changes its text in a way that is not known',
+  },
+  {
     family: 'language models',
     classes:
-      /ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi/i,
+      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi|textgenerate)/i,
     unknowable: 'a language model writes its text',
   },
   {

@@ -5,6 +5,8 @@ import type { Node, Side } from './graph.ts';
 export interface Reader {
   node: Node;
   side: Side;
+  /** Number of the output that is asked for. */
+  output: number;
   /** Text of an input, links followed; empty when there is none. @throws Unknowable */
   text(name: string): string;
   /** A number, a switch or a choice; links to constants are followed. @throws Unknowable when it is made at run time */
