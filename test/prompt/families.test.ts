@@ -289,6 +289,9 @@ describe('a text', () => {
         n: encode(['x', 1]),
       });
     expect(found('sai-cinematic')).toMatchObject({ prompt: 'a red fox', negative: 'blurry', certain: false });
+    const added = node('CR Text Concatenate', { text1: 'a red fox', text2: ['s', 0], separator: ', ' });
+    const s = node('SDXLPromptStyler', { text_positive: '', text_negative: '', style: 'enhance' });
+    expect(worded(added, { s })).toMatchObject({ prompt: 'a red fox', certain: false });
     expect(found('base')).toMatchObject({ prompt: 'a red fox', negative: 'blurry', certain: true });
   });
 });

@@ -51,8 +51,6 @@ export interface Family {
   // as an image
   /** Its picture is made from these texts. */
   draws?: Sides;
-  /** Its picture is that of these inputs, the first that leads to a prompt. */
-  shows?: readonly string[];
   /** `blends`: one picture of several. `lists`: several pictures. */
   mixes?: 'blends' | 'lists';
   /** Its own prompt is for a part of the picture, or for its finish. `finish`: it counts when there is no other. */

@@ -75,7 +75,8 @@ export class Texts {
     const name = sideOf(row.encodes!, side).find((n) => node.inputs[n] !== undefined);
     const found = name === undefined ? null : this.#at(node, name);
     const doubt = row.partly?.(this.reader(node)) ?? null;
-    return found && { ...found, doubt: found.doubt ?? doubt };
+    if (!found) return doubt === null ? null : { text: '', nodes: [node], doubt };
+    return { ...found, doubt: found.doubt ?? doubt };
   }
 
   /** A node that no rule knows. */
