@@ -179,15 +179,21 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
 
   /** What goes on of an item that was given up may fill the cache; its result is nobody's. */
   const scoreUntilAbort = (item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> =>
-    orAbort(scoreItem(item, scorer, request), request.signal).catch((reason) => {
-      const { code, message } = toAssayError(reason);
-      return { ...emptyResult(item, scorer.stamp), error: { code, message } };
-    });
+    orAbort(scoreItem(item, scorer, request), request.signal).catch((reason) =>
+      givenUp(item, scorer.stamp, reason),
+    );
 
   async function score(request: ScoreRequest): Promise<ScoreResult[]> {
-    const scorer = await orAbort(catalog.open(request.scorer), request.signal);
-    queue.checkRoom(request.items.length);
-    return Promise.all(request.items.map((item) => scoreUntilAbort(item, scorer, request)));
+    const { items, signal } = request;
+    let scorer: Scorer;
+    try {
+      scorer = await orAbort(catalog.open(request.scorer), signal);
+    } catch (error) {
+      if (signal.aborted) return items.map((item) => givenUp(item, null, signal.reason));
+      throw error;
+    }
+    queue.checkRoom(items.length);
+    return Promise.all(items.map((item) => scoreUntilAbort(item, scorer, request)));
   }
 
   return {
@@ -236,6 +242,11 @@ function findingOf(
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;
   return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
+}
+
+function givenUp(item: ScoreItem, stamp: ScorerStamp | null, reason: unknown): ScoreResult {
+  const { code, message } = toAssayError(reason);
+  return { ...emptyResult(item, stamp), error: { code, message } };
 }
 
 /** What an image is known by: its bytes, and what they are taken for. */

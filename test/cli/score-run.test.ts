@@ -258,13 +258,13 @@ describe('prompts', () => {
 describe('where and how it is called', () => {
   it('counts what it skips, and names images that it cannot read', async () => {
     const { at, score } = setUp(1);
-    for (const name of ['a.txt', 'b.txt', 'c.safetensors', 'd.heic', '.e.png'])
+    for (const name of ['a.txt', 'b.txt', 'c.safetensors', 'd.psd', '.e.png'])
       writeFileSync(join(at('images'), name), 'x');
     const { code, stdout, stderr } = await score('-f', 'json', at('images/*'));
     expect(code).toBe(0);
-    expect(JSON.parse(stdout).skipped).toEqual({ '.txt': 2, hidden: 1, '.safetensors': 1, '.heic': 1 });
+    expect(JSON.parse(stdout).skipped).toEqual({ '.txt': 2, hidden: 1, '.safetensors': 1, '.psd': 1 });
     expect(stderr).toMatch(
-      /^not read, since HEIC is not a format .*: \S+d\.heic\nskipped 5 files: 2 \.txt, /,
+      /^not read, since Photoshop is not a format .*: \S+d\.psd\nskipped 5 files: 2 \.txt, /,
     );
   });
 
