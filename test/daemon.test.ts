@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { assay, serve } from './support/cli.ts';
 import { tempFolder } from './support/files.ts';
-import { picture, png } from './support/images.ts';
+import { picture, png, toSharp } from './support/images.ts';
 import { meanGraph, type TestModel, writeModel } from './support/models.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -47,6 +47,55 @@ describe('the daemon', () => {
     const kept = history.entries.find((e: { result: { id: string } }) => e.result.id === 'x');
     expect(kept.result).toEqual(scored.body.results[0]);
     expect(await stop()).toBe(0);
+  });
+
+  it('finds the prompt in the workflow of a request, then in the file, unless one is given or told otherwise', async () => {
+    const { url } = await serve(flags());
+    const graph = {
+      '3': { class_type: 'KSampler', inputs: { positive: ['6', 0] } },
+      '6': { class_type: 'CLIPTextEncode', inputs: { text: 'a (red:1.2) fox' } },
+      '9': { class_type: 'SaveImage', inputs: { images: ['3', 0] } },
+    };
+    const workflow = { graph, node: '9' };
+    const written = {
+      IFD0: { ImageDescription: 'an owl\nNegative prompt: ugly\nSteps: 2, Sampler: Euler, Seed: 1' },
+    };
+    const bytes = await toSharp(picture(64, 64)).withExif(written).jpeg().toBuffer();
+    const asked = async (more: object) => {
+      const items = [{ image: bytes.toString('base64') }];
+      const { prompt, promptSource, notes } = (await post(`${url}/v1/score`, { items, ...more })).body
+        .results[0];
+      return { prompt, from: promptSource?.from ?? null, original: promptSource?.original ?? null, notes };
+    };
+    const place = { from: 'workflow node 6 (CLIPTextEncode)', original: 'a (red:1.2) fox', notes: [] };
+    expect(await asked({ workflow })).toEqual({ prompt: 'a red fox', ...place });
+    expect(await asked({})).toEqual({
+      prompt: 'an owl',
+      from: 'EXIF ImageDescription',
+      original: null,
+      notes: [],
+    });
+    expect(await asked({ promptFromFile: false })).toMatchObject({ prompt: null, from: null });
+    expect(await asked({ workflow: { graph, node: '77' } })).toMatchObject({ prompt: 'an owl' });
+    expect(await asked({ prompt: 'a [cat]', workflow })).toMatchObject({ prompt: 'a cat', from: 'request' });
+    expect(await asked({ prompt: null, workflow })).toMatchObject({ prompt: null, from: null, notes: [] });
+    expect(await asked({ prompt: ' 🦊 ', workflow })).toMatchObject({
+      prompt: null,
+      notes: ['prompt: the prompt has no words'],
+    });
+    const told = (await post(`${url}/v1/prompt`, { workflow })).body;
+    expect(told).toEqual({
+      ...place,
+      prompt: 'a red fox',
+      negative: null,
+      certain: true,
+      reason: null,
+      notes: undefined,
+    });
+    expect((await post(`${url}/v1/prompt`, { image: bytes.toString('base64') })).body).toMatchObject({
+      prompt: 'an owl',
+      negative: 'ugly',
+    });
   });
 
   it('scores with the version that a request names', async () => {

@@ -81,7 +81,7 @@ function inText(bytes: Uint8Array, path: string, node: string | undefined): Answ
   try {
     value = parseLenient(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw fail('PROMPT_SOURCE_UNKNOWN', { path, reason: `it is not JSON (${reasonOf(cause)})` }, { cause });
+    throw fail('PROMPT_SOURCE_UNKNOWN', { path, reason: 'it is not JSON' }, { cause });
   }
   const opened = graphIn(value);
   if (!opened) throw fail('WORKFLOW_INVALID', { source: path, reason: 'nothing in it has a class_type' });

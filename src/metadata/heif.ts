@@ -52,7 +52,7 @@ function kindsIn(iinf: Uint8Array | undefined): Map<number, 'exif' | 'xmp'> {
   const kinds = new Map<number, 'exif' | 'xmp'>();
   if (!iinf || iinf.length < 8) return kinds;
   for (const { type, data } of boxesIn(iinf.subarray(iinf[0] === 0 ? 6 : 8))) {
-    if (type !== 'infe' || data.length < 14 || kinds.size >= MOST_ITEMS) continue;
+    if (type !== 'infe' || data.length < 12 || kinds.size >= MOST_ITEMS) continue;
     const isWide = data[0] === 3;
     const kind = kindOf(data.subarray(isWide ? 10 : 8));
     if (kind) kinds.set(isWide ? viewOf(data).getUint32(4) : viewOf(data).getUint16(4), kind);

@@ -20,7 +20,7 @@ interface Item extends FileText {
 }
 
 /** Characters of a text that is read as words. */
-const MOST_WORDS = 200_000;
+const MOST_WORDS = 100_000;
 /** Values of JSON that is parsed; a workflow of two million characters has a third of it. */
 const MOST_VALUES = 600_000;
 

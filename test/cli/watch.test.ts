@@ -77,7 +77,24 @@ describe('assay watch', () => {
       /^watching ComfyUI 0\.3\.64 at http\S+ \(scorer test-bright\); Ctrl-C stops it\n/i,
     );
     expect(stdout).toMatch(
-      /\nComfyUI_00001_\.png {2}quality 0\.\d\d {2}\d+ % {2}reject {2}quality 0\.\d\d is below 2\.00\n$/,
+      /\nComfyUI_00001_\.png {2}quality 0\.\d\d {2}\d+ % {2}reject {2}quality 0\.\d\d is below 2\.00 {2}prompt: the workflow has no node 9\n$/,
+    );
+  });
+
+  it('tells the prompt that was judged, or why it is not known', async () => {
+    const { comfy, args } = await site();
+    const graph = (text: unknown) => ({
+      '3': { class_type: 'KSampler', inputs: { positive: ['6', 0] } },
+      '5': { class_type: 'OllamaGenerate', inputs: { prompt: 'Write a prompt.' } },
+      '6': { class_type: 'CLIPTextEncode', inputs: { text } },
+      '9': { class_type: 'SaveImage', inputs: { images: ['3', 0] } },
+    });
+    comfy.addRun({ images: [await pictureOf(1)], graph: graph('a (red:1.2) fox') });
+    comfy.addRun({ images: [await pictureOf(2)], graph: graph(['5', 0]) });
+    const { stdout } = await assay(['watch', '--once', ...args]);
+    expect(stdout).toMatch(/ComfyUI_00001_\.png .* “a red fox”\n/);
+    expect(stdout).toMatch(
+      /ComfyUI_00002_\.png .* prompt: node 5 \(OllamaGenerate\): a language model writes its text\n/,
     );
   });
 

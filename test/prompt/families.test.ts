@@ -220,6 +220,8 @@ describe('a text', () => {
     ],
     ['DPRandomGenerator', { text: 'a red fox', seed: 1 }, 'a red fox'],
     ['Text Multiline', { text: '# mine\na red fox' }, 'a red fox'],
+    ['String Replace (mtb)', { string: 'a blue fox', old: 'blue', new: 'red' }, 'a red fox'],
+    ['ttN concat', { text1: 'a red', text2: 'fox', delimiter: ' ' }, 'a red fox'],
     ['easy positive', { positive: 'a red fox' }, 'a red fox'],
     ['SomeTextNode', { prompt: 'a red fox', negative_prompt: 'blurry' }, 'a red fox'],
   ])('of %s %j', (name, inputs, prompt) => {
@@ -256,6 +258,8 @@ describe('a text', () => {
       { string: `${'a'.repeat(40)}!`, regex_pattern: '(a+)+$', replace: 'x' },
       'regular expression',
     ],
+    ['SomeReplacer', { text: 'a BLUE fox', a: 'BLUE', b: 'red' }, 'not known'],
+    ['OpenAI_API_Chat', { prompt: 'Write!' }, 'language model'],
     ['SomeMixer', { text_a: 'a fox', text_b: 'an owl' }, 'makes a text of several'],
   ])('of %s %j is not known', (name, inputs, reason) => {
     expect(worded(node(name, inputs))).toMatchObject({
@@ -263,6 +267,11 @@ describe('a text', () => {
       from: null,
       reason: expect.stringContaining(reason),
     });
+  });
+
+  it('is the one of the output that is asked for', () => {
+    const texts = node('Text String', { text: 'an owl', text_b: 'a red fox', text_c: '', text_d: '' });
+    expect(find({ ...plain(), x: texts, fox: encode(['x', 1]) })).toMatchObject(FOX);
   });
 
   it('of a node that is not known may be another', () => {
@@ -280,6 +289,9 @@ describe('a text', () => {
         n: encode(['x', 1]),
       });
     expect(found('sai-cinematic')).toMatchObject({ prompt: 'a red fox', negative: 'blurry', certain: false });
+    const added = node('CR Text Concatenate', { text1: 'a red fox', text2: ['s', 0], separator: ', ' });
+    const s = node('SDXLPromptStyler', { text_positive: '', text_negative: '', style: 'enhance' });
+    expect(worded(added, { s })).toMatchObject({ prompt: 'a red fox', certain: false });
     expect(found('base')).toMatchObject({ prompt: 'a red fox', negative: 'blurry', certain: true });
   });
 });
@@ -381,6 +393,18 @@ describe('a picture', () => {
     expect(find({ ...plain({}, { images: ['dec2', 0] }), ...refine, owl: encode('') }).prompt).toBe(
       'a red fox',
     );
+  });
+
+  it('of two samplers for a mask is that of the one below', () => {
+    const to = node('ToBasicPipe', { model: ['ck', 0], positive: ['fox', 0], negative: ['bad', 0] });
+    const base = node('KSamplerAdvancedProvider', { cfg: 7, basic_pipe: ['to', 0] });
+    const two = node('TwoSamplersForMask', {
+      latent_image: ['lat', 0],
+      base_sampler: ['base', 0],
+      mask_sampler: ['m', 0],
+    });
+    const nodes = { to, base, two, d: node('VAEDecode', { samples: ['two', 0] }) };
+    expect(find({ ...plain({}, { images: ['d', 0] }), ...nodes })).toMatchObject(FOX);
   });
 
   it.each([

@@ -132,6 +132,11 @@ it('takes time in proportion to the length', () => {
     '(a)1',
     '[[a:b:1]',
     'steps: 1,',
+    '<a:1',
+    '1',
+    'embedding:',
+    'MASK(',
+    '.',
   ];
   const started = performance.now();
   for (const bit of bits) normalise(`${bit.repeat(100_000 / bit.length)}x`);

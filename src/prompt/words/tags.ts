@@ -26,8 +26,9 @@ const SECTIONS =
 /** In angle brackets with a colon: names of networks, and sections of other front ends. */
 const NETWORK = new RegExp(`<(?:${NETWORKS}|${SECTIONS})(?:\\[[^<>\\]]*\\])?:[^<>]*>`, 'gi');
 const SECTION = /<(?:break|trigger|base|refiner|video)>/gi;
-/** Any other tag with a number behind: `<style:0.8>`. */
-const NUMBERED = /<\w+:[^<>]*\d[^<>]*>/g;
+const TAG = /<\w+:[^<>]*>/g;
+/** Any other tag, with a number in it: `<style:0.8>`. */
+const withoutNumber = (tag: string): string => (/\d/.test(tag) ? ' ' : tag);
 /** What follows it is drawn in a part of the picture alone. */
 const SEGMENT = /<segment[:[][^<>]*>[^<]*/gi;
 const EMBEDDING = /\b(?:embedding|embed):(?=\S)[^\s,()<>[\]{}|]+/gi;
@@ -35,7 +36,9 @@ const EMBEDDING = /\b(?:embedding|embed):(?=\S)[^\s,()<>[\]{}|]+/gi;
 const CALL = /\b(?:MASK|IMASK|AREA|FEATHER|STYLE|SDXL|MASK_SIZE|MASKW|FILL|NOISE|TE_WEIGHT|ATTN)\([^()]*\)/g;
 
 export const withoutTags = (text: string): string =>
-  [SEGMENT, NETWORK, SECTION, NUMBERED, EMBEDDING, CALL].reduce((left, tag) => left.replace(tag, ' '), text);
+  [SEGMENT, NETWORK, SECTION, EMBEDDING, CALL]
+    .reduce((left, tag) => left.replace(tag, ' '), text)
+    .replace(TAG, withoutNumber);
 
 /** Names that something else is put in the place of when the image is made. */
 const UNFILLED = [

@@ -22,7 +22,7 @@ const TEXTS = [
   ...names(
     'text text_g text_l clip_g clip_l t5xxl llama bert mt5xl prompt user_prompt positive_prompt text_positive',
   ),
-  ...names('prompt_text populated_text text1 clip_text t5_text global_prompt main_prompt'),
+  ...names('prompt_text prompt_g prompt_l populated_text text1 clip_text t5_text global_prompt main_prompt'),
 ];
 /** Texts of nodes that take both sides. */
 const SIDED: Record<Side, readonly string[]> = {
@@ -49,7 +49,7 @@ const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
 const ELSEWHERE =
   /clip|model|vae|image|pixels|mask|latent|control|style|sigmas|noise|segs|seed|audio|text$|width|height|size|frame|second|fps|rate|strength|scale|steps|start|end|count|index/i;
 /** Bundles of model, conditionings and more. */
-const PIPES = /pipe|^ctx|context|base_ctx|tuple|bus$/i;
+const PIPES = /pipe|^ctx|context|base_ctx|tuple|bus$|^base_sampler$/i;
 
 const HELD: Record<Side, readonly string[]> = {
   positive: ['positive', 'pos', 'positive_prompt', 'prompt'],

@@ -106,6 +106,19 @@ export const FAMILIES: readonly Family[] = [
     classes: ['easy stringJoinLines', 'StringListToString'],
     unknowable: 'its texts are a list',
   },
+  { family: 'joins', classes: ['ttN concat'], says: strings.join(/^text\d$/, 'delimiter') },
+  { family: 'joins', classes: ['CR Combine Prompt'], says: strings.join(/^part\d$/, 'separator', ', ') },
+  { family: 'joins', classes: ['JWStringConcat'], says: strings.join(/^[abc]$/, '') },
+  {
+    family: 'constants',
+    classes: ['Text String'],
+    says: (read) => read.text(['text', 'text_b', 'text_c', 'text_d'][read.output] ?? 'text'),
+  },
+  {
+    family: 'replacements',
+    classes: ['String Replace (mtb)'],
+    says: strings.replace('string', 'old', 'new'),
+  },
   { family: 'replacements', classes: ['StringReplace'], says: strings.replace('string', 'find', 'replace') },
   {
     family: 'replacements',
@@ -264,9 +277,15 @@ export const FAMILIES: readonly Family[] = [
 
   // language models and chance: behind the rows above, which know some of these by name
   {
+    family: 'changes of other packs',
+    classes:
+      /^(?!.*(?:encode|condition|reroute)).*(?:replace|regex|substitut|split|slice|extract|truncat|dedup|remove|filter|format|template)/i,
+    unknowable: 'it changes its text in a way that is not known',
+  },
+  {
     family: 'language models',
     classes:
-      /ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi/i,
+      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi|textgenerate)/i,
     unknowable: 'a language model writes its text',
   },
   {
@@ -328,19 +347,30 @@ export const FAMILIES: readonly Family[] = [
   },
 ];
 
-const cache = new Map<string, readonly Family[]>();
+interface Known {
+  rows: readonly Family[];
+  /** All answers of the rows, those of the first ones before the others. */
+  merged: Partial<Family>;
+}
+
+const cache = new Map<string, Known>();
 /** Class names that are remembered; anybody can send others. */
 const MOST_CACHED = 5000;
 
 const fits = ({ classes }: Family, name: string): boolean =>
   classes instanceof RegExp ? classes.test(name) : classes.includes(name);
 
-/** The rows that a class fits, in their order: the first that answers a question is asked no further. */
-export function familiesOf(name: string): readonly Family[] {
-  const known = cache.get(name);
-  if (known) return known;
-  const found = FAMILIES.filter((row) => fits(row, name));
+function known(name: string): Known {
+  const before = cache.get(name);
+  if (before) return before;
+  const rows = FAMILIES.filter((row) => fits(row, name));
+  const made = { rows, merged: Object.assign({}, ...rows.toReversed()) };
   if (cache.size >= MOST_CACHED) cache.clear();
-  cache.set(name, found);
-  return found;
+  cache.set(name, made);
+  return made;
 }
+
+/** The rows that a class fits, in their order: the first that answers a question is asked no further. */
+export const familiesOf = (name: string): readonly Family[] => known(name).rows;
+
+export const familyOf = (name: string): Partial<Family> => known(name).merged;

@@ -5,6 +5,8 @@ import type { Node, Side } from './graph.ts';
 export interface Reader {
   node: Node;
   side: Side;
+  /** Number of the output that is asked for. */
+  output: number;
   /** Text of an input, links followed; empty when there is none. @throws Unknowable */
   text(name: string): string;
   /** A number, a switch or a choice; links to constants are followed. @throws Unknowable when it is made at run time */
@@ -49,8 +51,6 @@ export interface Family {
   // as an image
   /** Its picture is made from these texts. */
   draws?: Sides;
-  /** Its picture is that of these inputs, the first that leads to a prompt. */
-  shows?: readonly string[];
   /** `blends`: one picture of several. `lists`: several pictures. */
   mixes?: 'blends' | 'lists';
   /** Its own prompt is for a part of the picture, or for its finish. `finish`: it counts when there is no other. */

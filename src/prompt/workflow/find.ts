@@ -2,7 +2,6 @@
  * The prompt of the images that arrive at a node: from there up to the nearest sampler, from its conditioning up to the
  * texts. Graphs come from anybody: cycles, links into nothing and ways that double are survived, in bounded time.
  */
-
 import type { PromptFound, WorkflowRef } from '../../types.ts';
 import { normalise } from '../words/normalise.ts';
 import { Conditionings } from './conditioning.ts';
@@ -14,9 +13,14 @@ import { Texts } from './texts.ts';
 const NONE = { prompt: null, negative: null, from: null, original: null, certain: true } as const;
 export const noPrompt = (reason: string): PromptFound => ({ ...NONE, reason });
 
+/** The images of a request share their place, and with it what was found there. */
+const places = new WeakMap<WorkflowRef, PromptFound>();
+
 /** Never throws, whatever the graph is. */
-export function findInWorkflow({ graph, node, input }: WorkflowRef): PromptFound {
-  return findAt(openGraph(graph), node, input);
+export function findInWorkflow(place: WorkflowRef): PromptFound {
+  const found = places.get(place) ?? findAt(openGraph(place.graph), place.node, place.input);
+  places.set(place, found);
+  return found;
 }
 
 /** @param graph may be searched for many nodes; they share what may be spent on it */

@@ -59,7 +59,7 @@ export interface Graph {
 }
 
 /** Links that are followed in one graph. Real ones need some hundred; malicious ones double their way. */
-const MOST_STEPS = 8000;
+const MOST_STEPS = 6000;
 /** Nodes that are listed; all of them can be looked up. */
 const MOST_NODES = 4000;
 /** Inputs of a node that are read. */

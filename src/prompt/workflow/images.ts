@@ -1,6 +1,6 @@
 /** The way of an image: from the node that shows it to the nearest node that made it, and what that was guided by. */
 import { type Conditionings, pipesIn } from './conditioning.ts';
-import { familiesOf } from './families.ts';
+import { familyOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
 import { isNegative, type Link, linksAt, linksIn, type Node, titleOf, Unknowable } from './graph.ts';
 import { type Found, joined, MOST_DEEP, notKnown, type Onward, type Search } from './search.ts';
@@ -87,7 +87,7 @@ export class Images {
   /** The prompt of what a node makes, or the links that its picture comes by. */
   #onward(node: Node): Onward {
     const pictures = picturesOf(node);
-    const row = Object.assign({}, ...familiesOf(node.class).toReversed()) as Partial<Family>;
+    const row = familyOf(node.class);
     const known = this.#ruled(row, node, pictures);
     if (known) return known;
     const found = this.#made(node, pictures, row.draws);

@@ -45,7 +45,7 @@ export const checked = (text: string): string => {
 /** Several texts as one: each once, and none that a longer one holds, since encoders are mostly given the same. */
 export function joined(all: readonly (Found | null)[], glue = ', '): Found | null {
   const found = all.filter((part) => part !== null);
-  const texts = [...new Set(found.map(({ text }) => text.trim()))];
+  const texts = [...new Set(found.map(({ text }) => text.trim()))].filter((text) => text !== '');
   const kept = texts.filter((text) => !texts.some((other) => other !== text && other.includes(text)));
   if (kept.length === 0) return null;
   return {

@@ -50,7 +50,7 @@ export class Texts {
     for (const row of familiesOf(node.class)) {
       if (row.unknowable !== undefined) throw notKnown(node, row.unknowable);
       if (row.picks) return this.#picked(node, row.picks);
-      if (row.says) return this.#said(node, row.says);
+      if (row.says) return this.#said(node, row.says, output);
       if (row.encodes) return this.#styled(node, row, output);
     }
     return this.#plain(node);
@@ -61,9 +61,9 @@ export class Texts {
     return name === null ? null : this.#at(node, name);
   }
 
-  #said(node: Node, say: NonNullable<Family['says']>): Found | null {
+  #said(node: Node, say: NonNullable<Family['says']>, output: number): Found | null {
     const seen: Found[] = [];
-    const text = checked(say(this.reader(node, seen)));
+    const text = checked(say(this.reader(node, output, seen)));
     if (text.trim() === '') return null;
     return { text, nodes: nodesOf(node, seen), doubt: doubtOf(seen) };
   }
@@ -75,7 +75,8 @@ export class Texts {
     const name = sideOf(row.encodes!, side).find((n) => node.inputs[n] !== undefined);
     const found = name === undefined ? null : this.#at(node, name);
     const doubt = row.partly?.(this.reader(node)) ?? null;
-    return found && { ...found, doubt: found.doubt ?? doubt };
+    if (!found) return doubt === null ? null : { text: '', nodes: [node], doubt };
+    return { ...found, doubt: found.doubt ?? doubt };
   }
 
   /** A node that no rule knows. */
@@ -118,9 +119,10 @@ export class Texts {
   }
 
   /** What rules may know of a node's inputs. `seen` keeps the texts that they read. */
-  reader(node: Node, seen: Found[] = []): Reader {
+  reader(node: Node, output = 0, seen: Found[] = []): Reader {
     return {
       node,
+      output,
       side: this.#search.side,
       text: (name) => this.#read(node, name, seen),
       spend: this.#search.step,

@@ -1,0 +1,294 @@
+/** Prompts in image files, as the programs that make images write them. */
+import { deflateSync } from 'node:zlib';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { textsOf } from '../../src/metadata/texts.ts';
+import { findInTexts } from '../../src/prompt/file.ts';
+import { jpegSegment, packet, pngChunk, pngOf, pngParts, xmpSegment } from '../metadata/containers.ts';
+import { flat, jpeg, png, toSharp } from '../support/images.ts';
+
+const INFOTEXT =
+  'a red fox, Füchse 狐\nNegative prompt: ugly\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1';
+const FOX = { prompt: 'a red fox, Füchse 狐', negative: 'ugly', certain: true };
+
+const graph = (words: unknown, more: object = {}) => ({
+  '3': { class_type: 'KSampler', inputs: { positive: ['6', 0], negative: ['7', 0] } },
+  '6': { class_type: 'CLIPTextEncode', inputs: { text: words } },
+  '7': { class_type: 'CLIPTextEncode', inputs: { text: 'ugly' } },
+  '8': { class_type: 'VAEDecode', inputs: { samples: ['3', 0] } },
+  '9': { class_type: 'SaveImage', inputs: { images: ['8', 0], filename_prefix: 'fox' } },
+  ...more,
+});
+const ascii = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+let [base, photo]: Buffer[] = [];
+beforeAll(async () => {
+  base = await png(flat([9, 99, 199], 16));
+  photo = await jpeg(flat([9, 99, 199], 16));
+});
+
+const find = (bytes: Uint8Array, name?: string) => findInTexts(textsOf(bytes), name);
+const withChunks = (...chunks: Buffer[]): Buffer => {
+  const [head, ...rest] = pngParts(base!);
+  return pngOf([head!.bytes, ...chunks, ...rest.map((part) => part.bytes)]);
+};
+const text = (key: string, value: string | Buffer) =>
+  pngChunk('tEXt', Buffer.concat([Buffer.from(`${key}\0`), Buffer.from(value as string)]));
+const international = (key: string, value: string, packed = false) => {
+  const body = Buffer.from(value);
+  return pngChunk(
+    'iTXt',
+    Buffer.concat([
+      Buffer.from(`${key}\0`),
+      Buffer.from([packed ? 1 : 0, 0, 0, 0]),
+      packed ? deflateSync(body) : body,
+    ]),
+  );
+};
+const packed = (key: string, value: string | Buffer) =>
+  pngChunk('zTXt', Buffer.concat([Buffer.from(`${key}\0\0`), deflateSync(Buffer.from(value as string))]));
+
+/** A directory of one tag, and of another inside of EXIF's own. */
+function exif(tag: number, value: Buffer, type: number, little: boolean, inner: boolean): Buffer {
+  const bytes = Buffer.alloc(8 + 18 + (inner ? 18 : 0));
+  const u16 = (n: number, at: number) => (little ? bytes.writeUInt16LE(n, at) : bytes.writeUInt16BE(n, at));
+  const u32 = (n: number, at: number) => (little ? bytes.writeUInt32LE(n, at) : bytes.writeUInt32BE(n, at));
+  bytes.write(little ? 'II' : 'MM', 'latin1');
+  u16(42, 2);
+  u32(8, 4);
+  const entry = (at: number, id: number, kind: number, count: number, offset: number) => {
+    u16(1, at);
+    u16(id, at + 2);
+    u16(kind, at + 4);
+    u32(count, at + 6);
+    u32(offset, at + 10);
+  };
+  if (inner) entry(8, 0x8769, 4, 1, 26);
+  entry(inner ? 26 : 8, tag, type, value.length, bytes.length);
+  return Buffer.concat([bytes, value]);
+}
+
+const wide = (value: string, little: boolean) => {
+  const body = Buffer.from(value, 'utf16le');
+  return little ? body : body.swap16();
+};
+const comment = (value: string, written: 'LE' | 'BE' | 'ASCII', file: 'II' | 'MM' = 'MM') => {
+  const body =
+    written === 'ASCII'
+      ? Buffer.concat([Buffer.from('ASCII\0\0\0'), Buffer.from(value)])
+      : Buffer.concat([Buffer.from('UNICODE\0'), wide(value, written === 'LE')]);
+  return exif(0x9286, body, 7, file === 'II', true);
+};
+const withExif = (tiff: Buffer): Buffer =>
+  Buffer.concat([
+    photo!.subarray(0, 2),
+    jpegSegment(0xe1, Buffer.concat([Buffer.from('Exif\0\0'), tiff])),
+    photo!.subarray(2),
+  ]);
+
+describe('the parameters of the AUTOMATIC1111 family', () => {
+  it.each([
+    ['an iTXt chunk', () => withChunks(international('parameters', INFOTEXT))],
+    ['a packed iTXt chunk', () => withChunks(international('parameters', INFOTEXT, true))],
+    ['a tEXt chunk in UTF-8', () => withChunks(text('parameters', INFOTEXT))],
+    ['a zTXt chunk', () => withChunks(packed('parameters', INFOTEXT))],
+    [
+      'a chunk behind the pixels',
+      () =>
+        pngOf([
+          ...pngParts(base!)
+            .slice(0, -1)
+            .map((p) => p.bytes),
+          international('parameters', INFOTEXT),
+          pngParts(base!).at(-1)!.bytes,
+        ]),
+    ],
+    ['an eXIf chunk', () => withChunks(pngChunk('eXIf', comment(INFOTEXT, 'BE')))],
+    ['a JPEG comment, big-endian', () => withExif(comment(INFOTEXT, 'BE'))],
+    ['a JPEG comment, little-endian in a big-endian file', () => withExif(comment(INFOTEXT, 'LE'))],
+    ['a JPEG comment, big-endian in a little-endian file', () => withExif(comment(INFOTEXT, 'BE', 'II'))],
+    ['a JPEG comment that says ASCII', () => withExif(comment(INFOTEXT, 'ASCII'))],
+    [
+      'a comment segment',
+      () =>
+        Buffer.concat([photo!.subarray(0, 2), jpegSegment(0xfe, Buffer.from(INFOTEXT)), photo!.subarray(2)]),
+    ],
+  ])('in %s', (_where, bytes) => {
+    expect(find(bytes())).toMatchObject(FOX);
+  });
+
+  it.each(['webp', 'avif'] as const)('in %s as sharp writes it', async (format) => {
+    const tags = {
+      IFD0: { ImageDescription: 'a red fox\nNegative prompt: ugly\nSteps: 20, Sampler: Euler, Seed: 1' },
+    };
+    const bytes = await toSharp(flat([9, 99, 199], 64))
+      .withExif(tags)
+      .toFormat(format)
+      .toBuffer();
+    expect(find(bytes)).toMatchObject({ prompt: 'a red fox', negative: 'ugly', certain: true });
+  });
+});
+
+it('are found in TIFF, which is EXIF by itself', () => {
+  expect(find(comment(INFOTEXT, 'LE', 'II'))).toMatchObject(FOX);
+});
+
+describe('a workflow of ComfyUI', () => {
+  it.each([
+    [
+      'a chunk',
+      () =>
+        withChunks(text('prompt', ascii(graph(FOX.prompt))), text('workflow', '{"nodes": [], "links": []}')),
+    ],
+    [
+      'a chunk with NaN',
+      () =>
+        withChunks(
+          text(
+            'prompt',
+            ascii(graph(FOX.prompt)).replace(
+              '{',
+              '{"0": {"class_type": "x", "inputs": {}, "is_changed": [NaN]}, ',
+            ),
+          ),
+        ),
+    ],
+    [
+      'EXIF of the model',
+      () => withExif(exif(0x0110, Buffer.from(`prompt:${ascii(graph(FOX.prompt))}`), 2, true, false)),
+    ],
+    [
+      'EXIF of the maker',
+      () => withExif(exif(0x010f, Buffer.from(`Prompt: ${ascii(graph(FOX.prompt))}`), 2, false, false)),
+    ],
+  ])('in %s', (_where, bytes) => {
+    expect(find(bytes())).toMatchObject({
+      ...FOX,
+      from: expect.stringContaining('workflow node 6 (CLIPTextEncode)'),
+    });
+  });
+
+  const second = {
+    '13': { class_type: 'KSampler', inputs: { positive: ['16', 0], negative: ['7', 0] } },
+    '16': { class_type: 'CLIPTextEncode', inputs: { text: 'a white owl' } },
+    '19': { class_type: 'SaveImage', inputs: { images: ['13', 0], filename_prefix: 'birds/owl' } },
+    '20': { class_type: 'PreviewImage', inputs: { images: ['8', 0] } },
+  };
+  it('with savers of different prompts is told apart by the name of the file, or not at all', () => {
+    const bytes = withChunks(text('prompt', ascii(graph('a red fox', second))));
+    expect(find(bytes, 'out/owl_00001_.png')).toMatchObject({ prompt: 'a white owl', certain: true });
+    expect(find(bytes, 'fox_00001_.png')).toMatchObject({ prompt: 'a red fox', certain: true });
+    expect(find(bytes, 'renamed.png')).toMatchObject({
+      prompt: null,
+      reason: 'its workflow saves images of different prompts (nodes 9, 19)',
+    });
+  });
+
+  it('that does not tell is helped by what the saver wrote, unless it is a placeholder', () => {
+    const unknown = {
+      '6': { class_type: 'CLIPTextEncode', inputs: { text: ['5', 0] } },
+      '5': { class_type: 'OllamaGenerate', inputs: { prompt: 'Write!' } },
+    };
+    const chunk = text('prompt', ascii(graph('', unknown)));
+    expect(find(withChunks(chunk, international('parameters', INFOTEXT)))).toMatchObject(FOX);
+    expect(
+      find(withChunks(chunk, text('parameters', 'unknown\nSteps: 20, Sampler: Euler, Seed: 1'))),
+    ).toMatchObject({ prompt: null, reason: expect.stringContaining('language model') });
+  });
+});
+
+describe('what other programs write', () => {
+  const words = { prompt: 'a red fox', negative: 'ugly' };
+  it.each([
+    ['SwarmUI', 'parameters', { sui_image_params: { prompt: 'a red fox', negativeprompt: 'ugly' } }],
+    ['InvokeAI', 'invokeai_metadata', { positive_prompt: 'a red fox', negative_prompt: 'ugly', seed: 1 }],
+    ['NovelAI', 'Comment', { prompt: 'a red fox', uc: 'ugly', steps: 28 }],
+    [
+      'NovelAI 4',
+      'Comment',
+      {
+        prompt: 'x',
+        uc: 'y',
+        v4_prompt: { caption: { base_caption: 'a red fox' } },
+        v4_negative_prompt: { caption: { base_caption: 'ugly' } },
+      },
+    ],
+    ['Fooocus', 'parameters', { prompt: 'a red fox', negative_prompt: 'ugly', base_model: 'm' }],
+    ['Draw Things', 'exif:UserComment', { c: 'a red fox', uc: 'ugly', seed: 1 }],
+    ['TensorArt', 'generation_data', { prompt: 'a red fox', negativePrompt: 'ugly' }],
+    [
+      'Civitai',
+      'UserComment',
+      { extra: {}, extraMetadata: JSON.stringify({ prompt: 'a red fox', negativePrompt: 'ugly' }) },
+    ],
+  ])('%s', (_program, key, json) => {
+    expect(findInTexts([{ place: 'somewhere', key, text: JSON.stringify(json) }])).toMatchObject({
+      ...words,
+      certain: true,
+      from: 'somewhere',
+    });
+  });
+
+  it('Midjourney: flags and a job', () => {
+    const found = find(
+      withChunks(
+        text('Description', 'a red fox --ar 3:2 --v 6 Job ID: 01234567-89ab-cdef-0123-456789abcdef'),
+      ),
+    );
+    expect(found).toMatchObject({ prompt: 'a red fox', certain: true });
+  });
+
+  it('XMP: a description, which may be any', async () => {
+    const xmp = (inside: string) =>
+      Buffer.concat([photo!.subarray(0, 2), xmpSegment(packet(inside)), photo!.subarray(2)]);
+    const described =
+      '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">a red fox &amp; an owl</rdf:li></rdf:Alt></dc:description>';
+    expect(find(xmp(described))).toMatchObject({
+      prompt: 'a red fox & an owl',
+      from: 'XMP dc:description',
+      certain: false,
+    });
+    const inPng = withChunks(international('XML:com.adobe.xmp', packet(described)));
+    expect(find(inPng)).toMatchObject({ prompt: 'a red fox & an owl' });
+    const json =
+      '<exif:UserComment>{&quot;c&quot;:&quot;a red fox&quot;,&quot;uc&quot;:&quot;ugly&quot;}</exif:UserComment>';
+    expect(find(xmp(json))).toMatchObject({ ...words, from: 'XMP exif:UserComment' });
+  });
+});
+
+describe('a file carries no prompt', () => {
+  it('when it is a photograph, or nothing is in it', async () => {
+    const photograph = await sharp(photo!)
+      .withExif({ IFD0: { ImageDescription: 'at the sea' }, IFD2: { ExposureTime: '1/100' } })
+      .jpeg()
+      .toBuffer();
+    for (const bytes of [base!, photo!, photograph, Buffer.from('hello'), Buffer.alloc(0)])
+      expect(find(bytes)).toMatchObject({ prompt: null, from: null, reason: 'the file carries no prompt' });
+    const camera = withExif(exif(0x010e, Buffer.from('OLYMPUS DIGITAL CAMERA'), 2, true, false));
+    expect(find(camera).prompt).toBeNull();
+  });
+
+  it('when its text would fill the memory', () => {
+    const bomb = packed('parameters', Buffer.alloc(64 * 2 ** 20, 'a '));
+    expect(bomb.length).toBeLessThan(200_000);
+    expect(find(withChunks(bomb)).prompt).toBeNull();
+    const many = Array.from({ length: 50 }, () => packed('x', Buffer.alloc(2 * 2 ** 20, 'a ')));
+    expect(textsOf(withChunks(...many)).length).toBeLessThan(4);
+  });
+
+  it('or has it before the damage', () => {
+    const whole = withChunks(international('parameters', INFOTEXT));
+    expect(find(whole.subarray(0, whole.length - 30))).toMatchObject(FOX);
+    for (let end = 0; end < whole.length; end += 7) find(whole.subarray(0, end));
+    const camera = withExif(comment(INFOTEXT, 'BE'));
+    for (let at = 0; at < 400; at++) {
+      const changed = Buffer.from(camera);
+      changed[at] = changed[at]! ^ 0xff;
+      find(changed);
+    }
+  });
+});
