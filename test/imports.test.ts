@@ -28,7 +28,7 @@ function importsOf(file: string): Import[] {
 const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
-const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'json.ts', 'config.ts', 'log.ts'];
+const SHARED = ['types.ts', 'host.ts', 'errors.ts', 'abort.ts', 'json.ts', 'config', 'config.ts', 'log.ts'];
 const PARTS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'metadata', 'nodes'];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
@@ -37,7 +37,8 @@ const ALLOWED: Record<string, string[]> = {
   'abort.ts': [],
   'json.ts': [],
   'log.ts': [],
-  'config.ts': ['types.ts', 'errors.ts'],
+  config: ['config', 'types.ts', 'errors.ts'],
+  'config.ts': ['config', 'types.ts', 'errors.ts'],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...SHARED]])),
   'pipeline.ts': [...PARTS, ...SHARED],
   'daemon.ts': ['pipeline.ts', ...PARTS, ...SHARED],
