@@ -24,6 +24,9 @@ export interface Maker {
 
 /** A file of a run that is no image to judge. */
 export interface LeftFile {
+  /** Null for one that no host of this kind keeps. */
+  file: HostFile | null;
+  /** For people. */
   name: string;
   /** Id of the node that told of it. */
   node: string;

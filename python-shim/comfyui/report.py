@@ -69,8 +69,13 @@ def line(place: int, verdict: dict, label: str = "", more: str = "") -> str:
     if error := verdict.get("error"):  # in full in the summary
         return f"{head}: no score [{error.get('code', '')}]"
     why = "; ".join(filter(None, [*reasons(verdict), more]))
-    parts = [figures_line(verdict), why, *(f"note: {note}" for note in verdict.get("notes") or [])]
+    parts = [figures_line(verdict), why, *(f"note: {note}" for note in notes(verdict))]
     return f"{head}: {' – '.join(filter(None, parts)) or 'no score'}"
+
+
+def notes(verdict: dict) -> list[str]:
+    """What was cut or not applied; what is said of the prompt stands in a line of its own."""
+    return [str(note) for note in verdict.get("notes") or [] if not str(note).startswith("prompt: ")]
 
 
 def prompt_lines(verdicts: list[dict]) -> list[str]:

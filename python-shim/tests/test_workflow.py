@@ -103,9 +103,12 @@ def test_the_prompt_that_was_found_goes_on_as_it_was_written(daemon, nodes):
     assert gate(nodes, greys(0.5), compact=True)["result"][6] == ["a (cat:1.2)"]
 
 
+NOTES = ["cut to 77 tokens", "prompt: said in a line of its own"]
+
+
 def test_notes_of_the_daemon_stand_on_the_node(daemon, nodes):
-    daemon.answer = lambda m: {"ok": True, "results": [{**result(m["items"][0], None), "notes": ["cut to 77 tokens"]}]}
-    assert "– note: cut to 77 tokens" in gate(nodes, greys(0.5))["result"][3]
+    daemon.answer = lambda m: {"ok": True, "results": [{**result(m["items"][0], None), "notes": NOTES}]}
+    assert gate(nodes, greys(0.5))["result"][3].endswith("reward 0.50 – note: cut to 77 tokens")
 
 
 def ask(nodes, override="", dynprompt=None, node_id="7"):

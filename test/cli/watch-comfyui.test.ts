@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/metadata/metadata.ts';
 import { allPages, openedStore, until } from '../store/helpers.ts';
 import { freshColour } from '../support/comfyui/graphs.ts';
-import { hasReal, START_MS, startReal } from '../support/comfyui/real.ts';
+import { hasReal, START_MS, startReal, TEST_PACK } from '../support/comfyui/real.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -119,5 +119,62 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
     // And a last look finds nothing more to do.
     const last = startWatch(['--once', '--comfyui', proxy.url, ...own, '--output-dir', comfy.outputDir]);
     expect([await last.ended, last.lines]).toEqual([0, []]);
+  });
+
+  it('savers that tell nothing, or in their own way, are found; masks and what moves are left alone', {
+    timeout: 120_000 + START_MS,
+  }, async () => {
+    const comfy = await startReal({ packs: [TEST_PACK] });
+    onTestFinished(() => comfy.stop());
+    const folder = tempFolder();
+    writeModel(join(folder, 'models'));
+    const own = [
+      '--data-dir',
+      join(folder, 'data'),
+      '--models',
+      join(folder, 'models'),
+      '--scorer',
+      'test-bright',
+    ];
+    const watching = startWatch(['--comfyui', comfy.url, '--output-dir', comfy.outputDir, ...own]);
+    await until('it watches', () => watching.stderr().includes('watching'), 20_000);
+    const one = noisy(1, 'told');
+    one['1'].inputs.batch_size = 1;
+    const post = async (prompt: object) => {
+      const body = JSON.stringify({ prompt });
+      const answer = await fetch(`${comfy.url}/prompt`, {
+        ...{ method: 'POST', body, signal: AbortSignal.timeout(10_000) },
+      });
+      expect(answer.status).toBe(200);
+    };
+    // Files from before it began to watch are none of its business.
+    await post(one);
+    await until('the first image', () => watching.lines.length === 1, 20_000);
+    await post({
+      ...one,
+      silent: { class_type: 'AssayTestSave', inputs: { image: ['2', 0], name: 'silent.png', key: '' } },
+      odd: { class_type: 'AssayTestSave', inputs: { image: ['2', 0], name: 'odd.png', key: 'gifs' } },
+      mask: { class_type: 'ImageToMask', inputs: { image: ['2', 0], channel: 'red' } },
+      seen: { class_type: 'MaskToImage', inputs: { mask: ['mask', 0] } },
+      saved: { class_type: 'SaveImage', inputs: { images: ['seen', 0], filename_prefix: 'mask' } },
+      turned: { class_type: 'ImageFlip', inputs: { image: ['2', 0], flip_method: 'x-axis: vertically' } },
+      frames: { class_type: 'ImageBatch', inputs: { image1: ['2', 0], image2: ['turned', 0] } },
+      moving: {
+        class_type: 'SaveAnimatedWEBP',
+        inputs: {
+          images: ['frames', 0],
+          ...{ filename_prefix: 'moving', fps: 6, lossless: true, quality: 80, method: 'default' },
+        },
+      },
+    });
+    await until('the others', () => watching.lines.length === 3, 60_000);
+    await watching.stop();
+    expect(watching.lines.map((line) => line.name).toSorted()).toEqual([
+      'odd.png',
+      'silent.png',
+      'told_00001_.png',
+    ]);
+    expect(watching.stderr()).toContain('left alone: mask_00001_.png: a mask');
+    expect(watching.stderr()).toMatch(/left alone: moving_\d+_\.webp: animated/);
   });
 });

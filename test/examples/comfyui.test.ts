@@ -29,7 +29,9 @@ const linksOf = (graph: Graph): [node: string, input: string, link: Link][] =>
 
 const definitionOf = (type: string): NodeDefinition | undefined => NODES.find((node) => node.id === type);
 
-const WORKFLOWS = ['gate.json', 'best-of-batch.json'];
+/** Also in ComfyUI's template browser. */
+const TEMPLATES = ['gate.json', 'best-of-batch.json'];
+const WORKFLOWS = [...TEMPLATES, 'gate-into-best.json'];
 
 describe.each(WORKFLOWS)('%s', (name) => {
   const graph = graphOf(name);
@@ -46,7 +48,7 @@ describe.each(WORKFLOWS)('%s', (name) => {
   });
 
   it('gives our nodes the inputs that they have, and all that they need', () => {
-    expect(ours).toHaveLength(1);
+    expect(ours.length).toBeGreaterThan(0);
     for (const { class_type, inputs } of ours) {
       const known = definitionOf(class_type)!.inputs;
       const names = known.map((input) => input.name);
@@ -57,15 +59,15 @@ describe.each(WORKFLOWS)('%s', (name) => {
         if (input.type === 'COMBO') expect(input.choices).toContain(inputs[input.name]);
     }
   });
-
-  it('is the same in the template browser', () => {
-    const saved = JSON.parse(readFileSync(join(templates, name), 'utf8')) as SavedWorkflow;
-    expect(asGraph(saved)).toEqual(bare(graph));
-  });
 });
 
-it('has a template for each workflow, with its picture', () => {
-  const names = WORKFLOWS.flatMap((name) => [name, name.replace('.json', '.jpg')]);
+it.each(TEMPLATES)('%s is the same in the template browser', (name) => {
+  const saved = JSON.parse(readFileSync(join(templates, name), 'utf8')) as SavedWorkflow;
+  expect(asGraph(saved)).toEqual(bare(graphOf(name)));
+});
+
+it('has a picture for each template', () => {
+  const names = TEMPLATES.flatMap((name) => [name, name.replace('.json', '.jpg')]);
   expect(readdirSync(templates).toSorted()).toEqual(names.toSorted());
 });
 
@@ -154,8 +156,8 @@ describe.skipIf(!canRun)('on a real ComfyUI with the installed nodes (COMFYUI_DI
         const [head, ...lines] = promised[place]!;
         const said = await saidIn(comfy.url, id);
         expect(said[0]).toBe(head);
-        // Figures differ in the last digit between processors; places and verdicts do not.
-        const verdictOf = (line: string) => line.split(':')[0];
+        // Figures differ between processors, and posters between versions of Pillow; what becomes of them does not.
+        const verdictOf = (line: string) => line.split(':')[0]!.replace(/^#\d+ /, '');
         expect(said.slice(1, lines.length + 1).map(verdictOf)).toEqual(lines.map(verdictOf));
       }
       const kinds = readdirSync(join(comfy.outputDir, 'assay')).map((file) => file.split('_')[0]);
@@ -164,6 +166,7 @@ describe.skipIf(!canRun)('on a real ComfyUI with the installed nodes (COMFYUI_DI
         accepted: 4,
         rejected: 4,
         best: 2,
+        winner: 1,
       });
     },
     START_MS + 60_000,

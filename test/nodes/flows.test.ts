@@ -176,6 +176,25 @@ const FLOWS: Record<string, Flow> = {
     saved: { kept: 8 },
     says: { best: /none can be ranked by alignment, all go on as they came.*no alignment without a prompt/s },
   },
+  'the prompt is found in the workflow': {
+    graph: {
+      words: node('AssayTestEncode', { text: 'soft (blots:1.2) of colour' }),
+      unwanted: node('AssayTestEncode', { text: 'a face' }),
+      made: node('AssayTestSample', { positive: ['words', 0], negative: ['unwanted', 0], seed: 1 }),
+      gate: strict(['made', 0]),
+      ...saveAs('kept', ['gate', 0]),
+      texts: node('PreviewAny', { source: ['gate', 6] }),
+      found: node('AssayPrompt', { image: ['gate', 0] }),
+      text: node('PreviewAny', { source: ['found', 0] }),
+    },
+    saved: { kept: 1 },
+    says: {
+      gate: /\nprompt: soft blots of colour – from workflow node words \(AssayTestEncode\)/,
+      texts: /^soft \(blots:1\.2\) of colour$/,
+      found: /^prompt from workflow node words \(AssayTestEncode\)/,
+      text: /^soft blots of colour$/,
+    },
+  },
   'the prompt in front of a Gate that holds all back': {
     graph: {
       gate: strict(['dark', 0]),

@@ -18,7 +18,7 @@ type ToldFile = z.infer<typeof fileSchema>;
 
 export interface Shown {
   files: HostFile[];
-  left: Pick<LeftFile, 'name' | 'reason'>[];
+  left: Omit<LeftFile, 'node'>[];
 }
 
 const MOVING = /^\.(mp4|webm|mkv|mov|avi|m4v|gifv)$/i;
@@ -27,7 +27,7 @@ const SOUND = /^\.(mp3|wav|flac|ogg|opus|m4a)$/i;
 /** Why a file is no image to judge; undefined for one that is. */
 function reasonAgainst({ filename, type, format = '' }: ToldFile, isAnimated: boolean): string | undefined {
   const extension = extname(filename);
-  if (!TYPES.includes(type as never)) return `of the unknown type "${type.slice(0, 40)}"`;
+  if (!TYPES.some((known) => known === type)) return `of the unknown type "${type.slice(0, 40)}"`;
   if (MOVING.test(extension) || format.startsWith('video/')) return 'a video';
   if (SOUND.test(extension) || format.startsWith('audio/')) return 'a sound';
   if (!IMAGE_EXTENSIONS.includes(extension.toLowerCase())) return 'no image';
@@ -43,6 +43,11 @@ const filesIn = (value: unknown): ToldFile[] =>
 
 const nameOf = ({ subfolder, filename }: ToldFile): string => [subfolder, filename].filter(Boolean).join('/');
 
+const hostFileOf = ({ filename, subfolder, type }: ToldFile): HostFile | null => {
+  const known = TYPES.find((one) => one === type);
+  return known ? { filename, subfolder, type: known } : null;
+};
+
 /** @param output what a node showed: lists by names such as `images`, `gifs` or `result` */
 export function shownBy(output: unknown): Shown {
   const lists = isObject(output) ? Object.values(output) : [];
@@ -51,9 +56,9 @@ export function shownBy(output: unknown): Shown {
   const shown: Shown = { files: [], left: [] };
   for (const file of files.values()) {
     const reason = reasonAgainst(file, isAnimated);
-    const { filename, subfolder, type } = file;
-    if (reason === undefined) shown.files.push({ filename, subfolder, type: type as HostFile['type'] });
-    else shown.left.push({ name: nameOf(file), reason });
+    const known = hostFileOf(file);
+    if (known && reason === undefined) shown.files.push(known);
+    else shown.left.push({ file: known, name: nameOf(file), reason: reason ?? 'unknown' });
   }
   return shown;
 }

@@ -11,6 +11,8 @@ import { persist, TRIES } from './retry.ts';
 const CLIENT = 'watch';
 /** By how much file systems may date a file too early. */
 const CLOCK_MS = 20;
+/** By how much a file may be younger than the note that it was left alone: nothing of it was read. */
+const NOTE_MS = 2000;
 
 export interface Watch extends WatchParts {
   pace: Pace;
@@ -30,7 +32,7 @@ export interface Watch extends WatchParts {
 export function newness(known: OutputRow | undefined, job: ImageJob): 'new' | 'old' | 'compare' {
   if (!known) return 'new';
   if (known.restoredAt !== null && (job.endedAt ?? 0) < known.restoredAt) return 'old';
-  if (!job.image) return job.mtimeMs > known.at - CLOCK_MS ? 'compare' : 'old';
+  if (!job.image) return job.mtimeMs > known.at + (wasLeft(known) ? NOTE_MS : -CLOCK_MS) ? 'compare' : 'old';
   if (wasLeft(known)) return 'new';
   return job.image.replayed || known.promptId === job.promptId ? 'old' : 'compare';
 }

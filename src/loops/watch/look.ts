@@ -1,9 +1,9 @@
 /** One look at a host: what its history tells anew, what lies in its folder, what is still to be done. */
 import { type AssayError, toAssayError } from '../../errors.ts';
-import type { HostRun } from '../../host.ts';
+import type { HostRun, LeftFile } from '../../host.ts';
 import { act } from './actions.ts';
 import { handleImage, type Watch } from './image.ts';
-import { type ImageJob, jobsOf, keyOf, type Lanes, nameOf } from './jobs.ts';
+import { type ImageJob, jobsOf, keyOf, type Lanes, nameOf, tidy } from './jobs.ts';
 import type { WatchedImage } from './ports.ts';
 
 /** Runs of the first look at the history; further looks take twice as many each. */
@@ -16,8 +16,8 @@ const PENDING_PAGE = 100;
 const WRITING_MS = 2000;
 /** By how much clocks of file systems may differ from ours. */
 const CLOCKS_MS = 60_000;
-/** A look into a folder may take one part of so many of the time. */
-const SCAN_SHARE = 20;
+/** Looks into a folder may take one part of so many of the time. */
+const SCAN_SHARE = 10;
 /** A run that makes files for longer has them scored without its prompt. */
 const LONG_RUN_MS = 300_000;
 
@@ -138,25 +138,30 @@ function addImage(context: Context, job: ImageJob): void {
 
 /** Takes an image up, or notes why not. */
 function decide(context: Context, job: ImageJob): void {
-  const { leaves, ledger, onLeft } = context;
-  const reason = leaves(job.file, job.image);
-  if (reason === null) {
-    addImage(context, job);
-    return;
-  }
-  // The folder tells nothing of its node: the next look into it shall find a note.
-  if (job.image)
-    ledger.leave(job.file, { promptId: job.promptId, node: job.image.node, at: Date.now() }, reason);
-  onLeft(nameOf(job.file), reason);
+  const { file, image, promptId } = job;
+  const reason = context.leaves(file, image);
+  if (reason === null) addImage(context, job);
+  else
+    leave(context, { file, name: nameOf(file), node: image?.node ?? null, reason }, image ? promptId : null);
+}
+
+/** The folder does not tell why a file was left alone: the next look into it shall find a note. */
+function leave(
+  { ledger, onLeft }: Context,
+  { file, name, node, reason }: Omit<LeftFile, 'node'> & { node: string | null },
+  promptId: string | null,
+): void {
+  if (file && promptId !== null) ledger.leave(tidy(file), { promptId, node, at: Date.now() }, reason);
+  onLeft(name, reason);
 }
 
 /** Takes up what the history tells anew. */
 async function readHistory(context: Context): Promise<void> {
-  const { host, stop, memory, files, once, onLeft } = context;
+  const { host, stop, memory, files, once } = context;
   if (files && isDue(memory.folder)) memory.folder.isBusy = !once && (await host.queued(stop)).length > 0;
   for (const run of await newRuns(context)) {
     for (const job of jobsOf(run, context.outputsOnly)) decide(context, job);
-    for (const { name, reason } of run.left) onLeft(name, reason);
+    for (const left of run.left) leave(context, left, run.id);
     remember(memory, run);
     memory.folder.due = true;
     memory.folder.knownUntil = Math.max(memory.folder.knownUntil, run.endedAt ?? 0);

@@ -215,7 +215,7 @@ describe('a history', () => {
     const runs = await host.runs(soon());
     expect(runs.map((run) => run.status)).toEqual(['interrupted', 'success', 'success']);
     expect(runs[1]!.images.map((image) => image.filename)).toEqual(['ComfyUI_00001_.png', 'b.png']);
-    expect(runs[1]!.left).toEqual([{ name: 'clip.mp4', node: '9', reason: 'a video' }]);
+    expect(runs[1]!.left).toMatchObject([{ name: 'clip.mp4', node: '9', reason: 'a video' }]);
     expect(runs[2]).toEqual({
       ...{ id: 'bare', status: 'success', images: [], left: [], error: null, endedAt: null },
     });

@@ -78,10 +78,15 @@ describe('a file that is left alone', () => {
   it('is told with the reason, not judged, and not brought up by the folder', async () => {
     const place = site();
     const { host, store, outputs, files, start, once } = place;
-    for (const name of ['mask.png', 'other.png', 'a.png']) aged(put(outputs, name, 'bad'));
+    for (const name of ['mask.png', 'other.png', 'moving.webp', 'a.png']) aged(put(outputs, name, 'bad'));
     host.run({ 'mask.png': 'bad' }, { maker: { type: 'SaveImage', title: null, map: 'a mask' } });
     host.run({ 'other.png': 'bad' }, { node: '12' });
-    host.run({ 'a.png': 'bad' }, { left: [{ name: 'clip.mp4', node: '9', reason: 'a video' }] });
+    const moving = { filename: 'moving.webp', subfolder: '', type: 'output' } as const;
+    const left = [
+      { file: null, name: 'clip.mp4', node: '9', reason: 'a video' },
+      { file: moving, name: 'moving.webp', node: '9', reason: 'animated' },
+    ];
+    host.run({ 'a.png': 'bad' }, { left });
     const running = start({ files: files(), leaves, actions: ACTIONS, ...longAgo(place) });
     await recordedAre(store, ['a.png']);
     await running.stop();
@@ -89,14 +94,13 @@ describe('a file that is left alone', () => {
       'mask.png: a mask',
       'other.png: its node is left out',
       'clip.mp4: a video',
+      'moving.webp: animated',
     ]);
     // The host forgets, and the folder has them still.
     host.history.splice(0);
     await once({ files: files(), leaves, actions: ACTIONS, ...longAgo(place) });
-    expect([recorded(store), readdirSync(outputs).toSorted()]).toEqual([
-      ['a.png'],
-      ['mask.png', 'other.png'],
-    ]);
+    expect(recorded(store)).toEqual(['a.png']);
+    expect(readdirSync(outputs).toSorted()).toEqual(['mask.png', 'moving.webp', 'other.png']);
   });
 
   it('is judged once the choice has changed, where the history tells of it', async () => {

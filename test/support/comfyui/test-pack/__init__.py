@@ -138,6 +138,37 @@ class Names:
         return ([f"{prefix}{i}" for i in range(count)],)
 
 
+class Encode:
+    """Stands in for a text encoder."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "run"
+    CATEGORY = "assay/test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"multiline": True})}}
+
+    def run(self, text):
+        return ([text],)
+
+
+class Sample:
+    """Stands in for a sampler with its decoder."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "run"
+    CATEGORY = "assay/test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        guides = {name: ("CONDITIONING",) for name in ("positive", "negative")}
+        return {"required": {**guides, "seed": ("INT", {"default": 0})}}
+
+    def run(self, positive, negative, seed):
+        return (_picture(),)
+
+
 class SaveUntold(_Node):
     """Writes a file and tells nothing of it, or tells it in its own way."""
 
@@ -154,6 +185,8 @@ class SaveUntold(_Node):
 
 NODE_CLASS_MAPPINGS = {
     "AssayTestOdd": Odd,
+    "AssayTestEncode": Encode,
+    "AssayTestSample": Sample,
     "AssayTestNames": Names,
     "AssayTestSave": SaveUntold,
     "AssayTestSteps": Steps,
