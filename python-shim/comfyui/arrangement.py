@@ -44,7 +44,8 @@ class Workflow:
         reached = self._reached(gate, outputs)
         near = {node_id for output, node_id in self._readers[gate] if output in outputs}
         behind = {node_id for source in reached for _, node_id in self._readers[source]}
-        return sorted({self._class_name(n) for n in near | behind if self._takes_lists(n)})
+        kinds = {self._class_name(n) for n in near | behind if self._takes_lists(n)}
+        return sorted(kinds - {"AssayPrompt"})  # it takes the link alone
 
     def _reached(self, gate: str, outputs: set[int]) -> set[str]:
         """Nodes that run once for each thing that leaves by these outputs."""

@@ -15,19 +15,24 @@ def given_out(given: Pictures, chosen: list[int], prompts: list[str], form: str 
     """
     shaped = [given.singles(), given.masks or [], given.latents or []]
     figures = [prompts, list(range(len(given.images)))]
+    kept = set(chosen)
     if form == BATCHES:
-        rows = [row for group in given.groups if (row := [place for place in group if place in chosen])]
+        rows = [row for group in given.groups if (row := [place for place in group if place in kept])]
         if all(_alike(column, row) for column in shaped for row in rows):
-            came = {tuple(group): batch for group, batch in zip(given.groups, given.batches)}
-            images = [came[key] if (key := tuple(row)) in came else _batch(shaped[0], row) for row in rows]
+            whole = {tuple(group): batch for group, batch in zip(given.groups, given.batches) if _is_batch(batch)}
+            images = [whole[key] if (key := tuple(row)) in whole else _batch(shaped[0], row) for row in rows]
             others = [[_batch(column, row) for row in rows] if column else [] for column in shaped[1:]]
-            return tuple(map(or_blocked, [images, *others, *_picked(figures, chosen, chosen)]))
+            return tuple(map(or_blocked, [images, *others, *_picked(figures, chosen, kept)]))
     places = list(range(len(given.images))) if form == PLACES else chosen
-    return tuple(map(or_blocked, _picked([*shaped, *figures], places, chosen)))
+    return tuple(map(or_blocked, _picked([*shaped, *figures], places, kept)))
 
 
-def _picked(columns: list[list], places: list[int], chosen: list[int]) -> list[list]:
-    return [[column[p] if p in chosen else None for p in places] if column else [] for column in columns]
+def _picked(columns: list[list], places: list[int], kept: set[int]) -> list[list]:
+    return [[column[p] if p in kept else None for p in places] if column else [] for column in columns]
+
+
+def _is_batch(thing) -> bool:
+    return getattr(thing, "ndim", 0) > 3
 
 
 def _alike(column: list, row: list[int]) -> bool:

@@ -23,18 +23,20 @@ const TABLE = 'CREATE TABLE IF NOT EXISTS holder (pid INTEGER, machine TEXT, sin
  * @throws STORE_UNAVAILABLE when the file cannot be used
  */
 export function takeHold(path: string): { release(): void } | { holder: Holder | null } {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const db = openDatabase(path);
+  let db: Database | undefined;
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    db = openDatabase(path);
     db.exec(TABLE);
     sign(db);
     // It writes nothing: the lock itself keeps other writers out, and lets readers in.
     db.exec('BEGIN IMMEDIATE');
-    return { release: () => db.close() };
+    const held = db;
+    return { release: () => held.close() };
   } catch (cause) {
     const fault = faultOf(cause, path);
-    const holder = fault.kind === 'locked' ? readHolder(db) : null;
-    db.close();
+    const holder = db && fault.kind === 'locked' ? readHolder(db) : null;
+    db?.close();
     if (fault.kind === 'locked') return { holder };
     throw fail('STORE_UNAVAILABLE', { reason: fault.reason }, { cause });
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +18,14 @@ it('one has it, the other is told who', () => {
   const second = takeHold(path);
   expect(second).toHaveProperty('release');
   if ('release' in second) second.release();
+});
+
+it.each(['a file in place of its folder', 'no database'])('%s is told', (what) => {
+  const path = join(tempFolder(), 'data');
+  writeFileSync(path, 'text, and more of it than fits into the head of a database'.repeat(20));
+  expect(() => takeHold(what === 'no database' ? path : join(path, 'watch.lock'))).toThrow(
+    expect.objectContaining({ code: 'STORE_UNAVAILABLE' }),
+  );
 });
 
 it('it is free again when the process that had it was killed', async () => {

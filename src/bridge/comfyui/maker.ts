@@ -4,7 +4,7 @@ import { isObject } from './graph.ts';
 
 /** Nodes that make pictures of something other than a scene, by class name. A row more is a family more. */
 const MAPS: readonly (readonly [what: string, classes: RegExp])[] = [
-  ['a mask', /^(MaskToImage|Convert Masks to Images|MaskPreview\+?|Mask(s)?ToImage.*|.*MaskToImage)$/i],
+  ['a mask', /^(.*Masks?ToImages?|Convert Masks to Images|MaskPreview\+?)$/i],
   ['a depth map', /depth.?anything|midas|zoe.?depth|leres|marigold.*depth|depth.*(preprocessor|estimat)/i],
   [
     'an edge map',

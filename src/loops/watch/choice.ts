@@ -20,9 +20,6 @@ export interface Choice {
 /** Why an image is left alone, for people; null when it is judged. `image` is null when a folder alone told of it. */
 export type LeaveReason = (file: HostFile, image: RunImage | null) => string | null;
 
-export const ALL: Names = { folders: [], prefixes: [], nodes: [] };
-export const EVERYTHING: Choice = { only: ALL, not: ALL, judgeMaps: true };
-
 type Matcher = (text: string) => boolean;
 
 /** `end`: what may follow. */

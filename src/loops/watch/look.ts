@@ -158,7 +158,9 @@ function leave(
 /** Takes up what the history tells anew. */
 async function readHistory(context: Context): Promise<void> {
   const { host, stop, memory, files, once } = context;
-  if (files && isDue(memory.folder)) memory.folder.isBusy = !once && (await host.queued(stop)).length > 0;
+  // Before the history is read: what ended by then is in it.
+  if (files && performance.now() >= memory.folder.notBefore)
+    memory.folder.isBusy = !once && (await host.queued(stop)).length > 0;
   for (const run of await newRuns(context)) {
     for (const job of jobsOf(run, context.outputsOnly)) decide(context, job);
     for (const left of run.left) leave(context, left, run.id);

@@ -1,7 +1,8 @@
 /** Which images are judged, by folder, name, node and what they show. */
 import { describe, expect, it } from 'vitest';
 import type { RunImage } from '../../../src/host.ts';
-import { ALL, type Choice, leaveReason, type Names } from '../../../src/loops/watch/choice.ts';
+import { type Choice, leaveReason, type Names } from '../../../src/loops/watch/choice.ts';
+import { ALL } from './support.ts';
 
 const image = (name: string, maker: Partial<RunImage['maker']> = {}, node = '9'): RunImage => {
   const parts = name.split('/');

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ALL, leaveReason } from '../../../src/loops/watch/choice.ts';
+import { leaveReason } from '../../../src/loops/watch/choice.ts';
 import { allPages, until } from '../../store/helpers.ts';
-import { keepTelling, put, recorded, recordedAre, site } from './support.ts';
+import { ALL, keepTelling, put, recorded, recordedAre, site } from './support.ts';
 
 const ACTIONS = { accept: 'keep', unsure: 'keep', reject: 'move' } as const;
 const aged = (path: string, seconds = 10): void => {
@@ -47,6 +47,23 @@ describe('a file that nothing tells of', () => {
     await recordedAre(store, ['a.png']);
     host.run({ 'b.png': 'b' }, { endedAt: Date.now() - 10_000 });
     await recordedAre(store, ['a.png', 'b.png', 'untold.png']);
+  });
+
+  it('of a run that goes on is left to its history, also when another run has just ended', async () => {
+    const place = site();
+    const { host, store, outputs, files, start } = place;
+    start({ files: files(), ...longAgo(place) });
+    host.run({ 'a.png': 'a' }, { endedAt: Date.now() - 60_000 });
+    await recordedAre(store, ['a.png']);
+    host.queued = async () => ['running'];
+    aged(put(outputs, 'early.png', 'e'), 30);
+    keepTelling(host);
+    host.run({ 'b.png': 'b' }, { endedAt: Date.now() - 50_000 });
+    await recordedAre(store, ['a.png', 'b.png']);
+    host.run({ 'c.png': 'c', 'early.png': 'e' }, { endedAt: Date.now() - 20_000 });
+    await recordedAre(store, ['a.png', 'b.png', 'c.png', 'early.png']);
+    const early = allPages(store).find(({ result }) => result.source === 'early.png');
+    expect(early!.result.prompt).toBe('a cat');
   });
 
   it('is not looked for again and again in a folder that takes long', async () => {

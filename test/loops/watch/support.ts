@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { AssayError } from '../../../src/errors.ts';
 import type { OutputRow } from '../../../src/host.ts';
-import { EVERYTHING, leaveReason } from '../../../src/loops/watch/choice.ts';
+import { leaveReason, type Names } from '../../../src/loops/watch/choice.ts';
 import type { Tagger, WatchedImage, WatchParts } from '../../../src/loops/watch/ports.ts';
 import { watch } from '../../../src/loops/watch/watch.ts';
 import { openOutputFolder } from '../../../src/store/output-folder.ts';
@@ -14,6 +14,9 @@ import type { ScoreResult } from '../../../src/types.ts';
 import { allPages, openedStore, until } from '../../store/helpers.ts';
 import { tempFolder } from '../../support/files.ts';
 import { type MemoryHost, memoryHost, scoreByText } from './memory-host.ts';
+
+/** A choice that names nothing. */
+export const ALL: Names = { folders: [], prefixes: [], nodes: [] };
 
 /** Appends to the file what it was judged. */
 export const tagger: Tagger = {
@@ -73,7 +76,7 @@ export function site() {
       score: scoreByText,
       actions: { accept: 'keep', unsure: 'keep', reject: 'keep' },
       outputsOnly: false,
-      leaves: leaveReason(EVERYTHING),
+      leaves: leaveReason({ only: ALL, not: ALL, judgeMaps: false }),
       once: false,
       onImage: (image) => images.push(image),
       onLeft: (name, reason) => left.push(`${name}: ${reason}`),
