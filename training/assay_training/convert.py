@@ -18,7 +18,7 @@ from assay_training.folder import fill_folder, write_json
 from assay_training.reference import Fitted, calibrate, identity, sample
 from assay_training.scorer import Scorer
 from assay_training.system_card import card
-from assay_training.variant_distance import PAIRS, Distance, distances, pairs_of
+from assay_training.variant_distance import PAIRS, Distance, distances, drawn_pairs, pairs_of
 from assay_training.variants import FULL, write_variants
 from assay_training.window_effect import window_effects
 
@@ -107,7 +107,8 @@ def _fill(
         shutil.copyfile(system.mending, folder / MENDING)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
-    apart = distances(folder, manifest, pairs_of(sample(manifest, images, ratings, PAIRS)))
+    given = sample(manifest, images, ratings, PAIRS) if images or ratings else None
+    apart = distances(folder, manifest, pairs_of(given) if given else drawn_pairs())
     for variant, aspects in apart.items():
         for name, one in aspects.items():
             print(f"{variant} {name}: {one.pairs} pairs, at most {one.largest:.2%} off", flush=True)

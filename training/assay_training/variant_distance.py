@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from assay_training.checkpoints import CheckpointError
-from assay_training.golden import PROMPTS
+from assay_training.degrade import DEGRADATIONS, degrade, strength_at
+from assay_training.golden import PROMPTS, varied_image
 from assay_training.reference import Item
 from assay_training.scorer import Scorer
 from assay_training.variants import FULL
@@ -43,6 +44,19 @@ def pairs_of(items: Sequence[Item]) -> list[Item]:
         image, own = items[number % len(items)]
         again = number >= len(items)
         found.append((image, own if own and not again else TRIED[number % len(TRIED)]))
+    return found
+
+
+def drawn_pairs() -> list[Item]:
+    """PAIRS drawn images, most of them degraded, with prompts."""
+    rng, kinds = np.random.default_rng(0), list(DEGRADATIONS)
+    found = []
+    for number in range(PAIRS):
+        image = varied_image(number)
+        if number % 4:
+            kind = kinds[number % len(kinds)]
+            image = degrade(image, kind, strength_at(kind, rng.random()), rng)
+        found.append((image, TRIED[number % len(TRIED)]))
     return found
 
 

@@ -14,7 +14,7 @@ from assay_training import variant_distance
 from assay_training.checkpoints import CheckpointError
 from assay_training.convert import make_folder
 from assay_training.scorer import Scorer
-from assay_training.variant_distance import PAIRS, pairs_of
+from assay_training.variant_distance import PAIRS, drawn_pairs, pairs_of
 from assay_training.verify import VerifyError, check_invariance, verify
 from assay_training.window_effect import window_effects
 from convert.convert_world import LEVELS
@@ -224,6 +224,14 @@ def test_what_is_computed_once_a_prompt_keeps_its_bits(folder):
     graphs = {name: variant["graphs"] for name, variant in read(folder)["variants"].items()}
     assert graphs["int8"]["prompt"] == graphs["fp32"]["prompt"] != graphs["fp16"]["prompt"]
     assert graphs["int8"]["picture"] != graphs["fp32"]["picture"]
+
+
+def test_drawn_pairs_differ_and_are_always_the_same():
+    pairs, again = drawn_pairs(), drawn_pairs()
+    assert len(pairs) == PAIRS
+    assert len({image.tobytes() for image, _ in pairs}) == PAIRS
+    assert all(a[0].tobytes() == b[0].tobytes() for a, b in zip(pairs, again, strict=True))
+    assert {"", "a cat"} < {prompt for _, prompt in pairs}
 
 
 def test_pairs_hold_each_image_with_its_own_prompt_and_with_others():
