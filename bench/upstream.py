@@ -55,14 +55,15 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
     parser.add_argument("--dir", type=Path, required=True, help="folder that parity:full --keep wrote")
     parser.add_argument("--vocabulary", type=Path, help="vocab.txt of bert-base-uncased")
+    parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
     options = parser.parse_args()
-    torch.manual_seed(0)
+    torch.manual_seed(options.seed)
     if options.system in REWARDS:
         package, config = REWARDS[options.system]
-        net, judge = image_reward(options.source / package, config, options.vocabulary)
+        net, judge = image_reward(options.source / package, config, options.vocabulary, options.seed)
         state = net.state_dict()
     else:
-        net, judge = acl_iqa(options.source, TASKS[options.system], options.dir)
+        net, judge = acl_iqa(options.source, TASKS[options.system], options.dir, options.seed)
         state = {"model_state_dict": net.state_dict()}
     name = f"upstream-{options.system}"
     torch.save(state, options.dir / f"{name}.pt")
@@ -75,7 +76,7 @@ def main() -> None:
     (options.dir / f"{name}.json").write_text(report + "\n", encoding="utf-8")
 
 
-def image_reward(source: Path, config: str, vocabulary: Path | None) -> tuple[nn.Module, Judge]:
+def image_reward(source: Path, config: str, vocabulary: Path | None, seed: int) -> tuple[nn.Module, Judge]:
     """The authors' ImageReward, or AAPMT's with its Metric Transformer.
 
     The package imports training code and options, so only the module is taken. Aspects are asked for by our
@@ -96,7 +97,7 @@ def image_reward(source: Path, config: str, vocabulary: Path | None) -> tuple[nn
     from ImageReward.ImageReward import ImageReward
 
     net = ImageReward(str(source / config)).eval()
-    draw(net, _reward_values)
+    draw(net, reward_values, seed)
     last = net.mlp.layers[-1]
     with torch.no_grad():
         last.weight *= 1.5 / _collapsed(net.mlp).norm()
@@ -126,7 +127,7 @@ def _collapsed(mlp: nn.Module) -> Tensor:
     return row
 
 
-def _reward_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
+def reward_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
     """Attention is neither flat nor hard, and the text counts beside the image."""
     if "norm" in name.lower():
         return (0.3 * drawn).exp() if name.endswith("weight") else 0.3 * drawn
@@ -138,7 +139,7 @@ def _reward_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
     return drawn * gain / value[0].numel() ** 0.5
 
 
-def acl_iqa(source: Path, task: str, work: Path) -> tuple[nn.Module, Judge]:
+def acl_iqa(source: Path, task: str, work: Path, seed: int) -> tuple[nn.Module, Judge]:
     """The authors' net for a task, on what their data set makes of a file at test time.
 
     Grades and instructions are those of `AclConfig`: theirs stand inside of training scripts.
@@ -157,7 +158,7 @@ def acl_iqa(source: Path, task: str, work: Path) -> tuple[nn.Module, Judge]:
 
     kind = ConvMoE if config.variant == "conv-moe" else ACLIQA
     net = kind(clip_model_name=__file__, device="cpu", topk=config.chosen).float().eval()
-    draw(net, _acl_values)
+    draw(net, acl_values, seed)
 
     def ids(templates: tuple[str, ...], prompt: str) -> list[Tensor]:
         return [tokenize(text.replace("{prompt}", prompt), truncate=True) for text in templates]
@@ -174,7 +175,7 @@ def acl_iqa(source: Path, task: str, work: Path) -> tuple[nn.Module, Judge]:
     return net, judge
 
 
-def _acl_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
+def acl_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
     """CLIP's are kept but for their biases; gates and experts, which start at zero, get to work."""
     if name.endswith(("logit_scale", "theta")):
         return value
@@ -190,9 +191,9 @@ def _acl_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(net: nn.Module, values: Callable[[str, Tensor, Tensor], Tensor]) -> None:
+def draw(net: nn.Module, values: Callable[[str, Tensor, Tensor], Tensor], seed: int) -> None:
     """Sets all parameters to what `values` makes of their name, value and normal noise."""
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     for name, value in net.named_parameters():
         value.copy_(values(name, value, torch.randn(value.shape, generator=generator)))
 

@@ -15,14 +15,13 @@ from assay_training.checkpoints import CheckpointError
 from assay_training.checks import check_system
 from assay_training.data import MOS_RANGE
 from assay_training.folder import fill_folder, write_json
-from assay_training.golden import PROMPTS, images_for
 from assay_training.reference import Fitted, calibrate, identity, sample
 from assay_training.scorer import Scorer
 from assay_training.system_card import card
+from assay_training.variant_distance import PAIRS, Distance, distances, drawn_pairs, pairs_of
 from assay_training.variants import FULL, write_variants
 from assay_training.window_effect import window_effects
 
-LIMITS = {"fp16": 0.02, "int8": 0.1}  # largest difference to FULL on the golden images, of the range
 TOLERANCES = {
     True: 0.002,
     False: 0.02,
@@ -51,8 +50,10 @@ def make_folder(
     int8: bool = False,
     images: Path | None = None,
     ratings: Path | None = None,
-) -> None:
+) -> dict[str, dict[str, Distance]]:
     """Writes the model folder `out`; an earlier one of the same scorer is replaced once all is done.
+
+    Returns how far the scores of each variant are from those of the full one, by aspect.
 
     images: at least 20 pictures, among which percentiles are places. ratings: a folder as load_ratings reads,
     to which scores and intervals are fitted. Raises CheckpointError or DataError if parts do not fit.
@@ -70,11 +71,12 @@ def make_folder(
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=out.parent) as place:
         folder = Path(place) / out.name
         folder.mkdir()
-        _fill(folder, system, smaller, images, ratings)
+        apart = _fill(folder, system, smaller, images, ratings)
         if out.exists():
             shutil.rmtree(out)
         folder.rename(out)
     print(f"convert: {out}", flush=True)
+    return apart
 
 
 def _check_out(out: Path, name: str) -> None:
@@ -90,10 +92,12 @@ def _check_out(out: Path, name: str) -> None:
 
 def _fill(
     folder: Path, system: System, smaller: list[str], images: Path | None, ratings: Path | None
-) -> None:
-    manifest = _manifest(
-        system, write_variants(folder, system.manifest["id"], system.graphs, system.windows, smaller)
+) -> dict[str, dict[str, Distance]]:
+    per_prompt = [step["graph"] for step in system.manifest["steps"] if step["per"] == "prompt"]
+    variants = write_variants(
+        folder, system.manifest["id"], system.graphs, system.windows, smaller, per_prompt
     )
+    manifest = _manifest(system, variants)
     tokenizer = json.loads(system.tokenizer.read_text(encoding="utf-8")) | {
         "padding": None,
         "truncation": None,
@@ -103,7 +107,11 @@ def _fill(
         shutil.copyfile(system.mending, folder / MENDING)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
-    agreement = _agreement(folder, manifest)
+    given = sample(manifest, images, ratings, PAIRS) if images or ratings else None
+    apart = distances(folder, manifest, pairs_of(given) if given else drawn_pairs())
+    for variant, aspects in apart.items():
+        for name, one in aspects.items():
+            print(f"{variant} {name}: {one.pairs} pairs, at most {one.largest:.2%} off", flush=True)
     fitted = calibrate(Scorer(folder, threads=os.cpu_count() or 1), images, ratings)
     for name in fitted.rated:
         manifest["aspects"][name]["range"] = list(MOS_RANGE)
@@ -115,8 +123,9 @@ def _fill(
     effects = []
     if len(system.windows) > 1:
         effects = window_effects(folder, manifest, sample(manifest, images, ratings, COMPARED))
-    text = card(system.card, manifest, folder, fitted, agreement, effects)
+    text = card(system.card, manifest, folder, fitted, apart, effects)
     (folder / manifest["card"]).write_text(text, encoding="utf-8")
+    return apart
 
 
 def _manifest(system: System, variants: dict) -> dict:
@@ -146,34 +155,3 @@ def _manifest(system: System, variants: dict) -> dict:
 def _nothing_fitted(manifest: dict) -> Fitted:
     aspects = {name: aspect["range"] for name, aspect in manifest["aspects"].items() if aspect}
     return Fitted({name: identity(ends, np.array(ends)) for name, ends in aspects.items()}, "golden", 0)
-
-
-def _agreement(folder: Path, manifest: dict) -> dict[str, dict[str, float]]:
-    """Largest difference to FULL on the golden images, as a share of the range, by variant and aspect.
-
-    Raises CheckpointError if a smaller variant is too far off.
-    """
-    means = {variant: _golden_means(Scorer(folder, variant)) for variant in manifest["variants"]}
-    found: dict[str, dict[str, float]] = {}
-    for variant in list(means)[1:]:
-        found[variant] = {}
-        for aspect, values in means[variant].items():
-            low, high = manifest["aspects"][aspect]["range"]
-            off = float(np.abs(values - means[FULL][aspect]).max()) / (high - low)
-            limit = LIMITS.get(variant, np.inf)
-            if not off <= limit:  # nan, too
-                raise CheckpointError(
-                    f"{variant}: {aspect} is off by {off:.1%} of its range on the golden images, more than "
-                    f"{limit:.0%}; convert without this variant"
-                )
-            found[variant][aspect] = off
-    return found
-
-
-def _golden_means(scorer: Scorer) -> dict[str, np.ndarray]:
-    """Each aspect's raw means of the golden images."""
-    rows = []
-    for name, image in images_for(scorer.manifest).items():
-        inputs = {key: values[None] for key, values in scorer.inputs(image).items()}
-        rows.append(scorer.raw(inputs, PROMPTS[name]))
-    return {aspect: np.array([row[aspect][0, 0] for row in rows]) for aspect in rows[0]}

@@ -14,6 +14,7 @@ from assay_training.verify import golden_result
 
 WIDE = (512, 384)  # the one image that has to be resized: resizers differ slightly, so its tolerance is wider
 LARGE = (1024, 520)  # has a side from which on windows lie further apart, and none that is enlarged
+VARIED = ((512, 512), (384, 512), (640, 360), (300, 200), (768, 768))
 TOLERANCES = (0.01, 0.05)  # of scores, as they are and resized
 
 
@@ -47,6 +48,17 @@ def images_for(manifest: dict) -> dict[str, Image.Image]:
         return {"scene": _scene(320, 320, 0), "wide": _scene(*WIDE, 3), "large": large}
     side = image["width"]
     return {"scene": _scene(side, side, 0), "texture": _texture(side, 2), "wide": _scene(*WIDE, 3)}
+
+
+def varied_image(number: int) -> Image.Image:
+    """One of as many as you like: scenes, textures and noise on both, in five sizes."""
+    width, height = VARIED[number % len(VARIED)]
+    image = _scene(width, height, 1000 + number) if number % 3 else _texture(width, 1000 + number)
+    if number % 3 < 2:
+        return image
+    pixels = np.asarray(image).astype(float)
+    pixels += np.random.default_rng(number).normal(0, 5 + number % 7 * 8, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 # some with a prompt, which may be wrong, long or in another script: the tokenizer has to agree, too

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay_training.calibration import COVERAGE
 from assay_training.reference import Fitted
+from assay_training.variant_distance import MOST, Distance
 from assay_training.window_effect import Effect
 
 UNFITTED = """Nothing was fitted, since no rated images were given. A score is the scorer's own number, cut to the range.
@@ -31,6 +32,10 @@ over the images, and how far scores and their order are from those with all wind
 | Variant | Windows | Aspect | Views to compute | Spread of scores | Median distance | Rank correlation |
 |---|---|---|---|---|---|---|
 {rows}"""
+DISTANCES = """Differences are shares of the range: the largest, and in brackets what {most:.0%} stay within. Measured by
+this conversion, with these weights, on {pairs} pairs of image and prompt; images: {images}. Of other pairs like these,
+about one in {more} is further off than the largest. 8 bits are felt the more, the further apart the gates of a net lie and
+the steeper its scores are: random weights of that kind reach several percent."""
 COMPARED = {
     "golden": "computer-drawn images and degraded copies of them",
     "images": "some of the reference images",
@@ -39,38 +44,50 @@ COMPARED = {
 NOTES = {
     "fp32": "the numbers of the checkpoint, in float32",
     "fp16": "weights and sums in float16, for GPUs; on a CPU it is no faster than `fp32`",
-    "int8": "matrices of weights in 8 bits, with a scale for every 32; the rest as in `fp32`",
+    "int8": "matrices of weights in 8 bits, with a scale for every 32; the rest, and what is computed once a prompt, "
+    "as in `fp32`",
 }
 
 
 def card(
-    system: str, manifest: dict, folder: Path, fitted: Fitted, agreement: dict, effects: Sequence[Effect]
+    system: str,
+    manifest: dict,
+    folder: Path,
+    fitted: Fitted,
+    apart: dict[str, dict[str, Distance]],
+    effects: Sequence[Effect],
 ) -> str:
     """`system` followed by sections on variants, windows, calibration and meaning.
 
-    agreement: largest difference to the default variant on the golden images, as a share of the range, by variant
-    and aspect. effects: of fewer windows, the default variant first; empty for a system without.
+    apart: of the variants from the default one, by aspect. effects: of fewer windows, the default variant
+    first; empty for a system without.
     """
-    parts = [system.strip(), _variants(manifest, folder, agreement)]
+    parts = [system.strip(), _variants(manifest, folder, fitted, apart)]
     if effects:
         parts.append(_windows(effects, fitted))
     return "\n\n".join([*parts, _calibration(manifest, fitted), _meaning(manifest)]) + "\n"
 
 
-def _variants(manifest: dict, folder: Path, agreement: dict) -> str:
+def _variants(manifest: dict, folder: Path, fitted: Fitted, apart: dict[str, dict[str, Distance]]) -> str:
     default = manifest["defaultVariant"]
     lines = [
         "## Variants",
         "",
-        f"| Variant | Files | Largest difference to `{default}` on the golden images, of the range | What it is |",
+        f"| Variant | Files | Difference to `{default}` | What it is |",
         "|---|---|---|---|",
     ]
     for name, variant in manifest["variants"].items():
         size = sum((folder / file).stat().st_size for file in set(variant["graphs"].values()))
-        found = ", ".join(f"{aspect} {value:.2%}" for aspect, value in agreement.get(name, {}).items())
+        found = ", ".join(
+            f"{aspect} {one.largest:.2%} ({one.most:.2%})" for aspect, one in apart.get(name, {}).items()
+        )
         lines.append(
             f"| `{name}` | {size / 1e6:.1f} MB | {found or 'none'} | {_note(name, variant, manifest)} |"
         )
+    if apart:
+        pairs = next(iter(next(iter(apart.values())).values())).pairs
+        told = DISTANCES.format(most=MOST, pairs=pairs, images=COMPARED[fitted.source], more=pairs + 1)
+        lines += ["", told]
     return "\n".join(lines)
 
 

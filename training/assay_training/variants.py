@@ -27,12 +27,18 @@ FEW_WEIGHTS = 1 << 14  # matrices below this stay in float32: they are small and
 
 
 def write_variants(
-    folder: Path, name: str, graphs: dict[str, Path], windows: Sequence[int], smaller: Iterable[str]
+    folder: Path,
+    name: str,
+    graphs: dict[str, Path],
+    windows: Sequence[int],
+    smaller: Iterable[str],
+    per_prompt: Sequence[str] = (),
 ) -> dict:
     """Writes FOLDER/NAME.STEP.VARIANT.onnx; returns the manifest's `variants`.
 
     Those of another count of windows have the files of FULL; no two files hold the same.
-    smaller: names of SMALLER.
+    smaller: names of SMALLER. per_prompt: graphs that are run once a prompt. They keep their 32 bits where 8
+    would gain next to no time, and would do as much to a score as all others.
     """
     full = {
         step: _unique(shutil.copyfile(path, folder / f"{name}.{step}.{FULL}.onnx"))
@@ -44,7 +50,8 @@ def write_variants(
     for variant in smaller:
         made = {step: folder / f"{name}.{step}.{variant}.onnx" for step in graphs}
         for step, path in graphs.items():
-            SMALLER[variant](path, made[step])
+            make = shutil.copyfile if variant == "int8" and step in per_prompt else SMALLER[variant]
+            make(path, made[step])
         variants[variant] = {"graphs": {step: _unique(path) for step, path in made.items()}}
     return variants
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from assay_training import convert as converting
+from assay_training import variant_distance
 from assay_training.checkpoints import CheckpointError
 from assay_training.convert import make_folder
 from assay_training.scorer import Scorer
+from assay_training.variant_distance import PAIRS, drawn_pairs, pairs_of
 from assay_training.verify import VerifyError, check_invariance, verify
 from assay_training.window_effect import window_effects
 from convert.convert_world import LEVELS
@@ -202,6 +204,44 @@ def test_percentiles_may_refer_to_pictures_without_prompts(world, tmp_path):
         make_folder(replace(world.system, windows=(1,)), tmp_path / "out", images=pictures)
 
 
+def test_card_tells_how_far_variants_are_on_many_pairs(world, folder):
+    text = (folder / "card.md").read_text()
+    told = re.search(
+        r"\| `int8` .*?\| quality ([\d.]+)% \(([\d.]+)%\), alignment ([\d.]+)% \(([\d.]+)%\)", text
+    )
+    largest, most, *alignment = (float(found) for found in told.groups())
+    assert largest >= most > 0 and alignment[0] >= alignment[1] > 0
+    assert "on 60 pairs of image and prompt; images: computer-drawn" in text
+    assert "one in 61 is further off" in text
+    means = [
+        Scorer(folder, variant).raw(batched(Scorer(folder), picture()), "cat")["quality"][0, 0]
+        for variant in ("fp32", "int8")
+    ]
+    assert abs(means[0] - means[1]) / 5 * 100 < 3 * largest  # of an image that was not among them
+
+
+def test_what_is_computed_once_a_prompt_keeps_its_bits(folder):
+    graphs = {name: variant["graphs"] for name, variant in read(folder)["variants"].items()}
+    assert graphs["int8"]["prompt"] == graphs["fp32"]["prompt"] != graphs["fp16"]["prompt"]
+    assert graphs["int8"]["picture"] != graphs["fp32"]["picture"]
+
+
+def test_drawn_pairs_differ_and_are_always_the_same():
+    pairs, again = drawn_pairs(), drawn_pairs()
+    assert len(pairs) == PAIRS
+    assert len({image.tobytes() for image, _ in pairs}) == PAIRS
+    assert all(a[0].tobytes() == b[0].tobytes() for a, b in zip(pairs, again, strict=True))
+    assert {"", "a cat"} < {prompt for _, prompt in pairs}
+
+
+def test_pairs_hold_each_image_with_its_own_prompt_and_with_others():
+    pairs = pairs_of([("a", "own"), ("b", ""), ("c", "third")])
+    assert len(pairs) == PAIRS
+    assert pairs[0] == ("a", "own") and pairs[2] == ("c", "third")
+    assert len({prompt for image, prompt in pairs if image == "b"}) > 5
+    assert len(pairs_of([(number, "x") for number in range(200)])) == PAIRS
+
+
 def test_something_else_is_not_overwritten_but_an_earlier_folder_is(world, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(CheckpointError, match="expected nothing there or an earlier folder of tiny"):
@@ -215,7 +255,7 @@ def test_something_else_is_not_overwritten_but_an_earlier_folder_is(world, tmp_p
 
 
 def test_a_variant_that_is_far_off_is_refused_and_nothing_is_replaced(world, folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(converting.LIMITS, "fp16", 1e-9)
+    monkeypatch.setitem(variant_distance.LIMITS, "fp16", 1e-9)
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(CheckpointError, match=r"fp16: \w+ is off by .* convert without this variant"):
         make_folder(world.system, folder, fp16=True)
