@@ -36,7 +36,7 @@ const heldBytes = (): number => getHeapStatistics().external_memory;
 export function startCollector(): Collector {
   if (Number(process.versions.v8.split('.')[0]) < 13) return { freed: () => {}, stop: () => {} };
   setFlagsFromString('--external-memory-accounted-in-global-limit');
-  const collect = engineCollector();
+  let collect: (() => void) | undefined;
   let floor = 0;
   let freed = 0;
   let freedAt = 0;
@@ -45,6 +45,7 @@ export function startCollector(): Collector {
     floor = Math.min(floor, held);
     const isIdle = performance.now() - freedAt > IDLE_MS;
     if (held - floor < BOUND_BYTES && freed < (isIdle ? IDLE_BOUND_BYTES : BOUND_BYTES)) return;
+    collect ??= engineCollector(); // takes a while, so not at the start
     collect();
     floor = heldBytes();
     freed = 0;

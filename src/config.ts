@@ -16,6 +16,9 @@ import { readToken, TOKEN, TOKEN_EXPECTED } from './config/token.ts';
 import { type AssayError, fail, nearest } from './errors.ts';
 import { ASPECTS, type Policy } from './types.ts';
 
+/** What is read once is not worth compiling. */
+const ONCE = { jitless: true };
+
 export const PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu', 'coreml', 'dml'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
@@ -128,9 +131,9 @@ export const configSchema = z.strictObject({
     .default('info')
     .describe('least severe events that are logged'),
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
-  limits: limits.default(() => limits.parse({})),
-  policy: policySchema.default(() => policySchema.parse({})),
-  comfyui: comfyuiSettings.default(() => comfyuiSettings.parse({})),
+  limits: limits.default(() => limits.parse({}, ONCE)),
+  policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  comfyui: comfyuiSettings.default(() => comfyuiSettings.parse({}, ONCE)),
 });
 
 type Parsed = z.infer<typeof configSchema>;
@@ -225,7 +228,7 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
     'token',
     'tokenFile',
   );
-  const parsed = configSchema.safeParse(merged(layers));
+  const parsed = configSchema.safeParse(merged(layers), ONCE);
   if (!parsed.success) throw misfit(parsed.error.issues[0]!, layers);
   const { token, notes } = tokenOf(parsed.data, layers);
   return finished(parsed.data, token, [...environment.notes, ...notes]);

@@ -50,7 +50,7 @@ export interface Catalog {
 
 /** By id, then the newest version first. */
 const inOrder = ({ manifest: a }: ModelFolder, { manifest: b }: ModelFolder): number =>
-  a.id.localeCompare(b.id, 'en') || newestFirst(a.version, b.version);
+  a.id === b.id ? newestFirst(a.version, b.version) : a.id < b.id ? -1 : 1;
 
 /** The readable model folders in `dir`, in order. */
 function readFolders(dir: string, onBroken: (error: AssayError) => void): ModelFolder[] {

@@ -2,7 +2,6 @@
  * 3 decode: bytes or raw RGB to pixels. The only file that knows sharp, which decodes and resizes in its own threads.
  * Size limits are checked on the header, before any pixel is decoded.
  */
-import sharp from 'sharp';
 import { fail, reasonOf } from '../errors.ts';
 import type { ImageInput, Pixels } from '../types.ts';
 import { readBmp, readBmpHeader, UnsupportedBmp } from './bmp.ts';
@@ -26,16 +25,18 @@ export interface Decoded extends Pixels {
   notes?: string[];
 }
 
-// One libvips thread an image: images are many, and libuv runs several of them side by side.
-const configure = (() => {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    sharp.concurrency(1);
-    sharp.cache(false);
-  };
-})();
+let sharp: typeof import('sharp').default | undefined;
+
+/** Loads the decoder, which takes some 30 ms the first time. */
+export async function loadSharp(): Promise<typeof import('sharp').default> {
+  if (sharp) return sharp;
+  const library = (await import('sharp')).default;
+  // One libvips thread an image: images are many, and libuv runs several of them side by side.
+  library.concurrency(1);
+  library.cache(false);
+  sharp = library;
+  return library;
+}
 
 /** @throws IMAGE_TOO_SMALL, IMAGE_TOO_LARGE */
 function checkSize(width: number, height: number, { maxPixels, maxSide }: DecodeOptions): void {
@@ -73,7 +74,8 @@ async function decodeEncoded(
 }
 
 async function decodeSharp(bytes: Uint8Array, options: DecodeOptions): Promise<Decoded> {
-  const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
+  const library = await loadSharp();
+  const image = library(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
   const { width, height, pages = 1 } = await image.metadata();
   checkSize(width, height, options);
   await options.admit?.(width * height * 3);
@@ -119,7 +121,8 @@ async function overBackground(
   { background }: DecodeOptions,
 ): Promise<Uint8Array> {
   const raw = { width, height, channels: 4 as const };
-  return sharp(bytes, { raw, limitInputPixels: false }).flatten({ background }).raw().toBuffer();
+  const library = await loadSharp();
+  return library(bytes, { raw, limitInputPixels: false }).flatten({ background }).raw().toBuffer();
 }
 
 type RawInput = Extract<ImageInput, { kind: 'raw' }>;
@@ -162,7 +165,6 @@ export async function decode(
   options: DecodeOptions,
   signal?: AbortSignal,
 ): Promise<Decoded> {
-  configure();
   const done = decodeAtOnce(image, options);
   if (done) return done;
   return image.kind === 'raw' ? decodeRgba(image, options) : decodeEncoded(image.bytes, options, signal);
@@ -180,7 +182,8 @@ export async function resize(pixels: Pixels, to: ResizeOptions): Promise<Uint8Ar
   if (pixels.width === to.width && pixels.height === to.height) return pixels.data;
   const fit = to.resize === 'stretch' ? 'fill' : to.resize;
   const raw = { width: pixels.width, height: pixels.height, channels: 3 as const };
-  return sharp(pixels.data, { raw, limitInputPixels: false })
+  const library = sharp ?? (await loadSharp()); // at once where it can: see `Steps.ahead`
+  return library(pixels.data, { raw, limitInputPixels: false })
     .resize(to.width, to.height, { fit, kernel: to.kernel, background: '#000000' })
     .raw()
     .toBuffer();

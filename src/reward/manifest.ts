@@ -200,7 +200,7 @@ export function readModelJson<T extends z.ZodType>(folder: string, file: string,
   } catch (cause) {
     throw fail('MANIFEST_INVALID', { path, reason: reasonOf(cause) }, { cause });
   }
-  const parsed = schema.safeParse(json);
+  const parsed = schema.safeParse(json, { jitless: true }); // read once: not worth compiling
   if (!parsed.success) throw fail('MANIFEST_INVALID', { path, reason: describeIssue(parsed.error) });
   return parsed.data;
 }

@@ -11,6 +11,7 @@ import {
   type ScorerStamp,
 } from '../types.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
+import { loadSharp } from './decode.ts';
 import { foreignness } from './domain.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
 import { Graph } from './graph.ts';
@@ -128,6 +129,7 @@ async function loadAll(model: ModelFolder, plan: Plan, graphs: Graph[]): Promise
     await checkFiles(model, [...new Set(files)]);
     const calibration = readCalibration(model);
     const encode = manifest.text ? openTextEncoder(model, manifest.text) : undefined;
+    await loadSharp();
     await loaded;
     return { calibration, encode };
   } catch (error) {
