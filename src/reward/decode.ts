@@ -190,8 +190,9 @@ export async function resize(pixels: Pixels, to: ResizeOptions): Promise<Uint8Ar
 }
 
 /** A WebP of a few kilobytes with sides of at most `maxSide`, for people to look at. */
-export function thumbnail({ data, width, height }: Pixels, maxSide: number): Promise<Buffer> {
-  return sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+export async function thumbnail({ data, width, height }: Pixels, maxSide: number): Promise<Buffer> {
+  const library = await loadSharp();
+  return library(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
     .resize(maxSide, maxSide, { fit: 'inside', withoutEnlargement: true })
     .webp({ quality: 60 })
     .toBuffer();
