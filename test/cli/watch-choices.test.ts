@@ -44,7 +44,6 @@ describe('a host behind a token', () => {
 
   it.each([
     ['in a header file', bearer, (url: string) => [url, '--comfyui-header', '@file']],
-    ['in a header', bearer, (url: string) => [url, '--comfyui-header', `Authorization: Bearer ${SECRET}`]],
     ['in the config', bearer, (url: string) => [url, '--config', '@config']],
     ['in the query', queried, (url: string) => [`${url}/?token=${SECRET}`]],
     ['in the login', basic, (url: string) => [url.replace('//', `//me:${SECRET}@`)]],
@@ -77,17 +76,14 @@ describe('a host behind a token', () => {
     expect(stderr).toContain('--comfyui-header');
   });
 
-  it.each(['no colon', ': no name', 'Name:', 'A: b\u0007'])(
-    '%j is refused without being shown',
-    async (line) => {
-      const { comfy, own } = await site();
-      const args = ['watch', '--once', '--comfyui', comfy.url, ...own, '--comfyui-header', line];
-      expect(await assay(args)).toMatchObject({
-        code: 2,
-        stderr: expect.stringContaining('--comfyui-header takes'),
-      });
-    },
-  );
+  it.each(['no colon', 'A: b\u0007'])('%j is refused without being shown', async (line) => {
+    const { comfy, own } = await site();
+    const args = ['watch', '--once', '--comfyui', comfy.url, ...own, '--comfyui-header', line];
+    expect(await assay(args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--comfyui-header takes'),
+    });
+  });
 
   it('does not follow it elsewhere', async () => {
     const elsewhere = await site();
@@ -123,7 +119,6 @@ describe('some images alone', () => {
       ['--only-folder', 'keep'],
       ['keep/a_00001_.png', 'keep/b_00002_.png'],
     ],
-    [['--not-folder', 'keep'], ['b_00002_.png']],
     [
       ['--only-prefix', 'b', '--only-prefix', 'nothing'],
       ['b_00002_.png', 'keep/b_00002_.png'],
