@@ -51,6 +51,7 @@ const OWNERS: Record<string, string | string[]> = {
   sharp: 'reward/decode.ts',
   'node:sqlite': 'store/db.ts',
   ws: 'bridge/comfyui/socket.ts',
+  bufferutil: 'bridge/server/frames.ts',
   '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
   '@observablehq/plot': 'eval/plots.ts',
 };
