@@ -48,7 +48,7 @@ const CONTROLS = new Map<number, 'close' | 'ping' | 'pong'>([
   [9, 'ping'],
   [10, 'pong'],
 ]);
-const MAX_CONTROL_BYTES = 125;
+export const MAX_CONTROL_BYTES = 125;
 /** Two bytes, eight of an extended length, four of a mask. */
 const MAX_HEADER_BYTES = 14;
 
