@@ -69,6 +69,7 @@ const OWNERS: Record<string, string | string[]> = {
   sharp: 'reward/decode.ts',
   'node:sqlite': 'store/db.ts',
   ws: 'bridge/comfyui/socket.ts',
+  bufferutil: 'bridge/server/frames.ts',
   '@tensorflow/tfjs-core': 'reward/session-tfjs.ts',
   picomatch: 'cli/images.ts',
   'csv-parse/sync': ['cli/score/earlier.ts', 'tables/table.ts'],

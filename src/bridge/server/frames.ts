@@ -5,6 +5,7 @@
  * unmasking and joining it stops the event loop for half a second.
  */
 import { isUtf8 } from 'node:buffer';
+import bufferutil from 'bufferutil';
 
 /** Close codes of RFC 6455. */
 export const CLOSE = {
@@ -47,7 +48,7 @@ const CONTROLS = new Map<number, 'close' | 'ping' | 'pong'>([
   [9, 'ping'],
   [10, 'pong'],
 ]);
-const MAX_CONTROL_BYTES = 125;
+export const MAX_CONTROL_BYTES = 125;
 /** Two bytes, eight of an extended length, four of a mask. */
 const MAX_HEADER_BYTES = 14;
 
@@ -194,19 +195,7 @@ const isPrivate = (code: number): boolean => code >= 3000 && code <= 4999;
 const rotated = (mask: Buffer, by: number): Buffer =>
   by % 4 === 0 ? mask : Buffer.from([0, 1, 2, 3].map((i) => mask[(i + by) % 4]!));
 
-/** In place, four bytes at a time where they are aligned. Zeros, which spare a local client the work, cost nothing. */
+/** In place. Zeros, which spare a local client the work, cost nothing. */
 function unmask(bytes: Buffer, mask: Buffer): void {
-  if (mask.readUInt32LE(0) === 0) return;
-  const lead = -bytes.byteOffset & 3;
-  const count = Math.max(0, (bytes.length - lead) >> 2);
-  if (count > 0)
-    unmaskWords(new Uint32Array(bytes.buffer, bytes.byteOffset + lead, count), rotated(mask, lead));
-  const tail = count > 0 ? lead + 4 * count : lead;
-  for (let i = 0; i < Math.min(lead, bytes.length); i++) bytes[i]! ^= mask[i]!;
-  for (let i = tail; i < bytes.length; i++) bytes[i]! ^= mask[i & 3]!;
-}
-
-function unmaskWords(words: Uint32Array, mask: Buffer): void {
-  const word = new Uint32Array(Uint8Array.from(mask).buffer)[0]!; // in the byte order of this machine
-  for (let i = 0; i < words.length; i++) words[i]! ^= word;
+  if (mask.readUInt32LE(0) !== 0) bufferutil.unmask(bytes, mask);
 }

@@ -32,6 +32,7 @@ export class Session {
   readonly #window: Window;
   readonly #feed: Feed;
   readonly #calls = new Map<MessageId, Call>();
+  #isClosed = false;
 
   constructor(desk: Desk, link: Link, codec: Codec, client: string) {
     const { tuning, metrics } = desk;
@@ -74,6 +75,7 @@ export class Session {
   }
 
   #take({ value, values }: Decoded, parcel: Parcel): undefined {
+    if (this.#isClosed) return void parcel.release();
     let id: MessageId | null = null;
     let op: SocketOp | 'unknown' = 'unknown';
     try {
@@ -89,6 +91,7 @@ export class Session {
 
   /** Aborts what runs; for when the socket is gone. */
   close(): void {
+    this.#isClosed = true;
     this.#feed.stop();
     for (const call of this.#calls.values()) call.abort(fail('CANCELLED', {}));
   }

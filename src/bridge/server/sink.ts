@@ -4,8 +4,9 @@
  */
 import { turn } from '../../turn.ts';
 
-/** Bytes set aside at first, where more are announced. */
-const FIRST_BYTES = 2 ** 20;
+/** Bytes set aside at first for a sender that has filled a read of the socket: an image of 1024² needs no move. */
+const FIRST_BYTES = 2 ** 22;
+const FIRST_GROWTH = 64;
 /** How much larger each further place is: little is moved, and what is not written to costs no memory. */
 const GROWTH = 4;
 /** Bytes moved between two looks at the clock. */
@@ -55,7 +56,8 @@ export class Sink {
   /** A larger place for `length` bytes. @throws RangeError when there is no memory */
   #place(length: number): Buffer {
     const most = this.#expected === Number.POSITIVE_INFINITY ? GROWTH * length : this.#expected;
-    return Buffer.allocUnsafeSlow(Math.max(length, Math.min(most, Math.max(FIRST_BYTES, GROWTH * length))));
+    const first = Math.min(FIRST_BYTES, FIRST_GROWTH * length);
+    return Buffer.allocUnsafeSlow(Math.max(length, Math.min(most, Math.max(first, GROWTH * length))));
   }
 
   async #moveAndAdd(chunk: Buffer): Promise<void> {

@@ -153,7 +153,7 @@ class Peer {
     const room = message.parcel.grow(frame.bytes.length);
     const go = () =>
       frame.isLast ? this.#complete(message, !frame.isText) : (room ?? this.#untilAllowed(message));
-    return moved ? moved.then(go) : go();
+    return moved ? moved.then(() => (this.#arriving === message ? go() : undefined)) : go();
   }
 
   #begin(frame: DataFrame): Arriving {

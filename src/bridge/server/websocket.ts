@@ -1,7 +1,7 @@
 /** One websocket, our end: frames in, bit by bit; messages, pings and the farewell out. What they mean is elsewhere. */
 import type { Socket } from 'node:net';
 import { turn } from '../../turn.ts';
-import { CLOSE, type Frame, FrameFault, FrameReader } from './frames.ts';
+import { CLOSE, type Frame, FrameFault, FrameReader, MAX_CONTROL_BYTES } from './frames.ts';
 
 export type DataFrame = Extract<Frame, { kind: 'data' }>;
 
@@ -106,7 +106,7 @@ export class Websocket {
 
   #bye(code: number, reason: string): void {
     if (this.#isClosing) return;
-    const payload = Buffer.alloc(2 + Buffer.byteLength(reason));
+    const payload = Buffer.alloc(Math.min(MAX_CONTROL_BYTES, 2 + Buffer.byteLength(reason)));
     payload.writeUInt16BE(code, 0);
     payload.write(reason, 2);
     this.#write(OPCODES.close, payload);
@@ -136,15 +136,15 @@ export class Websocket {
         }
       }
     } catch (error) {
-      if (!(error instanceof FrameFault)) this.#listener.failed(error);
-      this.#giveUp(
-        error instanceof FrameFault ? error : new FrameFault(CLOSE.internal, 'unexpected failure'),
-      );
+      this.#giveUp(error);
     }
   }
 
   /** What follows a fault cannot be read as frames: it is thrown away until the peer is gone. */
-  #giveUp({ closeCode, message }: FrameFault): void {
+  #giveUp(error: unknown): void {
+    if (!(error instanceof FrameFault)) this.#listener.failed(error);
+    const { closeCode, message } =
+      error instanceof FrameFault ? error : new FrameFault(CLOSE.internal, 'unexpected failure');
     this.#socket.removeAllListeners('data').resume();
     void this.close(closeCode, message, GIVE_UP_MS);
   }
@@ -152,7 +152,10 @@ export class Websocket {
   #block(wait: Promise<void>): void {
     this.#isBlocked = true;
     this.#socket.pause();
-    void wait.then(() => this.#unblock());
+    wait.then(
+      () => this.#unblock(),
+      (error) => this.#giveUp(error),
+    );
   }
 
   #unblock(): void {
