@@ -11,7 +11,7 @@ import { runInNewContext } from 'node:vm';
 /** Garbage worth a collection, which takes some 15 ms. */
 const BOUND_BYTES = 128 * 2 ** 20;
 /** Garbage worth one when there is nothing else to do. */
-const IDLE_BOUND_BYTES = 32 * 2 ** 20;
+const IDLE_BOUND_BYTES = 8 * 2 ** 20;
 const IDLE_MS = 1000;
 const CHECK_EVERY_MS = 100;
 
