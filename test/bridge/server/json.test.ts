@@ -56,8 +56,8 @@ test.each([5, 6, 7])('seed %i: broken text is refused as it refuses it', async (
 
 describe('limits', () => {
   test.each([
-    ['8 million fields', `{${'"k":1,'.repeat(8_000_000)}"k":1}`, 'more than 100000 values'],
-    ['empty lists', `[${'[],'.repeat(60_000)}[]]`, 'more than 100000 values'],
+    ['8 million fields', `{${'"k":1,'.repeat(8_000_000)}"k":1}`, 'more than 80000 values'],
+    ['empty lists', `[${'[],'.repeat(60_000)}[]]`, 'more than 80000 values'],
     ['depth', '['.repeat(50), 'nested deeper than 32'],
     ['a long name', `{"${'k'.repeat(5000)}":1}`, 'name of a field'],
     ['white space', `[${' '.repeat(9_000_000)}]`, 'bytes beside the images'],
