@@ -11,7 +11,17 @@ import { tempFolder } from '../support/files.ts';
 
 const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 const SYSTEMS = ['acl-iqa-alignment', 'aapmt'];
-const PACKAGES = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'scipy', 'tokenizers', 'ftfy', 'PIL'];
+const PACKAGES = [
+  'torch',
+  'onnx',
+  'onnxruntime',
+  'onnxscript',
+  'safetensors',
+  'scipy',
+  'tokenizers',
+  'ftfy',
+  'PIL',
+];
 
 const python = findPython(PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PACKAGES.join(', ')}\n`);
