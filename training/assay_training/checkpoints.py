@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from assay_training.data import DataError
-from assay_training.file_kind import SAFETENSORS, format_of, mistaken
+from assay_training.file_kind import SAFETENSORS, format_of, mistaken, starts_with
 from assay_training.recognise import listed, recognised
 
 # keys under which trainers keep a state, the preferred one first: averages come after what was averaged
@@ -55,7 +55,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def without_prefix(state: dict[str, Tensor], live: Iterable[str]) -> dict[str, Tensor]:
     """Names without what is put before them all, such as `model.`: what makes most of them one of `live`.
 
-    Names without that prefix stay as they are, and so do all if no prefix helps.
+    Names without that prefix stay as they are, and so do all if none makes half of `live`.
     """
     wanted, counts = set(live), {"": 0}
     for key in state:
@@ -63,9 +63,11 @@ def without_prefix(state: dict[str, Tensor], live: Iterable[str]) -> dict[str, T
             if key[place:] in wanted:
                 counts[key[:place]] = counts.get(key[:place], 0) + 1
     prefix = max(counts, key=lambda one: (counts[one], -len(one)))
+    if not prefix or 2 * counts[prefix] < len(wanted):
+        return dict(state)
     inside = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     outside = {key: value for key, value in state.items() if not key.startswith(prefix)}
-    return outside | inside if prefix else dict(state)
+    return outside | inside
 
 
 def fit_state(module: nn.Module, state: dict[str, Tensor], path: Path, dead: Sequence[str] = ()) -> list[str]:
@@ -120,12 +122,14 @@ def _check_tensor(key: str, found: Tensor, wanted: Tensor, path: Path) -> None:
 
 
 def _unwrapped(found: object) -> dict[str, Tensor] | None:
-    """The state dict in what a file holds: the one below the first of WRAPPERS, or the only one."""
+    """The state dict in what a file holds: of all with many tensors, that below the first of WRAPPERS."""
     states = dict(_states(found, (), DEPTH))
     if not states:
         return None
+    most = max(map(len, states.values()))
+    whole = {place: state for place, state in states.items() if 2 * len(state) > most}
     rank = {name: number for number, name in enumerate(WRAPPERS)}
-    return states[min(states, key=lambda place: [rank.get(name, len(rank)) for name in place])]
+    return whole[min(whole, key=lambda place: [rank.get(name, len(rank)) for name in place])]
 
 
 def _states(found: object, place: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], dict]]:
@@ -134,7 +138,7 @@ def _states(found: object, place: tuple[str, ...], depth: int) -> Iterator[tuple
         return
     tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
     inner = {key: value for key, value in found.items() if isinstance(value, dict)}
-    if tensors and not inner:
+    if tensors:
         yield place, tensors
     for key, value in inner.items():
         if depth and "optim" not in str(key):
@@ -151,7 +155,7 @@ def _torch_file(path: Path) -> object:
             return torch.load(file, map_location="cpu", weights_only=True)  # of a name it reads the ending
     except pickle.UnpicklingError as error:  # its text advises to switch the safety off: it is not repeated
         called = GLOBAL.search(str(error))
-        if not called and not zipfile.is_zipfile(path) and path.read_bytes()[:1] != PICKLE:
+        if not called and not zipfile.is_zipfile(path) and not starts_with(path, PICKLE):
             raise CheckpointError(f"{path}: this is no checkpoint: nothing that PyTorch writes") from None
         raise CheckpointError(
             f"{path}: not read, since that would run code stored in it"

@@ -66,6 +66,11 @@ def mistaken(path: Path) -> str | None:
     return _of_text(path, size)
 
 
+def starts_with(path: Path, mark: bytes) -> bool:
+    """Whether the file begins with these bytes."""
+    return _head(path).startswith(mark)
+
+
 def but_is(path: Path) -> str:
     """The end of a message about a file that cannot be read: what it is instead, if that is known."""
     wrong = mistaken(path)

@@ -32,10 +32,10 @@ over the images, and how far scores and their order are from those with all wind
 | Variant | Windows | Aspect | Views to compute | Spread of scores | Median distance | Rank correlation |
 |---|---|---|---|---|---|---|
 {rows}"""
-DISTANCES = """Differences are shares of the range: the largest, and in brackets what {most:.0%} stay within. Measured by
-this conversion, with these weights, on {pairs} pairs of image and prompt; images: {images}. Of other pairs like these,
-about one in {more} is further off than the largest. 8 bits are felt the more, the further apart the gates of a net lie and
-the steeper its scores are: random weights of that kind reach several percent."""
+DISTANCES = """Differences are shares of the range: the largest, and in brackets what {most:.0%} stay within. Measured
+by this conversion, with these weights, on {pairs} pairs of image and prompt ({images}).
+Of other pairs like these, about one in {more} is further off than the largest. 8 bits are felt the more, the further
+apart a net's gates lie and the steeper its scores are."""
 COMPARED = {
     "golden": "computer-drawn images and degraded copies of them",
     "images": "some of the reference images",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ def pairs_of(items: Sequence[Item]) -> list[Item]:
     return found
 
 
-def drawn_pairs() -> list[Item]:
+@cache
+def drawn_pairs() -> tuple[Item, ...]:
     """PAIRS drawn images, most of them degraded, with prompts."""
     rng, kinds = np.random.default_rng(0), list(DEGRADATIONS)
     found = []
@@ -57,7 +59,7 @@ def drawn_pairs() -> list[Item]:
             kind = kinds[number % len(kinds)]
             image = degrade(image, kind, strength_at(kind, rng.random()), rng)
         found.append((image, TRIED[number % len(TRIED)]))
-    return found
+    return tuple(found)
 
 
 def distances(folder: Path, manifest: dict, pairs: Sequence[Item]) -> dict[str, dict[str, Distance]]:

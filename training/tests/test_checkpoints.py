@@ -131,6 +131,8 @@ def test_what_would_run_code_is_refused_by_name(path, stored):
         lambda state: {"net": state, "optimizer": {"state": {0: {"exp_avg": torch.zeros(9)}}}},
         lambda state: {"params": state, "args": argparse.Namespace(lr=1), "best": np.float64(0.8)},
         lambda state: {"weights": state | {"step": 5, "name": "net"}, "matrix": np.zeros((2, 2))},
+        lambda state: state | {"optimizer": {"state": {0: {"exp_avg": torch.zeros(9)}}}},
+        lambda state: {"model": state, "counter": torch.zeros(1)},
         lambda state: {f"module.{key}": value for key, value in state.items()},
         lambda state: {"model": {f"_orig_mod.module.{key}": value for key, value in state.items()}},
         lambda state: {key.replace(".", ".module."): value for key, value in state.items()},
