@@ -217,7 +217,7 @@ export const ERRORS = {
   RESTORE_CONFLICT: input(
     409,
     'cannot restore to {path}: something is there already, and nothing is overwritten',
-    'Move or rename what is there, then restore again.',
+    'Move or rename what is there, or restore into another folder with --to DIR.',
   ),
   METADATA_UNSUPPORTED: input(
     415,
@@ -230,7 +230,7 @@ export const ERRORS = {
   DAEMON_UNREACHABLE: retry(
     503,
     'the Assay daemon does not answer at {url}: {reason}',
-    'Start it with `npx assay serve`, or set ASSAY_URL to where it runs.',
+    'Start it with `assay serve` (in a checkout: `npm run assay -- serve`), or set ASSAY_URL to where it runs.',
   ),
   HOST_UNREACHABLE: retry(
     503,
@@ -292,7 +292,7 @@ export const ERRORS = {
   LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
   OUTPUT_DIR_UNUSABLE: setup(
     'the output folder {path} cannot be used: {reason}',
-    "Set comfyui.outputDir in the config to the host's output folder as seen from here.",
+    "Name the host's output folder as seen from here, with --output-dir or comfyui.outputDir in the config.",
   ),
   OUTPUT_DIR_REQUIRED: setup(
     'the policy asks to {action} images, and no output folder of the host is allowed',

@@ -17,6 +17,10 @@ describe('the table of errors', () => {
     }
   });
 
+  it('never advises to run what a registry would have to send', () => {
+    for (const [code, { fix }] of Object.entries(ERRORS)) expect(fix, code).not.toMatch(/\bnp(x|m exec)\b/);
+  });
+
   it('fills messages and fixes from the details', () => {
     const error = fail('PROVIDER_UNAVAILABLE', { provider: 'cuda', reason: 'no GPU', install: 'Buy one.' });
     expect(error.message).toBe('execution provider cuda is not available: no GPU');

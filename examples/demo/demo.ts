@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: makes a few images in `pictures/`, scores them, starts the daemon and asks it for one score.
- * The images stay, for the commands of the README. In a terminal the daemon stays up until Ctrl-C; elsewhere the demo ends by itself.
+ * The images stay, for the commands of the README. In a terminal the daemon stays up until Ctrl-C; elsewhere the demo stops it, and says so.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +13,8 @@ import { writePlayground } from './scenes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+/** Somebody sits there who can stop the daemon. */
+const stays = process.stdout.isTTY;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function startDaemon(folder: string): ChildProcess {
@@ -22,7 +24,7 @@ function startDaemon(folder: string): ChildProcess {
 
 async function addressOf(daemon: ChildProcess): Promise<string> {
   for await (const line of createInterface({ input: daemon.stdout! })) {
-    say(line);
+    say(stays ? line : line.replace('; Ctrl-C stops it', ''));
     const url = /http:\/\/\S+/.exec(line)?.[0];
     if (url) return url;
   }
@@ -42,7 +44,7 @@ async function askForScore(url: string, image: string): Promise<void> {
   };
   const { reward, timings } = results[0]!;
   say(`it answers: scene.png has reward ${reward.toFixed(2)}, scored in ${timings.totalMs.toFixed(0)} ms`);
-  say(`try it:     curl -F image=@pictures/scene.png ${url}/v1/score`);
+  if (stays) say(`try it:     curl -F image=@pictures/scene.png ${url}/v1/score`);
 }
 
 /** The daemon as a child of the demo, so that Ctrl-C reaches both. */
@@ -51,7 +53,8 @@ async function showDaemon(folder: string, image: string): Promise<void> {
   const ended = once(daemon, 'exit');
   try {
     await askForScore(await addressOf(daemon), image);
-    if (process.stdout.isTTY) await ended;
+    if (stays) await ended;
+    else say('stopped again, since this is not a terminal; `npm run assay -- serve` keeps it running');
   } finally {
     daemon.kill('SIGTERM');
     await ended;

@@ -36,7 +36,7 @@ def test_no_daemon_is_said_at_once(host, connect, nodes):
     assert lines[0] == "200 images: 0 accepted, 0 rejected, 200 passed unscored"
     assert lines[1] == (
         f"Not scored: the Assay daemon does not answer at {url}: Connection refused [DAEMON_UNREACHABLE] "
-        "Start it with `npx assay serve`, or set ASSAY_URL to where it runs."
+        "Start it with `assay serve` (in a checkout: `npm run assay -- serve`), or set ASSAY_URL to where it runs."
     )
 
 

@@ -51,7 +51,7 @@ export interface EvaluateDeps {
 
 /**
  * Scores the images of a ratings file and writes `report.json`, `report.html` and `predictions.csv`.
- * An image that is missing or cannot be scored is counted and listed, and the run goes on.
+ * A row without an image is left out and told; an image that cannot be scored is counted and listed, and the run goes on.
  *
  * @throws USAGE for a bad range, FILE_NOT_FOUND, FILE_UNREADABLE, RATINGS_INVALID, NO_IMAGES when every image is
  *   missing, and what `score` throws for the request as a whole
@@ -59,10 +59,10 @@ export interface EvaluateDeps {
  */
 export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Promise<Report> {
   const ranges = parseRanges(options.range, options.ratingsRange);
-  const ratings = readRatings(options.ratings);
-  checkRanges(ratings, ranges, options.range ? '--range' : '--ratings-range');
-  const located = locate(ratings, options.images);
-  const { paths } = located;
+  const table = readRatings(options.ratings);
+  checkRanges(table, ranges, options.range ? '--range' : '--ratings-range');
+  const { rows, paths, notes } = locate(table, options.images);
+  const ratings = { ...table, rows, notes: [...table.notes, ...notes] };
   const out = options.out ?? 'assay-eval';
   makeFolder(out); // before the long part: a folder that cannot be made should not cost the scores
 
@@ -71,7 +71,7 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
   const results = await deps.score(itemsOf(ratings, paths));
   const scoreSeconds = (performance.now() - started) / 1000;
 
-  const outcomes = outcomesOf(ratings, paths, results, options.images, deps.isStopped?.() ?? false);
+  const outcomes = outcomesOf(ratings, results, deps.isStopped?.() ?? false);
   const report = summarise({
     ratings: { ...ratings, hasPrompts: outcomes.some((o) => o.rating.prompt !== null) },
     outcomes,
@@ -80,7 +80,7 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
     scoreSeconds,
     at,
     unreached: ratings.rows.length - outcomes.length,
-    notes: [...fittedNote(deps.fitted?.() ?? null, outcomes), ...ratings.notes, ...located.notes],
+    notes: [...fittedNote(deps.fitted?.() ?? null, outcomes), ...ratings.notes],
   });
   const thumbnails = await picturesFor(report, ratings, paths, deps);
   write(join(out, 'predictions.csv'), predictionsCsv(outcomes));
@@ -92,33 +92,23 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
 /** Lines are unique, names need not be: one image may be rated under several prompts. */
 const idOf = (rating: Rating): string => `line-${rating.line}`;
 
-/** Path of each row's image, null for a missing one. */
+/** The rows that have an image, with its path. */
 function locate(ratings: Ratings, folder: string): ReturnType<typeof findRated> {
   const found = findRated(ratings, folder);
-  if (found.paths.some((p) => p !== null)) return found;
+  if (found.rows.length > 0) return found;
   const first = ratings.rows[0]!.name;
   const extensions = `${first} and all other names in ${ratings.path}, in it and below it`;
   throw fail('NO_IMAGES', { path: folder, extensions });
 }
 
 /** Where the file has no column of prompts, those that the images carry are used. */
-const itemsOf = ({ rows, tellsPrompts }: Ratings, paths: (string | null)[]): ScoreItem[] =>
-  rows.flatMap((row, i) => {
-    const path = paths[i];
-    return path ? [{ ...fileItem(path, tellsPrompts ? row.prompt : undefined), id: idOf(row) }] : [];
-  });
+const itemsOf = ({ rows, tellsPrompts }: Ratings, paths: string[]): ScoreItem[] =>
+  rows.map((row, i) => ({ ...fileItem(paths[i]!, tellsPrompts ? row.prompt : undefined), id: idOf(row) }));
 
 /** One per row; rows that a stopped run did not reach are left out. */
-function outcomesOf(
-  ratings: Ratings,
-  paths: (string | null)[],
-  results: ScoreResult[],
-  folder: string,
-  isStopped: boolean,
-): Outcome[] {
+function outcomesOf({ rows }: Ratings, results: ScoreResult[], isStopped: boolean): Outcome[] {
   const byId = new Map(results.map((r) => [r.id, r]));
-  const outcome = (rating: Rating, path: string | null): Outcome | null => {
-    if (path === null) return failed(rating, fail('FILE_NOT_FOUND', { path: join(folder, rating.name) }));
+  const outcome = (rating: Rating): Outcome | null => {
     const result = byId.get(idOf(rating));
     if (!result && isStopped) return null;
     if (!result)
@@ -126,7 +116,7 @@ function outcomesOf(
     if (result.error) return failed(rating, result.error);
     return { rating: { ...rating, prompt: rating.prompt ?? result.prompt }, result, error: null };
   };
-  return ratings.rows.map((r, i) => outcome(r, paths[i]!)).filter((o) => o !== null);
+  return rows.map(outcome).filter((o) => o !== null);
 }
 
 const failed = (rating: Rating, { code, message }: ItemError): Outcome => ({
@@ -139,7 +129,7 @@ const failed = (rating: Rating, { code, message }: ItemError): Outcome => ({
 async function picturesFor(
   report: Report,
   { rows }: Ratings,
-  paths: (string | null)[],
+  paths: string[],
   { thumbnail }: EvaluateDeps,
 ): Promise<Thumbnails> {
   if (!thumbnail) return new Map();

@@ -1,16 +1,15 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
-import { keepCachesIn, silence } from '../quiet.ts';
-import { cacheFolder } from './cache-folder.ts';
-import { hideSecrets } from './process-title.ts';
+/**
+ * Whether this Node can run the rest. Nothing is imported for that, and nothing is written that an old one could
+ * stumble over: it would end with a SyntaxError before it could say why.
+ */
+const NEEDED = [22, 13];
+const found = process.versions.node.split('.').map(Number);
+const isOld = found[0]! < NEEDED[0]! || (found[0] === NEEDED[0] && found[1]! < NEEDED[1]!);
 
-hideSecrets(process.argv);
-// All before anything else is imported: libraries look at the environment as they load, and loading is what is cached.
-silence();
-const cache = cacheFolder(process.argv, process.env);
-if (cache) {
-  keepCachesIn(cache);
-  enableCompileCache?.(cache);
+if (isOld) {
+  process.stderr.write(`assay: needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}\n`);
+  process.exitCode = 2;
+} else {
+  void import('./begin.ts');
 }
-const { run } = await import('./program.ts');
-process.exitCode = await run(process.argv);

@@ -25,6 +25,8 @@ export const PART = '.part';
 
 export interface Out {
   stream: NodeJS.WriteStream;
+  /** The file as the user named it; null for the terminal. */
+  name: string | null;
   /** Waits until what was written is taken; not for a reader that left. @throws USAGE when it cannot be written */
   ready(signal: AbortSignal): Promise<void>;
   /**
@@ -124,6 +126,7 @@ function drainOf(stream: NodeJS.WriteStream): Out['ready'] {
 
 const terminal = (): Out => ({
   stream: process.stdout,
+  name: null,
   ready: drainOf(process.stdout),
   close: async () => null,
   abandon() {},
@@ -155,6 +158,7 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   };
   return {
     stream,
+    name: path,
     async ready(signal) {
       check();
       await ready(signal);

@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /** Names and reasons come from elsewhere: nothing in them may steer the terminal or break a line. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
+export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
 
 const score = (aspect: Aspect) => (v: Verdict) => v.aspects?.[aspect]?.score.toFixed(2) ?? '';
 const percentile = (v: Verdict): string => {

@@ -5,6 +5,7 @@ import type { HostWarnings } from '../host.ts';
 import { nameOf } from '../loops/watch/jobs.ts';
 import type { WatchedImage } from '../loops/watch/ports.ts';
 import { shorten } from './table.ts';
+import { printable } from './verdicts.ts';
 
 export type WatchFormat = 'text' | 'jsonl';
 
@@ -59,9 +60,6 @@ function actionText({ action, state, reason }: WatchedImage['output']): string {
   if (action === 'keep') return '';
   return state === 'done' ? ` · ${DONE[action]}` : ` · not ${DONE[action]}: ${reason ?? 'not yet'}`;
 }
-
-/** Names and reasons come from elsewhere: nothing in them may steer the terminal. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
 
 /** Cells of a prompt that are shown. */
 const PROMPT_WIDTH = 60;

@@ -8,10 +8,11 @@ import { findPartners, type Partners } from '../tables/partners.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 import { type Rating, type Ratings, ratingsAgree } from './ratings.ts';
 
-/** The image of each row of the ratings, and what has no partner. */
+/** The rows whose images are here; a table may be larger than a folder. */
 export interface RatedImages {
-  /** One per row, null for a missing image. */
-  paths: (string | null)[];
+  rows: Rating[];
+  /** One per row. */
+  paths: string[];
   /** What was guessed or left out, for people. */
   notes: string[];
 }
@@ -48,6 +49,15 @@ function unratedNote(files: readonly string[], folder: string): string[] {
   return [`images without a rating: ${images.length} (${first.join(', ')}${more})`];
 }
 
+function absentNote(rows: readonly RatedRow[]): string[] {
+  if (rows.length === 0) return [];
+  const first = rows.slice(0, NAMED).map(({ name, place }) => `${name} (${place})`);
+  const more = rows.length > NAMED ? `, and ${rows.length - NAMED} more` : '';
+  return [
+    `rows without an image here: ${rows.length} (${first.join(', ')}${more}); the figures leave them out`,
+  ];
+}
+
 /**
  * Finds the images of the ratings in a folder and below it.
  *
@@ -55,8 +65,13 @@ function unratedNote(files: readonly string[], folder: string): string[] {
  */
 export function findRated(ratings: Ratings, folder: string): RatedImages {
   const { files, notes } = filesIn(folder);
-  const { filesOf, filesWithoutRow, notes: guesses } = partnersOf(ratings, files, folder);
-  const byLine = new Map([...filesOf].map(([row, [file]]) => [row.line, file!]));
-  const paths = ratings.rows.map(({ line }) => byLine.get(line) ?? null);
-  return { paths, notes: [...notes, ...guesses, ...unratedNote(filesWithoutRow, folder)] };
+  const found = partnersOf(ratings, files, folder);
+  const byLine = new Map([...found.filesOf].map(([row, [file]]) => [row.line, file!]));
+  const rows = ratings.rows.filter(({ line }) => byLine.has(line));
+  const lonely = [...absentNote(found.rowsWithoutFile), ...unratedNote(found.filesWithoutRow, folder)];
+  return {
+    rows,
+    paths: rows.map(({ line }) => byLine.get(line)!),
+    notes: [...notes, ...found.notes, ...lonely],
+  };
 }

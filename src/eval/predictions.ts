@@ -15,7 +15,7 @@ const COLUMNS = [
   'error',
 ];
 
-/** One row per row of the ratings file; empty cells where nothing was predicted or rated. */
+/** One row per rated image; empty cells where nothing was predicted or rated. */
 export const predictionsCsv = (outcomes: readonly Outcome[]): string =>
   stringify([COLUMNS, ...outcomes.map(rowOf)]);
 

@@ -111,7 +111,12 @@ function decodeError(format: Format, cause: unknown): unknown {
   }
   if (cause instanceof UnsupportedBmp)
     return fail('IMAGE_UNSUPPORTED', { found: `it is a BMP file with ${cause.message}` }, { cause });
-  return fail('IMAGE_CORRUPT', { reason: reasonOf(cause).split('\n')[0]! }, { cause });
+  // What libvips says of one file differs from run to run, by which of its threads speaks first.
+  const reason =
+    format === 'bmp'
+      ? reasonOf(cause)
+      : `its ${format === 'webp' ? 'WebP' : format.toUpperCase()} data cannot be decoded`;
+  return fail('IMAGE_CORRUPT', { reason }, { cause });
 }
 
 /** RGBA to RGB. */

@@ -67,7 +67,10 @@ describe('Ctrl-C', () => {
     expect(Number(done)).toBeLessThan(500);
 
     const again = await score('--out', out, '--resume');
-    expect([again.code, again.stderr]).toEqual([0, `resume: ${done} of 500 images are done already\n`]);
+    expect([again.code, again.stderr]).toEqual([
+      0,
+      `resume: ${done} of 500 images are done already\n500 scored, 0 failed → ${out}\n`,
+    ]);
     expect(new Set(linesOf(out)).size).toBe(500 + header);
     expect(existsSync(`${out}.part`)).toBe(false);
   });
@@ -152,6 +155,25 @@ describe('--out', () => {
   });
 });
 
+describe('what is told of a file of results', () => {
+  it('is how many are scored, and who failed and why, on success too', async () => {
+    const { at, score } = setUp(3);
+    const table = ['--out', at('a.csv')];
+    expect((await score(...table)).stderr).toBe(`3 scored, 0 failed → ${at('a.csv')}\n`);
+    writeFileSync(at('images/1.png'), '');
+    const { code, stderr, stdout } = await score(at('gone.png'), ...table);
+    expect([code, stdout, stderr]).toEqual([
+      3,
+      '',
+      `2 scored, 2 failed: ${at('gone.png')} (no such file or folder: ${at('gone.png')}), ${at('images/1.png')} (the image has no bytes) → ${at('a.csv')}\n`,
+    ]);
+    for (const i of [4, 5, 6, 7]) writeFileSync(at(`images/${i}.png`), '');
+    expect((await score('--out', at('b.json'))).stderr).toMatch(
+      /^2 scored, 5 failed: \S+1\.png .*, and 2 more → \S+b\.json\n$/,
+    );
+  });
+});
+
 describe('--resume', () => {
   it('does again what changed, what failed in passing, and what was cut short; nothing else', async () => {
     const { at, score } = setUp(4);
@@ -166,7 +188,7 @@ describe('--resume', () => {
     const { code, stderr } = await score('--out', out, '--prompts', prompts, '--resume');
     expect([code, stderr]).toEqual([
       0,
-      'resume: 1 of 4 images are done already\nresume: 2 are done again: the image or its prompt is another, or it failed in passing\n',
+      `resume: 1 of 4 images are done already\nresume: 2 are done again: the image or its prompt is another, or it failed in passing\n4 scored, 0 failed → ${out}\n`,
     ]);
     expect(sourcesIn(out)).toHaveLength(4);
     expect(linesOf(out)[0]).toBe(before[0]);
@@ -182,7 +204,10 @@ describe('--resume', () => {
     writeFileSync(`${out}.part`, all);
     writeFileSync(out, all.slice(0, all.indexOf('\n') + 1));
     const { code, stderr } = await score('--out', out, '--resume');
-    expect([code, stderr]).toEqual([3, 'resume: 3 of 3 images are done already\n']);
+    expect([code, stderr]).toEqual([
+      3,
+      `resume: 3 of 3 images are done already\n2 scored, 1 failed: ${at('images/1.png')} (IMAGE_UNSUPPORTED) → ${out}\n`,
+    ]);
     expect(readFileSync(out, 'utf8')).toBe(all);
   });
 

@@ -122,7 +122,7 @@ describe('a full set', () => {
 });
 
 describe('what fails', () => {
-  test('missing, failing and forgotten images are listed and the rest is evaluated', async () => {
+  test('failing and forgotten images are listed, rows without image told, and the rest is evaluated', async () => {
     const base = noisyScorer(rows, 0.3);
     const set = writeSet(rows, names.slice(2));
     const score: ScoreFunction = async (items) => {
@@ -131,14 +131,15 @@ describe('what fails', () => {
       return results.slice(0, -1).reverse();
     };
     const report = await evaluate(set, { score });
-    expect(report.images).toEqual({ rated: 80, scored: 76, failed: 4, unreached: 0 });
+    expect(report.images).toEqual({ rated: 78, scored: 76, failed: 2, unreached: 0 });
     expect(report.aspects.quality!.n).toBe(76);
     expect(report.failed.map((f) => [f.name, f.line, f.code])).toEqual([
-      [names[0], 2, 'FILE_NOT_FOUND'],
-      [names[1], 3, 'FILE_NOT_FOUND'],
       [names[2], 4, 'IMAGE_CORRUPT'],
       [names.at(-1), 81, 'INTERNAL'],
     ]);
+    expect(report.notes).toContain(
+      `rows without an image here: 2 (${names[0]} (line 2), ${names[1]} (line 3)); the figures leave them out`,
+    );
     expect(readFileSync(join(set.out, 'predictions.csv'), 'utf8')).toContain(
       'IMAGE_CORRUPT: the image is damaged',
     );

@@ -192,7 +192,7 @@ describe('images are found', () => {
   ])('%s', (name, expected) => {
     const root = folder();
     const ratings = read(`name,mos\n${name},1\n`);
-    expect(findRated(ratings, root).paths).toEqual([expected && join(root, expected)]);
+    expect(findRated(ratings, root).paths).toEqual(expected ? [join(root, expected)] : []);
   });
 
   test('images without a rating are told', () => {

@@ -102,7 +102,11 @@ const requestBody = (): Json => ({
     'multipart/form-data': {
       schema: {
         type: 'object',
-        properties: { request: ref('UploadRequest') },
+        properties: {
+          request: ref('UploadRequest'),
+          prompt: { type: 'string', description: 'as the field of `request`, for callers without JSON' },
+          scorer: { type: 'string', description: 'as the field of `request`, for callers without JSON' },
+        },
         additionalProperties: { type: 'string', format: 'binary', description: 'an image file' },
       },
       encoding: { request: { contentType: 'application/json' } },

@@ -7,7 +7,6 @@ import { orAbort } from '../../abort.ts';
 import { fail, nearest, reasonOf } from '../../errors.ts';
 import { type Incoming, receive, tooLarge } from './body.ts';
 import { json } from './codec.ts';
-import type { Decoded } from './json.ts';
 import { checkItemCount, MAX_ECHO, parse, tooManyItems } from './parse.ts';
 import { type ScoreBody, type UploadRequest, uploadRequest } from './schemas.ts';
 import { Sink } from './sink.ts';
@@ -34,6 +33,10 @@ type Accept = (
 
 /** Name of the part that carries the JSON. */
 const REQUEST_PART = 'request';
+/** Fields of it that may come as text parts of their own, for callers without JSON at hand. */
+const textFields = uploadRequest.pick({ prompt: true, scorer: true });
+const TEXT_PARTS = [REQUEST_PART, ...Object.keys(textFields.shape)];
+const KNOWN_PARTS = `known are ${TEXT_PARTS.join(', ')}, and images are sent as files`;
 /** Prompts of a whole request; images do not belong there. */
 const MAX_FIELD_BYTES = 8 * 2 ** 20;
 
@@ -67,14 +70,14 @@ export function createUploads({ maxBodyBytes, maxItems }: UploadLimits): ReadUpl
     limits: {
       fileSize: maxBodyBytes,
       files: maxItems + 1,
-      fields: 1,
-      parts: maxItems + 2,
+      fields: TEXT_PARTS.length,
+      parts: maxItems + 1 + TEXT_PARTS.length,
       fieldSize: MAX_FIELD_BYTES,
     },
   }).any() as unknown as Accept;
   return async (incoming, response) => {
     const { files, wire } = split(await readParts(accept, incoming, response, maxItems));
-    const { value } = await wire;
+    const value = await wire;
     checkItemCount(value, maxItems);
     if (files.length > maxItems) throw tooManyItems(files.length, maxItems);
     return pair(files, parse(uploadRequest, value, [REQUEST_PART]));
@@ -115,30 +118,42 @@ function explain(error: unknown, maxBodyBytes: number, maxItems: number): Error 
   if (code === 'LIMIT_FILE_COUNT' || code === 'LIMIT_PART_COUNT') return tooManyItems(maxItems + 2, maxItems);
   if (code === 'LIMIT_FILE_SIZE' || code === 'LIMIT_FIELD_VALUE') return tooLarge(maxBodyBytes);
   if (code === 'LIMIT_FIELD_COUNT')
-    return fail('BAD_REQUEST', { reason: `only one text part is accepted, named "${REQUEST_PART}"` });
+    return fail('BAD_REQUEST', { reason: `too many text parts; ${KNOWN_PARTS}` });
   return fail('MALFORMED_BODY', { format: 'multipart/form-data', reason: reasonOf(error) }, { cause: error });
 }
 
 /** The request part may be a field or, as curl sends it with a type, a file. */
 function split({ files: all = [], body = {} }: Received): {
   files: Upload[];
-  wire: Promise<Decoded> | Decoded;
+  wire: Promise<unknown>;
 } {
   const part = all.find((file) => file.fieldname === REQUEST_PART);
   const files = all
     .filter((file) => file !== part)
     .map((file) => ({ field: file.fieldname, name: file.originalname, bytes: file.buffer }));
-  return { files, wire: part ? json.decode(part.buffer) : fieldOf(body) };
+  checkTexts(body);
+  const { [REQUEST_PART]: text, ...texts } = body;
+  return { files, wire: withTexts(part?.buffer ?? text, parse(textFields, texts)) };
 }
 
-function fieldOf(fields: Record<string, unknown>): Promise<Decoded> | Decoded {
-  const stranger = Object.keys(fields).find((name) => name !== REQUEST_PART);
-  if (stranger !== undefined) {
-    const reason = `unknown text part "${stranger.slice(0, MAX_ECHO)}"; the only one is "${REQUEST_PART}", images are sent as files`;
-    throw fail('BAD_REQUEST', { reason });
+function checkTexts(texts: Record<string, unknown>): void {
+  const bad = (reason: string) => fail('BAD_REQUEST', { reason });
+  for (const [name, text] of Object.entries(texts)) {
+    if (!TEXT_PARTS.includes(name))
+      throw bad(`unknown text part "${name.slice(0, MAX_ECHO)}"; ${KNOWN_PARTS}`);
+    if (typeof text !== 'string') throw bad(`the text part "${name}" came more than once`);
   }
-  const text = fields[REQUEST_PART];
-  return text === undefined ? { value: {}, values: 1 } : json.decode(Buffer.from(String(text)));
+}
+
+/** The request, with what came beside it. @throws BAD_REQUEST for a field that came both ways */
+async function withTexts(request: unknown, texts: Record<string, unknown>): Promise<unknown> {
+  if (request === undefined) return texts;
+  const bytes = typeof request === 'string' ? Buffer.from(request) : (request as Buffer);
+  const { value } = await json.decode(bytes);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  const twice = Object.keys(texts).find((name) => Object.hasOwn(value, name));
+  if (twice) throw fail('BAD_REQUEST', { reason: `"${twice}" came as a text part and in "${REQUEST_PART}"` });
+  return { ...value, ...texts };
 }
 
 /** Joins entries and files: named files first, then the remaining in order; files without an entry come last. */

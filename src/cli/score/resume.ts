@@ -11,15 +11,15 @@ import { type EarlierRow, readRows } from './earlier.ts';
 export interface Resumed {
   /** Images whose results are there, by their full paths. */
   done: ReadonlySet<string>;
-  /** Whether any of these is a failure. */
-  hasFailures: boolean;
+  /** Those of them in this run that failed, and how. */
+  failed: string[];
   /** Whether there are lines, and so a CSV header. */
   hasLines: boolean;
   /** For people. */
   notes: string[];
 }
 
-export const NOTHING_DONE: Resumed = { done: new Set(), hasFailures: false, hasLines: false, notes: [] };
+export const NOTHING_DONE: Resumed = { done: new Set(), failed: [], hasLines: false, notes: [] };
 
 export interface ResumeOptions {
   out: string;
@@ -58,7 +58,7 @@ function checkScorer(row: EarlierRow, { out, scorer }: ResumeOptions): void {
 class Earlier {
   readonly done = new Set<string>();
   readonly texts: string[] = [];
-  hasFailures = false;
+  readonly failed: string[] = [];
   again = 0;
   /** Images of this run by their full paths. */
   readonly #here: ReadonlyMap<string, string>;
@@ -81,7 +81,7 @@ class Earlier {
     }
     this.texts.push(row.text);
     this.done.add(full);
-    this.hasFailures ||= row.error !== null && path !== undefined;
+    if (row.error !== null && path !== undefined) this.failed.push(`${path} (${row.error})`);
   }
 
   #holds(row: EarlierRow, path: string, since: number): boolean {
@@ -115,7 +115,7 @@ export function resume(options: ResumeOptions): Resumed {
     top ||= header;
     for (const row of rows) earlier.take(row, since);
   }
-  const { done, again, texts, hasFailures } = earlier;
+  const { done, again, texts, failed } = earlier;
   const hasLines = texts.length > 0;
   replace(part, hasLines ? top + texts.join('') : '');
   const here = paths.filter((path) => done.has(resolve(path))).length;
@@ -124,7 +124,7 @@ export function resume(options: ResumeOptions): Resumed {
     notes.push(
       `resume: ${again} are done again: the image or its prompt is another, or it failed in passing`,
     );
-  return { done, hasFailures, hasLines, notes };
+  return { done, failed, hasLines, notes };
 }
 
 /** In one step. @throws USAGE */

@@ -2,13 +2,14 @@
 import { resolve } from 'node:path';
 import { EXIT, toAssayError } from '../../errors.ts';
 import { emptyResult, type Pipeline } from '../../pipeline.ts';
-import type { ScoreResult } from '../../types.ts';
-import { type Expanded, fileItem } from '../images.ts';
+import type { ItemError, ScoreResult } from '../../types.ts';
+import { type Expanded, fileItem, inNaturalOrder } from '../images.ts';
 import { scoreAll } from '../open.ts';
 import type { Out } from '../out.ts';
 import { startProgress } from '../progress.ts';
-import { counted } from '../skipped.ts';
+import { counted, fewOf } from '../skipped.ts';
 import { READER_LEFT } from '../stop-signal.ts';
+import { printable } from '../verdicts.ts';
 import type { Deeds } from './deeds.ts';
 import type { Demands } from './demands.ts';
 import type { Listing } from './listing.ts';
@@ -36,6 +37,12 @@ export const tell = (notes: readonly string[]): void => {
   for (const note of notes) process.stderr.write(`${note}\n`);
 };
 
+const failure = (name: string, { message }: ItemError): string => printable(`${name} (${message})`);
+
+/** What a file holds, which nobody sees coming: how many, and who failed. */
+const summary = (total: number, failed: readonly string[], out: string): string =>
+  `${total - failed.length} scored, ${failed.length} failed${failed.length > 0 ? `: ${fewOf(failed)}` : ''} → ${out}`;
+
 /** The result for a name that led to no file. */
 function failedResult(name: string, thrown: unknown): ScoreResult {
   const { code, message } = toAssayError(thrown);
@@ -44,15 +51,16 @@ function failedResult(name: string, thrown: unknown): ScoreResult {
 
 interface Counts {
   finished: number;
-  failed: number;
+  /** Those that failed, and why. */
+  failed: string[];
   /** Prompts that were found in the files, and those of them that may be wrong. */
   carried: number;
   uncertain: number;
 }
 
-function count(counts: Counts, { error, promptSource }: ScoreResult): void {
+function count(counts: Counts, { id, source, error, promptSource }: ScoreResult): void {
   counts.finished++;
-  if (error) counts.failed++;
+  if (error) counts.failed.push(failure(source ?? id, error));
   if (promptSource === null || promptSource.from === null || promptSource.from === 'request') return;
   counts.carried++;
   if (!promptSource.certain) counts.uncertain++;
@@ -68,7 +76,7 @@ async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> 
   const { pipeline, prompts, demands, out, listing, deeds, signal } = run;
   const { policy } = demands;
   const progress = startProgress(paths.length, 'scoring');
-  const counts: Counts = { finished: 0, failed: 0, carried: 0, uncertain: 0 };
+  const counts: Counts = { finished: 0, failed: [], carried: 0, uncertain: 0 };
   const onResult = async (index: number, result: ScoreResult) => {
     const path = paths[index]!;
     count(counts, result);
@@ -120,9 +128,8 @@ async function scoreAndPrint(run: Run): Promise<number> {
   const paths = expanded.paths.filter((path) => !earlier.done.has(resolve(path)));
   for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
   const counts = await scoreImages(run, paths);
-  const { finished, failed } = counts;
   if (signal.reason === READER_LEFT) return leave(run);
-  const left = paths.length - finished;
+  const left = paths.length - counts.finished;
   const stop = left > 0 ? { after: expanded.paths.length - left, of: expanded.paths.length } : null;
   const skipped = expanded.skipped.counts();
   const carried = carriedNote(counts);
@@ -133,6 +140,8 @@ async function scoreAndPrint(run: Run): Promise<number> {
   tell([...carried, ...listed.notes, ...deeds.notes]);
   if (stop) tell([stopNote(stop, where, run.resumable)]);
   if (stop) return EXIT.stopped;
-  const hasFailures = earlier.hasFailures || expanded.failures.length > 0;
-  return undone > 0 || failed > 0 || hasFailures ? EXIT.someFailed : EXIT.ok;
+  const unfound = expanded.failures.map(({ name, error }) => failure(name, toAssayError(error)));
+  const failed = [...unfound, ...earlier.failed, ...counts.failed].sort(inNaturalOrder);
+  if (out.name !== null) tell([summary(expanded.paths.length + unfound.length, failed, out.name)]);
+  return undone > 0 || failed.length > 0 ? EXIT.someFailed : EXIT.ok;
 }

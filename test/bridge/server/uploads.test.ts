@@ -84,6 +84,32 @@ describe('multipart', () => {
     expect(summary(await form(await start(), '/v1/score', data))).toEqual([['0', 'a', 1, 'p']]);
   });
 
+  test('prompt and scorer may be text parts, beside a request or alone', async () => {
+    const rig = await start();
+    const alone = parts([['image', 'a', 1]]);
+    alone.append('prompt', 'a lake, “still” = calm');
+    alone.append('scorer', 'fake');
+    expect(summary(await form(rig, '/v1/score', alone))).toEqual([['0', 'a', 1, 'a lake, “still” = calm']]);
+    expect(rig.service.requests[0]!.scorer).toBe('fake');
+    const beside = parts([['image', 'a', 1]], { items: [{ id: 'first' }] });
+    beside.append('prompt', 'a lake');
+    expect(summary(await form(rig, '/v1/score', beside))).toEqual([['first', 'a', 1, 'a lake']]);
+  });
+
+  test.each([
+    ['the same text twice', undefined, ['prompt', 'prompt'], '"prompt" came more than once'],
+    ['a field that comes both ways', { prompt: 'p' }, ['prompt'], '"prompt" came as a text part and in'],
+    ['a text beside a request that is no object', '3', ['scorer'], 'request: expected object'],
+  ])('refuses %s', async (_, request, names, reason) => {
+    const data = parts([['f', 'a', 1]], request);
+    for (const name of names) data.append(name, 'x');
+    const reply = await form(await start(), '/v1/score', data);
+    expect([reply.status, reply.body.error]).toEqual([
+      400,
+      expect.objectContaining({ code: 'BAD_REQUEST', message: expect.stringContaining(reason) }),
+    ]);
+  });
+
   test('ranks, too', async () => {
     const reply = await form(
       await start(),
@@ -144,10 +170,10 @@ describe('multipart', () => {
 
   test('refuses other text parts, one or several', async () => {
     const one = parts([['f', 'a', 1]]);
-    one.append('prompt', 'x');
-    const reply = await form(await start(), '/v1/score', one);
-    expect(reply.body.error.message).toContain('unknown text part "prompt"');
     one.append('seed', '1');
+    const reply = await form(await start(), '/v1/score', one);
+    expect(reply.body.error.message).toContain('unknown text part "seed"; known are request, ');
+    for (const name of ['steps', 'cfg', 'model', 'size']) one.append(name, '1');
     expect((await form(await start(), '/v1/score', one)).body.error.code).toBe('BAD_REQUEST');
   });
 
