@@ -109,6 +109,7 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('execution providers in order of preference; empty: what is there'),
   threads: count
+    .max(1024)
     .default(() => Math.max(1, availableParallelism() - 1))
     .describe('threads of one inference session; the default leaves one core for decoding'),
   workers: count.max(64).default(1).describe('inference sessions side by side, each in a thread of its own'),
@@ -168,7 +169,7 @@ export function expectationOf(issue: Issue, keys: string[]): { key: string; expe
   if (issue.code !== 'unrecognized_keys')
     return {
       key: path,
-      expected: issue.message.replace(/^(Invalid input|Too small|Too big): expected /, ''),
+      expected: issue.message.replace(/^(Invalid input|Invalid option|Too small|Too big): expected /, ''),
     };
   const name = issue.keys[0]!;
   const near = nearest(name, keys);

@@ -82,6 +82,10 @@ export const ERRORS = {
   ),
 
   // requests
+  OUTPUT_UNWRITABLE: setup(
+    'the standard output cannot be written: {reason}',
+    'Free some space where it goes, or send it elsewhere.',
+  ),
   USAGE: input(400, '{reason}', 'Run the command with --help.'),
   BAD_REQUEST: input(400, 'the request does not fit: {reason}', 'Compare it with GET /openapi.json.'),
   MALFORMED_BODY: input(

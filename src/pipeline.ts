@@ -145,7 +145,7 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
     const { policy, scorer, signal } = job;
     // 2 fetch
-    const image = await item.fetch(signal);
+    const image = await item.fetch(signal, options.maxImageBytes);
     const received = await receive(image, scorer, signal);
     result.sha256 = received.sha256;
     Object.assign(result, resolvePrompt(item, image, textsOf));

@@ -67,7 +67,8 @@ export interface ScoreItem {
   workflow?: WorkflowRef | undefined;
   /** Whether to look into the file when none is given. */
   promptFromFile?: boolean | undefined;
-  fetch: (signal: AbortSignal) => Promise<ImageInput> | ImageInput;
+  /** @param maxBytes of what has more, no more is taken into memory: it is refused anyway */
+  fetch: (signal: AbortSignal, maxBytes?: number) => Promise<ImageInput> | ImageInput;
 }
 
 /** A place in a workflow: the images that arrive at an input of a node. */

@@ -4,9 +4,10 @@
  * Node's own place would be a folder in /tmp that any user of the machine may have made, and compiled code is believed.
  * It is found before anything loads, so config.ts, which needs zod, cannot be asked.
  */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { defaultDataDir } from '../config/data-folder.ts';
+import { createFolder } from '../folder.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,7 +20,8 @@ function flag(argv: readonly string[], name: string): string | undefined {
 
 /** What a config file says. @throws when it cannot be read, which is complained about later */
 function dataDirIn(file: string | undefined): string | undefined {
-  if (!file) return undefined;
+  // What is not a file can be read once, and not by us.
+  if (!file || !statSync(file).isFile()) return undefined;
   const { dataDir } = JSON.parse(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
   return typeof dataDir === 'string' ? dataDir : undefined;
 }
@@ -43,7 +45,7 @@ export function cacheFolder(argv: readonly string[], env: Environment): string |
     const dataDir = dataDirOf(argv, env);
     if (!isAbsolute(dataDir)) return undefined; // relative to what is not decided here
     const folder = join(dataDir, 'cache');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    createFolder(folder, 0o700);
     return isOurs(folder) ? folder : undefined;
   } catch {
     return undefined;

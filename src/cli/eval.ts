@@ -1,5 +1,5 @@
 /** `assay eval`: scores rated images and reports how well the scorer agrees with people. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, fail, reasonOf } from '../errors.ts';
 import { fittedNote, readFitted } from '../eval/fitted.ts';
@@ -12,6 +12,7 @@ import { checkRanges, parseRanges } from '../eval/scale.ts';
 import { type Report, summarise } from '../eval/summary.ts';
 import { printSummary } from '../eval/terminal.ts';
 import { type Thumbnails, thumbnailsOf } from '../eval/thumbnails.ts';
+import { createFolder } from '../folder.ts';
 import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 import { fileItem } from './images.ts';
@@ -141,7 +142,7 @@ async function picturesFor(
 }
 
 function makeFolder(path: string): void {
-  attempt(path, () => mkdirSync(path, { recursive: true }));
+  attempt(path, () => createFolder(path));
 }
 
 const write = (path: string, text: string): void => attempt(path, () => writeFileSync(path, text));

@@ -1,18 +1,20 @@
 /** Names on the command line to images: files, folders, globs, and `-` for the standard input. */
-import { realpathSync, type Stats, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { createReadStream, realpathSync, type Stats, statSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { buffer } from 'node:stream/consumers';
+import { addAbortSignal, type Readable } from 'node:stream';
 import picomatch from 'picomatch';
 import { orAbort } from '../abort.ts';
-import { fail, reasonOf } from '../errors.ts';
+import { AssayError, fail, reasonOf } from '../errors.ts';
 import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
+import { usage } from './flags.ts';
 import { createSkipped, type Skipped } from './skipped.ts';
 
 /** Name of the standard input. */
 const STDIN = '-';
+const NEVER = new AbortController().signal;
 
 const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extensionOf(path));
 
@@ -119,6 +121,10 @@ function takeName(search: Search, name: string): void {
     if (!search.found.has(real)) search.found.set(real, name);
     return;
   }
+  if (stat && search.except.has(realOf(name)))
+    throw usage(
+      `${name} is where images are put, so those in it are not scored: choose another folder for them`,
+    );
   if (!stat && !picomatch.scan(name).isGlob) throw fail('FILE_NOT_FOUND', { path: name });
   const failures = search.failures.length;
   const any = stat ? takeFolders(search, [name]) : takeGlob(search, name);
@@ -150,18 +156,51 @@ export function expandImages(names: string[], except: string[] = []): Expanded {
   return { paths: [...search.found.values()], failures: [...failures.values()], skipped: search.skipped };
 }
 
-async function readStdin(): Promise<Uint8Array> {
-  if (process.stdin.isTTY)
-    throw fail('USAGE', { reason: '- means the standard input, and nothing comes in' });
-  return buffer(process.stdin);
+/** What is done to files cannot be done to the standard input, nor to a file that happens to be named `-`. @throws USAGE */
+export function refuseStdin(names: readonly string[], flag: string): void {
+  if (names.includes(STDIN)) throw usage(`${flag}: - is the standard input, which is no file; name files`);
 }
 
-/** The bytes of an image file. @throws FILE_NOT_FOUND, FILE_UNREADABLE */
-export async function readImage(path: string): Promise<ImageInput> {
-  if (path === STDIN) return { kind: 'encoded', bytes: await readStdin() };
+function stdin(): Readable {
+  if (process.stdin.isTTY) throw usage('- means the standard input, and nothing comes in');
+  return process.stdin;
+}
+
+/** A stream or a device may have no end. @throws IMAGE_TOO_HEAVY */
+async function readBounded(stream: Readable, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of addAbortSignal(signal, stream)) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw fail('IMAGE_TOO_HEAVY', { bytes: `more than ${maxBytes}`, maxBytes });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function readFrom(path: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  if (path === STDIN) return readBounded(stdin(), maxBytes, signal);
+  const stats = await stat(path);
+  if (!stats.isFile()) return readBounded(createReadStream(path), maxBytes, signal);
+  if (stats.size > maxBytes) throw fail('IMAGE_TOO_HEAVY', { bytes: stats.size, maxBytes });
+  return readFile(path, { signal });
+}
+
+/**
+ * The bytes of an image file.
+ *
+ * @param maxBytes more are not taken into memory
+ * @throws FILE_NOT_FOUND, FILE_UNREADABLE, IMAGE_TOO_HEAVY
+ */
+export async function readImage(
+  path: string,
+  maxBytes = Number.POSITIVE_INFINITY,
+  signal = NEVER,
+): Promise<ImageInput> {
   try {
-    return { kind: 'encoded', bytes: await readFile(path) };
+    return { kind: 'encoded', bytes: await readFrom(path, maxBytes, signal) };
   } catch (cause) {
+    if (cause instanceof AssayError || signal.aborted) throw cause;
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
     throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
   }
@@ -178,5 +217,5 @@ export const fileItem = (path: string, prompt: string | null | undefined): Score
   prompt,
   promptFromFile: prompt === undefined,
   // A pipe, or a disk far away, may never answer.
-  fetch: (signal) => orAbort(readImage(path), signal),
+  fetch: (signal, maxBytes) => orAbort(readImage(path, maxBytes, signal), signal),
 });

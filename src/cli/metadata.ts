@@ -4,7 +4,7 @@ import { readTag, tagFile } from '../metadata/file.ts';
 import { recordOf, type ScoreRecord } from '../metadata/metadata.ts';
 import type { ItemError, ScoreResult } from '../types.ts';
 import type { Format } from './flags.ts';
-import { expandImages } from './images.ts';
+import { expandImages, refuseStdin } from './images.ts';
 import { openOut } from './out.ts';
 import { type Look, printer } from './printer.ts';
 import { type Column, table } from './table.ts';
@@ -64,6 +64,7 @@ export async function showMetadata(
   names: string[],
   flags: { format?: Format; out?: string; force?: boolean },
 ): Promise<number> {
+  refuseStdin(names, '--show-metadata');
   const { paths, failures, skipped } = expandImages(names);
   const out = openOut(flags.out, flags);
   for (const note of skipped.notes()) process.stderr.write(`${note}\n`);

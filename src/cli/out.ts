@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import {
   closeSync,
+  constants,
   createWriteStream,
   existsSync,
   openSync,
@@ -16,6 +17,7 @@ import {
 } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { reasonOf } from '../errors.ts';
+import { descriptorOf } from '../plain-file.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 import { usage } from './flags.ts';
@@ -78,9 +80,10 @@ function isOurs(path: string): boolean {
 export const cannotWrite = (path: string, cause: unknown) =>
   usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
 
-/** What a path stands for: a link is written through, and devices and pipes have no name to give. */
+/** What a path stands for: a link is written through; devices, pipes and what is open already have no name to give. */
 export function targetOf(path: string): { target: string; isDevice: boolean } {
   try {
+    if (descriptorOf(path) !== undefined) return { target: path, isDevice: true };
     if (!existsSync(path)) return { target: path, isDevice: false };
     const stat = statSync(path);
     if (stat.isDirectory()) throw new Error('it is a folder');
@@ -124,17 +127,44 @@ function drainOf(stream: NodeJS.WriteStream): Out['ready'] {
   };
 }
 
-const terminal = (): Out => ({
-  stream: process.stdout,
+const standard = (stream: NodeJS.WriteStream): Out => ({
+  stream,
   name: null,
-  ready: drainOf(process.stdout),
+  ready: drainOf(stream),
   close: async () => null,
   abandon() {},
 });
 
+/** Its own output is what a process has open already: to open it anew would empty the file behind it. */
+function standardAt(path: string | undefined): NodeJS.WriteStream | undefined {
+  if (path === undefined || path === '-') return process.stdout;
+  const name = descriptorOf(path) ?? '';
+  if (/^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/.test(name)) return process.stdout;
+  if (/^\/(dev\/(stderr|fd\/2)|proc\/self\/fd\/2)$/.test(name)) return process.stderr;
+  return undefined;
+}
+
+/** Opening a pipe waits for its reader, where no signal is heard; so it is asked first whether there is one. */
+function openPipe(file: string): number {
+  let probe: number;
+  try {
+    probe = openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    throw new Error('it is a pipe that nothing reads from; start its reader first', { cause: error });
+  }
+  try {
+    return openSync(file, 'a');
+  } finally {
+    closeSync(probe);
+  }
+}
+
 function streamTo(path: string, file: string, flags: 'w' | 'a'): NodeJS.WriteStream {
   try {
-    return createWriteStream(file, { fd: openSync(file, flags) }) as unknown as NodeJS.WriteStream;
+    const isPipe = statSync(file, { throwIfNoEntry: false })?.isFIFO();
+    const fd = isPipe ? openPipe(file) : openSync(file, flags);
+    return createWriteStream(file, { fd }) as unknown as NodeJS.WriteStream;
   } catch (cause) {
     throw cannotWrite(path, cause);
   }
@@ -142,11 +172,12 @@ function streamTo(path: string, file: string, flags: 'w' | 'a'): NodeJS.WriteStr
 
 /** The file, or the terminal. @throws USAGE */
 export function openOut(path: string | undefined, options: OutOptions = {}): Out {
-  if (path === undefined || path === '-') return terminal();
+  const open = standardAt(path);
+  if (path === undefined || open) return standard(open ?? process.stdout);
   checkOut(path, options);
   const { target, isDevice } = targetOf(path);
   const file = isDevice ? target : target + PART;
-  const stream = streamTo(path, file, options.append ? 'a' : 'w');
+  const stream = streamTo(path, file, isDevice || options.append ? 'a' : 'w');
   const ready = drainOf(stream);
   let isOpen = true;
   let broken: Error | undefined;

@@ -1,8 +1,8 @@
 /** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
 import { Command, CommanderError, Option } from 'commander';
-import { EXIT } from '../errors.ts';
+import { EXIT, fail, reasonOf } from '../errors.ts';
 import { complain } from './complaint.ts';
-import { FORMATS, SORTS } from './flags.ts';
+import { FORMATS, SORTS, usage } from './flags.ts';
 import { installCommand, rejectsCommand, watchCommand } from './host-commands.ts';
 import { atLeastOne, collect, type Exit, whole, withScorer } from './options.ts';
 import { goToUser } from './place.ts';
@@ -208,21 +208,37 @@ function isForMachines(command: Command): boolean {
   return json === true || format === 'json' || format === 'jsonl';
 }
 
+/** An empty name, as of a variable that is not set, would stand for the current folder. @throws USAGE */
+function checkPaths(command: Command): void {
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (/<(file|dir|path|table)>/.test(option.flags) && [value].flat().includes(''))
+      throw usage(`${option.long}: the name is empty`);
+  }
+}
+
 /** Runs one command line; the result is the exit code. */
 export async function run(argv: string[]): Promise<number> {
   goToUser();
   let code: number = EXIT.ok;
   let asJson = false;
+  let isBroken = false;
   const program = buildProgram((result) => {
     code = result;
   });
   program.hook('preAction', (_, command) => {
     asJson = isForMachines(command);
+    checkPaths(command);
   });
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
     // `assay score … | head`: what runs stops, and ends by itself. Leaving at once would crash in native threads.
     stopForReader();
+    if (error.code === 'EPIPE' || isBroken) return;
+    isBroken = true;
+    const failed = complain(fail('OUTPUT_UNWRITABLE', { reason: reasonOf(error) }, { cause: error }), asJson);
+    process.once('exit', () => {
+      process.exitCode = failed;
+    });
   });
   process.stderr.on('error', () => {});
   try {

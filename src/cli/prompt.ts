@@ -1,14 +1,16 @@
 /** `assay prompt`: what prompt is found in an image or a workflow, where, how sure, and why. */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { AssayError, EXIT, fail, nearest, reasonOf } from '../errors.ts';
 import { parseLenient } from '../json.ts';
 import { isImageFile, textsOf } from '../metadata/texts.ts';
+import { descriptorOf } from '../plain-file.ts';
 import { findInTexts, workflowIn } from '../prompt/file.ts';
 import { findAt } from '../prompt/workflow/find.ts';
 import { openGraph } from '../prompt/workflow/graph.ts';
 import { graphIn, promptOfSaved, type Saved, savedBy } from '../prompt/workflow/saved.ts';
 import type { PromptFound } from '../types.ts';
 import { table } from './table.ts';
+import { printable } from './verdicts.ts';
 
 export interface PromptFlags {
   node?: string;
@@ -26,6 +28,9 @@ const MOST_BYTES = 256 * 2 ** 20;
 
 async function bytesOf(path: string): Promise<Uint8Array> {
   try {
+    // A pipe would keep us waiting for its writer.
+    if (descriptorOf(path) === undefined && !(await stat(path)).isFile())
+      throw fail('FILE_UNREADABLE', { path, reason: 'it is not a file' });
     const handle = await open(path, 'r');
     try {
       const stats = await handle.stat();
@@ -91,11 +96,12 @@ function inText(bytes: Uint8Array, path: string, node: string | undefined): Answ
   return { ...answer, reason: [answer.reason, hint].filter(Boolean).join('; ') };
 }
 
-const printable = (text: string): string => text.replace(/[^\P{Cc}\n]/gu, '\ufffd');
+/** Lines stay lines. */
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 /** Lines of a text stand below each other behind its title. */
 const line = (title: string, text: string | null): string =>
-  text === null ? '' : `${title.padEnd(10)}${printable(text).replaceAll('\n', `\n${' '.repeat(10)}`)}\n`;
+  text === null ? '' : `${title.padEnd(10)}${printableLines(text).replaceAll('\n', `\n${' '.repeat(10)}`)}\n`;
 
 function textOf({ prompt, negative, from, original, certain, reason, nodes = [] }: Answer): string {
   const rows = table(
@@ -103,7 +109,11 @@ function textOf({ prompt, negative, from, original, certain, reason, nodes = [] 
     [
       { title: 'node', value: ({ node }) => printable(node) },
       { title: 'saves by', value: (row) => printable(row.class) },
-      { title: 'prompt', value: (row) => printable(row.prompt ?? '').replaceAll('\n', ' '), flexible: true },
+      {
+        title: 'prompt',
+        value: (row) => printable((row.prompt ?? '').replaceAll('\n', ' ')),
+        flexible: true,
+      },
       {
         title: 'why not',
         value: (row) => (row.prompt === null ? printable(row.reason ?? '') : ''),

@@ -2,7 +2,7 @@
 import { startCollector } from '../collector.ts';
 import type { Scorer } from '../reward/scorer.ts';
 import { type Format, type ScorerFlags, type Sort, usage } from './flags.ts';
-import { type Expanded, expandImages } from './images.ts';
+import { type Expanded, expandImages, refuseStdin } from './images.ts';
 import { type Opened, openPipeline } from './open.ts';
 import { checkOut, openOut, targetOf } from './out.ts';
 import { type DeedFlags, openDeeds } from './score/deeds.ts';
@@ -39,6 +39,13 @@ const isLineByLine = (flags: ScoreFlags): boolean => ['jsonl', 'csv'].includes(f
 const isChoice = ({ sort, top, min }: ScoreFlags): boolean =>
   [sort, top, min].some((flag) => flag !== undefined);
 
+/** What is done to the files of images. @throws USAGE where one of them is the standard input */
+function checkNames(names: string[], { writeMetadata, moveRejects, copyTop }: ScoreFlags): void {
+  if (writeMetadata) refuseStdin(names, '--write-metadata');
+  if (moveRejects !== undefined) refuseStdin(names, '--move-rejects');
+  if (copyTop !== undefined) refuseStdin(names, '--copy-top');
+}
+
 /** Flags that do not go together. @throws USAGE */
 function checkFlags(flags: ScoreFlags): void {
   const { prompt, prompts, out, top, min, copyTop } = flags;
@@ -46,7 +53,8 @@ function checkFlags(flags: ScoreFlags): void {
   if (copyTop !== undefined && top === undefined && min === undefined)
     throw usage('--copy-top copies the images that are listed: say which with --top N or --min');
   if (!flags.resume) return;
-  if (out === undefined || out === '-') throw usage('--resume goes on with a file: name it with --out');
+  if (out === undefined || out === '-' || targetOf(out).isDevice)
+    throw usage('--resume goes on with a file: name it with --out');
   if (!isLineByLine(flags))
     throw usage('--resume needs --format jsonl or csv, which are written line by line');
   if (isChoice(flags))
@@ -69,6 +77,7 @@ function resumeWith(flags: ScoreFlags, scorer: Scorer, { paths }: Expanded, { of
 
 export async function score(names: string[], flags: ScoreFlags): Promise<number> {
   checkFlags(flags);
+  checkNames(names, flags);
   const writing = { force: flags.force, append: flags.resume };
   checkOut(flags.out, writing);
   const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);

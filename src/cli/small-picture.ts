@@ -7,9 +7,9 @@ import { readImage } from './images.ts';
 const SIDE = 120;
 
 /** The image as a data URL of a few kilobytes; null when it cannot be shown. */
-export async function smallPicture(path: string, config: Config): Promise<string | null> {
+export async function smallPicture(path: string, { limits, background }: Config): Promise<string | null> {
   try {
-    const pixels = await decode(await readImage(path), { ...config.limits, background: config.background });
+    const pixels = await decode(await readImage(path, limits.maxImageBytes), { ...limits, background });
     return `data:image/webp;base64,${(await thumbnail(pixels, SIDE)).toString('base64')}`;
   } catch {
     return null;

@@ -1,6 +1,6 @@
 /** How commands that run until they are told to stop are told: Ctrl-C, or whoever reads their output leaves. */
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Those that run now. */
 const running = new Set<AbortController>();
 
@@ -10,7 +10,7 @@ function die(signal: (typeof SIGNALS)[number]): void {
   process.kill(process.pid, signal);
 }
 
-/** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Aborts at the first SIGINT, SIGTERM or SIGHUP (a terminal that closes); a second one ends the process at once. */
 export function stopSignal(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const onSignal = (name: (typeof SIGNALS)[number]) => {

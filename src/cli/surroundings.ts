@@ -1,9 +1,10 @@
 /** What `assay doctor` says of the environment, of who may ask the daemon, and of what it keeps. */
-import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLoopback } from '../bridge/server/access.ts';
 import { type Config, ignoredVariables } from '../config.ts';
 import { ERRORS, reasonOf } from '../errors.ts';
+import { createFolder } from '../folder.ts';
 import { lookAt } from '../store/look.ts';
 
 export type Level = 'ok' | 'note' | 'problem';
@@ -55,7 +56,7 @@ export function checkAccess({ host, token, tokenFile, socket }: Config): Finding
 
 export function checkDataFolder({ dataDir }: Config): Finding {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    createFolder(dataDir, 0o700);
     accessSync(dataDir, constants.W_OK);
     const { bavail, bsize } = statfsSync(dataDir);
     const free = bavail * bsize;

@@ -17,8 +17,11 @@ export interface Verdict {
   error: ItemError | null;
 }
 
+/** What steers a terminal, and what turns the direction of the text after it. */
+const STEERS = /\p{Cc}|\p{Bidi_Control}/gu;
+
 /** Names and reasons come from elsewhere: nothing in them may steer the terminal or break a line. */
-export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
+export const printable = (text: string): string => text.replace(STEERS, '\ufffd');
 
 const score = (aspect: Aspect) => (v: Verdict) => v.aspects?.[aspect]?.score.toFixed(2) ?? '';
 const percentile = (v: Verdict): string => {

@@ -1,6 +1,6 @@
 /** Reads a JSON file that people write: says where it is wrong and why, and never repeats what stands in it. */
-import { readFileSync } from 'node:fs';
 import { fail, reasonOf } from '../errors.ts';
+import { readPlainFile } from '../plain-file.ts';
 
 interface Token {
   text: string;
@@ -131,7 +131,7 @@ function decoded(bytes: Uint8Array): string {
  */
 export function readJson(path: string): unknown {
   try {
-    return new Reader(decoded(readFileSync(path))).document();
+    return new Reader(decoded(readPlainFile(path))).document();
   } catch (cause) {
     throw fail('CONFIG_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
   }

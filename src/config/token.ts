@@ -1,6 +1,7 @@
 /** The token from a file, where neither a list of processes nor one of environments shows it. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { fail, reasonOf } from '../errors.ts';
+import { readPlainFile } from '../plain-file.ts';
 
 /** Fits a header, and cannot be guessed by trying. */
 export const TOKEN = /^[\x21-\x7e]{8,4096}$/;
@@ -13,7 +14,8 @@ export const TOKEN_EXPECTED = 'one word of at least 8 printable characters';
  */
 export function readToken(path: string): { token: string; notes: string[] } {
   try {
-    const token = readFileSync(path, 'utf8')
+    const token = readPlainFile(path)
+      .toString('utf8')
       .replace(/^\ufeff/, '')
       .trim();
     if (!TOKEN.test(token)) throw new Error(`it must hold ${TOKEN_EXPECTED}`);

@@ -1,6 +1,7 @@
 /** The open history file: opened when first used, dropped after a fault, opened anew at the next use. */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { createFolder } from '../folder.ts';
 import { type Database, inTransaction, openDatabase } from './db.ts';
 import { migrate } from './migrate.ts';
 import { moveAside } from './move-aside.ts';
@@ -33,21 +34,10 @@ export interface Connection {
 /** Names the file on its disk; undefined when it is gone. */
 const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
 
-function createFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') accessSync(nearestFolder(folder), constants.W_OK);
-    throw error; // Node says ENOENT also of a disk that is read-only
-  }
-}
-
-const nearestFolder = (path: string): string => (existsSync(path) ? path : nearestFolder(dirname(path)));
-
 /** Prompts are private: folder and file are the user's own. An existing file keeps its mode. */
 function createFile(path: string): void {
   const folder = dirname(path);
-  createFolder(folder);
+  createFolder(folder, 0o700);
   // Only when it is absent: closing a second descriptor of an open database would drop SQLite's locks.
   if (inodeOf(path) === undefined) closeSync(openSync(path, 'a', 0o600));
   // SQLite says no more than "unable to open" of a disk that is read-only.

@@ -2,10 +2,10 @@
  * Makes sure that one process alone does a thing: a file with a lock that the system takes back when the process ends,
  * however it ends. Others can read who has it.
  */
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { fail } from '../errors.ts';
+import { createFolder } from '../folder.ts';
 import { type Database, openDatabase } from './db.ts';
 import { faultOf } from './faults.ts';
 
@@ -25,7 +25,7 @@ const TABLE = 'CREATE TABLE IF NOT EXISTS holder (pid INTEGER, machine TEXT, sin
 export function takeHold(path: string): { release(): void } | { holder: Holder | null } {
   let db: Database | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    createFolder(dirname(path), 0o700);
     db = openDatabase(path);
     db.exec(TABLE);
     sign(db);

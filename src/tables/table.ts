@@ -1,8 +1,8 @@
 /** Tables as people have them: CSV of any delimiter, JSON, JSON Lines. Rows keep their place for messages. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { fail, reasonOf } from '../errors.ts';
+import { readPlainFile } from '../plain-file.ts';
 import { jsonRows, looksLikeJson } from './json.ts';
 import { decodeText } from './text.ts';
 
@@ -36,7 +36,7 @@ const DELIMITERS = [',', ';', '\t', '|'];
 /** @throws FILE_NOT_FOUND, FILE_UNREADABLE */
 function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
     throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
