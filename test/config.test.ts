@@ -40,7 +40,7 @@ describe('config', () => {
     ['an unknown aspect', { policy: { aspects: { qualty: {} } } }, {}, /policy\.aspects\.qualty.*"quality"/],
     ['a wrong type', { port: 'x' }, {}, /port is "x"; expected number/],
     ['a value out of range', { port: 70_000 }, {}, /port is 70000; expected/],
-    ['an unknown provider', { providers: ['tpu'] }, {}, /providers\.0 is "tpu"; expected.*"cuda"/],
+    ['an unknown provider', { providers: ['tpu'] }, {}, /providers\.0 is "tpu"; expected one of.*"cuda"/],
     ['a policy beyond its range', { policy: { minReward: 2 } }, {}, /policy\.minReward is 2/],
     [
       'a nested variable',

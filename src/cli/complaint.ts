@@ -1,5 +1,6 @@
 /** Errors as people read them on the terminal. */
 import { exitCodeOf, toAssayError } from '../errors.ts';
+import { printableLines } from './verdicts.ts';
 
 /**
  * Prints an error: what happened, then what to do.
@@ -12,7 +13,7 @@ export function complain(thrown: unknown, asJson = false): number {
   process.stderr.write(
     asJson
       ? `${JSON.stringify({ error: { code, message, fix } })}\n`
-      : `assay: ${message}\n  ${fix} [${code}]\n`,
+      : printableLines(`assay: ${message}\n  ${fix} [${code}]\n`),
   );
   if (!asJson && error.kind === 'internal' && error.cause instanceof Error)
     process.stderr.write(`${error.cause.stack}\n`);

@@ -10,7 +10,7 @@ import { openGraph } from '../prompt/workflow/graph.ts';
 import { graphIn, promptOfSaved, type Saved, savedBy } from '../prompt/workflow/saved.ts';
 import type { PromptFound } from '../types.ts';
 import { table } from './table.ts';
-import { printable } from './verdicts.ts';
+import { printable, printableLines } from './verdicts.ts';
 
 export interface PromptFlags {
   node?: string;
@@ -95,9 +95,6 @@ function inText(bytes: Uint8Array, path: string, node: string | undefined): Answ
   const hint = 'the editor saves not all names of values: export it with Workflow > Export (API)';
   return { ...answer, reason: [answer.reason, hint].filter(Boolean).join('; ') };
 }
-
-/** Lines stay lines. */
-const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 /** Lines of a text stand below each other behind its title. */
 const line = (title: string, text: string | null): string =>

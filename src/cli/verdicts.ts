@@ -23,6 +23,9 @@ const STEERS = /\p{Cc}|\p{Bidi_Control}/gu;
 /** Names and reasons come from elsewhere: nothing in them may steer the terminal or break a line. */
 export const printable = (text: string): string => text.replace(STEERS, '\ufffd');
 
+/** The same for texts of several lines, which they stay. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 const score = (aspect: Aspect) => (v: Verdict) => v.aspects?.[aspect]?.score.toFixed(2) ?? '';
 const percentile = (v: Verdict): string => {
   const found = v.aspects?.quality?.percentile;

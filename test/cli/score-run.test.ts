@@ -75,17 +75,20 @@ describe('Ctrl-C', () => {
     expect(existsSync(`${out}.part`)).toBe(false);
   });
 
-  it('prints what is done to the terminal, and JSON that is whole', async () => {
-    const { at, begin } = setUp(600);
-    const child = begin([at('images'), '-f', 'json']);
-    const ended = outcomeOf(child);
-    await once(child.stdout!, 'data');
-    child.kill('SIGTERM');
-    const { code, stdout, stderr } = await ended;
-    const { results, stopped } = JSON.parse(stdout);
-    expect([code, stderr]).toEqual([130, `stopped after ${results.length} of 600\n`]);
-    expect(stopped).toEqual({ after: results.length, of: 600 });
-  });
+  it.each(['SIGTERM', 'SIGHUP'] as const)(
+    '(%s) prints what is done to the terminal, and JSON that is whole',
+    async (signal) => {
+      const { at, begin } = setUp(600);
+      const child = begin([at('images'), '-f', 'json']);
+      const ended = outcomeOf(child);
+      await once(child.stdout!, 'data');
+      child.kill(signal);
+      const { code, stdout, stderr } = await ended;
+      const { results, stopped } = JSON.parse(stdout);
+      expect([code, stderr]).toEqual([130, `stopped after ${results.length} of 600\n`]);
+      expect(stopped).toEqual({ after: results.length, of: 600 });
+    },
+  );
 
   it('is not needed by a reader that is slow: the scoring waits for it', async () => {
     const { at, begin } = setUp(300);
@@ -325,9 +328,9 @@ describe('where and how it is called', () => {
 
   it('prints names that would break the table or steer the terminal without harm', async () => {
     const { at, score } = setUp(0);
-    const name = 'a\u001b[31m\nb=ü.png';
+    const name = 'a\u001b[31m\nb=ü\u202e\u2066.png';
     writeFileSync(join(at('images'), name), good);
-    expect((await score()).stdout).toContain('a\ufffd[31m\ufffdb=ü.png');
+    expect((await score()).stdout).toContain('a\ufffd[31m\ufffdb=ü\ufffd\ufffd.png');
     expect(JSON.parse((await score('-f', 'jsonl')).stdout).source).toBe(join(at('images'), name));
   });
 });

@@ -160,6 +160,11 @@ describe.runIf(existsSync('/dev/full'))('an output that is full', () => {
 });
 
 describe('names that stand for something else', () => {
+  it('a name that steers the terminal, or turns what follows, does neither in an error', async () => {
+    const { stderr } = await setUp().run(['score', 'a.png', '--prompts', 'no\u001b[31m\u202egnp.csv']);
+    expect(stderr).toContain('no such file or folder: no\ufffd[31m\ufffdgnp.csv');
+  });
+
   it.each(['--out', '--move-rejects', '--copy-top', '--policy', '--prompts', '--models', '--config'])(
     '%s "" is wrong usage',
     async (flag) => {

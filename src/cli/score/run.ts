@@ -9,7 +9,7 @@ import type { Out } from '../out.ts';
 import { startProgress } from '../progress.ts';
 import { counted, fewOf } from '../skipped.ts';
 import { READER_LEFT } from '../stop-signal.ts';
-import { printable } from '../verdicts.ts';
+import { printable, printableLines } from '../verdicts.ts';
 import type { Deeds } from './deeds.ts';
 import type { Demands } from './demands.ts';
 import type { Listing } from './listing.ts';
@@ -34,7 +34,7 @@ export interface Run {
 }
 
 export const tell = (notes: readonly string[]): void => {
-  for (const note of notes) process.stderr.write(`${note}\n`);
+  for (const note of notes) process.stderr.write(`${printableLines(note)}\n`);
 };
 
 const failure = (name: string, { message }: ItemError): string => printable(`${name} (${message})`);
