@@ -7,6 +7,7 @@ import picomatch from 'picomatch';
 import { orAbort } from '../abort.ts';
 import { fail, reasonOf } from '../errors.ts';
 import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
+import { isRejectBin } from '../store/rejects/recognise.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
 import { createSkipped, type Skipped } from './skipped.ts';
@@ -60,6 +61,9 @@ const asFailure = ({ path, reason }: Unreadable) => ({
   error: fail('FILE_UNREADABLE', { path, reason }),
 });
 
+/** What was rejected is not judged again, unless the bin itself is named. */
+const leaves = (folder: string) => (isRejectBin(folder) ? ('reject bin' as const) : undefined);
+
 /** Adds images in natural order, each once. @returns whether there were any, new or known */
 function take({ found }: Search, images: FoundFile[]): boolean {
   images.sort((a, b) => inNaturalOrder(a.path, b.path));
@@ -75,6 +79,7 @@ function takeFolders(search: Search, folders: string[]): boolean {
   const files = walk(folders, {
     entered,
     except,
+    leaves,
     onUnreadable: (unreadable) => failures.push(asFailure(unreadable)),
     onLeftOut: skipped.add,
   });
@@ -98,6 +103,8 @@ function takeGlob(search: Search, given: string): boolean {
   const files = walk([base || '.'], {
     except: search.except,
     depth: depthOf(glob),
+    leaves,
+    onLeftOut: (path, why) => why === 'reject bin' && search.skipped.add(path, why),
     onUnreadable: (unreadable) => search.failures.push(asFailure(unreadable)),
     onFolder: (path) => void (isMeant(path) && folders.push(path)),
   });

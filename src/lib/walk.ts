@@ -23,14 +23,19 @@ export interface WalkOptions {
   /** How far down: 1 stays in the folder itself. */
   depth?: number;
   onUnreadable?: (folder: Unreadable) => void;
+  /** Why a folder below the first is left out, with all that is in it. */
+  leaves?: (folder: string) => LeftOut | undefined;
   /** Told of each folder below the first. */
   onFolder?: (path: string) => void;
   /** Told of each file and folder that is left out. */
   onLeftOut?: (path: string, why: LeftOut) => void;
 }
 
-/** Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device. */
-export type LeftOut = 'hidden' | 'link loop' | 'pipe or device';
+/**
+ * Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device; it holds
+ * what was rejected before.
+ */
+export type LeftOut = 'hidden' | 'link loop' | 'pipe or device' | 'reject bin';
 
 type Kind = 'file' | 'folder' | LeftOut;
 
@@ -103,6 +108,8 @@ function* enter(
   options: Walking,
   links: Stage[],
 ): Generator<FoundFile> {
+  const why = options.leaves?.(below.path);
+  if (why) return options.onLeftOut?.(below.path, why);
   options.onFolder?.(below.path);
   if (below.depth <= 0) return;
   if (linkedFrom === null) yield* descend(below, options, links);

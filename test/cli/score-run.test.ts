@@ -69,7 +69,7 @@ describe('Ctrl-C', () => {
     const again = await score('--out', out, '--resume');
     expect([again.code, again.stderr]).toEqual([
       0,
-      `resume: ${done} of 500 images are done already\n500 scored, 0 failed → ${out}\n`,
+      `resume: ${done} of 500 images done already\n500 scored, 0 failed → ${out}\n`,
     ]);
     expect(new Set(linesOf(out)).size).toBe(500 + header);
     expect(existsSync(`${out}.part`)).toBe(false);
@@ -188,7 +188,7 @@ describe('--resume', () => {
     const { code, stderr } = await score('--out', out, '--prompts', prompts, '--resume');
     expect([code, stderr]).toEqual([
       0,
-      `resume: 1 of 4 images are done already\nresume: 2 are done again: the image or its prompt is another, or it failed in passing\n4 scored, 0 failed → ${out}\n`,
+      `resume: 1 of 4 images done already\nresume: 2 done again: the image or its prompt is another, or it failed in passing\n4 scored, 0 failed → ${out}\n`,
     ]);
     expect(sourcesIn(out)).toHaveLength(4);
     expect(linesOf(out)[0]).toBe(before[0]);
@@ -206,7 +206,7 @@ describe('--resume', () => {
     const { code, stderr } = await score('--out', out, '--resume');
     expect([code, stderr]).toEqual([
       3,
-      `resume: 3 of 3 images are done already\n2 scored, 1 failed: ${at('images/1.png')} (IMAGE_UNSUPPORTED) → ${out}\n`,
+      `resume: 3 of 3 images done already\n2 scored, 1 failed: ${at('images/1.png')} (IMAGE_UNSUPPORTED) → ${out}\n`,
     ]);
     expect(readFileSync(out, 'utf8')).toBe(all);
   });

@@ -1,6 +1,7 @@
 /** `--prompts`: which prompt of a table belongs to which image. */
 import { dirname, resolve } from 'node:path';
 import { fail } from '../../errors.ts';
+import { counted, fewOf } from '../../lib/words.ts';
 import {
   choiceNote,
   findColumn,
@@ -11,7 +12,6 @@ import {
 } from '../../tables/columns.ts';
 import { findPartners } from '../../tables/partners.ts';
 import { placeOf, readTable, type Table, tableName } from '../../tables/table.ts';
-import { counted, fewOf } from '../skipped.ts';
 
 /** Who has no partner: how many, and the first of them. */
 interface Lonely {
