@@ -384,6 +384,56 @@ describe('a picture', () => {
     expect(shown(node('ImageBatch', { image1: ['dec', 0], image2: ['dec', 0] }))).toMatchObject(FOX);
   });
 
+  const two = (name: string, ...inputs: string[]): Nodes['x'] =>
+    node(name, { [inputs[0]!]: ['dec', 0], [inputs[1]!]: ['dec2', 0] });
+  it.each([
+    ['PorterDuffImageComposite', 'source', 'destination'],
+    ['ImageConcanate', 'image1', 'image2'],
+    ['LayerUtility: ImageBlend V2', 'background_image', 'layer_image'],
+    ['Image Stitch', 'image_a', 'image_b'],
+    ['Image Overlay', 'base_image', 'overlay_image'],
+    ['ImageAddMulti', 'image_1', 'image_2'],
+    ['MyNode', 'a', 'b'],
+    ['MyNode', 'under', 'overlay'],
+    ['MyNode', 'image1', 'z'],
+  ])('of two by %s (%s, %s) has both prompts, in doubt', (name, ...inputs) => {
+    const found = shown(two(name, ...inputs), second);
+    expect(found).toMatchObject({ certain: false, reason: expect.stringContaining('different prompts') });
+    expect(found.prompt!.split(', ').toSorted()).toEqual(['a red fox', 'a white owl']);
+    expect(shown(two(name, ...inputs), { ...second, owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
+  it('that a node that is not known changes is in doubt when another comes into it', () => {
+    const changed = node('SomeTransfer', { reference: ['dec2', 0], image: ['dec', 0] });
+    expect(shown(changed, second)).toMatchObject({ prompt: 'a red fox', certain: false });
+    const unknown = { ...second, owl: encode(['llm', 0]), llm: node('OllamaGenerate', { prompt: 'Write' }) };
+    expect(shown(changed, unknown)).toMatchObject({ prompt: 'a red fox', certain: false });
+    expect(shown(changed, { ...im, dec2: node('ImageScale', { image: ['l', 0] }) })).toMatchObject(FOX);
+  });
+
+  it.each([
+    ['Image Comparer (rgthree)', 'image_a', 'image_b'],
+    ['CR Simple Image Compare', 'image1', 'image2'],
+    ['SomeComparison', 'before', 'after'],
+    ['BatchImagesNode', 'images0', 'images1'],
+  ])('of several that %s shows is known when they have one prompt', (name, ...inputs) => {
+    expect(shown(two(name, ...inputs), second)).toMatchObject({
+      prompt: null,
+      reason: expect.stringContaining('different prompts'),
+    });
+    expect(shown(two(name, ...inputs), { ...second, owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
+  it.each([
+    ['easy imageIndexSwitch', { index: 0, image0: ['dec', 0], image1: ['dec2', 0] }],
+    ['easy imageIndexSwitch', { index: 1, image0: ['dec2', 0], image1: ['dec', 0] }],
+    ['easy anythingIndexSwitch', { index: 0, value0: ['dec', 0], value1: ['dec2', 0] }],
+    ['CR Image Input Switch', { Input: 2, image1: ['dec2', 0], image2: ['dec', 0] }],
+    ['SomeSwitch', { select: 3, image1: ['dec2', 0], picture3: ['dec', 0] }],
+  ])('that %s %j lets through is that of its number', (name, inputs) => {
+    expect(shown(node(name, inputs), second)).toMatchObject(FOX);
+  });
+
   it('of two samplers in a row is that of the last one with words', () => {
     const refine = {
       ...second,
@@ -393,6 +443,15 @@ describe('a picture', () => {
     expect(find({ ...plain({}, { images: ['dec2', 0] }), ...refine, owl: encode('') }).prompt).toBe(
       'a red fox',
     );
+    const tags = { owl: encode('masterpiece, best quality, <lora:detail:0.5>') };
+    expect(find({ ...plain({}, { images: ['dec2', 0] }), ...refine, ...tags })).toMatchObject(FOX);
+    expect(
+      find({ ...plain({}, { images: ['dec2', 0] }), ...refine, owl: encode('a {red|blue} owl') }).prompt,
+    ).toBeNull();
+    expect(find({ ...plain(), fox: encode('masterpiece, best quality') })).toMatchObject({
+      prompt: null,
+      reason: expect.stringContaining('nothing but tags'),
+    });
   });
 
   it('of two samplers for a mask is that of the one below', () => {

@@ -329,8 +329,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     family: 'blends',
-    classes:
-      /^(?:ImageCompositeMasked|ImageBlend.*|LatentComposite.*|LatentBlend|Image Blend.*|ImageStitch|ImageConcat.*|Image Overlay|LatentAdd|LatentInterpolate)$/,
+    classes: /blend|composit|conca|stitch|overlay|merge|collage|montage|latent ?(?:add|interpolate)/i,
     mixes: 'blends',
   },
   {
