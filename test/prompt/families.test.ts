@@ -224,8 +224,33 @@ describe('a text', () => {
     ['ttN concat', { text1: 'a red', text2: 'fox', delimiter: ' ' }, 'a red fox'],
     ['easy positive', { positive: 'a red fox' }, 'a red fox'],
     ['SomeTextNode', { prompt: 'a red fox', negative_prompt: 'blurry' }, 'a red fox'],
+    [
+      'CR Text Replace',
+      { text: 'a blue owl', find1: 'blue', replace1: 'red', find2: 'owl', replace2: 'fox', find3: '' },
+      'a red fox',
+    ],
+    ['easy promptReplace', { prompt: 'a blue fox', find1: 'blue', replace1: 'red' }, 'a red fox'],
+    ['CR Text Operation', { text: 'a red fox', operation: 'uppercase' }, 'A RED FOX'],
+    ['CR Text Operation', { text: 'xof der a', operation: 'reverse' }, 'a red fox'],
   ])('of %s %j', (name, inputs, prompt) => {
-    expect(worded(node(name, inputs)).prompt).toBe(prompt);
+    const found = worded(node(name, inputs));
+    expect(found.prompt).toBe(prompt);
+    expect(found.certain).toBe(true);
+  });
+
+  it.each([
+    ['SomeTextNode', { text: 'a blue fox', old: 'blue', new: 'red' }],
+    ['MyPromptTool', { prompt: 'a red fox', operation: 'uppercase' }],
+    ['StringThing', { string: ['a', 0], suffix: 'in snow' }],
+  ])('of a node that has more words, %s %j, may be another', (name, inputs) => {
+    expect(worded(node(name, inputs), { a: string('a red fox') }).certain).toBe(false);
+  });
+
+  it.each([
+    ['SomeTextNode', { text: 'a red fox', title: 'Prompt', filename_prefix: 'x' }],
+    ['SomePromptBox', { prompt: 'a red fox', seed: 4, negative_prompt: 'blurry' }],
+  ])('of a node with words for people, %s %j, is certain', (name, inputs) => {
+    expect(worded(node(name, inputs))).toMatchObject(FOX);
   });
 
   it('that is shown is the one that comes in, not the one of an earlier run', () => {
@@ -260,6 +285,17 @@ describe('a text', () => {
     ],
     ['SomeReplacer', { text: 'a BLUE fox', a: 'BLUE', b: 'red' }, 'not known'],
     ['OpenAI_API_Chat', { prompt: 'Write!' }, 'language model'],
+    ['Qwen2_VQA', { text: 'Describe' }, 'language model'],
+    ['MiniCPM_VQA', { text: 'Describe' }, 'language model'],
+    ['KoboldCpp', { prompt: 'Write!' }, 'language model'],
+    ['GrokNode', { prompt: 'Write!' }, 'language model'],
+    ['PhiRunNode', { text: 'Write!' }, 'language model'],
+    ['BedrockNovaText', { prompt: 'Write!' }, 'language model'],
+    ['Plush-ExtensionPrompt', { prompt: 'Write!' }, 'language model'],
+    ['SomeTextNode', { prompt: 'Write!', model: 'small-9b' }, 'language model'],
+    ['MyPrompts', { prompt: 'Write!', temperature: 0.7, max_tokens: 90 }, 'language model'],
+    ['MyPrompts', { text: 'Write!', system_prompt: 'You are a poet' }, 'language model'],
+    ['CR Text Operation', { text: 'a fox', operation: 'rot13' }, 'not known'],
     ['SomeMixer', { text_a: 'a fox', text_b: 'an owl' }, 'makes a text of several'],
   ])('of %s %j is not known', (name, inputs, reason) => {
     expect(worded(node(name, inputs))).toMatchObject({

@@ -122,8 +122,18 @@ export const FAMILIES: readonly Family[] = [
   { family: 'replacements', classes: ['StringReplace'], says: strings.replace('string', 'find', 'replace') },
   {
     family: 'replacements',
-    classes: ['Text Find and Replace', 'CR Text Replace'],
+    classes: ['Text Find and Replace'],
     says: strings.replace('text', 'find', 'replace'),
+  },
+  {
+    family: 'replacements',
+    classes: ['CR Text Replace'],
+    says: strings.replaceEach('text', 'find', 'replace'),
+  },
+  {
+    family: 'replacements',
+    classes: ['easy promptReplace'],
+    says: strings.replaceEach('prompt', 'find', 'replace'),
   },
   { family: 'replacements', classes: ['RegexReplace'], says: strings.regexReplace },
   { family: 'replacements', classes: ['RegexExtract'], says: strings.regexExtract },
@@ -131,6 +141,7 @@ export const FAMILIES: readonly Family[] = [
   { family: 'changes', classes: ['StringSubstring'], says: strings.substring },
   { family: 'changes', classes: ['StringTrim'], says: strings.trim },
   { family: 'changes', classes: ['CaseConverter'], says: strings.changeCase },
+  { family: 'changes', classes: ['CR Text Operation'], says: strings.operate },
   {
     family: 'constants',
     classes: ['StringConstantMultiline'],
@@ -285,7 +296,7 @@ export const FAMILIES: readonly Family[] = [
   {
     family: 'language models',
     classes:
-      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi|textgenerate)/i,
+      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|gro[qk](?!.*image)|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|vqa|kimi|kobold|bedrock|phi.?(?:\d|run)|textgenerat|prompt.?extension|extension.?prompt)/i,
     unknowable: 'a language model writes its text',
   },
   {
