@@ -66,6 +66,40 @@ describe('a pair of conditionings', () => {
     expect(found).toMatchObject({ ...FOX, negative: 'blurry' });
   });
 
+  it.each([
+    ['PairConditioningCombine', 'positive_A negative_A positive_B negative_B'],
+    ['PairConditioningSetDefaultCombine', 'positive negative positive_DEFAULT negative_DEFAULT'],
+    ['PairConditioningSetPropertiesAndCombine', 'positive negative positive_NEW negative_NEW'],
+    ['SomePairs', 'positive1 negative1 positive2 negative2'],
+  ])('of several: %s (%s)', (name, inputs) => {
+    const sources = ['fox', 'bad', 'owl', 'dull'].map((id) => [id, 0]);
+    const links = Object.fromEntries(inputs.split(' ').map((input, index) => [input, sources[index]]));
+    const found = guided(node(name, links), { dull: encode('dull') }, ['x', 0], ['x', 1]);
+    expect(found).toMatchObject({
+      prompt: 'a red fox, a white owl',
+      negative: 'blurry, dull',
+      certain: true,
+    });
+  });
+
+  it('with new names', () => {
+    const set = node('PairConditioningSetProperties', {
+      ...{ positive_NEW: ['fox', 0], negative_NEW: ['bad', 0], strength: 1, set_cond_area: 'default' },
+    });
+    expect(guided(set, {}, ['x', 0], ['x', 1])).toMatchObject({ ...FOX, negative: 'blurry' });
+  });
+
+  it.each([
+    [1, 'a red fox'],
+    [0, 'a white owl'],
+    [0.5, 'a red fox, a white owl'],
+  ])('of which the average has a share of %d', (conditioning_to_strength, prompt) => {
+    const both = { conditioning_to: ['fox', 0], conditioning_from: ['owl', 0] };
+    expect(guided(node('ConditioningAverage', { ...both, conditioning_to_strength }))).toMatchObject({
+      prompt,
+    });
+  });
+
   it('of which the negative one is alone behind a model', () => {
     expect(guided(node('ApplySomeIdentity', { model: ['ck', 0], ...pair }), {}, ['x', 1])).toMatchObject(FOX);
   });

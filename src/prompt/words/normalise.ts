@@ -4,6 +4,7 @@
  */
 import { type Infotext, isInfotext, parseInfotext } from '../infotext.ts';
 import { unbracket } from './brackets.ts';
+import { withoutCompel } from './compel.ts';
 import { decodeEntities } from './entities.ts';
 import { withoutFlags } from './flags.ts';
 import { joinParts } from './parts.ts';
@@ -47,7 +48,7 @@ const none = (reason: string, negative: string | null = null): Words => ({ words
 
 /** Words of one side of a prompt, and what turned out to belong to the other. */
 function plain(text: string): { words: string; negative: string[]; open: string | null } {
-  const bare = withoutComments(text);
+  const bare = withoutCompel(withoutComments(text));
   const flags = withoutFlags(bare);
   const open = unfilledIn(flags.text);
   const flat = unbracket(withoutTags(flags.text), WEIGHTED.test(flags.text));

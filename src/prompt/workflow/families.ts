@@ -16,6 +16,12 @@ const styleIn = (read: Reader): string | null => {
     ? null
     : `the style "${String(style).slice(0, 40)}" adds words that the workflow does not hold`;
 };
+/** A side without a share is not heard. */
+const heard = (read: Reader): readonly string[] => {
+  const share = read.node.inputs.conditioning_to_strength;
+  const both = ['conditioning_to', 'conditioning_from'];
+  return share === 1 ? both.slice(0, 1) : share === 0 ? both.slice(1) : both;
+};
 const RUN_TIME = 'its text is made when the workflow runs';
 
 export const FAMILIES: readonly Family[] = [
@@ -30,6 +36,7 @@ export const FAMILIES: readonly Family[] = [
     classes: ['GLIGENTextBoxApply', 'GLIGENTextBoxApplyBatch', 'GligenTextBoxApplyBatchCoords'],
     passes: ['conditioning_to'],
   },
+  { family: 'averages', classes: ['ConditioningAverage'], passes: heard },
   { family: 'SDXL encoders', classes: /^CLIPTextEncodeSDXL(?!Refiner)/, encodes: ['text_g', 'text_l'] },
   { family: 'encoders with a system prompt', classes: ['CLIPTextEncodeLumina2'], encodes: ['user_prompt'] },
   { family: 'Flux encoders', classes: ['CLIPTextEncodeFlux'], encodes: ['clip_l', 't5xxl'] },
