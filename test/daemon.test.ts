@@ -87,6 +87,10 @@ describe('the daemon', () => {
       prompt: null,
       notes: ['prompt: the prompt has no words'],
     });
+    expect(await asked({ prompt: 'a cat '.repeat(20_000) })).toMatchObject({
+      prompt: 'a cat '.repeat(16_667).slice(0, 100_000).trim(),
+      notes: expect.arrayContaining(['prompt: only the first 100000 of its 120000 characters are read']),
+    });
     const told = (await post(`${url}/v1/prompt`, { workflow })).body;
     expect(told).toEqual({
       ...place,

@@ -1,6 +1,7 @@
 /** The prompt in the texts that an image file carries. */
 import { hasMoreValues, parseLenient } from '../json.ts';
 import type { PromptFound } from '../types.ts';
+import { parseDream } from './dream.ts';
 import { isInfotext, parseInfotext } from './infotext.ts';
 import { pairIn } from './tools.ts';
 import { normalise } from './words/normalise.ts';
@@ -104,12 +105,17 @@ const infotext: Reader = (item) => {
   return worded(item, prompt, negative);
 };
 
-const prompts: Reader = (item) =>
-  item.json === undefined && PROMPTS.test(item.key) ? worded(item, item.text, '') : undefined;
+const prompts: Reader = (item) => {
+  if (item.json !== undefined || !PROMPTS.test(item.key)) return undefined;
+  const { prompt, negative } =
+    item.key === 'Dream' ? parseDream(item.text) : { prompt: item.text, negative: '' };
+  return worded(item, prompt, negative);
+};
 
 const descriptions: Reader = (item) => {
   if (item.json !== undefined || !DESCRIPTIONS.test(item.key) || SELF.test(item.text.trim()))
     return undefined;
+  if (INFOTEXTS.test(item.key) && isInfotext(item.text)) return undefined; // it was read as one
   const isJob = JOB.test(item.text);
   const doubt = isJob ? null : 'it stands where a description of any kind may stand';
   return worded(item, item.text.replace(JOB, ''), '', doubt);

@@ -206,6 +206,11 @@ describe('what other programs write', () => {
   it.each([
     ['SwarmUI', 'parameters', { sui_image_params: { prompt: 'a red fox', negativeprompt: 'ugly' } }],
     ['InvokeAI', 'invokeai_metadata', { positive_prompt: 'a red fox', negative_prompt: 'ugly', seed: 1 }],
+    [
+      'InvokeAI 2',
+      'sd-metadata',
+      { image: { prompt: [{ prompt: 'a red fox [ugly]', weight: 1 }], seed: 1 } },
+    ],
     ['NovelAI', 'Comment', { prompt: 'a red fox', uc: 'ugly', steps: 28 }],
     [
       'NovelAI 4',
@@ -217,6 +222,17 @@ describe('what other programs write', () => {
         v4_negative_prompt: { caption: { base_caption: 'ugly' } },
       },
     ],
+    [
+      'NovelAI 4, characters',
+      'Comment',
+      {
+        v4_prompt: {
+          caption: { base_caption: 'a red', char_captions: [{ char_caption: 'fox' }, { char_caption: '' }] },
+        },
+        v4_negative_prompt: { caption: { base_caption: 'ugly', char_captions: [] } },
+      },
+      'a red, fox',
+    ],
     ['Fooocus', 'parameters', { prompt: 'a red fox', negative_prompt: 'ugly', base_model: 'm' }],
     ['Draw Things', 'exif:UserComment', { c: 'a red fox', uc: 'ugly', seed: 1 }],
     ['TensorArt', 'generation_data', { prompt: 'a red fox', negativePrompt: 'ugly' }],
@@ -225,12 +241,31 @@ describe('what other programs write', () => {
       'UserComment',
       { extra: {}, extraMetadata: JSON.stringify({ prompt: 'a red fox', negativePrompt: 'ugly' }) },
     ],
-  ])('%s', (_program, key, json) => {
+  ])('%s', (_program, key, json, prompt = words.prompt) => {
     expect(findInTexts([{ place: 'somewhere', key, text: JSON.stringify(json) }])).toMatchObject({
-      ...words,
+      ...{ ...words, prompt },
       certain: true,
       from: 'somewhere',
     });
+  });
+
+  it.each([
+    ['"a red fox [ugly, bad]" -s 50 -S 1 -W 512 -H 512 -C 7.5 -A k_lms', 'a red fox', 'ugly, bad'],
+    ['a red fox -s50 -S1234', 'a red fox', null],
+    ['"a red-hot \\(fox\\) - painting" --seamless', 'a red-hot (fox) - painting', null],
+  ])('early InvokeAI: %s', (text, prompt, negative) => {
+    const found = findInTexts([{ place: 'PNG chunk Dream', key: 'Dream', text }]);
+    expect(found).toMatchObject({ prompt, negative, certain: true });
+  });
+
+  it.each(['parameters', 'UserComment', 'Comment'])('what is only enlarged has none: %s', (key) => {
+    for (const text of [
+      'Postprocess upscale by: 4, Postprocess upscaler: R-ESRGAN 4x+',
+      'Postprocess GFPGAN visibility: 0.5',
+    ])
+      expect(findInTexts([{ place: key, key, text }])).toMatchObject({ prompt: null, from: null });
+    const after = 'a red fox\nNegative prompt: ugly\nSteps: 20, Seed: 1, Postprocess upscale by: 4';
+    expect(findInTexts([{ place: key, key, text: after }])).toMatchObject(words);
   });
 
   it('Midjourney: flags and a job', () => {

@@ -44,6 +44,9 @@ const GUIDES: Record<Side, readonly string[]> = {
     ...names('hyvid_embeds kolors_embeds negative_cond cond_neg cond_negative'),
   ],
 };
+/** Inputs of nodes that hand on both sides. */
+const POSITIVE = /^positive(?:_(?!prompt|text)\w+)?\d*$/i;
+const NEGATIVE = /^negative(?:_(?!prompt|text)\w+)?\d*$/i;
 const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
 /** Links of conditioning nodes that no text comes by. */
 const ELSEWHERE =
@@ -115,7 +118,8 @@ export class Conditionings {
     if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
     if (row.encodes)
       return { found: row.says ? this.#said(node, row) : this.#ofTexts(node, row.encodes, output) };
-    const names = row.passes ?? (row.pair && [row.pair.negative === output ? 'negative' : 'positive']);
+    const passes = typeof row.passes === 'function' ? row.passes(this.#texts.reader(node)) : row.passes;
+    const names = passes ?? (row.pair && [row.pair.negative === output ? 'negative' : 'positive']);
     return names && { links: linksAt(node, names) };
   }
 
@@ -149,8 +153,8 @@ export class Conditionings {
   /** A node that no row knows, by the names of its inputs. */
   #guessed(node: Node, output: number): Onward {
     const links = linksIn(node);
-    if (linkAt(node, 'positive') && linkAt(node, 'negative') && this.#isConditioning(node, 'positive'))
-      return { links: linksAt(node, [this.#pairSide(node, output)]) };
+    const pair = this.#pairIn(node);
+    if (pair) return { links: linksAt(node, pair[this.#pairSide(node, output)]) };
     const own = this.#ownTexts(node);
     if (own.length > 0) return { found: this.#encoded(node, own) };
     const sided = links.filter(([name]) => !isNegative(name));
@@ -158,6 +162,17 @@ export class Conditionings {
     if (telling.length > 0) return { links: telling.map(([, link]) => link) };
     if (pipesIn(node).length > 0) return { found: this.pipe(node) };
     return { links: sided.filter(([name]) => !ELSEWHERE.test(name)).map(([, link]) => link) };
+  }
+
+  /** Inputs of a node that hands on both sides; it may have several pairs, `positive_A` and `positive_B`. */
+  #pairIn(node: Node): Record<Side, string[]> | undefined {
+    const linked = linksIn(node).map(([name]) => name);
+    const positive = linked.filter((name) => POSITIVE.test(name));
+    const negative = linked.filter((name) => NEGATIVE.test(name));
+    const isPair = positive.length > 0 && negative.length > 0;
+    return isPair && positive.every((name) => this.#isConditioning(node, name))
+      ? { positive, negative }
+      : undefined;
   }
 
   /** `positive` of a loader may be a text that comes by a link. */
