@@ -40,6 +40,11 @@ describe('files', () => {
     expect(shown(output)).toEqual([left ? [] : ['a.png'], left ? [left] : []]);
   });
 
+  it('of an unknown place are left alone in the output folder, too', () => {
+    const told = { ...file('a.png', { type: 'cloud', subfolder: 'k' }) };
+    expect(shownBy({ images: [told] }).left[0]!.file).toEqual({ ...told, type: 'output' });
+  });
+
   it.each([null, 'text', [], { images: 'text' }, { images: { filename: 'a.png' } }])(
     'nothing in %j',
     (output) => {
