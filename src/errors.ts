@@ -77,7 +77,7 @@ export const ERRORS = {
   ),
   PROMPT_REQUIRED: input(
     422,
-    'scorer {scorer} needs a prompt and the item has none',
+    'scorer {scorer} needs a prompt and {lack}',
     'Send the prompt of the image, or use a scorer of quality alone.',
   ),
 
