@@ -155,7 +155,7 @@ export const ERRORS = {
   PROMPTS_INVALID: input(
     422,
     '{path}: {reason}',
-    'The file needs a header with a column of image names (name, file, path …) and one of prompts (prompt, caption, text …).',
+    'Correct the file there; docs/score.md tells how it is read.',
   ),
   FILE_NOT_MOVED: input(
     422,
