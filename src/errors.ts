@@ -44,6 +44,11 @@ export const ERRORS = {
     'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
     'Convert the file, for example to PNG, or check that the download is not an error page.',
   ),
+  IMAGE_SHAPE: input(
+    422,
+    'not images as ComfyUI passes them: {found}',
+    'Pass a tensor [batch, height, width, channels] with 1, 3 or 4 channels: permute(0, 2, 3, 1) makes it of [batch, channels, height, width], and [None, ..., None] of one grey image.',
+  ),
   IMAGE_VALUES: input(
     422,
     'the values of the image are not 0 to 1: {found}',
