@@ -70,7 +70,35 @@ export async function fuzz(plan: Plan, log: (line: string) => void = () => {}): 
     await until(() => images.length >= plan.quietImages || victim.isDead);
     const quiet = images.splice(0).slice(1); // the first one connects
     const rssBefore = await victim.gauge('process_resident_memory_bytes');
-    { const fs = await import('node:fs'); const pid = (victim as never as {pid:number}).pid; const m = new Map<string, number>(); let name=''; for (const l of fs.readFileSync(`/proc/${pid}/smaps`,'utf8').split('\n')) { const h=/^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(l); if (h) { const sz=(parseInt(h[2]!,16)-parseInt(h[1]!,16)); name = h[3]==='' ? (sz>=60e6&&sz<=70e6?'anon64M':sz>=4e6?'anonbig':'anonsmall') : h[3]!.startsWith('[heap')?'[heap]':'file'; } const r=/^Rss:\s+(\d+)/.exec(l); if (r) m.set(name,(m.get(name)??0)+Number(r[1])/1024); } log('SMAPS '+JSON.stringify(Object.fromEntries([...m].map(([k,v])=>[k,Math.round(v)])))+` heap ${await victim.gauge('nodejs_heap_size_used_bytes')} ext ${await victim.gauge('nodejs_external_memory_bytes')}`); }
+    {
+      const fs = await import('node:fs');
+      const pid = (victim as never as { pid: number }).pid;
+      const m = new Map<string, number>();
+      let name = '';
+      for (const l of fs.readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+        const h = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(l);
+        if (h) {
+          const sz = parseInt(h[2]!, 16) - parseInt(h[1]!, 16);
+          name =
+            h[3] === ''
+              ? sz >= 60e6 && sz <= 70e6
+                ? 'anon64M'
+                : sz >= 4e6
+                  ? 'anonbig'
+                  : 'anonsmall'
+              : h[3]!.startsWith('[heap')
+                ? '[heap]'
+                : 'file';
+        }
+        const r = /^Rss:\s+(\d+)/.exec(l);
+        if (r) m.set(name, (m.get(name) ?? 0) + Number(r[1]) / 1024);
+      }
+      log(
+        'SMAPS ' +
+          JSON.stringify(Object.fromEntries([...m].map(([k, v]) => [k, Math.round(v)]))) +
+          ` heap ${await victim.gauge('nodejs_heap_size_used_bytes')} ext ${await victim.gauge('nodejs_external_memory_bytes')}`,
+      );
+    }
     victim.startWatching();
     const start = performance.now();
     const { frames, bodies, diedDuring } = await attack(plan, victim, log);
@@ -80,7 +108,35 @@ export async function fuzz(plan: Plan, log: (line: string) => void = () => {}): 
     await good.terminate();
     await pause(plan.restMs);
     const rssAfter = victim.isDead ? Number.NaN : await victim.gauge('process_resident_memory_bytes');
-    { const fs = await import('node:fs'); const pid = (victim as never as {pid:number}).pid; const m = new Map<string, number>(); let name=''; for (const l of fs.readFileSync(`/proc/${pid}/smaps`,'utf8').split('\n')) { const h=/^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(l); if (h) { const sz=(parseInt(h[2]!,16)-parseInt(h[1]!,16)); name = h[3]==='' ? (sz>=60e6&&sz<=70e6?'anon64M':sz>=4e6?'anonbig':'anonsmall') : h[3]!.startsWith('[heap')?'[heap]':'file'; } const r=/^Rss:\s+(\d+)/.exec(l); if (r) m.set(name,(m.get(name)??0)+Number(r[1])/1024); } log('SMAPS '+JSON.stringify(Object.fromEntries([...m].map(([k,v])=>[k,Math.round(v)])))+` heap ${await victim.gauge('nodejs_heap_size_used_bytes')} ext ${await victim.gauge('nodejs_external_memory_bytes')}`); }
+    {
+      const fs = await import('node:fs');
+      const pid = (victim as never as { pid: number }).pid;
+      const m = new Map<string, number>();
+      let name = '';
+      for (const l of fs.readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+        const h = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(l);
+        if (h) {
+          const sz = parseInt(h[2]!, 16) - parseInt(h[1]!, 16);
+          name =
+            h[3] === ''
+              ? sz >= 60e6 && sz <= 70e6
+                ? 'anon64M'
+                : sz >= 4e6
+                  ? 'anonbig'
+                  : 'anonsmall'
+              : h[3]!.startsWith('[heap')
+                ? '[heap]'
+                : 'file';
+        }
+        const r = /^Rss:\s+(\d+)/.exec(l);
+        if (r) m.set(name, (m.get(name) ?? 0) + Number(r[1]) / 1024);
+      }
+      log(
+        'SMAPS ' +
+          JSON.stringify(Object.fromEntries([...m].map(([k, v]) => [k, Math.round(v)]))) +
+          ` heap ${await victim.gauge('nodejs_heap_size_used_bytes')} ext ${await victim.gauge('nodejs_external_memory_bytes')}`,
+      );
+    }
     const requestBytesAfter = victim.isDead ? Number.NaN : await victim.gauge('assay_request_bytes');
     return {
       seed: plan.seed,

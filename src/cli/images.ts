@@ -1,7 +1,7 @@
 /** Names on the command line to images: files, folders, globs, and `-` for the standard input. */
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { relative, sep } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import picomatch from 'picomatch';
 import { orAbort } from '../abort.ts';
@@ -64,10 +64,12 @@ const asFailure = ({ path, reason }: Unreadable) => ({
 /** What was rejected is not judged again, unless the bin itself is named. */
 const leaves = (folder: string) => (isRejectBin(folder) ? ('reject bin' as const) : undefined);
 
-/** Adds images in natural order, each once. @returns whether there were any, new or known */
+/** Adds images in natural order, each once, by its own name where that is among them. @returns whether there were any */
 function take({ found }: Search, images: FoundFile[]): boolean {
   images.sort((a, b) => inNaturalOrder(a.path, b.path));
-  for (const { path, real } of images) if (!found.has(real)) found.set(real, path);
+  const named = new Set(images.filter(({ isLink }) => !isLink).map(({ real }) => real));
+  for (const { path, real, isLink } of images)
+    if (!found.has(real) && !(isLink && named.has(real))) found.set(real, path);
   return images.length > 0;
 }
 
@@ -122,7 +124,7 @@ function takeName(search: Search, name: string): void {
   if (name === STDIN) return void search.found.set(STDIN, STDIN);
   const stat = statOf(name);
   if (stat && !stat.isDirectory()) {
-    const real = join(realOf(dirname(name)), basename(name));
+    const real = realOf(name);
     if (!search.found.has(real)) search.found.set(real, name);
     return;
   }

@@ -6,8 +6,10 @@ import { reasonOf } from '../errors.ts';
 export interface FoundFile {
   /** As the folder was named, and what lies below it. */
   path: string;
-  /** By which the same file is known under another name of its folder. */
+  /** By which the same file is known under another name. */
   real: string;
+  /** Whether the name itself is a link. */
+  isLink: boolean;
 }
 
 export interface Unreadable {
@@ -70,6 +72,15 @@ function realOf(folder: string, { onUnreadable }: WalkOptions): string | undefin
   }
 }
 
+/** Itself for a link that leads nowhere. */
+function targetOf(link: string): string {
+  try {
+    return realpathSync(link);
+  } catch {
+    return link;
+  }
+}
+
 /** A folder to enter, and how far down its files may lie. */
 interface Stage {
   path: string;
@@ -95,9 +106,11 @@ function* descend({ path: folder, depth }: Stage, options: Walking, links: Stage
   for (const entry of entriesOf(folder, options)) {
     const path = join(folder, entry.name);
     const kind = kindOf(path, entry);
-    if (kind === 'file') yield { path, real: join(real, entry.name) };
+    const isLink = entry.isSymbolicLink();
+    const own = join(real, entry.name);
+    if (kind === 'file') yield { path, real: isLink ? targetOf(own) : own, isLink };
     else if (kind !== 'folder') options.onLeftOut?.(path, kind);
-    else yield* enter({ path, depth: depth - 1 }, entry.isSymbolicLink() ? real : null, options, links);
+    else yield* enter({ path, depth: depth - 1 }, isLink ? real : null, options, links);
   }
 }
 

@@ -1,5 +1,13 @@
 /** `assay score` as a sieve: what is listed, in which order, and what is done to the files. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expandImages } from '../../src/cli/images.ts';
@@ -99,7 +107,9 @@ describe('assay score', () => {
     const { score, at, folder, dataDir } = await setUp();
     const [policy, bin] = [join(folder, 'policy.json'), join(at('.'), 'bin')];
     writeFileSync(policy, '{"aspects": {"quality": {"minScore": 1.5}}, "actions": {"reject": "tag"}}');
-    symlinkSync(at('dark.png'), at('link.png'));
+    const elsewhere = join(folder, 'elsewhere.png');
+    copyFileSync(at('dark.png'), elsewhere);
+    symlinkSync(elsewhere, at('link.png'));
     const moved = await score('--policy', policy, '--move-rejects', bin);
     expect(moved.code).toBe(3);
     expect(moved.stderr).toMatch(

@@ -230,22 +230,26 @@ describe('--resume', () => {
 describe('prompts', () => {
   it('go to the image that the table means, and whoever has no partner is told', async () => {
     const { at, score } = setUp(0);
-    for (const name of ['x/1.png', 'y/1.png', 'z/3.png']) {
+    for (const name of ['x/1.png', 'y/1.png', 'z/3.png', 'z/4.png']) {
       mkdirSync(join(at('images'), name, '..'), { recursive: true });
       writeFileSync(join(at('images'), name), good);
     }
-    const rows = '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\n';
+    const rows =
+      '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\nz/4.png;\n';
     writeFileSync(at('prompts.csv'), Buffer.from(rows, 'utf16le'));
     const { code, stdout, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'json');
     const { results, prompts } = JSON.parse(stdout);
     expect([code, results.map((r: { prompt: string }) => r.prompt)]).toEqual([
       0,
-      ['a red cat', 'dog; red', null],
+      ['a red cat', 'dog; red', null, null],
     ]);
-    expect(results[2].notes).toEqual(['prompts.csv has no row for it']);
+    expect(results.slice(2).map((r: { notes: string[] }) => r.notes)).toEqual([
+      ['prompts.csv has no row for it'],
+      ['prompts.csv has an empty prompt for it (line 6), which is none'],
+    ]);
     expect(prompts).toEqual({
       table: 'prompts.csv',
-      images: 2,
+      images: 3,
       rowsWithoutImage: { count: 1, first: ['w/9.png (line 5)'] },
       imagesWithoutRow: { count: 1, first: [join(at('images'), 'z/3.png')] },
     });
