@@ -47,6 +47,16 @@ it('tells both sides, the place and the nodes', () => {
   });
 });
 
+it('has what a text keeps away beside what the other side says', () => {
+  const said = { fox: encode('a red fox --no hats') };
+  expect(find({ ...plain(), ...said })).toMatchObject({ prompt: 'a red fox', negative: 'blurry, hats' });
+  const inline = {
+    fox: encode('a red fox\nNegative prompt: hats'),
+    bad: node('ConditioningZeroOut', { conditioning: ['fox', 0] }),
+  };
+  expect(find({ ...plain(), ...inline })).toMatchObject({ prompt: 'a red fox', negative: 'hats' });
+});
+
 describe('a pair of conditionings', () => {
   const pair = { positive: ['fox', 0], negative: ['bad', 0] };
   it.each([
