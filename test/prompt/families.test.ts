@@ -476,6 +476,8 @@ describe('a picture', () => {
     ['MyNode', 'a', 'b'],
     ['MyNode', 'under', 'overlay'],
     ['MyNode', 'image1', 'z'],
+    ['MyNode', 'first_image', 'second_image'],
+    ['MyNode', 'content', 'style'],
   ])('of two by %s (%s, %s) has both prompts, in doubt', (name, ...inputs) => {
     const found = shown(two(name, ...inputs), second);
     expect(found).toMatchObject({ certain: false, reason: expect.stringContaining('different prompts') });
