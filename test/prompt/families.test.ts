@@ -92,6 +92,15 @@ describe('a pair of conditionings', () => {
     });
   });
 
+  it.each([
+    ['ConditioningMultiCombine', true],
+    ['SomeConditioningThing', false],
+  ])('of which %s makes one: certain is %s', (name, certain) => {
+    const both = node(name, { conditioning_1: ['fox', 0], conditioning_2: ['owl', 0] });
+    expect(guided(both)).toMatchObject({ prompt: 'a red fox, a white owl', certain });
+    expect(guided(both, { owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
   it('with new names', () => {
     const set = node('PairConditioningSetProperties', {
       ...{ positive_NEW: ['fox', 0], negative_NEW: ['bad', 0], strength: 1, set_cond_area: 'default' },
