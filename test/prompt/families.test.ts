@@ -295,6 +295,7 @@ describe('a text', () => {
     ['SomeTextNode', { text: 'a blue fox', old: 'blue', new: 'red' }],
     ['MyPromptTool', { prompt: 'a red fox', operation: 'uppercase' }],
     ['StringThing', { string: ['a', 0], suffix: 'in snow' }],
+    ['StringThing', { string: ['a', 0], prefix: 'in snow' }],
   ])('of a node that has more words, %s %j, may be another', (name, inputs) => {
     expect(worded(node(name, inputs), { a: string('a red fox') }).certain).toBe(false);
   });
