@@ -47,6 +47,16 @@ it('tells both sides, the place and the nodes', () => {
   });
 });
 
+it('has what a text keeps away beside what the other side says', () => {
+  const said = { fox: encode('a red fox --no hats') };
+  expect(find({ ...plain(), ...said })).toMatchObject({ prompt: 'a red fox', negative: 'blurry, hats' });
+  const inline = {
+    fox: encode('a red fox\nNegative prompt: hats'),
+    bad: node('ConditioningZeroOut', { conditioning: ['fox', 0] }),
+  };
+  expect(find({ ...plain(), ...inline })).toMatchObject({ prompt: 'a red fox', negative: 'hats' });
+});
+
 describe('a pair of conditionings', () => {
   const pair = { positive: ['fox', 0], negative: ['bad', 0] };
   it.each([
@@ -80,6 +90,15 @@ describe('a pair of conditionings', () => {
       negative: 'blurry, dull',
       certain: true,
     });
+  });
+
+  it.each([
+    ['ConditioningMultiCombine', true],
+    ['SomeConditioningThing', false],
+  ])('of which %s makes one: certain is %s', (name, certain) => {
+    const both = node(name, { conditioning_1: ['fox', 0], conditioning_2: ['owl', 0] });
+    expect(guided(both)).toMatchObject({ prompt: 'a red fox, a white owl', certain });
+    expect(guided(both, { owl: encode('a red fox') })).toMatchObject(FOX);
   });
 
   it('with new names', () => {
@@ -276,6 +295,7 @@ describe('a text', () => {
     ['SomeTextNode', { text: 'a blue fox', old: 'blue', new: 'red' }],
     ['MyPromptTool', { prompt: 'a red fox', operation: 'uppercase' }],
     ['StringThing', { string: ['a', 0], suffix: 'in snow' }],
+    ['StringThing', { string: ['a', 0], prefix: 'in snow' }],
   ])('of a node that has more words, %s %j, may be another', (name, inputs) => {
     expect(worded(node(name, inputs), { a: string('a red fox') }).certain).toBe(false);
   });
@@ -466,6 +486,8 @@ describe('a picture', () => {
     ['MyNode', 'a', 'b'],
     ['MyNode', 'under', 'overlay'],
     ['MyNode', 'image1', 'z'],
+    ['MyNode', 'first_image', 'second_image'],
+    ['MyNode', 'content', 'style'],
   ])('of two by %s (%s, %s) has both prompts, in doubt', (name, ...inputs) => {
     const found = shown(two(name, ...inputs), second);
     expect(found).toMatchObject({ certain: false, reason: expect.stringContaining('different prompts') });

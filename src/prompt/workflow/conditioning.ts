@@ -47,6 +47,9 @@ const GUIDES: Record<Side, readonly string[]> = {
 /** Inputs of nodes that hand on both sides. */
 const POSITIVE = /^positive(?:_(?!prompt|text)\w+)?\d*$/i;
 const NEGATIVE = /^negative(?:_(?!prompt|text)\w+)?\d*$/i;
+/** Words for putting conditionings together. */
+const JOINS =
+  /combin|conca|averag|merg|blend|mix|multi|join|add|append|stack|batch|interpolat|lerp|regional|area|couple|default|guider/i;
 const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
 /** Links of conditioning nodes that no text comes by. */
 const ELSEWHERE =
@@ -95,11 +98,25 @@ export class Conditionings {
   }
 
   #all(links: readonly Link[]): Found | null {
+    return joined(this.#each(links));
+  }
+
+  #each(links: readonly Link[]): (Found | null)[] {
     if (this.#depth >= MOST_DEEP) throw new Unknowable('its conditionings are nested too deeply');
     this.#depth++;
-    const found = joined(links.map((link) => this.of(link)));
+    const found = links.map((link) => this.of(link));
     this.#depth--;
     return found;
+  }
+
+  /** Several conditionings are put together, or one of them is chosen: only the name of the class tells. */
+  #together(node: Node, links: readonly Link[]): Onward {
+    if (links.length === 1 || JOINS.test(node.class)) return { links };
+    const all = this.#each(links).filter((one) => one !== null);
+    const isOne = new Set(all.map(({ text }) => text.trim())).size <= 1;
+    const found = joined(all);
+    const doubt = `${titleOf(node)} is not known, and several prompts come into it`;
+    return { found: isOne || !found ? found : { ...found, doubt: found.doubt ?? doubt } };
   }
 
   /** The texts of a node, or the links that they come by. */
@@ -159,7 +176,11 @@ export class Conditionings {
     if (own.length > 0) return { found: this.#encoded(node, own) };
     const sided = links.filter(([name]) => !isNegative(name));
     const telling = sided.filter(([name]) => CONDITIONING.test(name));
-    if (telling.length > 0) return { links: telling.map(([, link]) => link) };
+    if (telling.length > 0)
+      return this.#together(
+        node,
+        telling.map(([, link]) => link),
+      );
     if (pipesIn(node).length > 0) return { found: this.pipe(node) };
     return { links: sided.filter(([name]) => !ELSEWHERE.test(name)).map(([, link]) => link) };
   }

@@ -20,9 +20,9 @@ const PICTURES = [
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
-  /clip|model|vae|mask|control|style|sigma|noise|seed|cond|positive|negative|guider|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook/i;
+  /clip|model|vae|mask|control|sigma|noise|seed|(?<!se)cond|positive|negative|guider|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook/i;
 /** Pictures that are looked at, or laid over another: of no matter for the way on, but for what is to be seen. */
-const LOOKED_AT = /reference|ref_|_ref|start_image|overlay|watermark/i;
+const LOOKED_AT = /reference|ref_|_ref|start_image|style|overlay|watermark/i;
 /** By these comes the picture that a node changes, whatever else comes into it. */
 const CHANGED =
   /^(?:images?|samples|latent_image|latents?|pixels|input_image|(?:image_)?target|target_image|original(?:_image)?)$/;

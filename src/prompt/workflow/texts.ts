@@ -10,7 +10,7 @@ const STRINGS =
 /** Names of classes that do nothing with a single text but hold it or hand it on. */
 const HOLDERS = /positive|negative|text|string|prompt|primitive|literal|constant|note|reroute|value|any/i;
 /** Words that are for people, or for the box that a text is shown in. */
-const REMARKS = /title|label|name$|comment|note|color|colour|speak|output|filename|prefix/i;
+const REMARKS = /title|label|name$|comment|note|color|colour|speak|output|filename/i;
 const MODEL =
   /^(?:model|model_?(?:name|id|path)|llm.*|.*_llm|.*gguf.*|temperature|top_?[pk]|min_p|max_?(?:new_?)?tokens?|max_length|system_?(?:prompt|message|instructions?)?|instructions?|assistant|api_?key|base_?url|endpoint|(?:repetition|repeat|frequency|presence)_penalty|num_(?:predict|ctx|beams)|chat_.*|keep_alive)$/i;
 /** Links by which no text comes. */
