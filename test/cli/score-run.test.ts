@@ -209,7 +209,8 @@ describe('prompts', () => {
       mkdirSync(join(at('images'), name, '..'), { recursive: true });
       writeFileSync(join(at('images'), name), good);
     }
-    const rows = '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\nz/4.png;\n';
+    const rows =
+      '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\nz/4.png;\n';
     writeFileSync(at('prompts.csv'), Buffer.from(rows, 'utf16le'));
     const { code, stdout, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'json');
     const { results, prompts } = JSON.parse(stdout);
