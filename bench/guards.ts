@@ -39,6 +39,35 @@ function inPlanes({ bytes, ...rest }: RawImage): RawImage {
   return { ...rest, bytes: bytes.map((_, i) => bytes[(i % area) * 3 + Math.floor(i / area)]!) };
 }
 
+/** One row a channel. */
+function inRowsOfPlanes({ bytes, ...rest }: RawImage): RawImage {
+  const { width } = rest;
+  const from = (i: number) => {
+    const row = Math.floor(i / width);
+    return (Math.floor(row / 3) * width + (i % width)) * 3 + (row % 3);
+  };
+  return { ...rest, bytes: bytes.map((_, i) => bytes[from(i)]!) };
+}
+
+/** Opaque RGBA, cut to the bytes of RGB. */
+const withAlpha = ({ bytes, ...rest }: RawImage): RawImage => ({
+  ...rest,
+  bytes: bytes.map((_, i) => (i % 4 === 3 ? 255 : bytes[(i >> 2) * 3 + (i % 4)]!)),
+});
+
+/** Numbers from 0 to 1, cut to as many bytes. */
+function asFloats({ bytes, ...rest }: RawImage): RawImage {
+  const floats = Float32Array.from(bytes, (value) => value / 255);
+  return { ...rest, bytes: new Uint8Array(floats.buffer).subarray(0, bytes.length) };
+}
+
+/** Rows with 7 black pixels more. */
+function padded({ bytes, ...rest }: RawImage): RawImage {
+  const [own, row] = [3 * rest.width, 3 * (rest.width + 7)];
+  const from = (i: number) => (i % row < own ? bytes[Math.floor(i / row) * own + (i % row)]! : 0);
+  return { ...rest, bytes: bytes.map((_, i) => from(i)) };
+}
+
 const swapped = (raw: RawImage): RawImage => ({ ...raw, width: raw.height, height: raw.width });
 
 /** Pixels in random order: the colours of a picture, and none of its structure. */
@@ -72,6 +101,10 @@ const caught = {
   flattened: 0,
   planes: 0,
   swappedSides: 0,
+  rowsOfPlanes: 0,
+  withAlpha: 0,
+  floats: 0,
+  paddedRows: 0,
 };
 for (const [i, path] of paths.entries()) {
   const bytes = readFileSync(path);
@@ -83,6 +116,10 @@ for (const [i, path] of paths.entries()) {
   if (order) flagged.push(`${path}: ${order}`);
   if (wrongOrder(inPlanes(raw))) caught.planes++;
   if (wrongOrder(swapped(raw))) caught.swappedSides++;
+  if (wrongOrder(inRowsOfPlanes(raw))) caught.rowsOfPlanes++;
+  if (wrongOrder(withAlpha(raw))) caught.withAlpha++;
+  if (wrongOrder(asFloats(raw))) caught.floats++;
+  if (wrongOrder(padded(raw))) caught.paddedRows++;
   const { data, width, height } = pixels;
   const mean = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(1, 1)

@@ -32,11 +32,12 @@ function engineCollector(): () => void {
 /** Room for young objects, large enough for most to die there; left alone, the engine makes it 100 MB and keeps it. */
 const YOUNG_BYTES = 16 * 2 ** 20;
 
-/** Lets that room double, or not any more. */
-function boundYoung(): void {
+/** Lets that room double, or not any more. @returns how large it is; a collection makes it small again */
+function boundYoung(): number {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
-  const isLarge = young !== undefined && young.space_size >= YOUNG_BYTES;
-  setFlagsFromString(`--semi-space-growth-factor=${isLarge ? 1 : 2}`);
+  const bytes = young?.space_size ?? 0;
+  setFlagsFromString(`--semi-space-growth-factor=${bytes >= YOUNG_BYTES ? 1 : 2}`);
+  return bytes;
 }
 
 /** Unlike `process.memoryUsage`, this reads no file, which fails when there are too many. */
@@ -51,11 +52,14 @@ export function startCollector(): Collector {
   let freed = 0;
   let freedAt = 0;
   const timer = setInterval(() => {
-    boundYoung();
+    const young = boundYoung();
     const held = heldBytes();
     floor = Math.min(floor, held);
     const isIdle = performance.now() - freedAt > IDLE_MS;
-    if (held - floor < BOUND_BYTES && freed < (isIdle ? IDLE_BOUND_BYTES : BOUND_BYTES)) return;
+    const isWorthwhile = isIdle
+      ? freed >= IDLE_BOUND_BYTES || young >= 2 * YOUNG_BYTES
+      : freed >= BOUND_BYTES;
+    if (held - floor < BOUND_BYTES && !isWorthwhile) return;
     collect ??= engineCollector(); // takes a while, so not at the start
     collect();
     floor = heldBytes();

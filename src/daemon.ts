@@ -106,7 +106,8 @@ export async function startDaemon(options: {
   const { config, catalog, version, log = createLog(config.logLevel), onFreed } = options;
   const { manifest } = catalog.find();
   const doubts = doubtsOf(config.policy, manifest.id, manifest.aspects);
-  for (const note of [...config.notes, ...doubts]) log.warn(note);
+  const refused = catalog.broken().map(({ message }) => `a scorer is left out: ${message}`);
+  for (const note of [...config.notes, ...doubts, ...refused]) log.warn(note);
   const pipeline = createPipeline(catalog, config, log);
   const ready = warmUp(catalog, log);
   ready.catch(() => {}); // for whoever does not ask

@@ -44,6 +44,11 @@ export const ERRORS = {
     'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
     'Convert the file, for example to PNG, or check that the download is not an error page.',
   ),
+  IMAGE_SHAPE: input(
+    422,
+    'not images as ComfyUI passes them: {found}',
+    'Pass a tensor [batch, height, width, channels] with 1, 3 or 4 channels: permute(0, 2, 3, 1) makes it of [batch, channels, height, width], and [None, ..., None] of one grey image.',
+  ),
   IMAGE_VALUES: input(
     422,
     'the values of the image are not 0 to 1: {found}',
@@ -77,7 +82,7 @@ export const ERRORS = {
   ),
   PROMPT_REQUIRED: input(
     422,
-    'scorer {scorer} needs a prompt and the item has none',
+    'scorer {scorer} needs a prompt and {lack}',
     'Send the prompt of the image, or use a scorer of quality alone.',
   ),
 
@@ -159,7 +164,7 @@ export const ERRORS = {
   PROMPTS_INVALID: input(
     422,
     '{path}: {reason}',
-    'The file needs a header with a column of image names (name, file, path …) and one of prompts (prompt, caption, text …).',
+    'Correct the file there; docs/score.md tells how it is read.',
   ),
   FILE_NOT_MOVED: input(
     422,

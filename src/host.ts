@@ -24,8 +24,8 @@ export interface Maker {
 
 /** A file of a run that is no image to judge. */
 export interface LeftFile {
-  /** Null for one that no host of this kind keeps. */
-  file: HostFile | null;
+  /** In a place that no host of this kind has: as if it lay in the output folder, which may hold it all the same. */
+  file: HostFile;
   /** For people. */
   name: string;
   /** Id of the node that told of it. */

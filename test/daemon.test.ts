@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { loadConfig } from '../src/config.ts';
 import { startDaemon } from '../src/daemon.ts';
+import { createLog, type Log } from '../src/log.ts';
 import { openCatalog } from '../src/reward/catalog.ts';
 import type { Scorer } from '../src/reward/scorer.ts';
 import { assay, serve } from './support/cli.ts';
@@ -87,6 +88,10 @@ describe('the daemon', () => {
       prompt: null,
       notes: ['prompt: the prompt has no words'],
     });
+    expect(await asked({ prompt: 'a cat '.repeat(20_000) })).toMatchObject({
+      prompt: 'a cat '.repeat(16_667).slice(0, 100_000).trim(),
+      notes: expect.arrayContaining(['prompt: only the first 100000 of its 120000 characters are read']),
+    });
     const told = (await post(`${url}/v1/prompt`, { workflow })).body;
     expect(told).toEqual({
       ...place,
@@ -137,6 +142,20 @@ describe('the daemon', () => {
       code: 'UNKNOWN_SCORER',
       message: expect.stringContaining('test-bright@2.0.0, test-bright@1.0.0'),
     });
+  });
+
+  it('tells at its start which model folders it refuses', async () => {
+    const folder = tempFolder();
+    flags(folder);
+    writeFileSync(join(writeModel(join(folder, 'models'), { id: 'test-broken' }), 'manifest.json'), '{}');
+    const warnings: string[] = [];
+    const log = { ...createLog('silent'), warn: (text: string) => warnings.push(text) } as unknown as Log;
+    const config = loadConfig({ port: 0, dataDir: join(folder, 'data'), scorer: 'test-bright' });
+    const catalog = openCatalog({ ...config, modelDirs: [join(folder, 'models')], defaultId: 'test-bright' });
+    const daemon = await startDaemon({ config, catalog, version: '1.0.0', log });
+    await daemon.ready;
+    await daemon.close();
+    expect(warnings[0]).toMatch(/^a scorer is left out: .*test-broken.manifest\.json/);
   });
 
   it('goes on scoring when the history cannot be written, and says so', async () => {

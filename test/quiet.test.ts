@@ -34,7 +34,7 @@ describe.skipIf(obstacle)(`under strace${skipped}`, { timeout: 90_000 }, () => {
   async function assay(args: (image: string, root: string) => string[], onLine?: OnLine): Promise<Traced> {
     const { root, data, image, work, env, litter } = await place();
     const command = [process.execPath, CLI, ...args(image, root)];
-    const writable = [data, join(root, 'out')];
+    const writable = [data, join(root, 'out'), join(root, 'out.part')];
     const found = await traced(command, { cwd: work, env, writable, ...(onLine && { onLine }) });
     expect(litter()).toEqual([]);
     return found;

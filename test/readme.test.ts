@@ -38,7 +38,7 @@ it('has commands that work', async () => {
     expect([command, status]).toEqual([command, expectedCode(command)]);
     expect(stderr).not.toMatch(/^assay:|Error/m);
   }
-}, 60_000);
+}, 180_000);
 
 it('has requests that the daemon answers', async () => {
   const cwd = await workplace();
@@ -60,7 +60,7 @@ it('has requests that the daemon answers', async () => {
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout.trim()).toBe('0');
   }
-}, 60_000);
+}, 180_000);
 
 it('links only to files that exist', () => {
   for (const [, target] of readme.matchAll(/\]\((?!http)([^)#]+)\)/g))

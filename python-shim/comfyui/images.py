@@ -27,20 +27,38 @@ def grouped_images(batches) -> list[list]:
 def _images_of(batch) -> list:
     if batch is None:
         return []
+    batch = _as_tensor(batch)
     shape = tuple(getattr(batch, "shape", ()))
     if len(shape) == 5:
         batch = batch.reshape(-1, *shape[2:])
     return list(batch) if len(shape) in (4, 5) else [batch]
 
 
+def _as_tensor(thing):
+    """Arrays of NumPy as tensors; anything else as it is."""
+    import numpy
+    import torch
+
+    if not isinstance(thing, numpy.ndarray):
+        return thing
+    try:
+        # torch takes no other byte order, and no rows from the bottom up.
+        return torch.from_numpy(numpy.array(thing, thing.dtype.newbyteorder("="), order="C"))
+    except TypeError:
+        return thing
+
+
 def raw_image(image) -> tuple[dict, list[str]]:
     """An image [H, W, C] with 1, 3 or 4 channels as the bytes that SaveImage would write, and what was cut off.
 
-    Values are 0..1 in any number type, on any device. Raises IMAGE_UNSUPPORTED, IMAGE_VALUES.
+    Values are 0..1 in any number type, on any device. Raises IMAGE_SHAPE, IMAGE_VALUES.
     """
+    import torch
+
     shape = tuple(getattr(image, "shape", ()))
-    if len(shape) != 3 or shape[2] not in _FORMATS or 0 in shape or image.is_complex():
-        raise fail("IMAGE_UNSUPPORTED", found=_described(image))
+    is_tensor = isinstance(image, torch.Tensor) and not image.is_complex()
+    if not is_tensor or len(shape) != 3 or shape[2] not in _FORMATS or 0 in shape:
+        raise fail("IMAGE_SHAPE", found=_described(image))
     height, width, channels = shape
     data, notes = _to_bytes(image.expand(height, width, 3) if channels == 1 else image)
     return {"format": _FORMATS[channels], "width": width, "height": height, "data": data}, notes
@@ -54,7 +72,9 @@ def raw_bytes(image) -> int:
 
 def _described(thing) -> str:
     shape = getattr(thing, "shape", None)
-    return f"a {type(thing).__name__}" if shape is None else f"a tensor {list(shape)} of {thing.dtype}"
+    if shape is None:
+        return f"a {type(thing).__name__}"
+    return f"a {type(thing).__name__.lower()} {list(shape)} of {getattr(thing, 'dtype', 'unknown type')}"
 
 
 def _to_bytes(image) -> tuple[memoryview, list[str]]:

@@ -50,4 +50,5 @@ class Values:
         nan = self._numpy.count_nonzero(self._numpy.isnan(self._array))
         infinite = self._numpy.count_nonzero(self._numpy.isinf(self._array))
         counts = [(nan, "NaN"), (infinite, "infinite")]
-        return ", ".join(f"{count / self._size:.1%} of them are {what}" for count, what in counts if count)
+        found = ", ".join(f"{count} {what}" for count, what in counts if count)
+        return f"{found} among its {self._size} values"

@@ -205,7 +205,7 @@ def test_large_images_go_alone(daemon, nodes):
 def test_an_image_of_a_wrong_kind_fails_alone(daemon, nodes):
     outputs = nodes.AssayScore().run([greys(0.5), greys(0.5, channels=2), greys(0.6)])["result"]
     assert shape_of(outputs[4]) == [0.5, None, 0.6]
-    assert "IMAGE_UNSUPPORTED" in outputs[5]
+    assert "IMAGE_SHAPE" in outputs[5]
 
 
 def test_an_interrupt_takes_effect_and_reaches_the_daemon(daemon, nodes, host):

@@ -1,5 +1,6 @@
 """Empty, broken and oversized images: a line says so, and nothing else is lost."""
 
+import numpy
 import pytest
 import torch
 from fake_daemon import error
@@ -43,10 +44,12 @@ ODD = {
     "NaN in half of the rows": (broken(0.5), "IMAGE_VALUES"),
     "all NaN": (broken(1), "IMAGE_VALUES"),
     "0..255": (greys(0.7) * 255, "IMAGE_VALUES"),
-    "two channels": (torch.rand(1, 8, 8, 2), "IMAGE_UNSUPPORTED"),
-    "five channels": (torch.rand(1, 8, 8, 5), "IMAGE_UNSUPPORTED"),
-    "no height": (torch.rand(1, 0, 8, 3), "IMAGE_UNSUPPORTED"),
-    "a text": ("text", "IMAGE_UNSUPPORTED"),
+    "two channels": (torch.rand(1, 8, 8, 2), "IMAGE_SHAPE"),
+    "five channels": (torch.rand(1, 8, 8, 5), "IMAGE_SHAPE"),
+    "no height": (torch.rand(1, 0, 8, 3), "IMAGE_SHAPE"),
+    "channels first": (torch.rand(1, 3, 8, 8), "IMAGE_SHAPE"),
+    "an array of another kind": (numpy.zeros((1, 8, 8, 3), "complex64"), "IMAGE_SHAPE"),
+    "a text": ("text", "IMAGE_SHAPE"),
 }
 
 
@@ -60,6 +63,12 @@ def test_one_odd_image_costs_no_other_its_score(daemon, nodes, odd, code):
     assert gate(nodes, images, compact=True, on_failure="block")["result"][7] == [0, 2, 3]
     best = nodes.AssayBest().run(images, by=["reward"], k=[9], on_failure=["pass"], unique_id=["1"])["result"]
     assert best[3] == [3, 2, 0]
+
+
+def test_arrays_of_numpy_are_scored(daemon, nodes):
+    outputs = gate(nodes, [greys(0.6).numpy(), greys(0.8, 0.9).numpy()], compact=True)["result"]
+    assert outputs[7] == [0, 1, 2]
+    assert "no score" not in outputs[3]
 
 
 def test_what_the_daemon_refuses_is_sent_again_alone(daemon, nodes):

@@ -12,6 +12,7 @@ import { measureThroughput } from '../bench/throughput.ts';
 import { startCollector } from '../collector.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors.ts';
+import { counted } from '../lib/words.ts';
 import { refOf } from '../reward/manifest.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf, importedModels } from './open.ts';
@@ -117,7 +118,7 @@ function print({ scorer, throughput, latency, startup, memory, crowd, invariance
     ['start to ready', `${startup.readyMs} ms`, `median of ${startup.allMs.join(', ')}`],
     ['memory', `${memory.rssMb} MB`, `${memory.afterMb} MB after the load`],
     [
-      '32 × 64 images',
+      `${crowd.clients} × ${counted(crowd.imagesEach, 'image')}`,
       `${crowd.failures} failures`,
       `slowest client ${crowd.slowestOverFastest} × fastest, memory +${crowd.memoryGrowthMb} MB at most`,
     ],

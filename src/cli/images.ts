@@ -1,12 +1,13 @@
 /** Names on the command line to images: files, folders, globs, and `-` for the standard input. */
 import { createReadStream, realpathSync, type Stats, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { relative, sep } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import picomatch from 'picomatch';
 import { orAbort } from '../abort.ts';
 import { AssayError, fail, reasonOf } from '../errors.ts';
 import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
+import { isRejectBin } from '../store/rejects/recognise.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
 import { usage } from './flags.ts';
@@ -62,10 +63,15 @@ const asFailure = ({ path, reason }: Unreadable) => ({
   error: fail('FILE_UNREADABLE', { path, reason }),
 });
 
-/** Adds images in natural order, each once. @returns whether there were any, new or known */
+/** What was rejected is not judged again, unless the bin itself is named. */
+const leaves = (folder: string) => (isRejectBin(folder) ? ('reject bin' as const) : undefined);
+
+/** Adds images in natural order, each once, by its own name where that is among them. @returns whether there were any */
 function take({ found }: Search, images: FoundFile[]): boolean {
   images.sort((a, b) => inNaturalOrder(a.path, b.path));
-  for (const { path, real } of images) if (!found.has(real)) found.set(real, path);
+  const named = new Set(images.filter(({ isLink }) => !isLink).map(({ real }) => real));
+  for (const { path, real, isLink } of images)
+    if (!found.has(real) && !(isLink && named.has(real))) found.set(real, path);
   return images.length > 0;
 }
 
@@ -77,6 +83,7 @@ function takeFolders(search: Search, folders: string[]): boolean {
   const files = walk(folders, {
     entered,
     except,
+    leaves,
     onUnreadable: (unreadable) => failures.push(asFailure(unreadable)),
     onLeftOut: skipped.add,
   });
@@ -100,6 +107,8 @@ function takeGlob(search: Search, given: string): boolean {
   const files = walk([base || '.'], {
     except: search.except,
     depth: depthOf(glob),
+    leaves,
+    onLeftOut: (path, why) => why === 'reject bin' && search.skipped.add(path, why),
     onUnreadable: (unreadable) => search.failures.push(asFailure(unreadable)),
     onFolder: (path) => void (isMeant(path) && folders.push(path)),
   });
@@ -117,7 +126,7 @@ function takeName(search: Search, name: string): void {
   if (name === STDIN) return void search.found.set(STDIN, STDIN);
   const stat = statOf(name);
   if (stat && !stat.isDirectory()) {
-    const real = join(realOf(dirname(name)), basename(name));
+    const real = realOf(name);
     if (!search.found.has(real)) search.found.set(real, name);
     return;
   }

@@ -41,6 +41,11 @@ function isCurrent(state: State, link: boolean): boolean {
   return state.kind === 'copied' && !link && !state.outdated && isWhole(state);
 }
 
+function doneText(state: State, { version }: Pack): string {
+  if (state.kind !== 'copied') return 'installed';
+  return state.version === version ? 'reinstalled' : `updated from ${state.version}`;
+}
+
 function put(place: string, pack: Pack, state: State, { link = false, force = false }: InstallFlags): string {
   if (isCurrent(state, link)) return `up to date: Assay's nodes ${pack.version} in ${place}`;
   if (!force) refuseLoss(place, state, pack, link);
@@ -49,7 +54,7 @@ function put(place: string, pack: Pack, state: State, { link = false, force = fa
     return `linked ${place} to Assay's nodes ${pack.version} in ${pack.folder}`;
   }
   placeCopy(place, pack, state.kind === 'copied' ? state.foreign : []);
-  const done = state.kind === 'copied' ? `updated from ${state.version}` : 'installed';
+  const done = doneText(state, pack);
   return `${done}: Assay's nodes ${pack.version} in ${place}, ${pack.files.size} files`;
 }
 

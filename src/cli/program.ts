@@ -142,7 +142,7 @@ function benchCommand(exit: Exit): Command {
       'Throughput and latency of the daemon against the bare model, start-up time, memory, batch invariance.',
     )
     .option('--json', 'print JSON')
-    .option('--quick', 'a rough look, in seconds instead of a minute')
+    .option('--quick', 'a rough look: fewer starts and images, a fraction of the time')
     .action(async (options) => exit(await (await import('./bench.ts')).bench(options)));
 }
 

@@ -1,6 +1,7 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { once } from 'node:events';
 import { orAbort } from '../abort.ts';
+import { checkExposure } from '../bridge/server/access.ts';
 import { startCollector } from '../collector.ts';
 import { EXIT } from '../errors.ts';
 import { createLog } from '../log.ts';
@@ -25,6 +26,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
+  checkExposure(config); // before a model is loaded in vain
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const catalog = catalogOf(config);

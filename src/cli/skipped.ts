@@ -1,4 +1,5 @@
 /** Files of a folder that are no images that Assay reads: counted by kind, images among them named. */
+import { counted } from '../lib/words.ts';
 import { extensionOf } from '../tables/names.ts';
 
 export interface Skipped {
@@ -35,13 +36,6 @@ const FOREIGN: Record<string, string> = {
 };
 
 const NAMED = 3;
-
-/** The first names, and how many more there are. */
-export const fewOf = (names: readonly string[], most = NAMED): string =>
-  names.slice(0, most).join(', ') + (names.length > most ? `, and ${names.length - most} more` : '');
-
-/** `1 image`, `2 images`. */
-export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 export function createSkipped(): Skipped {
   const seen = new Set<string>();

@@ -1,7 +1,8 @@
 /** What `assay watch` prints: a line an image, for people or machines, and what went wrong. */
 import { styleText } from 'node:util';
 import type { AssayError } from '../errors.ts';
-import type { HostWarnings } from '../host.ts';
+import type { HostWarnings, OutputRow } from '../host.ts';
+import { counted } from '../lib/words.ts';
 import { nameOf } from '../loops/watch/jobs.ts';
 import type { WatchedImage } from '../loops/watch/ports.ts';
 import { shorten } from './table.ts';
@@ -11,6 +12,8 @@ export type WatchFormat = 'text' | 'jsonl';
 
 export interface Report {
   image(image: WatchedImage): void;
+  /** A file that was scored before; this report counts those of earlier watches. */
+  known(output: OutputRow): void;
   /** A file that is not judged. */
   left(name: string, reason: string): void;
   trouble(error: AssayError): void;
@@ -67,7 +70,7 @@ const PROMPT_WIDTH = 60;
 /** The words that were judged, or why there are none where something was found. */
 function promptText({ prompt, notes }: WatchedImage['result']): string {
   const note = notes.find((text) => text.startsWith('prompt: '));
-  if (prompt === null) return note === undefined ? '' : `  ${printable(note)}`;
+  if (prompt === null) return note === undefined ? '' : `  no ${printable(note)}`;
   return `  “${shorten(printable(prompt.replaceAll('\n', ' ')), PROMPT_WIDTH)}”`;
 }
 
@@ -80,8 +83,6 @@ function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
   const told = why + printable(actionText(image.output)) + promptText(image.result);
   return `${printable(name)}${figures}  ${painted}${told}\n`;
 }
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 const warningText = ({
   reconnects,
@@ -96,7 +97,7 @@ const warningText = ({
     { n: unknownFrames, what: 'unknown message' },
   ]
     .filter(({ n }) => n > 0)
-    .map(({ n, what }) => count(n, what))
+    .map(({ n, what }) => counted(n, what))
     .join(', ');
 
 /** @param out where images are told; all else goes to `err` */
@@ -106,7 +107,10 @@ export function createReport(
   err: NodeJS.WriteStream = process.stderr,
 ): Report {
   const counts = { scored: 0, failed: 0 };
-  const counted = new Set<number>();
+  const begun = Date.now();
+  /** By their rows: those whose action is tried again, and those that were scored before. */
+  const pending = new Set<number>();
+  const known = new Set<number>();
   const told = new Map<string, number>();
   const troubles = new Map<string, number>();
   const left = new Map<string, number>();
@@ -116,11 +120,14 @@ export function createReport(
     counts,
     image(image) {
       // An action that is tried again tells of its image again.
-      if (!counted.has(image.output.id) || image.output.state !== 'pending')
+      if (!pending.has(image.output.id) || image.output.state !== 'pending')
         out.write(format === 'jsonl' ? `${JSON.stringify(lineOf(image))}\n` : textOf(image, out));
-      if (!counted.has(image.output.id)) counts[image.result.error ? 'failed' : 'scored']++;
-      if (image.output.state === 'pending') counted.add(image.output.id);
-      else counted.delete(image.output.id);
+      if (!pending.has(image.output.id)) counts[image.result.error ? 'failed' : 'scored']++;
+      if (image.output.state === 'pending') pending.add(image.output.id);
+      else pending.delete(image.output.id);
+    },
+    known({ id, at }) {
+      if (at < begun) known.add(id);
     },
     left(name, reason) {
       const times = (left.get(reason) ?? 0) + 1;
@@ -142,10 +149,11 @@ export function createReport(
     },
     end(warnings) {
       const parts = [
-        `${count(counts.scored, 'image')} scored, ${counts.failed} failed`,
+        `${counted(counts.scored, 'image')} scored, ${counts.failed} failed`,
+        known.size > 0 ? `${known.size} were scored before and are not judged again` : '',
         warningText(warnings),
         [...left].map(([reason, n]) => `${n} left alone: ${printable(reason)}`).join(', '),
-        [...troubles].map(([code, n]) => `${code} ${count(n, 'time')}`).join(', '),
+        [...troubles].map(([code, n]) => `${code} ${counted(n, 'time')}`).join(', '),
       ];
       err.write(`assay: ${parts.filter((part) => part !== '').join('; ')}\n`);
     },

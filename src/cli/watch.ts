@@ -161,6 +161,8 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
       leaves: leaveReason(choiceOf(config, flags)),
       once: flags.once ?? false,
       onImage: report.image,
+      // Without an end there is no sum to tell, and nothing to keep for it.
+      onKnown: flags.once ? report.known : undefined,
       onLeft: report.left,
       onTrouble: report.trouble,
       pace: { drainMs: config.drainTimeoutMs },

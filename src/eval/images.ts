@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fail } from '../errors.ts';
 import { walk } from '../lib/walk.ts';
+import { fewOf } from '../lib/words.ts';
 import { extensionOf } from '../tables/names.ts';
 import { findPartners, type Partners } from '../tables/partners.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
@@ -39,23 +40,18 @@ function partnersOf(ratings: Ratings, files: string[], folder: string): Partners
   }
 }
 
-const NAMED = 3;
-
 function unratedNote(files: readonly string[], folder: string): string[] {
   const images = files.filter((file) => IMAGE_EXTENSIONS.includes(extensionOf(file)));
   if (images.length === 0) return [];
-  const first = images.slice(0, NAMED).map((file) => relative(folder, file));
-  const more = images.length > NAMED ? `, and ${images.length - NAMED} more` : '';
-  return [`images without a rating: ${images.length} (${first.join(', ')}${more})`];
+  return [
+    `images without a rating: ${images.length} (${fewOf(images.map((file) => relative(folder, file)))})`,
+  ];
 }
 
 function absentNote(rows: readonly RatedRow[]): string[] {
   if (rows.length === 0) return [];
-  const first = rows.slice(0, NAMED).map(({ name, place }) => `${name} (${place})`);
-  const more = rows.length > NAMED ? `, and ${rows.length - NAMED} more` : '';
-  return [
-    `rows without an image here: ${rows.length} (${first.join(', ')}${more}); the figures leave them out`,
-  ];
+  const names = fewOf(rows.map(({ name, place }) => `${name} (${place})`));
+  return [`rows without an image here: ${rows.length} (${names}); the figures leave them out`];
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Human ratings of images, read from a table: liberal about headers, strict about values. */
 import { fail } from '../errors.ts';
+import { counted } from '../lib/words.ts';
 import { readNumber } from '../tables/numbers.ts';
 import { type Invalid, placeOf, type Row, readTable, type Table } from '../tables/table.ts';
 import type { Aspect } from '../types.ts';
@@ -76,7 +77,7 @@ function unratedNote(table: Table, read: Rating[]): string[] {
   if (unrated.length === 0) return [];
   const first = unrated.slice(0, 3).map((r) => r.line);
   return [
-    `${unrated.length} rows have no rating and were left out, the first on ${table.unit} ${first.join(', ')}`,
+    `${counted(unrated.length, 'row')} without a rating left out, the first on ${table.unit} ${first.join(', ')}`,
   ];
 }
 
@@ -123,6 +124,7 @@ function onePerImage(table: Table, rows: Rating[]): { rows: Rating[]; notes: str
     if (!before) first.set(key, row);
   }
   const repeats = rows.length - first.size;
-  const notes = repeats > 0 ? [`${repeats} rows say the same of an image twice, and count once`] : [];
+  const notes =
+    repeats > 0 ? [`${counted(repeats, 'row')} said the same of an image twice and left out`] : [];
   return { rows: [...first.values()], notes };
 }

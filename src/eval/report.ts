@@ -1,4 +1,5 @@
 /** The report as a web page of one file: it loads nothing, runs no script and prints well. */
+import { counted } from '../lib/words.ts';
 import { ASPECTS } from '../types.ts';
 import { decimal, percent } from './format.ts';
 import { headline } from './headline.ts';
@@ -56,7 +57,7 @@ const nameOf = ({ scorer, requested }: Report): string => scorer?.id ?? requeste
 function header(report: Report): Markup {
   const { rated, scored, failed, unreached } = report.images;
   return html`<header><h1>${nameOf(report)} against people</h1>
-<p class="sub">How well scores agree with the ratings in ${report.ratings}: ${scored} of ${rated} images scored${
+<p class="sub">How well scores agree with the ratings in ${report.ratings}: ${scored} of ${counted(rated, 'image')} scored${
     failed > 0 && html`, <span class="bad">${failed} failed</span>`
   }${unreached > 0 && html`, <span class="bad">${unreached} not reached</span>`}.</p></header>`;
 }
@@ -65,7 +66,7 @@ const notes = (texts: readonly string[]): Markup =>
   texts.length ? html`<div class="notes"><ul>${texts.map((t) => html`<li>${t}</li>`)}</ul></div>` : html``;
 
 function guards({ guards: { checked, falseAlarmAbove, sound, guards, hits } }: Report): Markup {
-  if (hits.length === 0) return html`<h2>Guards</h2><p>No guard tripped on the ${checked} images.</p>`;
+  if (hits.length === 0) return html`<h2>Guards</h2><p>No guard tripped on ${counted(checked, 'image')}.</p>`;
   return html`<h2>Guards</h2>
 <p>Guards find images that a model cannot judge, such as blank ones. A hit counts as a false alarm when people rated the image above the set’s lowest tenth (${decimal(falseAlarmAbove, 2)}); the share is of the ${sound} images above it.</p>
 <table class="small fit"><thead><tr><th>guard</th><th>hits</th><th>false alarms</th><th>share</th></tr></thead>

@@ -1,4 +1,5 @@
 /** The report as data: what `report.json` holds and what the page and the terminal show. */
+import { counted } from '../lib/words.ts';
 import { ASPECTS, type Aspect, type ScorerStamp } from '../types.ts';
 import {
   type AspectReport,
@@ -151,13 +152,14 @@ function notesOf(run: Run, details: PerAspect<AspectReport>, guards: GuardTally)
   const few = Object.values(details).some((d) => d && d.figures.srcc !== null && !d.ci.srcc);
   notes.unshift(
     run.unreached > 0 &&
-      `stopped after ${outcomes.length} of ${outcomes.length + run.unreached} images: the figures are of these`,
+      `stopped after ${outcomes.length} of ${counted(outcomes.length + run.unreached, 'image')}: the figures are of these`,
     ...run.notes,
   );
   notes.push(
-    failed > 0 && `${failed} of ${outcomes.length} images could not be scored; the figures leave them out`,
+    failed > 0 &&
+      `${failed} of ${counted(outcomes.length, 'image')} could not be scored; the figures leave them out`,
     guards.hits.length > 0 &&
-      `guards tripped on ${new Set(guards.hits.map((h) => h.name)).size} images; the figures include their scores`,
+      `guards tripped on ${counted(new Set(guards.hits.map((h) => h.name)).size, 'image')}; the figures include their scores`,
     !ratings.hasGenerators && 'no generator column: no figures within generators',
     !ratings.hasPrompts &&
       'no prompt column: intervals are over images, and nothing can be said of best-of-N',
@@ -171,7 +173,7 @@ function notesOf(run: Run, details: PerAspect<AspectReport>, guards: GuardTally)
 
 function unratedNote(aspect: Aspect, { rows }: Ratings): string | null {
   const unrated = rows.filter((r) => r.mos[aspect] === undefined).length;
-  return unrated ? `${unrated} of ${rows.length} rows have no ${aspect} rating` : null;
+  return unrated ? `${unrated} of ${counted(rows.length, 'row')} without ${aspect} rating` : null;
 }
 
 const smallGenerators = (details: PerAspect<AspectReport>): boolean =>

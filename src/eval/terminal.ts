@@ -1,5 +1,6 @@
 /** The summary that `assay eval` prints: plain columns that fit 80. */
 import { styleText } from 'node:util';
+import { counted } from '../lib/words.ts';
 import { ASPECTS } from '../types.ts';
 import type { FigureIntervals, Figures } from './aspect.ts';
 import type { BestOfN } from './best-of-n.ts';
@@ -54,7 +55,7 @@ function countsOf({ images, timings }: Report): string {
   const left = images.unreached ? `, ${images.unreached} not reached` : '';
   const failed = (images.failed ? `, ${images.failed} failed` : '') + left;
   const speed = timings.imagesPerSecond === null ? '' : `, ${timings.imagesPerSecond.toFixed(1)} images/s`;
-  return `${images.scored} of ${images.rated} images scored${failed}${speed}`;
+  return `${images.scored} of ${counted(images.rated, 'image')} scored${failed}${speed}`;
 }
 
 const row = (texts: string[]): string =>

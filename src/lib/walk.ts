@@ -6,8 +6,10 @@ import { reasonOf } from '../errors.ts';
 export interface FoundFile {
   /** As the folder was named, and what lies below it. */
   path: string;
-  /** By which the same file is known under another name of its folder. */
+  /** By which the same file is known under another name. */
   real: string;
+  /** Whether the name itself is a link. */
+  isLink: boolean;
 }
 
 export interface Unreadable {
@@ -23,14 +25,19 @@ export interface WalkOptions {
   /** How far down: 1 stays in the folder itself. */
   depth?: number;
   onUnreadable?: (folder: Unreadable) => void;
+  /** Why a folder below the first is left out, with all that is in it. */
+  leaves?: (folder: string) => LeftOut | undefined;
   /** Told of each folder below the first. */
   onFolder?: (path: string) => void;
   /** Told of each file and folder that is left out. */
   onLeftOut?: (path: string, why: LeftOut) => void;
 }
 
-/** Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device. */
-export type LeftOut = 'hidden' | 'link loop' | 'pipe or device';
+/**
+ * Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device; it holds
+ * what was rejected before.
+ */
+export type LeftOut = 'hidden' | 'link loop' | 'pipe or device' | 'reject bin';
 
 type Kind = 'file' | 'folder' | LeftOut;
 
@@ -65,6 +72,15 @@ function realOf(folder: string, { onUnreadable }: WalkOptions): string | undefin
   }
 }
 
+/** Itself for a link that leads nowhere. */
+function targetOf(link: string): string {
+  try {
+    return realpathSync(link);
+  } catch {
+    return link;
+  }
+}
+
 /** A folder to enter, and how far down its files may lie. */
 interface Stage {
   path: string;
@@ -90,9 +106,11 @@ function* descend({ path: folder, depth }: Stage, options: Walking, links: Stage
   for (const entry of entriesOf(folder, options)) {
     const path = join(folder, entry.name);
     const kind = kindOf(path, entry);
-    if (kind === 'file') yield { path, real: join(real, entry.name) };
+    const isLink = entry.isSymbolicLink();
+    const own = join(real, entry.name);
+    if (kind === 'file') yield { path, real: isLink ? targetOf(own) : own, isLink };
     else if (kind !== 'folder') options.onLeftOut?.(path, kind);
-    else yield* enter({ path, depth: depth - 1 }, entry.isSymbolicLink() ? real : null, options, links);
+    else yield* enter({ path, depth: depth - 1 }, isLink ? real : null, options, links);
   }
 }
 
@@ -103,6 +121,8 @@ function* enter(
   options: Walking,
   links: Stage[],
 ): Generator<FoundFile> {
+  const why = options.leaves?.(below.path);
+  if (why) return options.onLeftOut?.(below.path, why);
   options.onFolder?.(below.path);
   if (below.depth <= 0) return;
   if (linkedFrom === null) yield* descend(below, options, links);

@@ -84,7 +84,7 @@ function userComment(data: Uint8Array, little: boolean): string {
   return startsWith(data, 'JIS\0') ? '' : withoutNuls(plainText(data));
 }
 
-/** UTF-16 of unknown order: writers do not heed that of the file, so the one that reads better is taken. */
+/** UTF-16 of unknown order: writers do not heed that of the file, so the one that reads better is taken; or UTF-8. */
 function wide(data: Uint8Array, little: boolean): string {
   if (startsWith(data, '\xff\xfe')) return utf16(data.subarray(2), true);
   if (startsWith(data, '\xfe\xff')) return utf16(data.subarray(2), false);
@@ -93,17 +93,23 @@ function wide(data: Uint8Array, little: boolean): string {
     if (data[at] === 0) high++;
     if (data[at + 1] === 0) low++;
   }
-  return utf16(data, low === high ? little : low > high);
+  const narrow = low + high === 0 && data.length >= FEWEST_NARROW ? utf8(data) : undefined;
+  return narrow ?? utf16(data, low === high ? little : low > high);
 }
+
+/** Bytes that are hardly valid UTF-8 by chance. */
+const FEWEST_NARROW = 8;
 
 export const utf16 = (data: Uint8Array, little: boolean): string =>
   new TextDecoder(little ? 'utf-16le' : 'utf-16be').decode(data);
 
 /** UTF-8 where it is valid, Latin-1 where not: tools write either, whatever the format says. */
-export function plainText(data: Uint8Array): string {
+export const plainText = (data: Uint8Array): string => utf8(data) ?? latin1Text(data);
+
+function utf8(data: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(data);
   } catch {
-    return latin1Text(data);
+    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /** The prompt in the texts that an image file carries. */
 import { hasMoreValues, parseLenient } from '../json.ts';
 import type { PromptFound } from '../types.ts';
+import { parseDream } from './dream.ts';
 import { isInfotext, parseInfotext } from './infotext.ts';
 import { pairIn } from './tools.ts';
 import { normalise } from './words/normalise.ts';
@@ -27,6 +28,8 @@ const MOST_VALUES = 600_000;
 interface Context {
   /** Name of the file, without folders. */
   file: string | null;
+  /** Some write it apart from the prompt. */
+  negative: string;
 }
 
 /** Answers undefined when the text is not for it. */
@@ -36,9 +39,12 @@ type Reader = (item: Item, context: Context) => PromptFound | undefined;
 const NAMED = /^(prompt|workflow|parameters) ?: ?(?=[{[])/i;
 /** Keys that hold a prompt and nothing else. */
 const PROMPTS = /^(?:prompt|positive_prompt|positive prompt|dream)$/i;
+const NEGATIVES = /^negative[_ ]prompt$/i;
 const INFOTEXTS = /^(?:parameters|UserComment|exif:UserComment|Comment|ImageDescription|XPComment)$/;
 const DESCRIPTIONS =
   /^(?:Description|ImageDescription|dc:description|UserComment|exif:UserComment|XPComment|Comment)$/;
+/** Remarks of people and programs. Only where one has the form of a prompt of some program is it taken for one. */
+const REMARKS = /^(?:Comment|XPComment)$/;
 /** What savers write when nobody gave them the prompt. */
 const PLACEHOLDER = /^(?:unknown|undefined|null|none|n\/a|prompt|positive)$/i;
 /** Cameras and programs describe themselves. */
@@ -104,13 +110,20 @@ const infotext: Reader = (item) => {
   return worded(item, prompt, negative);
 };
 
-const prompts: Reader = (item) =>
-  item.json === undefined && PROMPTS.test(item.key) ? worded(item, item.text, '') : undefined;
+const prompts: Reader = (item, context) => {
+  if (item.json !== undefined || !PROMPTS.test(item.key)) return undefined;
+  const { prompt, negative } =
+    item.key === 'Dream' ? parseDream(item.text) : { prompt: item.text, negative: context.negative };
+  return worded(item, prompt, negative);
+};
 
 const descriptions: Reader = (item) => {
   if (item.json !== undefined || !DESCRIPTIONS.test(item.key) || SELF.test(item.text.trim()))
     return undefined;
+  if (INFOTEXTS.test(item.key) && isInfotext(item.text)) return undefined; // it was read as one
   const isJob = JOB.test(item.text);
+  if (REMARKS.test(item.key) && !isJob)
+    return { ...noPrompt(`a comment of any kind is not taken for a prompt (${item.place})`), certain: false };
   const doubt = isJob ? null : 'it stands where a description of any kind may stand';
   return worded(item, item.text.replace(JOB, ''), '', doubt);
 };
@@ -120,8 +133,9 @@ const READERS: readonly Reader[] = [workflow, tools, infotext, prompts, descript
 
 /** @param name of the file, for what only it tells */
 export function findInTexts(texts: readonly FileText[], name: string | null = null): PromptFound {
-  const context = { file: name?.split(/[/\\]/).at(-1) ?? null };
   const items = texts.map(itemOf);
+  const negative = items.find(({ key }) => NEGATIVES.test(key))?.text ?? '';
+  const context = { file: name?.split(/[/\\]/).at(-1) ?? null, negative };
   let nothing: PromptFound | undefined;
   for (const read of READERS)
     for (const item of items) {

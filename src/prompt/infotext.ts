@@ -17,6 +17,8 @@ const KEY = /\s*(\p{L}[\p{L}\p{N}_ \-/.]{0,60}): */uy;
 const QUOTED = /"(?:[^"\\]|\\.)*"/sy;
 const PLAIN = /[^,\n]*/y;
 const BETWEEN = /\s*(?:,|\n|$)/y;
+/** What is written about a picture that was only enlarged: it has no prompt. */
+const EXTRAS = /^\s*Postprocess [\w ]{1,40}: /;
 /** A last line with fewer pairs is part of the prompt. */
 const FEWEST = 3;
 
@@ -50,6 +52,7 @@ function unquoted(value: string): string {
 
 /** Where the parameters begin; the length of the text when it has none. */
 function parametersAt(text: string): number {
+  if (EXTRAS.test(text)) return 0;
   const steps = STEPS.exec(text);
   if (steps) return steps.index + (steps[0].startsWith('S') ? 0 : 1);
   const last = text.trimEnd().lastIndexOf('\n') + 1;
@@ -57,7 +60,8 @@ function parametersAt(text: string): number {
 }
 
 /** Whether a text is more than a prompt. */
-export const isInfotext = (text: string): boolean => NEGATIVE.test(text) || hasParameters(text);
+export const isInfotext = (text: string): boolean =>
+  EXTRAS.test(text) || NEGATIVE.test(text) || hasParameters(text);
 
 const hasParameters = (text: string): boolean => {
   const steps = STEPS.exec(text);

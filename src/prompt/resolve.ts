@@ -1,7 +1,7 @@
 /** The prompt that an image is judged by: the one given, else that of its workflow, else that of its file. */
 import type { ImageInput, PromptFound, ScoreItem, ScoreResult } from '../types.ts';
 import { type FileText, findInTexts, NO_PROMPT } from './file.ts';
-import { normalise } from './words/normalise.ts';
+import { MOST_TEXT, normalise } from './words/normalise.ts';
 import { findInWorkflow } from './workflow/find.ts';
 
 export type Resolved = Pick<ScoreResult, 'prompt' | 'promptSource'>;
@@ -22,9 +22,15 @@ export function resolvePrompt(asked: Asked, image: ImageInput, readTexts: ReadTe
 }
 
 function given(text: string): Resolved {
-  const { words, reason } = normalise(text);
-  const original = words === text ? null : text;
-  return { prompt: words, promptSource: { from: 'request', original, certain: true, reason } };
+  const read = text.slice(0, MOST_TEXT);
+  const { words, reason } = normalise(read);
+  const original = words === read ? null : read;
+  const cut =
+    text.length > MOST_TEXT ? `only the first ${MOST_TEXT} of its ${text.length} characters are read` : null;
+  return {
+    prompt: words,
+    promptSource: { from: 'request', original, certain: cut === null, reason: reason ?? cut },
+  };
 }
 
 const sourced = ({ prompt, negative: _, ...promptSource }: PromptFound): Resolved => ({

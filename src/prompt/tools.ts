@@ -1,4 +1,5 @@
 /** JSON that image tools other than ComfyUI write into their files: one row a tool. */
+import { parseDream } from './dream.ts';
 
 export interface Pair {
   prompt: string;
@@ -10,16 +11,21 @@ interface Tool {
   /** Path to the prompt. */
   prompt: string;
   negative: string;
+  /** Takes a text of both sides apart. */
+  read?: (text: string) => Pair;
+  /** List of texts beside each, under the same parent. */
+  more?: { list: string; text: string };
 }
 
 const TOOLS: readonly Tool[] = [
   { tool: 'SwarmUI', prompt: 'sui_image_params.prompt', negative: 'sui_image_params.negativeprompt' },
   { tool: 'InvokeAI', prompt: 'positive_prompt', negative: 'negative_prompt' },
-  { tool: 'InvokeAI 2', prompt: 'image.prompt.0.prompt', negative: '' },
+  { tool: 'InvokeAI 2', prompt: 'image.prompt.0.prompt', negative: '', read: parseDream },
   {
     tool: 'NovelAI 4',
     prompt: 'v4_prompt.caption.base_caption',
     negative: 'v4_negative_prompt.caption.base_caption',
+    more: { list: 'char_captions', text: 'char_caption' },
   },
   { tool: 'NovelAI', prompt: 'prompt', negative: 'uc' },
   { tool: 'Draw Things', prompt: 'c', negative: 'uc' },
@@ -45,8 +51,18 @@ export function pairIn(json: unknown, depth = 0): Pair | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
   const fitting = TOOLS.filter(({ prompt }) => typeof at(json, prompt) === 'string');
   const row = fitting.find(({ negative }) => typeof at(json, negative) === 'string') ?? fitting[0];
-  if (row) return { prompt: at(json, row.prompt) as string, negative: String(at(json, row.negative) ?? '') };
+  if (row?.read) return row.read(textAt(json, row.prompt, undefined));
+  if (row)
+    return { prompt: textAt(json, row.prompt, row.more), negative: textAt(json, row.negative, row.more) };
   return depth < 2 ? nested(json, depth) : undefined;
+}
+
+/** Texts at a path, those of the list beside it behind it. */
+function textAt(json: object, path: string, more: Tool['more']): string {
+  const text = String(at(json, path) ?? '');
+  const list = more && at(json, path.replace(/[^.]+$/, more.list));
+  const others = Array.isArray(list) ? list.map((entry) => at(entry, more!.text)) : [];
+  return [text, ...others].filter((part) => typeof part === 'string' && part !== '').join(', ');
 }
 
 function nested(json: object, depth: number): Pair | undefined {

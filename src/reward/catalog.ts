@@ -1,12 +1,13 @@
 /** The installed scorers: finds model folders, loads each at most once, on first use. */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { type AssayError, fail, nearest, toAssayError } from '../errors.ts';
 import type { ScorerInfo } from '../types.ts';
 import { createEmbeddingCache } from './embeddings.ts';
 import { Installed } from './installed.ts';
-import { type ModelFolder, readManifest, refOf } from './manifest.ts';
+import { type ModelFolder, readManifest, readModelJson, refOf } from './manifest.ts';
 import { describeScorer } from './plan.ts';
 import { createPreparer } from './prepare.ts';
 import { openProofs } from './proofs.ts';
@@ -52,8 +53,24 @@ export interface Catalog {
 const inOrder = ({ manifest: a }: ModelFolder, { manifest: b }: ModelFolder): number =>
   a.id === b.id ? newestFirst(a.version, b.version) : a.id < b.id ? -1 : 1;
 
+/** A model folder whose manifest is refused. */
+interface Refused {
+  /** What a user may call it by: the name of the folder, and what its manifest says. */
+  names: string[];
+  error: AssayError;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    const { id, version } = readModelJson(folder, 'manifest.json', z.looseObject({ id: z.string() }));
+    return [basename(folder), id, `${id}@${version}`];
+  } catch {
+    return [basename(folder)];
+  }
+}
+
 /** The readable model folders in `dir`, in order. */
-function readFolders(dir: string, onBroken: (error: AssayError) => void): ModelFolder[] {
+function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelFolder[] {
   if (!existsSync(dir)) return [];
   const folders = readdirSync(dir)
     .map((name) => join(dir, name))
@@ -62,7 +79,7 @@ function readFolders(dir: string, onBroken: (error: AssayError) => void): ModelF
     try {
       return [readManifest(folder)];
     } catch (error) {
-      onBroken(toAssayError(error));
+      onRefused({ names: namesIn(folder), error: toAssayError(error) });
       return [];
     }
   });
@@ -70,14 +87,14 @@ function readFolders(dir: string, onBroken: (error: AssayError) => void): ModelF
 }
 
 /** Models by `id@version`, in the order of search. */
-function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>; broken: AssayError[] } {
+function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>; refused: Refused[] } {
   const models = new Map<string, ModelFolder>();
-  const broken: AssayError[] = [];
-  for (const model of modelDirs.flatMap((dir) => readFolders(dir, (error) => broken.push(error)))) {
+  const refused: Refused[] = [];
+  for (const model of modelDirs.flatMap((dir) => readFolders(dir, (one) => refused.push(one)))) {
     const ref = refOf(model.manifest);
     if (!models.has(ref)) models.set(ref, model);
   }
-  return { models, broken };
+  return { models, refused };
 }
 
 /** What a scorer is now, for people and clients. */
@@ -105,7 +122,7 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     preparer,
     onTrouble: (trouble: string) => listener(trouble),
   };
-  const { models, broken } = scan(options.modelDirs);
+  const { models, refused } = scan(options.modelDirs);
   const proofs = openProofs(options.dataDir);
   const all = [...models.values()].map((model) => new Installed(model, options, proofs));
 
@@ -116,8 +133,10 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     const found = byName(name);
     if (found) return found;
     const refs = all.map(({ ref }) => ref);
+    const broken = refused.find(({ names }) => names.includes(name));
     const near = nearest(name, [...all.map(({ model }) => model.manifest.id), ...refs]);
-    const hint = near ? ` (did you mean "${near}"?)` : '';
+    const meant = near ? ` (did you mean "${near}"?)` : '';
+    const hint = broken ? ` (its folder is refused: ${broken.error.message})` : meant;
     throw fail('UNKNOWN_SCORER', { id: name, hint, known: refs.join(', ') || 'none' });
   };
 
@@ -127,7 +146,7 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
       const chosen = byName(options.defaultId);
       return all.map((installed) => infoOf(installed, options, installed === chosen));
     },
-    broken: () => broken,
+    broken: () => refused.map(({ error }) => error),
     find: (name) => find(name).model,
     open: async (name) => find(name).open(),
     unready: (name) => find(name).unready,

@@ -45,7 +45,7 @@ export interface Judgement {
   reward: number | null;
   /** A finding when the image is foreign to the scorer, by its own graph. */
   foreign: GuardFinding[];
-  /** What was cut, for people. */
+  /** What was cut or is not known of the prompt, for people. */
   notes: string[];
   queueMs: number;
   inferMs: number;
@@ -250,10 +250,16 @@ class LoadedScorer implements Scorer {
   }
 
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
-    this.#requirePrompt(prompt);
-    const { outputs, notes, queueMs, inferMs } = await this.#machinery.steps.run(pixels, prompt, signal);
+    const known = this.#machinery.steps.understand(prompt);
+    this.#requirePrompt(prompt, known.prompt);
+    const { outputs, queueMs, inferMs, ...made } = await this.#machinery.steps.run(
+      pixels,
+      known.prompt,
+      signal,
+    );
+    const notes = [...known.notes, ...made.notes];
     try {
-      const aspects = calibrate(outputs, this.manifest, this.#calibration, prompt !== null);
+      const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward.weights);
       const foreign = foreignness(outputs, this.manifest.domain);
       return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
@@ -266,10 +272,11 @@ class LoadedScorer implements Scorer {
     await Promise.all(this.#machinery.owned.map((part) => part.close()));
   }
 
-  #requirePrompt(prompt: string | null): void {
+  #requirePrompt(given: string | null, known: string | null): void {
     const predicted = ASPECTS.flatMap((a) => this.manifest.aspects[a] ?? []);
-    if (prompt === null && predicted.every((spec) => spec.needsPrompt))
-      throw fail('PROMPT_REQUIRED', { scorer: this.manifest.id });
+    if (known !== null || !predicted.every((spec) => spec.needsPrompt)) return;
+    const lack = given === null ? 'the item has none' : 'knows no word of the one that the item has';
+    throw fail('PROMPT_REQUIRED', { scorer: this.manifest.id, lack });
   }
 
   #failed(cause: unknown): AssayError {

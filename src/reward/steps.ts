@@ -35,7 +35,15 @@ export interface StepsResult {
   inferMs: number;
 }
 
+/** A prompt as far as the scorer knows its words. */
+export interface Understood {
+  /** Null when it knows none of them: they tell it nothing. */
+  prompt: string | null;
+  notes: string[];
+}
+
 export interface Steps {
+  understand(prompt: string | null): Understood;
   /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
   ahead(pixels: Pixels): void;
   run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
@@ -57,8 +65,11 @@ interface Trip {
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
 
-const inWords = ({ read, of, isAll }: Reading): string =>
-  `the scorer read ${read} of the prompt's ${isAll ? '' : 'more than '}${of} tokens; the rest was cut`;
+function inWords({ read, of, isAll }: Reading): string {
+  const what =
+    of > read ? `${read} of the prompt's ${isAll ? '' : 'more than '}${of} tokens` : 'the beginning';
+  return `the scorer read ${what}; the rest was cut`;
+}
 
 /** Hashing takes milliseconds a megapixel, so whoever knows the image by something says so. */
 const keyOf = ({ key, data, width, height }: Pixels, spec: ImageSpec): string =>
@@ -91,6 +102,17 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
     const readings = texts.map((text) => encode!.reading(text));
     const cut = readings.filter(({ read, of, isAll }) => read < of || !isAll);
     return [...new Set(cut.map(inWords))];
+  };
+
+  const understand = (prompt: string | null): Understood => {
+    if (prompt === null || !encode) return { prompt, notes: [] };
+    const { words, unknown } = encode.reading(prompt);
+    if (unknown === 0) return { prompt, notes: [] };
+    const isBlind = unknown === words;
+    const notes = isBlind
+      ? ["the scorer knows none of the prompt's words: it judged the image as if there were no prompt"]
+      : [`the scorer does not know ${unknown} of the prompt's ${words} words and parts of words`];
+    return { prompt: isBlind ? null : prompt, notes };
   };
 
   const begun = new WeakMap<Pixels, Promise<Tensors>>();
@@ -137,6 +159,7 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   };
 
   return {
+    understand,
     ahead(pixels) {
       if (!isCheap(image)) return;
       const tensors = prepare(pixels, new AbortController().signal);

@@ -13,6 +13,9 @@ export interface Reading {
   of: number;
   /** False when the text is so long that it was not looked at to its end. */
   isAll: boolean;
+  /** Words, or parts of words, among what is read, and how many of them the tokenizer has no other token for. */
+  words: number;
+  unknown: number;
 }
 
 /** Token tensors by graph input name. */
@@ -34,8 +37,8 @@ const MOST_CHARACTERS = 20_000;
 const CHARACTERS_A_TOKEN = 16;
 
 /** Cuts to `length`, keeping the last token: end-of-text or separator. */
-function cut(ids: number[], length: number): number[] {
-  return ids.length <= length ? ids : [...ids.slice(0, length - 1), ids[ids.length - 1]!];
+function cut<T>(all: T[], length: number): T[] {
+  return all.length <= length ? all : [...all.slice(0, length - 1), all[all.length - 1]!];
 }
 
 /** Fills up to `length`; int64 graphs get BigInts. */
@@ -52,39 +55,61 @@ interface Encoded extends Reading {
   tokens: Tensors;
 }
 
-function idsOf(tokenizer: Tokenizer, spec: TextSpec, text: string): number[] {
-  const encoded = tokenizer.encode(text);
-  const unknown = encoded.ids.findIndex((id: unknown) => !Number.isInteger(id));
+interface Token {
+  id: number;
+  text: string;
+}
+
+function tokensOf(tokenizer: Tokenizer, spec: TextSpec, text: string): Token[] {
+  const { ids, tokens } = tokenizer.encode(text);
+  const unknown = ids.findIndex((id: unknown) => !Number.isInteger(id));
   if (unknown >= 0)
-    throw new Error(`${spec.tokenizer} has no id for "${encoded.tokens[unknown]}" and no unknown token`);
-  return encoded.ids;
+    throw new Error(`${spec.tokenizer} has no id for "${tokens[unknown]}" and no unknown token`);
+  return ids.map((id: number, i: number) => ({ id, text: tokens[i]! }));
+}
+
+type Words = Pick<Reading, 'words' | 'unknown'>;
+
+/** Marks between words are no words; the token for what is unknown may stand for either. */
+function wordsOf(tokenizer: Tokenizer, tokens: Token[]): Words {
+  const isUnknown = ({ id }: Token) => id === tokenizer.model?.unk_token_id;
+  const words = tokens.filter((token) => isUnknown(token) || /[\p{L}\p{N}]/u.test(token.text));
+  return { words: words.length, unknown: words.filter(isUnknown).length };
 }
 
 /** Reads only as much of a long text as its context has room for: splitting words of it takes seconds. */
-function beginningOf(tokenizer: Tokenizer, spec: TextSpec, text: string): { ids: number[]; isAll: boolean } {
+function beginningOf(tokenizer: Tokenizer, spec: TextSpec, text: string): { all: Token[]; isAll: boolean } {
   for (let length = CHARACTERS_A_TOKEN * spec.contextLength; ; length *= 4) {
-    const ids = idsOf(tokenizer, spec, text.slice(0, length));
+    const all = tokensOf(tokenizer, spec, text.slice(0, length));
     const isAll = length >= text.length;
-    if (isAll || ids.length >= 2 * spec.contextLength) return { ids, isAll };
+    if (isAll || all.length >= 2 * spec.contextLength) return { all, isAll };
   }
 }
 
 type Mend = (text: string) => string;
 
-/** @param specials tokens that stand around every text */
+/** @param specials tokens that stand around every text; one of them may be the one for what is unknown */
 function encodeText(
   tokenizer: Tokenizer,
   spec: TextSpec,
   mend: Mend,
-  specials: number,
+  specials: Token[],
   text: string,
 ): Encoded {
-  const all = beginningOf(tokenizer, spec, mend(text.slice(0, MOST_CHARACTERS)));
-  const ids = cut(all.ids, spec.contextLength);
+  const { all, isAll } = beginningOf(tokenizer, spec, mend(text.slice(0, MOST_CHARACTERS)));
+  const kept = cut(all, spec.contextLength);
+  const ids = kept.map(({ id }) => id);
   const tokens: Tensors = { [spec.ids]: tensor(ids, spec, spec.padId) };
   if (spec.mask) tokens[spec.mask] = tensor(Array<number>(ids.length).fill(1), spec, 0);
-  const isAll = all.isAll && text.length <= MOST_CHARACTERS;
-  return { tokens, read: ids.length - specials, of: all.ids.length - specials, isAll };
+  const [found, around] = [wordsOf(tokenizer, kept), wordsOf(tokenizer, specials)];
+  return {
+    tokens,
+    read: kept.length - specials.length,
+    of: all.length - specials.length,
+    isAll: isAll && text.length <= MOST_CHARACTERS,
+    words: found.words - around.words,
+    unknown: found.unknown - around.unknown,
+  };
 }
 
 /** Loads the tokenizer of a model folder. @throws MANIFEST_INVALID, MODEL_FILE_MISSING */
@@ -107,7 +132,7 @@ export function openTextEncoder({ folder }: ModelFolder, spec: TextSpec): TextEn
       { cause },
     );
   }
-  const specials = idsOf(tokenizer, spec, '').length;
+  const specials = tokensOf(tokenizer, spec, '');
   const encode = (text: string): Encoded => {
     const known = cache.get(text);
     if (known) return known;

@@ -188,6 +188,13 @@ describe('an installed copy', () => {
     expect(snapshot(folder)).toEqual(fresh);
   });
 
+  it('is put in anew with --force, and that is no update', async () => {
+    const folder = comfyui();
+    await install(folder);
+    write(placeIn(folder), { '__init__.py': 'changed' });
+    expect((await install(folder, '--force')).stdout).toMatch(/^reinstalled: Assay's nodes \S+ in /);
+  });
+
   it('stays as it is when the new one cannot be made whole', async () => {
     const folder = comfyui();
     await install(folder);

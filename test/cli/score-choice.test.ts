@@ -1,10 +1,20 @@
 /** `assay score` as a sieve: what is listed, in which order, and what is done to the files. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { expandImages } from '../../src/cli/images.ts';
 import { demandsOf } from '../../src/cli/score/demands.ts';
 import { ranking } from '../../src/cli/score/order.ts';
 import { readManifest } from '../../src/reward/manifest.ts';
+import { isRejectBin } from '../../src/store/rejects/recognise.ts';
 import type { Policy, ScoreResult } from '../../src/types.ts';
 import { aspectScore, failedResult, scoredResult } from '../eval/synthetic.ts';
 import { assay } from '../support/cli.ts';
@@ -97,7 +107,9 @@ describe('assay score', () => {
     const { score, at, folder, dataDir } = await setUp();
     const [policy, bin] = [join(folder, 'policy.json'), join(at('.'), 'bin')];
     writeFileSync(policy, '{"aspects": {"quality": {"minScore": 1.5}}, "actions": {"reject": "tag"}}');
-    symlinkSync(at('dark.png'), at('link.png'));
+    const elsewhere = join(folder, 'elsewhere.png');
+    copyFileSync(at('dark.png'), elsewhere);
+    symlinkSync(elsewhere, at('link.png'));
     const moved = await score('--policy', policy, '--move-rejects', bin);
     expect(moved.code).toBe(3);
     expect(moved.stderr).toMatch(
@@ -112,6 +124,18 @@ describe('assay score', () => {
     ]);
     // The bin lies among the images, and is not looked into.
     expect((await score('--move-rejects', bin, '-f', 'csv')).stdout).not.toContain('dark');
+    // Nor is it by a run that does not know of it, unless it is named.
+    const unaware = await score('-f', 'json');
+    expect([unaware.stdout.includes('dark'), JSON.parse(unaware.stdout).skipped]).toEqual([
+      false,
+      { 'reject bin': 1 },
+    ]);
+    expect(isRejectBin(bin)).toBe(true);
+    expect(expandImages([bin]).paths).toHaveLength(2);
+    expect(expandImages([join(at('.'), '**/*.png')]).paths.filter((path) => path.startsWith(bin))).toEqual(
+      [],
+    );
+    expect(expandImages([join(at('.'), '*')]).paths.filter((path) => path.startsWith(bin))).toEqual([]);
     const rejects = (...args: string[]) =>
       assay(['rejects', ...args, '--reject-dir', bin, '--data-dir', dataDir]);
     expect((await rejects('list')).stdout).toMatch(/dark\.png .*quality 1\.\d+ is below 1\.50/);

@@ -69,7 +69,7 @@ describe('Ctrl-C', () => {
     const again = await score('--out', out, '--resume');
     expect([again.code, again.stderr]).toEqual([
       0,
-      `resume: ${done} of 500 images are done already\n500 scored, 0 failed → ${out}\n`,
+      `resume: ${done} of 500 images done already\n500 scored, 0 failed → ${out}\n`,
     ]);
     expect(new Set(linesOf(out)).size).toBe(500 + header);
     expect(existsSync(`${out}.part`)).toBe(false);
@@ -191,7 +191,7 @@ describe('--resume', () => {
     const { code, stderr } = await score('--out', out, '--prompts', prompts, '--resume');
     expect([code, stderr]).toEqual([
       0,
-      `resume: 1 of 4 images are done already\nresume: 2 are done again: the image or its prompt is another, or it failed in passing\n4 scored, 0 failed → ${out}\n`,
+      `resume: 1 of 4 images done already\nresume: 2 done again: the image or its prompt is another, or it failed in passing\n4 scored, 0 failed → ${out}\n`,
     ]);
     expect(sourcesIn(out)).toHaveLength(4);
     expect(linesOf(out)[0]).toBe(before[0]);
@@ -209,7 +209,7 @@ describe('--resume', () => {
     const { code, stderr } = await score('--out', out, '--resume');
     expect([code, stderr]).toEqual([
       3,
-      `resume: 3 of 3 images are done already\n2 scored, 1 failed: ${at('images/1.png')} (IMAGE_UNSUPPORTED) → ${out}\n`,
+      `resume: 3 of 3 images done already\n2 scored, 1 failed: ${at('images/1.png')} (IMAGE_UNSUPPORTED) → ${out}\n`,
     ]);
     expect(readFileSync(out, 'utf8')).toBe(all);
   });
@@ -233,22 +233,26 @@ describe('--resume', () => {
 describe('prompts', () => {
   it('go to the image that the table means, and whoever has no partner is told', async () => {
     const { at, score } = setUp(0);
-    for (const name of ['x/1.png', 'y/1.png', 'z/3.png']) {
+    for (const name of ['x/1.png', 'y/1.png', 'z/3.png', 'z/4.png']) {
       mkdirSync(join(at('images'), name, '..'), { recursive: true });
       writeFileSync(join(at('images'), name), good);
     }
-    const rows = '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\n';
+    const rows =
+      '\ufeffsep=;\nFile Name;Prompt\nx/1.png;a red cat\ny\\1;"dog; red"\nw/9.png;lost\nz/4.png;\n';
     writeFileSync(at('prompts.csv'), Buffer.from(rows, 'utf16le'));
     const { code, stdout, stderr } = await score('--prompts', at('prompts.csv'), '-f', 'json');
     const { results, prompts } = JSON.parse(stdout);
     expect([code, results.map((r: { prompt: string }) => r.prompt)]).toEqual([
       0,
-      ['a red cat', 'dog; red', null],
+      ['a red cat', 'dog; red', null, null],
     ]);
-    expect(results[2].notes).toEqual(['prompts.csv has no row for it']);
+    expect(results.slice(2).map((r: { notes: string[] }) => r.notes)).toEqual([
+      ['prompts.csv has no row for it'],
+      ['prompts.csv has an empty prompt for it (line 6), which is none'],
+    ]);
     expect(prompts).toEqual({
       table: 'prompts.csv',
-      images: 2,
+      images: 3,
       rowsWithoutImage: { count: 1, first: ['w/9.png (line 5)'] },
       imagesWithoutRow: { count: 1, first: [join(at('images'), 'z/3.png')] },
     });

@@ -101,6 +101,26 @@ describe('assay score', () => {
     expect(stdout.trim().split('\n')).toHaveLength(2);
   });
 
+  it('takes each file once under whatever links lead to it, by its own name', async () => {
+    const { folder, at, score } = setUp({ 'b.jfif': good });
+    mkdirSync(at('deep'));
+    writeFileSync(at('deep/c.png'), good);
+    const elsewhere = join(folder, 'elsewhere');
+    writeFileSync(elsewhere, good);
+    symlinkSync(at('b.jfif'), at('a-link.jpg'));
+    symlinkSync('../a-link.jpg', at('deep/link-of-link.jpg'));
+    for (const name of ['x.png', 'y.png']) symlinkSync(elsewhere, at(name));
+    symlinkSync(at('deep'), at('linked-folder'));
+    const names = async (...args: string[]) =>
+      (await score([...args, '-f', 'jsonl'])).stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).source.slice(at('.').length + 1));
+    expect(await names(at('.'))).toEqual(['b.jfif', 'deep/c.png', 'x.png']);
+    expect(await names(at('*'), at('a-link.jpg'))).toEqual(['b.jfif', 'x.png', 'deep/c.png']);
+    expect(await names(at('a-link.jpg'), at('b.jfif'))).toEqual(['a-link.jpg']);
+  });
+
   it('reads prompts from a CSV, by file name', async () => {
     const folder = tempFolder();
     writeModel(join(folder, 'models'), { id: 'test-text', text: true });

@@ -65,7 +65,12 @@ describe('assay watch', () => {
     // By another name of this machine it is the same host.
     const { port } = new URL(comfy.url);
     const again = await assay(['watch', '--once', ...args, '--comfyui', `http://localhost:${port}`]);
-    expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining('0 images scored') });
+    expect(again).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(
+        '0 images scored, 0 failed; 4 were scored before and are not judged again\n',
+      ),
+    });
   });
 
   it('prints lines for people', async () => {
@@ -77,7 +82,7 @@ describe('assay watch', () => {
       /^watching ComfyUI 0\.3\.64 at http\S+ \(scorer test-bright\); Ctrl-C stops it\n/i,
     );
     expect(stdout).toMatch(
-      /\nComfyUI_00001_\.png {2}quality 0\.\d\d {2}\d+ % {2}reject {2}quality 0\.\d\d is below 2\.00 {2}prompt: the workflow has no node 9\n$/,
+      /\nComfyUI_00001_\.png {2}quality 0\.\d\d {2}\d+ % {2}reject {2}quality 0\.\d\d is below 2\.00 {2}no prompt: the workflow has no node 9\n$/,
     );
   });
 
@@ -94,7 +99,7 @@ describe('assay watch', () => {
     const { stdout } = await assay(['watch', '--once', ...args]);
     expect(stdout).toMatch(/ComfyUI_00001_\.png .* “a red fox”\n/);
     expect(stdout).toMatch(
-      /ComfyUI_00002_\.png .* prompt: node 5 \(OllamaGenerate\): a language model writes its text\n/,
+      /ComfyUI_00002_\.png .* no prompt: node 5 \(OllamaGenerate\): a language model writes its text\n/,
     );
   });
 

@@ -103,8 +103,8 @@ describe('text', () => {
     expect(concatenated.notes).toEqual([
       'the header stands there 2 times; the repeats were skipped',
       'the prompt is read from column "caption", not "text"',
-      '2 rows have no rating and were left out, the first on line 4, 5',
-      '1 rows say the same of an image twice, and count once',
+      '2 rows without a rating left out, the first on line 4, 5',
+      '1 row said the same of an image twice and left out',
     ]);
   });
 

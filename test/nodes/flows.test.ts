@@ -215,7 +215,7 @@ const ODD: Record<string, { accepted: number; says: RegExp; isUnsavable?: true }
   'nan in half of one': { accepted: 1, says: /#1.*\[IMAGE_VALUES\]/ },
   '0 to 255': { accepted: 1, says: /#1.*\[IMAGE_VALUES\]/ },
   '-1 to 1': { accepted: 1, says: /#1.*\[IMAGE_VALUES\]/ },
-  'two channels': { accepted: 1, says: /#1.*\[IMAGE_UNSUPPORTED\]/ },
+  'two channels': { accepted: 1, says: /#1.*\[IMAGE_SHAPE\]/ },
   alpha: { accepted: 2, says: /^2 images/ },
   bfloat16: { accepted: 2, says: /^2 images/, isUnsavable: true },
   float16: { accepted: 2, says: /^2 images/ },

@@ -47,6 +47,16 @@ it('tells both sides, the place and the nodes', () => {
   });
 });
 
+it('has what a text keeps away beside what the other side says', () => {
+  const said = { fox: encode('a red fox --no hats') };
+  expect(find({ ...plain(), ...said })).toMatchObject({ prompt: 'a red fox', negative: 'blurry, hats' });
+  const inline = {
+    fox: encode('a red fox\nNegative prompt: hats'),
+    bad: node('ConditioningZeroOut', { conditioning: ['fox', 0] }),
+  };
+  expect(find({ ...plain(), ...inline })).toMatchObject({ prompt: 'a red fox', negative: 'hats' });
+});
+
 describe('a pair of conditionings', () => {
   const pair = { positive: ['fox', 0], negative: ['bad', 0] };
   it.each([
@@ -64,6 +74,49 @@ describe('a pair of conditionings', () => {
   ])('%s', (_where, name, inputs, first) => {
     const found = guided(node(name, inputs), {}, ['x', first], ['x', first + 1]);
     expect(found).toMatchObject({ ...FOX, negative: 'blurry' });
+  });
+
+  it.each([
+    ['PairConditioningCombine', 'positive_A negative_A positive_B negative_B'],
+    ['PairConditioningSetDefaultCombine', 'positive negative positive_DEFAULT negative_DEFAULT'],
+    ['PairConditioningSetPropertiesAndCombine', 'positive negative positive_NEW negative_NEW'],
+    ['SomePairs', 'positive1 negative1 positive2 negative2'],
+  ])('of several: %s (%s)', (name, inputs) => {
+    const sources = ['fox', 'bad', 'owl', 'dull'].map((id) => [id, 0]);
+    const links = Object.fromEntries(inputs.split(' ').map((input, index) => [input, sources[index]]));
+    const found = guided(node(name, links), { dull: encode('dull') }, ['x', 0], ['x', 1]);
+    expect(found).toMatchObject({
+      prompt: 'a red fox, a white owl',
+      negative: 'blurry, dull',
+      certain: true,
+    });
+  });
+
+  it.each([
+    ['ConditioningMultiCombine', true],
+    ['SomeConditioningThing', false],
+  ])('of which %s makes one: certain is %s', (name, certain) => {
+    const both = node(name, { conditioning_1: ['fox', 0], conditioning_2: ['owl', 0] });
+    expect(guided(both)).toMatchObject({ prompt: 'a red fox, a white owl', certain });
+    expect(guided(both, { owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
+  it('with new names', () => {
+    const set = node('PairConditioningSetProperties', {
+      ...{ positive_NEW: ['fox', 0], negative_NEW: ['bad', 0], strength: 1, set_cond_area: 'default' },
+    });
+    expect(guided(set, {}, ['x', 0], ['x', 1])).toMatchObject({ ...FOX, negative: 'blurry' });
+  });
+
+  it.each([
+    [1, 'a red fox'],
+    [0, 'a white owl'],
+    [0.5, 'a red fox, a white owl'],
+  ])('of which the average has a share of %d', (conditioning_to_strength, prompt) => {
+    const both = { conditioning_to: ['fox', 0], conditioning_from: ['owl', 0] };
+    expect(guided(node('ConditioningAverage', { ...both, conditioning_to_strength }))).toMatchObject({
+      prompt,
+    });
   });
 
   it('of which the negative one is alone behind a model', () => {
@@ -224,8 +277,34 @@ describe('a text', () => {
     ['ttN concat', { text1: 'a red', text2: 'fox', delimiter: ' ' }, 'a red fox'],
     ['easy positive', { positive: 'a red fox' }, 'a red fox'],
     ['SomeTextNode', { prompt: 'a red fox', negative_prompt: 'blurry' }, 'a red fox'],
+    [
+      'CR Text Replace',
+      { text: 'a blue owl', find1: 'blue', replace1: 'red', find2: 'owl', replace2: 'fox', find3: '' },
+      'a red fox',
+    ],
+    ['easy promptReplace', { prompt: 'a blue fox', find1: 'blue', replace1: 'red' }, 'a red fox'],
+    ['CR Text Operation', { text: 'a red fox', operation: 'uppercase' }, 'A RED FOX'],
+    ['CR Text Operation', { text: 'xof der a', operation: 'reverse' }, 'a red fox'],
   ])('of %s %j', (name, inputs, prompt) => {
-    expect(worded(node(name, inputs)).prompt).toBe(prompt);
+    const found = worded(node(name, inputs));
+    expect(found.prompt).toBe(prompt);
+    expect(found.certain).toBe(true);
+  });
+
+  it.each([
+    ['SomeTextNode', { text: 'a blue fox', old: 'blue', new: 'red' }],
+    ['MyPromptTool', { prompt: 'a red fox', operation: 'uppercase' }],
+    ['StringThing', { string: ['a', 0], suffix: 'in snow' }],
+    ['StringThing', { string: ['a', 0], prefix: 'in snow' }],
+  ])('of a node that has more words, %s %j, may be another', (name, inputs) => {
+    expect(worded(node(name, inputs), { a: string('a red fox') }).certain).toBe(false);
+  });
+
+  it.each([
+    ['SomeTextNode', { text: 'a red fox', title: 'Prompt', filename_prefix: 'x' }],
+    ['SomePromptBox', { prompt: 'a red fox', seed: 4, negative_prompt: 'blurry' }],
+  ])('of a node with words for people, %s %j, is certain', (name, inputs) => {
+    expect(worded(node(name, inputs))).toMatchObject(FOX);
   });
 
   it('that is shown is the one that comes in, not the one of an earlier run', () => {
@@ -260,6 +339,17 @@ describe('a text', () => {
     ],
     ['SomeReplacer', { text: 'a BLUE fox', a: 'BLUE', b: 'red' }, 'not known'],
     ['OpenAI_API_Chat', { prompt: 'Write!' }, 'language model'],
+    ['Qwen2_VQA', { text: 'Describe' }, 'language model'],
+    ['MiniCPM_VQA', { text: 'Describe' }, 'language model'],
+    ['KoboldCpp', { prompt: 'Write!' }, 'language model'],
+    ['GrokNode', { prompt: 'Write!' }, 'language model'],
+    ['PhiRunNode', { text: 'Write!' }, 'language model'],
+    ['BedrockNovaText', { prompt: 'Write!' }, 'language model'],
+    ['Plush-ExtensionPrompt', { prompt: 'Write!' }, 'language model'],
+    ['SomeTextNode', { prompt: 'Write!', model: 'small-9b' }, 'language model'],
+    ['MyPrompts', { prompt: 'Write!', temperature: 0.7, max_tokens: 90 }, 'language model'],
+    ['MyPrompts', { text: 'Write!', system_prompt: 'You are a poet' }, 'language model'],
+    ['CR Text Operation', { text: 'a fox', operation: 'rot13' }, 'not known'],
     ['SomeMixer', { text_a: 'a fox', text_b: 'an owl' }, 'makes a text of several'],
   ])('of %s %j is not known', (name, inputs, reason) => {
     expect(worded(node(name, inputs))).toMatchObject({
@@ -384,6 +474,58 @@ describe('a picture', () => {
     expect(shown(node('ImageBatch', { image1: ['dec', 0], image2: ['dec', 0] }))).toMatchObject(FOX);
   });
 
+  const two = (name: string, ...inputs: string[]): Nodes['x'] =>
+    node(name, { [inputs[0]!]: ['dec', 0], [inputs[1]!]: ['dec2', 0] });
+  it.each([
+    ['PorterDuffImageComposite', 'source', 'destination'],
+    ['ImageConcanate', 'image1', 'image2'],
+    ['LayerUtility: ImageBlend V2', 'background_image', 'layer_image'],
+    ['Image Stitch', 'image_a', 'image_b'],
+    ['Image Overlay', 'base_image', 'overlay_image'],
+    ['ImageAddMulti', 'image_1', 'image_2'],
+    ['MyNode', 'a', 'b'],
+    ['MyNode', 'under', 'overlay'],
+    ['MyNode', 'image1', 'z'],
+    ['MyNode', 'first_image', 'second_image'],
+    ['MyNode', 'content', 'style'],
+  ])('of two by %s (%s, %s) has both prompts, in doubt', (name, ...inputs) => {
+    const found = shown(two(name, ...inputs), second);
+    expect(found).toMatchObject({ certain: false, reason: expect.stringContaining('different prompts') });
+    expect(found.prompt!.split(', ').toSorted()).toEqual(['a red fox', 'a white owl']);
+    expect(shown(two(name, ...inputs), { ...second, owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
+  it('that a node that is not known changes is in doubt when another comes into it', () => {
+    const changed = node('SomeTransfer', { reference: ['dec2', 0], image: ['dec', 0] });
+    expect(shown(changed, second)).toMatchObject({ prompt: 'a red fox', certain: false });
+    const unknown = { ...second, owl: encode(['llm', 0]), llm: node('OllamaGenerate', { prompt: 'Write' }) };
+    expect(shown(changed, unknown)).toMatchObject({ prompt: 'a red fox', certain: false });
+    expect(shown(changed, { ...im, dec2: node('ImageScale', { image: ['l', 0] }) })).toMatchObject(FOX);
+  });
+
+  it.each([
+    ['Image Comparer (rgthree)', 'image_a', 'image_b'],
+    ['CR Simple Image Compare', 'image1', 'image2'],
+    ['SomeComparison', 'before', 'after'],
+    ['BatchImagesNode', 'images0', 'images1'],
+  ])('of several that %s shows is known when they have one prompt', (name, ...inputs) => {
+    expect(shown(two(name, ...inputs), second)).toMatchObject({
+      prompt: null,
+      reason: expect.stringContaining('different prompts'),
+    });
+    expect(shown(two(name, ...inputs), { ...second, owl: encode('a red fox') })).toMatchObject(FOX);
+  });
+
+  it.each([
+    ['easy imageIndexSwitch', { index: 0, image0: ['dec', 0], image1: ['dec2', 0] }],
+    ['easy imageIndexSwitch', { index: 1, image0: ['dec2', 0], image1: ['dec', 0] }],
+    ['easy anythingIndexSwitch', { index: 0, value0: ['dec', 0], value1: ['dec2', 0] }],
+    ['CR Image Input Switch', { Input: 2, image1: ['dec2', 0], image2: ['dec', 0] }],
+    ['SomeSwitch', { select: 3, image1: ['dec2', 0], picture3: ['dec', 0] }],
+  ])('that %s %j lets through is that of its number', (name, inputs) => {
+    expect(shown(node(name, inputs), second)).toMatchObject(FOX);
+  });
+
   it('of two samplers in a row is that of the last one with words', () => {
     const refine = {
       ...second,
@@ -393,6 +535,15 @@ describe('a picture', () => {
     expect(find({ ...plain({}, { images: ['dec2', 0] }), ...refine, owl: encode('') }).prompt).toBe(
       'a red fox',
     );
+    const tags = { owl: encode('masterpiece, best quality, <lora:detail:0.5>') };
+    expect(find({ ...plain({}, { images: ['dec2', 0] }), ...refine, ...tags })).toMatchObject(FOX);
+    expect(
+      find({ ...plain({}, { images: ['dec2', 0] }), ...refine, owl: encode('a {red|blue} owl') }).prompt,
+    ).toBeNull();
+    expect(find({ ...plain(), fox: encode('masterpiece, best quality') })).toMatchObject({
+      prompt: null,
+      reason: expect.stringContaining('nothing but tags'),
+    });
   });
 
   it('of two samplers for a mask is that of the one below', () => {

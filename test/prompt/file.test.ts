@@ -76,10 +76,10 @@ const wide = (value: string, little: boolean) => {
   const body = Buffer.from(value, 'utf16le');
   return little ? body : body.swap16();
 };
-const comment = (value: string, written: 'LE' | 'BE' | 'ASCII', file: 'II' | 'MM' = 'MM') => {
+const comment = (value: string, written: 'LE' | 'BE' | 'ASCII' | 'UTF-8', file: 'II' | 'MM' = 'MM') => {
   const body =
-    written === 'ASCII'
-      ? Buffer.concat([Buffer.from('ASCII\0\0\0'), Buffer.from(value)])
+    written === 'ASCII' || written === 'UTF-8'
+      ? Buffer.concat([Buffer.from(written === 'ASCII' ? 'ASCII\0\0\0' : 'UNICODE\0'), Buffer.from(value)])
       : Buffer.concat([Buffer.from('UNICODE\0'), wide(value, written === 'LE')]);
   return exif(0x9286, body, 7, file === 'II', true);
 };
@@ -111,6 +111,7 @@ describe('the parameters of the AUTOMATIC1111 family', () => {
     ['a JPEG comment, big-endian', () => withExif(comment(INFOTEXT, 'BE'))],
     ['a JPEG comment, little-endian in a big-endian file', () => withExif(comment(INFOTEXT, 'LE'))],
     ['a JPEG comment, big-endian in a little-endian file', () => withExif(comment(INFOTEXT, 'BE', 'II'))],
+    ['a JPEG comment that says UTF-16 and is not', () => withExif(comment(INFOTEXT, 'UTF-8'))],
     ['a JPEG comment that says ASCII', () => withExif(comment(INFOTEXT, 'ASCII'))],
     [
       'a comment segment',
@@ -206,6 +207,11 @@ describe('what other programs write', () => {
   it.each([
     ['SwarmUI', 'parameters', { sui_image_params: { prompt: 'a red fox', negativeprompt: 'ugly' } }],
     ['InvokeAI', 'invokeai_metadata', { positive_prompt: 'a red fox', negative_prompt: 'ugly', seed: 1 }],
+    [
+      'InvokeAI 2',
+      'sd-metadata',
+      { image: { prompt: [{ prompt: 'a red fox [ugly]', weight: 1 }], seed: 1 } },
+    ],
     ['NovelAI', 'Comment', { prompt: 'a red fox', uc: 'ugly', steps: 28 }],
     [
       'NovelAI 4',
@@ -217,6 +223,17 @@ describe('what other programs write', () => {
         v4_negative_prompt: { caption: { base_caption: 'ugly' } },
       },
     ],
+    [
+      'NovelAI 4, characters',
+      'Comment',
+      {
+        v4_prompt: {
+          caption: { base_caption: 'a red', char_captions: [{ char_caption: 'fox' }, { char_caption: '' }] },
+        },
+        v4_negative_prompt: { caption: { base_caption: 'ugly', char_captions: [] } },
+      },
+      'a red, fox',
+    ],
     ['Fooocus', 'parameters', { prompt: 'a red fox', negative_prompt: 'ugly', base_model: 'm' }],
     ['Draw Things', 'exif:UserComment', { c: 'a red fox', uc: 'ugly', seed: 1 }],
     ['TensorArt', 'generation_data', { prompt: 'a red fox', negativePrompt: 'ugly' }],
@@ -225,12 +242,49 @@ describe('what other programs write', () => {
       'UserComment',
       { extra: {}, extraMetadata: JSON.stringify({ prompt: 'a red fox', negativePrompt: 'ugly' }) },
     ],
-  ])('%s', (_program, key, json) => {
+  ])('%s', (_program, key, json, prompt = words.prompt) => {
     expect(findInTexts([{ place: 'somewhere', key, text: JSON.stringify(json) }])).toMatchObject({
-      ...words,
+      ...{ ...words, prompt },
       certain: true,
       from: 'somewhere',
     });
+  });
+
+  it.each([
+    ['"a red fox [ugly, bad]" -s 50 -S 1 -W 512 -H 512 -C 7.5 -A k_lms', 'a red fox', 'ugly, bad'],
+    ['a red fox -s50 -S1234', 'a red fox', null],
+    ['"a red-hot \\(fox\\) - painting" --seamless', 'a red-hot (fox) - painting', null],
+  ])('early InvokeAI: %s', (text, prompt, negative) => {
+    const found = findInTexts([{ place: 'PNG chunk Dream', key: 'Dream', text }]);
+    expect(found).toMatchObject({ prompt, negative, certain: true });
+  });
+
+  it('a chunk for each side', () => {
+    const chunks = { prompt: 'a red fox', negative_prompt: 'ugly', seed: '5' };
+    const texts = Object.entries(chunks).map(([key, text]) => ({ place: `PNG chunk ${key}`, key, text }));
+    expect(findInTexts(texts)).toMatchObject({ ...words, certain: true });
+  });
+
+  it('a remark is not taken for a prompt, whoever made it', () => {
+    const remark = { place: 'PNG chunk Comment', key: 'Comment', text: 'edited by me' };
+    expect(findInTexts([remark])).toMatchObject({
+      ...{ prompt: null, from: null, certain: false },
+      reason: expect.stringContaining('comment'),
+    });
+    const described = { place: 'ImageDescription', key: 'ImageDescription', text: 'a red fox' };
+    expect(findInTexts([remark, described])).toMatchObject({ prompt: 'a red fox', certain: false });
+    const job = { ...remark, text: 'a red fox Job ID: 01234567-89ab-cdef-0123-456789abcdef' };
+    expect(findInTexts([job])).toMatchObject({ prompt: 'a red fox', certain: true });
+  });
+
+  it.each(['parameters', 'UserComment', 'Comment'])('what is only enlarged has none: %s', (key) => {
+    for (const text of [
+      'Postprocess upscale by: 4, Postprocess upscaler: R-ESRGAN 4x+',
+      'Postprocess GFPGAN visibility: 0.5',
+    ])
+      expect(findInTexts([{ place: key, key, text }])).toMatchObject({ prompt: null, from: null });
+    const after = 'a red fox\nNegative prompt: ugly\nSteps: 20, Seed: 1, Postprocess upscale by: 4';
+    expect(findInTexts([{ place: key, key, text: after }])).toMatchObject(words);
   });
 
   it('Midjourney: flags and a job', () => {

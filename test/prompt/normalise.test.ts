@@ -28,6 +28,7 @@ describe('ordinary text is left as it is', () => {
     'Steps: how to climb',
     'a sweep--no broom',
     '(unclosed, [brackets',
+    'a fox, rock.and(roll), a (small)-ish cat',
   ])('%s', (text) => {
     expect(normalise(text)).toEqual({ words: text, negative: null, reason: null });
   });
@@ -39,7 +40,16 @@ describe('what is no word goes', () => {
     ['doubled brackets', '((a red fox)), [[snow]], {{ice}}', 'a red fox, snow, ice'],
     ['brackets beside weights', '(blue eyes:1.1), (red hair), [freckles]', 'blue eyes, red hair, freckles'],
     ['weights within weights', '((a:1.2) and b:1.1)', 'a and b'],
-    ['weights behind brackets', '(a fox)1.3, (snow)++', '(a fox), (snow)'],
+    ['weights behind brackets', '(a fox)1.3, (snow)++', 'a fox, snow'],
+    [
+      'a weight behind a bracket in a sentence',
+      '(fox)1.2 in (deep snow)-- at (night)0.8',
+      'fox in deep snow at night',
+    ],
+    ['marks behind words', 'a fox++ and an owl-- in snow+++, C++', 'a fox and an owl in snow, C++'],
+    ['a blend', '("a red fox", "an owl").blend(0.7, 0.3)', 'a red fox, an owl'],
+    ['a conjunction', '("a red fox","an owl").and()', 'a red fox, an owl'],
+    ['a swap', 'a cat.swap(fox) in ("deep grass").swap("snow", s_end=0.5)', 'a fox in snow'],
     ['a weight of zero', 'a fox, (snow:0)', 'a fox'],
     ['a schedule', '[cat:dog:0.5] and [fog:10] and [sun::0.3]', 'cat, dog and fog and sun'],
     ['alternatives', '[cow|horse] in a field', 'cow, horse in a field'],
@@ -128,6 +138,11 @@ it('takes time in proportion to the length', () => {
     '# ',
     '//',
     'a: 1,',
+    '("a",',
+    '"a",',
+    'abc++',
+    '.swap(',
+    '").blend(',
     '${',
     '(a)1',
     '[[a:b:1]',

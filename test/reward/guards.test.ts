@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../src/reward/decode.ts';
 import { inspect } from '../../src/reward/guards.ts';
-import { wrongOrder } from '../../src/reward/layout.ts';
+import { type RawImage, wrongOrder } from '../../src/reward/layout.ts';
 import type { Pixels } from '../../src/types.ts';
 import { flat, jpeg, noise, picture, png, random, rgb, toSharp } from '../support/images.ts';
 
@@ -12,6 +12,26 @@ const load = async (bytes: Buffer) =>
     { kind: 'encoded', bytes },
     { maxImageBytes: 1e8, maxPixels: 1e8, maxSide: 1e5, background: '#ffffff' },
   );
+
+/** Patches of 8 pixels that run into each other, each channel with its own: no place is like another far from it. */
+function clouds(width: number, height: number): Pixels {
+  const next = random(11);
+  const across = (width >> 3) + 2;
+  const knots = Array.from({ length: across * ((height >> 3) + 2) }, () => [next(), next(), next()]);
+  const mix = (a: number, b: number, share: number) => a + (b - a) * share;
+  return rgb(width, height, (x, y) => {
+    const at = (y >> 3) * across + (x >> 3);
+    const [u, v] = [(x % 8) / 8, (y % 8) / 8];
+    const value = (c: number) =>
+      255 *
+      mix(
+        mix(knots[at]![c]!, knots[at + 1]![c]!, u),
+        mix(knots[at + across]![c]!, knots[at + across + 1]![c]!, u),
+        v,
+      );
+    return [value(0), value(1), value(2)];
+  });
+}
 
 describe('guards', () => {
   it('let a picture through, whatever its size', () => {
@@ -102,6 +122,102 @@ describe('guards', () => {
     expect(names(picture(700, 100))).toContain('out-of-domain');
     const drawing = rgb(256, 256, (x, y) => ((x >> 4) % 2 === (y >> 5) % 2 ? [0, 0, 0] : [255, 255, 255]));
     expect(names(await load(await png(drawing)))).toContain('out-of-domain');
+  });
+
+  describe('of raw pixels', () => {
+    const [width, height] = [320, 240];
+    const { data } = clouds(width, height);
+    const area = width * height;
+    /** One value for each place, by the value of the picture that belongs there. */
+    const arranged = (at: (i: number) => number) => Uint8Array.from(data, (_, i) => data[at(i)]!);
+    const withAlpha = Uint8Array.from({ length: 4 * area }, (_, i) =>
+      i % 4 === 3 ? 255 : data[(i >> 2) * 3 + (i % 4)]!,
+    );
+    const padded = (more: number) =>
+      Uint8Array.from(data, (_, i) => {
+        const [x, y] = [i % (3 * (width + more)), Math.floor(i / (3 * (width + more)))];
+        return x < 3 * width ? data[3 * width * y + x]! : 0;
+      });
+    const bytesOf = ({ buffer }: Float32Array | Float16Array) => new Uint8Array(buffer).subarray(0, 3 * area);
+    const rgb8 = { format: 'rgb8', width, height } as const;
+
+    it.each<[what: string, RawImage, string]>([
+      [
+        'planes',
+        { ...rgb8, bytes: arranged((i) => (i % area) * 3 + Math.floor(i / area)) },
+        'one plane a channel (CHW)',
+      ],
+      [
+        'rows of planes',
+        {
+          ...rgb8,
+          bytes: arranged((i) => {
+            const row = Math.floor(i / width);
+            return (Math.floor(row / 3) * width + (i % width)) * 3 + (row % 3);
+          }),
+        },
+        'one row a channel (HCW)',
+      ],
+      ['RGBA, cut to fit', { ...rgb8, bytes: withAlpha.subarray(0, 3 * area) }, 'pixels of 4 values'],
+      [
+        'RGBA, with a width to fit',
+        { ...rgb8, width: 2 * width, height: (height * 2) / 3, bytes: withAlpha },
+        'pixels of 4 values',
+      ],
+      [
+        'RGB as RGBA',
+        { format: 'rgba8', width, height: height / 2, bytes: data.subarray(0, 2 * area) },
+        'pixels of 3 values',
+      ],
+      [
+        'float32',
+        { ...rgb8, bytes: bytesOf(Float32Array.from(data, (v) => v / 255)) },
+        'floating-point numbers of 32 bits',
+      ],
+      [
+        'float16',
+        { ...rgb8, bytes: bytesOf(Float16Array.from(data, (v) => v / 255)) },
+        'floating-point numbers of 16 bits',
+      ],
+      ['padded rows', { ...rgb8, bytes: padded(7) }, 'rows of 327 pixels'],
+      ['rows padded by a tenth', { ...rgb8, bytes: padded(32) }, 'rows of 352 pixels'],
+    ])('see %s', (_, raw, order) => {
+      expect(wrongOrder(raw)).toBe(order);
+    });
+
+    it('do not take slanted lines, grey, or a picture that is nearly black for another order', () => {
+      const order = (of: Pixels) => wrongOrder({ ...rgb8, bytes: of.data });
+      for (const slant of [1, 2, 7])
+        expect(
+          order(
+            rgb(
+              width,
+              height,
+              (x, y) =>
+                [0, 1, 2].map((c) => 128 + 100 * Math.sin((x - slant * y) / 5 + c)) as [
+                  number,
+                  number,
+                  number,
+                ],
+            ),
+          ),
+        ).toBeNull();
+      expect(
+        order(
+          rgb(width, height, (x, y) => [
+            data[(y * width + x) * 3]!,
+            data[(y * width + x) * 3]!,
+            data[(y * width + x) * 3]!,
+          ]),
+        ),
+      ).toBeNull();
+      expect(
+        order(rgb(width, height, (x, y) => (x > 300 && y > 120 ? [60, 61, 62 + (x % 40)] : [0, 0, 0]))),
+      ).toBeNull();
+      const opaque = { format: 'rgba8', width, height, bytes: withAlpha } as const;
+      expect(wrongOrder(opaque)).toBeNull();
+      expect(wrongOrder({ ...opaque, bytes: withAlpha.map((v, i) => (i % 4 === 3 ? 0x3f : v)) })).toBeNull();
+    });
   });
 
   it('do not call a picture with stripes, steps or one colour a wrong order of pixels', () => {

@@ -1,5 +1,5 @@
 /** Model folders: what is wrong with them is said by name. */
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCatalog } from '../../src/reward/catalog.ts';
@@ -270,6 +270,25 @@ describe('a model folder', () => {
     expect(catalog.list().map((s) => s.id)).toEqual(['test-bright']);
     expect(catalog.broken().map((e) => e.code)).toEqual(['MANIFEST_INVALID']);
   });
+
+  it.each(['test-range', 'test-range@2.0.0', 'my copy'])(
+    'that is refused is told why to who asks for %s',
+    (name) => {
+      const parent = tempFolder();
+      const wrong = changed((m) =>
+        Object.assign((m.aspects as Manifest['aspects']).quality!, { range: [5, 5] }),
+      );
+      renameSync(
+        writeModel(parent, { id: 'test-range', version: '2.0.0', edit: wrong }),
+        join(parent, 'my copy'),
+      );
+      const catalog = catalogIn(parent);
+      expect(() => catalog.find(name)).toThrow(
+        /no scorer ".*" \(its folder is refused: .*my copy.manifest\.json: .*range/,
+      );
+      expect(() => catalog.find('test-rang')).toThrow(/no scorer "test-rang"; installed/);
+    },
+  );
 
   it.each(['int8', 'toString'])(
     'that lacks the variant %s says so, and the others score',

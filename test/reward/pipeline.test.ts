@@ -8,7 +8,7 @@ import { openCatalog } from '../../src/reward/catalog.ts';
 import type { ImageInput, ScoreItem, ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, picture, png, type Raw } from '../support/images.ts';
-import { brightnessGraph, meanGraph, type TestModel, writeModel } from '../support/models.ts';
+import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from '../support/models.ts';
 import type { Graph } from '../support/onnx.ts';
 
 const never = new AbortController().signal;
@@ -394,7 +394,7 @@ describe('prompts', () => {
       (await pipeline.score(request([item('a', rawInput(picture(32, 32)), prompt)])))[0]!.aspects!.alignment;
     expect((await alignment('a red cat'))!.score).toBeCloseTo((5 / 8) * 4, 4);
     expect(await alignment('')).toBeNull();
-    expect((await alignment('漂亮 的 猫'))!.score).toBeCloseTo((5 / 8) * 4, 4);
+    expect((await alignment('漂亮 a 猫'))!.score).toBeCloseTo((5 / 8) * 4, 4);
     expect((await alignment('a '.repeat(50)))!.score).toBeCloseTo(4, 4);
     expect(await alignment(null)).toBeNull();
     expect((await catalog.open()).manifest.text!.contextLength).toBe(8);
@@ -414,6 +414,32 @@ describe('prompts', () => {
     expect(await notesOf(null)).toEqual([]);
   });
 
+  it.each([
+    ['狐狸', 'none'],
+    ['é'.repeat(300), 'none'],
+    ['a'.repeat(25_000), 'none'],
+    ['🦊, 猫!', 'none'],
+    ['a 猫', '1 of 2'],
+    ['a red cat, 猫 dog', '1 of 5'],
+    ['a red! (dog)', 'all'],
+  ])('of words that the scorer does not know are told, case %#', async (prompt, unknown) => {
+    const punctuated = structuredClone(wordTokenizer);
+    Object.assign(punctuated.model.vocab, { ',': 8, '!': 9, '(': 10, ')': 11 });
+    const files = { 'tokenizer.json': JSON.stringify(punctuated) };
+    const { pipeline } = await open({ text: true, id: 'test-text', files });
+    const [found] = await pipeline.score(request([item('a', rawInput(picture(32, 32)), prompt)]));
+    const notes = {
+      all: [],
+      none: ["the scorer knows none of the prompt's words: it judged the image as if there were no prompt"],
+    }[unknown] ?? [
+      `the scorer does not know ${unknown.replace('of', "of the prompt's")} words and parts of words`,
+    ];
+    expect(found!.notes).toEqual(notes);
+    expect(found!.prompt).toBe(prompt);
+    expect(found!.aspects!.alignment === null).toBe(unknown === 'none');
+    expect(found!.aspects!.quality).not.toBeNull();
+  });
+
   it('are required by a scorer that predicts nothing without', async () => {
     const { pipeline } = await open({
       text: true,
@@ -423,7 +449,11 @@ describe('prompts', () => {
         m.reward.weights = { alignment: 1 };
       },
     });
-    const [result] = await pipeline.score(request([item('a', rawInput(picture(32, 32)))]));
-    expect(result!.error!.code).toBe('PROMPT_REQUIRED');
+    const pixels = rawInput(picture(32, 32));
+    const results = await pipeline.score(request([item('a', pixels), item('b', pixels, '猫')]));
+    expect(results.map(({ error }) => [error!.code, error!.message])).toEqual([
+      ['PROMPT_REQUIRED', 'scorer test-text needs a prompt and the item has none'],
+      ['PROMPT_REQUIRED', 'scorer test-text needs a prompt and knows no word of the one that the item has'],
+    ]);
   });
 });

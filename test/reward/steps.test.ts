@@ -123,8 +123,8 @@ describe('a scorer of several graphs', () => {
   it('takes a prompt literally', async () => {
     const [catalog] = catalogOf([threeGraphs()]);
     const scorer = await catalog.open();
-    const literal = await scores(scorer, 51, "$& $' {prompt}");
-    // [CLS] and [SEP] and unknown pieces (3): "$&", "$'", "{", "prompt", "}" at most; never a second "red"
+    const literal = await scores(scorer, 51, "a $& $' {prompt}");
+    // [CLS] and [SEP] and a and unknown pieces (3): "$&", "$'", "{", "prompt", "}" at most; never a second "red"
     expect(literal.alignment).toBeLessThan(4);
     expect(await scores(scorer, 51, 'a')).toMatchObject({ alignment: 1.25 });
   });

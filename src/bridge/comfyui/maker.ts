@@ -4,8 +4,11 @@ import { isObject } from './graph.ts';
 
 /** Nodes that make pictures of something other than a scene, by class name. A row more is a family more. */
 const MAPS: readonly (readonly [what: string, classes: RegExp])[] = [
-  ['a mask', /^(.*Masks?ToImages?|Convert Masks to Images|MaskPreview\+?)$/i],
-  ['a depth map', /depth.?anything|midas|zoe.?depth|leres|marigold.*depth|depth.*(preprocessor|estimat)/i],
+  ['a mask', /masks?.?to.?images?|^MaskPreview\+?$|^image.?threshold$/i],
+  [
+    'a depth map',
+    /depth.?(anything|crafter|pro(?!mpt))|midas|zoe.?depth|leres|marigold.*depth|depth.*(preprocessor|estimat)/i,
+  ],
   [
     'an edge map',
     /^canny$|canny.*preprocessor|(hed|pidi|pidinet|teed|scribble|lineart|line.?art|mlsd|binary|softedge).*preprocessor/i,
@@ -19,9 +22,9 @@ const MAPS: readonly (readonly [what: string, classes: RegExp])[] = [
   ['a control picture', /^AIO_Preprocessor$|preprocessor$/i],
 ];
 
-/** Nodes that hand an image on with another size or place, by class name. */
-const PASSING =
-  /^(Reroute|Image(Scale|ScaleBy|ScaleToTotalPixels|Crop|Flip|Rotate|Invert|PadForOutpaint|Resize.*)|ImageResize.*|PreviewBridge|ImageFromBatch|RepeatImageBatch|RebatchImages)$/;
+/** Inputs of nodes that make a picture anew, whatever image guides them. */
+const MAKING = /prompt|seed|^(model|vae|clip|samples|latent|positive|negative|conditioning|pipe|guider)$/i;
+const IMAGE = /image|picture|pixels/i;
 const MOST_PASSED = 20;
 
 interface Node {
@@ -41,26 +44,34 @@ function titleOf(node: Node | undefined): string | null {
   return typeof title === 'string' ? title : null;
 }
 
-/** Id of the first node that is linked; image savers have one image alone. */
-function sourceOf(node: Node | undefined): string | undefined {
-  const values = isObject(node?.inputs) ? Object.entries(node.inputs) : [];
-  const links = values.filter(([, value]) => Array.isArray(value) && value.length === 2) as [
-    string,
-    unknown[],
-  ][];
-  const image = links.find(([name]) => /image|picture|pixels/i.test(name)) ?? links[0];
-  return image && String(image[1][0]);
+/** Ids of the nodes that images come from: by inputs that are named so, else by any. */
+function sourcesOf(node: Node): string[] {
+  const values = isObject(node.inputs) ? Object.entries(node.inputs) : [];
+  const links = values.flatMap(([name, value]) =>
+    Array.isArray(value) && value.length === 2 ? [{ name, id: String(value[0]) }] : [],
+  );
+  const images = links.filter(({ name }) => IMAGE.test(name));
+  return (images.length > 0 ? images : links).map(({ id }) => id);
+}
+
+/** Where the image comes from that a node hands on: a node with one image changes its look, not what it shows. */
+function passedOn(node: Node): string | undefined {
+  const [source, ...others] = sourcesOf(node);
+  const isMade = isObject(node.inputs) && Object.keys(node.inputs).some((name) => MAKING.test(name));
+  return isMade || others.length > 0 ? undefined : source;
 }
 
 /** What kind of map the images of a node are; null for pictures, and for what is not known. */
 function mapOf(graph: unknown, saver: Node | undefined): string | null {
-  let id = sourceOf(saver);
+  // Image savers have one image alone, and other links beside it.
+  let id = saver && sourcesOf(saver)[0];
   for (let passed = 0; id !== undefined && passed < MOST_PASSED; passed++) {
     const node = nodeAt(graph, id);
     const name = classOf(node);
-    if (name === null) return null;
-    if (!PASSING.test(name)) return MAPS.find(([, classes]) => classes.test(name))?.[0] ?? null;
-    id = sourceOf(node);
+    if (!node || name === null) return null;
+    const map = MAPS.find(([, classes]) => classes.test(name));
+    if (map) return map[0];
+    id = passedOn(node);
   }
   return null;
 }

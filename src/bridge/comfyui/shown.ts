@@ -43,10 +43,11 @@ const filesIn = (value: unknown): ToldFile[] =>
 
 const nameOf = ({ subfolder, filename }: ToldFile): string => [subfolder, filename].filter(Boolean).join('/');
 
-const hostFileOf = ({ filename, subfolder, type }: ToldFile): HostFile | null => {
-  const known = TYPES.find((one) => one === type);
-  return known ? { filename, subfolder, type: known } : null;
-};
+/** What is told of an unknown place is left alone, also where it lies in the output folder. */
+const hostFileOf = ({ filename, subfolder, type }: ToldFile): HostFile => ({
+  ...{ filename, subfolder },
+  type: TYPES.find((known) => known === type) ?? 'output',
+});
 
 /** @param output what a node showed: lists by names such as `images`, `gifs` or `result` */
 export function shownBy(output: unknown): Shown {
@@ -56,9 +57,8 @@ export function shownBy(output: unknown): Shown {
   const shown: Shown = { files: [], left: [] };
   for (const file of files.values()) {
     const reason = reasonAgainst(file, isAnimated);
-    const known = hostFileOf(file);
-    if (known && reason === undefined) shown.files.push(known);
-    else shown.left.push({ file: known, name: nameOf(file), reason: reason ?? 'unknown' });
+    if (reason === undefined) shown.files.push(hostFileOf(file));
+    else shown.left.push({ file: hostFileOf(file), name: nameOf(file), reason });
   }
   return shown;
 }

@@ -13,6 +13,12 @@ export interface AccessRules {
 /** Whether a host name or address (IPv6 with or without brackets) can only mean this machine. */
 export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 
+/** @throws TOKEN_REQUIRED where others than this machine could ask */
+export function checkExposure({ host, socket, token }: Pick<Config, 'host' | 'socket' | 'token'>): void {
+  if (socket === undefined && !isLoopback(host) && token === undefined)
+    throw fail('TOKEN_REQUIRED', { host });
+}
+
 /** `[::1]:7878` -> `[::1]` and 7878; no port means 80. */
 function splitHost(header: string): { name: string; port: number } {
   const parts = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(header);

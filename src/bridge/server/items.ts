@@ -1,10 +1,11 @@
 /** Step 1, receive: wire items -> ScoreItem. What is wrong with one image surfaces in its `fetch`, so it fails alone. */
-import { fail } from '../../errors.ts';
+import { type AssayError, fail } from '../../errors.ts';
 import type { ImageInput, ScoreItem } from '../../types.ts';
 import { decodeBase64, decodeLongBase64 } from './base64.ts';
 import { LongText } from './long-text.ts';
+import { parse } from './parse.ts';
 import { readAllowed } from './paths.ts';
-import type { ScoreBody } from './schemas.ts';
+import { itemBounds, MOST_ID, MOST_SOURCE, type ScoreBody, sizeBounds } from './schemas.ts';
 
 export interface FetchRules {
   allowedDirs: readonly string[];
@@ -49,14 +50,31 @@ function fetcher(item: WireItem, rules: FetchRules): ScoreItem['fetch'] {
   };
 }
 
+/** Why an item cannot be taken as it is. */
+function refusalOf({ image, ...item }: WireItem, index: number): AssayError | undefined {
+  try {
+    parse(itemBounds, item, ['items', index]);
+    if (isRaw(image)) parse(sizeBounds, image, ['items', index, 'image']);
+    return undefined;
+  } catch (error) {
+    return error as AssayError;
+  }
+}
+
+const isRaw = (image: WireImage | undefined): boolean =>
+  typeof image === 'object' && !(image instanceof LongText) && !(image instanceof Uint8Array);
+
 /** Items of a parsed body, in request order, with the request-wide prompt and default ids filled in. */
 export function toScoreItems(body: ScoreBody, rules: FetchRules): ScoreItem[] {
-  return body.items.map((item, index) => ({
-    id: item.id ?? String(index),
-    source: item.source ?? item.path ?? null,
-    prompt: item.prompt === undefined ? body.prompt : item.prompt,
-    workflow: body.workflow,
-    promptFromFile: body.promptFromFile,
-    fetch: fetcher(item, rules),
-  }));
+  return body.items.map((item, index) => {
+    const refusal = refusalOf(item, index);
+    return {
+      id: item.id?.slice(0, MOST_ID) ?? String(index),
+      source: (item.source ?? item.path)?.slice(0, MOST_SOURCE) ?? null,
+      prompt: item.prompt === undefined ? body.prompt : item.prompt,
+      workflow: body.workflow,
+      promptFromFile: body.promptFromFile,
+      fetch: refusal ? () => Promise.reject(refusal) : fetcher(item, rules),
+    };
+  });
 }

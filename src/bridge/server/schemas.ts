@@ -21,14 +21,18 @@ export const bytes = z.custom<Uint8Array | LongText>(
   'expected binary',
 );
 const name = z.string().min(1).max(256);
-const prompt = z.string().max(100_000).nullable();
-const side = z.int().min(1).max(1_000_000);
+const prompt = z.string().nullable();
+
+/** Pixels of a side of an image, and characters of an id, and of a source or path, in an item. */
+const MOST_SIDE = 1_000_000;
+export const MOST_ID = 256;
+export const MOST_SOURCE = 4096;
 
 export const rawImage = z
   .strictObject({
     format: z.enum(['rgb8', 'rgba8']).describe('interleaved 8-bit channels, row by row, without padding'),
-    width: side,
-    height: side,
+    width: z.int().min(1).describe(`at most ${MOST_SIDE}`),
+    height: z.int().min(1).describe(`at most ${MOST_SIDE}`),
     data: z.union([z.string(), bytes]).describe('base64 in JSON, binary in MessagePack'),
   })
   .describe('raw pixels');
@@ -51,19 +55,40 @@ const workflow = z
   })
   .describe('where to look for the prompt when none is given');
 
+/** What is too long or too large in an item is no fault of the others: itemBounds refuses that item alone. */
 export const scoreItem = z
   .strictObject({
-    id: name.optional().describe('echoed in the result; the index as text when absent'),
-    source: z.string().max(4096).nullable().optional().describe('where the image came from, for people'),
+    id: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(`echoed in the result; the index as text when absent; at most ${MOST_ID} characters`),
+    source: z
+      .string()
+      .nullable()
+      .optional()
+      .describe(`where the image came from, for people; at most ${MOST_SOURCE} characters`),
     prompt: prompt
       .optional()
       .describe('the text the image was generated from; null for none, and none is looked for'),
     image: image.optional(),
-    path: z.string().min(1).max(4096).optional().describe('a file below one of allowedDirs of the config'),
+    path: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(`a file below one of allowedDirs of the config; at most ${MOST_SOURCE} characters`),
   })
   .refine((item) => (item.image === undefined) !== (item.path === undefined), {
     error: 'expected exactly one of image and path',
   });
+
+/** Looked at for each item by itself, behind scoreItem. */
+export const itemBounds = z.object({
+  id: z.string().max(MOST_ID).optional(),
+  source: z.string().max(MOST_SOURCE).nullish(),
+  path: z.string().max(MOST_SOURCE).optional(),
+});
+export const sizeBounds = z.object({ width: z.int().max(MOST_SIDE), height: z.int().max(MOST_SIDE) });
 
 const scoreFields = {
   scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),

@@ -12,7 +12,7 @@ import { fail } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { turn } from '../../turn.ts';
 import type { Service } from '../../types.ts';
-import { isLoopback } from './access.ts';
+import { checkExposure } from './access.ts';
 import { createApp } from './app.ts';
 import { Budget } from './budget.ts';
 import { allowedConnections, Connections } from './connections.ts';
@@ -99,12 +99,13 @@ function createDesk({ config, log, service, version, onFreed, tuning: given }: S
 }
 
 /** @returns the port; 0 on a unix socket */
-async function listen(http: HttpServer, { host, port, socket, token }: Config): Promise<number> {
+async function listen(http: HttpServer, config: Config): Promise<number> {
+  const { host, port, socket } = config;
+  checkExposure(config);
   if (socket !== undefined) {
     await listenOnSocket(http, socket);
     return 0;
   }
-  if (!isLoopback(host) && token === undefined) throw fail('TOKEN_REQUIRED', { host });
   await listenOnPort(http, host, port);
   return (http.address() as AddressInfo).port;
 }

@@ -1,9 +1,9 @@
 /** What is done to the image files themselves, one after the other, beside the scoring. */
 import { resolve } from 'node:path';
+import { counted } from '../../lib/words.ts';
 import type { ScoreResult } from '../../types.ts';
 import { complain } from '../complaint.ts';
 import { openKeeper } from '../metadata.ts';
-import { counted } from '../skipped.ts';
 import { copyAll, type Mover, openMover } from './files.ts';
 
 export interface DeedFlags {

@@ -1,9 +1,10 @@
 /** The results as they are printed: as they come in the order of the files, or sorted at the end. */
+
+import { counted } from '../../lib/words.ts';
 import type { ScoreResult } from '../../types.ts';
 import type { Format, Sort } from '../flags.ts';
 import { printer } from '../printer.ts';
 import { RESULTS } from '../results.ts';
-import { counted } from '../skipped.ts';
 import { ranking } from './order.ts';
 
 export interface ListingOptions {

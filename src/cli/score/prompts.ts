@@ -1,6 +1,7 @@
 /** `--prompts`: which prompt of a table belongs to which image. */
 import { dirname, resolve } from 'node:path';
 import { fail } from '../../errors.ts';
+import { counted, fewOf } from '../../lib/words.ts';
 import {
   choiceNote,
   findColumn,
@@ -11,7 +12,6 @@ import {
 } from '../../tables/columns.ts';
 import { findPartners } from '../../tables/partners.ts';
 import { placeOf, readTable, type Table, tableName } from '../../tables/table.ts';
-import { counted, fewOf } from '../skipped.ts';
 
 /** Who has no partner: how many, and the first of them. */
 interface Lonely {
@@ -63,7 +63,7 @@ function rowsOf(table: Table): { rows: PromptRow[]; notes: string[] } {
   const missing = [name === null && 'image names', prompt === null && 'prompts'].filter(Boolean);
   if (name === null || prompt === null)
     throw new Error(
-      `line ${table.headerLine}: no column of ${missing.join(' and of ')}; ${foundHeader(table)}`,
+      `line ${table.headerLine}: no column of ${missing.join(' and of ')}; ${foundHeader(table)}; needed are one of image names (name, file, path …) and one of prompts (prompt, caption, text …)`,
     );
   const rows = table.rows.map((row) => {
     const place = placeOf(table, row);
@@ -115,7 +115,11 @@ function sourceOf(table: Table, notes: string[], found: Found, otherwise: null |
       const rows = rowsOf.get(file);
       return rows ? rows[0]!.prompt : otherwise;
     },
-    notesOn: (file) => (rowsOf.has(file) ? [] : [`${name} has no row for it`]),
+    notesOn: (file) => {
+      const row = rowsOf.get(file)?.[0];
+      if (!row) return [`${name} has no row for it`];
+      return row.prompt === null ? [`${name} has an empty prompt for it (${row.place}), which is none`] : [];
+    },
     notes: said.map((note) => `${name}: ${note}`),
     tally: {
       table: name,

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ERRORS } from '../../errors.ts';
+import { counted } from '../../lib/words.ts';
 import type { ScorerStamp } from '../../types.ts';
 import { type Format, usage } from '../flags.ts';
 import { cannotWrite, PART } from '../out.ts';
@@ -119,11 +120,9 @@ export function resume(options: ResumeOptions): Resumed {
   const hasLines = texts.length > 0;
   replace(part, hasLines ? top + texts.join('') : '');
   const here = paths.filter((path) => done.has(resolve(path))).length;
-  const notes = [`resume: ${here} of ${paths.length} images are done already`];
+  const notes = [`resume: ${here} of ${counted(paths.length, 'image')} done already`];
   if (again > 0)
-    notes.push(
-      `resume: ${again} are done again: the image or its prompt is another, or it failed in passing`,
-    );
+    notes.push(`resume: ${again} done again: the image or its prompt is another, or it failed in passing`);
   return { done, failed, hasLines, notes };
 }
 

@@ -1,13 +1,13 @@
 /** One run of `assay score`: images to results, until all are done or it is stopped. */
 import { resolve } from 'node:path';
 import { EXIT, toAssayError } from '../../errors.ts';
+import { counted, fewOf } from '../../lib/words.ts';
 import { emptyResult, type Pipeline } from '../../pipeline.ts';
 import type { ItemError, ScoreResult } from '../../types.ts';
 import { type Expanded, fileItem, inNaturalOrder } from '../images.ts';
 import { scoreAll } from '../open.ts';
 import type { Out } from '../out.ts';
 import { startProgress } from '../progress.ts';
-import { counted, fewOf } from '../skipped.ts';
 import { READER_LEFT } from '../stop-signal.ts';
 import { printable, printableLines } from '../verdicts.ts';
 import type { Deeds } from './deeds.ts';

@@ -141,6 +141,11 @@ async function isKnown(
   return true;
 }
 
+function pass({ onKnown }: Watch, known: OutputRow | undefined): null {
+  if (known && !wasLeft(known)) onKnown?.(known);
+  return null;
+}
+
 /**
  * Handles one image; null when it was scored before.
  *
@@ -149,12 +154,12 @@ async function isKnown(
 export async function handleImage(watch: Watch, job: ImageJob): Promise<WatchedImage | null> {
   const { ledger } = watch;
   const known = await patiently(watch, () => ledger.find(job.file));
-  if (newness(known, job) === 'old') return null;
+  if (newness(known, job) === 'old') return pass(watch, known);
   const at = Date.now();
   const found = await obtain(watch, job);
   // No fault of this image: it is there again when its folder is.
   if (found instanceof AssayError && found.kind === 'setup') throw found;
-  if (await isKnown(watch, job, known, found)) return null;
+  if (await isKnown(watch, job, known, found)) return pass(watch, known);
   const result = await judge(watch, job, found);
   const action = actionFor(watch, job, result);
   const output = { ...job.file, promptId: job.promptId, node: job.image?.node ?? null, at, action };

@@ -151,7 +151,7 @@ function leave(
   { file, name, node, reason }: Omit<LeftFile, 'node'> & { node: string | null },
   promptId: string | null,
 ): void {
-  if (file && promptId !== null) ledger.leave(tidy(file), { promptId, node, at: Date.now() }, reason);
+  if (promptId !== null) ledger.leave(tidy(file), { promptId, node, at: Date.now() }, reason);
   onLeft(name, reason);
 }
 

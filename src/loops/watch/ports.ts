@@ -49,6 +49,8 @@ export interface WatchParts {
   /** Handles what the host holds now, then ends. */
   once: boolean;
   onImage(image: WatchedImage): void;
+  /** A file was scored before, and is not judged again; told as often as it is met. */
+  onKnown?: ((output: OutputRow) => void) | undefined;
   /** A file was left alone. */
   onLeft(name: string, reason: string): void;
   /** Something went wrong and is survived. */

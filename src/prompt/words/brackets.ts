@@ -21,7 +21,7 @@ const OPENS = new Set('([{');
 const CLOSES: Record<string, string> = { ')': '(', ']': '[', '}': '{' };
 const RUN = /[^()[\]{}|\\]+/y;
 /** A weight behind its bracket: `(x)1.2`, `(x)++`. */
-const SUFFIX = /(?:\d*\.\d+|\++)(?=[\s,)\]]|$)/y;
+const SUFFIX = /(?:\d*\.\d+|\++|-+)(?=[\s,)\]]|$)/y;
 const NUMBER = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*$/;
 const SCHEDULE = /^\s*(?:\d+|\d*\.\d+)%?\s*$/;
 /** Ordinary text in square brackets. */
@@ -82,8 +82,9 @@ function open(char: string, stack: Frame[]): void {
 
 function close(text: string, at: number, stack: Frame[], weighted: boolean, out: Unbracketed): number {
   const frame = stack.pop()!;
-  emit(stack, closed(frame, weighted, out));
-  return 1 + (frame.open === '(' ? lengthOf(SUFFIX, text, at + 1) : 0);
+  const suffix = frame.open === '(' ? lengthOf(SUFFIX, text, at + 1) : 0;
+  emit(stack, closed(frame, weighted || suffix > 0, out));
+  return 1 + suffix;
 }
 
 function closed({ open, parts }: Frame, weighted: boolean, out: Unbracketed): string {

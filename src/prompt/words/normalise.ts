@@ -2,8 +2,9 @@
  * The one place where a prompt becomes plain words: weights, tags, flags, comments, the negative part and parameters go.
  * Pure; takes time in proportion to the length. The grammar stands in docs/prompts.md.
  */
-import { isInfotext, parseInfotext } from '../infotext.ts';
+import { type Infotext, isInfotext, parseInfotext } from '../infotext.ts';
 import { unbracket } from './brackets.ts';
+import { withoutCompel } from './compel.ts';
 import { decodeEntities } from './entities.ts';
 import { withoutFlags } from './flags.ts';
 import { joinParts } from './parts.ts';
@@ -47,7 +48,7 @@ const none = (reason: string, negative: string | null = null): Words => ({ words
 
 /** Words of one side of a prompt, and what turned out to belong to the other. */
 function plain(text: string): { words: string; negative: string[]; open: string | null } {
-  const bare = withoutComments(text);
+  const bare = withoutCompel(withoutComments(text));
   const flags = withoutFlags(bare);
   const open = unfilledIn(flags.text);
   const flat = unbracket(withoutTags(flags.text), WEIGHTED.test(flags.text));
@@ -65,10 +66,20 @@ function negativeOf(texts: string[]): string | null {
   return words.length > 0 ? words.join(', ') : null;
 }
 
+/** Whether it has no words beside tags and ratings. A choice that is open says something, though not what. */
+export function saysNothing(given: string): boolean {
+  const { prompt } = sidesOf(clean(given.slice(0, MOST_TEXT)));
+  const { words, open } = plain(prompt);
+  return open === null && !hasWords(words);
+}
+
+const sidesOf = (text: string): Pick<Infotext, 'prompt' | 'negative'> =>
+  isInfotext(text) ? parseInfotext(text) : { prompt: text, negative: '' };
+
 /** The words of a prompt as a person, a file or a workflow gives it. */
 export function normalise(given: string): Words {
   const text = clean(given.slice(0, MOST_TEXT));
-  const { prompt, negative: aside } = isInfotext(text) ? parseInfotext(text) : { prompt: text, negative: '' };
+  const { prompt, negative: aside } = sidesOf(text);
   const { words, negative: found, open } = plain(prompt);
   const negative = negativeOf([aside, ...found]);
   if (open !== null) return none(`${open} is not filled in, so the prompt cannot be known`, negative);

@@ -44,6 +44,12 @@ const GUIDES: Record<Side, readonly string[]> = {
     ...names('hyvid_embeds kolors_embeds negative_cond cond_neg cond_negative'),
   ],
 };
+/** Inputs of nodes that hand on both sides. */
+const POSITIVE = /^positive(?:_(?!prompt|text)\w+)?\d*$/i;
+const NEGATIVE = /^negative(?:_(?!prompt|text)\w+)?\d*$/i;
+/** Words for putting conditionings together. */
+const JOINS =
+  /combin|conca|averag|merg|blend|mix|multi|join|add|append|stack|batch|interpolat|lerp|regional|area|couple|default|guider/i;
 const CONDITIONING = /^(?:positive|pos|guider)$|(?<!se)cond(?!ition$)|embeds$/i;
 /** Links of conditioning nodes that no text comes by. */
 const ELSEWHERE =
@@ -92,11 +98,25 @@ export class Conditionings {
   }
 
   #all(links: readonly Link[]): Found | null {
+    return joined(this.#each(links));
+  }
+
+  #each(links: readonly Link[]): (Found | null)[] {
     if (this.#depth >= MOST_DEEP) throw new Unknowable('its conditionings are nested too deeply');
     this.#depth++;
-    const found = joined(links.map((link) => this.of(link)));
+    const found = links.map((link) => this.of(link));
     this.#depth--;
     return found;
+  }
+
+  /** Several conditionings are put together, or one of them is chosen: only the name of the class tells. */
+  #together(node: Node, links: readonly Link[]): Onward {
+    if (links.length === 1 || JOINS.test(node.class)) return { links };
+    const all = this.#each(links).filter((one) => one !== null);
+    const isOne = new Set(all.map(({ text }) => text.trim())).size <= 1;
+    const found = joined(all);
+    const doubt = `${titleOf(node)} is not known, and several prompts come into it`;
+    return { found: isOne || !found ? found : { ...found, doubt: found.doubt ?? doubt } };
   }
 
   /** The texts of a node, or the links that they come by. */
@@ -115,7 +135,8 @@ export class Conditionings {
     if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
     if (row.encodes)
       return { found: row.says ? this.#said(node, row) : this.#ofTexts(node, row.encodes, output) };
-    const names = row.passes ?? (row.pair && [row.pair.negative === output ? 'negative' : 'positive']);
+    const passes = typeof row.passes === 'function' ? row.passes(this.#texts.reader(node)) : row.passes;
+    const names = passes ?? (row.pair && [row.pair.negative === output ? 'negative' : 'positive']);
     return names && { links: linksAt(node, names) };
   }
 
@@ -149,15 +170,30 @@ export class Conditionings {
   /** A node that no row knows, by the names of its inputs. */
   #guessed(node: Node, output: number): Onward {
     const links = linksIn(node);
-    if (linkAt(node, 'positive') && linkAt(node, 'negative') && this.#isConditioning(node, 'positive'))
-      return { links: linksAt(node, [this.#pairSide(node, output)]) };
+    const pair = this.#pairIn(node);
+    if (pair) return { links: linksAt(node, pair[this.#pairSide(node, output)]) };
     const own = this.#ownTexts(node);
     if (own.length > 0) return { found: this.#encoded(node, own) };
     const sided = links.filter(([name]) => !isNegative(name));
     const telling = sided.filter(([name]) => CONDITIONING.test(name));
-    if (telling.length > 0) return { links: telling.map(([, link]) => link) };
+    if (telling.length > 0)
+      return this.#together(
+        node,
+        telling.map(([, link]) => link),
+      );
     if (pipesIn(node).length > 0) return { found: this.pipe(node) };
     return { links: sided.filter(([name]) => !ELSEWHERE.test(name)).map(([, link]) => link) };
+  }
+
+  /** Inputs of a node that hands on both sides; it may have several pairs, `positive_A` and `positive_B`. */
+  #pairIn(node: Node): Record<Side, string[]> | undefined {
+    const linked = linksIn(node).map(([name]) => name);
+    const positive = linked.filter((name) => POSITIVE.test(name));
+    const negative = linked.filter((name) => NEGATIVE.test(name));
+    const isPair = positive.length > 0 && negative.length > 0;
+    return isPair && positive.every((name) => this.#isConditioning(node, name))
+      ? { positive, negative }
+      : undefined;
   }
 
   /** `positive` of a loader may be a text that comes by a link. */

@@ -16,6 +16,12 @@ const styleIn = (read: Reader): string | null => {
     ? null
     : `the style "${String(style).slice(0, 40)}" adds words that the workflow does not hold`;
 };
+/** A side without a share is not heard. */
+const heard = (read: Reader): readonly string[] => {
+  const share = read.node.inputs.conditioning_to_strength;
+  const both = ['conditioning_to', 'conditioning_from'];
+  return share === 1 ? both.slice(0, 1) : share === 0 ? both.slice(1) : both;
+};
 const RUN_TIME = 'its text is made when the workflow runs';
 
 export const FAMILIES: readonly Family[] = [
@@ -30,6 +36,7 @@ export const FAMILIES: readonly Family[] = [
     classes: ['GLIGENTextBoxApply', 'GLIGENTextBoxApplyBatch', 'GligenTextBoxApplyBatchCoords'],
     passes: ['conditioning_to'],
   },
+  { family: 'averages', classes: ['ConditioningAverage'], passes: heard },
   { family: 'SDXL encoders', classes: /^CLIPTextEncodeSDXL(?!Refiner)/, encodes: ['text_g', 'text_l'] },
   { family: 'encoders with a system prompt', classes: ['CLIPTextEncodeLumina2'], encodes: ['user_prompt'] },
   { family: 'Flux encoders', classes: ['CLIPTextEncodeFlux'], encodes: ['clip_l', 't5xxl'] },
@@ -122,8 +129,18 @@ export const FAMILIES: readonly Family[] = [
   { family: 'replacements', classes: ['StringReplace'], says: strings.replace('string', 'find', 'replace') },
   {
     family: 'replacements',
-    classes: ['Text Find and Replace', 'CR Text Replace'],
+    classes: ['Text Find and Replace'],
     says: strings.replace('text', 'find', 'replace'),
+  },
+  {
+    family: 'replacements',
+    classes: ['CR Text Replace'],
+    says: strings.replaceEach('text', 'find', 'replace'),
+  },
+  {
+    family: 'replacements',
+    classes: ['easy promptReplace'],
+    says: strings.replaceEach('prompt', 'find', 'replace'),
   },
   { family: 'replacements', classes: ['RegexReplace'], says: strings.regexReplace },
   { family: 'replacements', classes: ['RegexExtract'], says: strings.regexExtract },
@@ -131,6 +148,7 @@ export const FAMILIES: readonly Family[] = [
   { family: 'changes', classes: ['StringSubstring'], says: strings.substring },
   { family: 'changes', classes: ['StringTrim'], says: strings.trim },
   { family: 'changes', classes: ['CaseConverter'], says: strings.changeCase },
+  { family: 'changes', classes: ['CR Text Operation'], says: strings.operate },
   {
     family: 'constants',
     classes: ['StringConstantMultiline'],
@@ -285,7 +303,7 @@ export const FAMILIES: readonly Family[] = [
   {
     family: 'language models',
     classes:
-      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|groq|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|kimi|textgenerate)/i,
+      /^(?!.*(?:encode|conditioning|loader)).*(?:ollama|llm|lmstudio|chatgpt|\bgpt(?!.?image)|openai.?(?:chat|api|node|compat)|chat(?:node|bot|glm)?$|gemini(?!.*image)|claude|anthropic|deepseek|gro[qk](?!.*image)|mistral|qwen.*(?:vl|llm|prompt)|llava|vlm|vqa|kimi|kobold|bedrock|phi.?(?:\d|run)|textgenerat|prompt.?extension|extension.?prompt)/i,
     unknowable: 'a language model writes its text',
   },
   {
@@ -329,8 +347,7 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     family: 'blends',
-    classes:
-      /^(?:ImageCompositeMasked|ImageBlend.*|LatentComposite.*|LatentBlend|Image Blend.*|ImageStitch|ImageConcat.*|Image Overlay|LatentAdd|LatentInterpolate)$/,
+    classes: /blend|composit|conca|stitch|overlay|merge|collage|montage|latent ?(?:add|interpolate)/i,
     mixes: 'blends',
   },
   {

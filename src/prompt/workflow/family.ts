@@ -31,7 +31,7 @@ export interface Family {
   /** Text inputs that its conditioning is made of. */
   encodes?: Sides;
   /** Inputs whose conditionings it puts together or hands on. */
-  passes?: readonly string[];
+  passes?: readonly string[] | ((read: Reader) => readonly string[]);
   /** It hands on both sides: the numbers of its outputs. */
   pair?: Readonly<Record<Side, number>>;
   /** Its conditioning says nothing. */

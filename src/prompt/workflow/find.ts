@@ -30,7 +30,8 @@ export function findAt(graph: Graph, id: string, input?: string): PromptFound {
   const positive = look(createSearch(graph, 'positive'), start, input);
   const negative = wordsOf(look(createSearch(graph, 'negative'), start, input).found);
   const found = positive.found ? described(positive.found) : noPrompt(positive.reason);
-  return { ...found, negative: negative ?? found.negative };
+  const sides = [negative, found.negative].filter((words) => words !== null);
+  return { ...found, negative: sides.length > 0 ? [...new Set(sides)].join(', ') : null };
 }
 
 interface Outcome {

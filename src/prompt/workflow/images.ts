@@ -1,4 +1,5 @@
 /** The way of an image: from the node that shows it to the nearest node that made it, and what that was guided by. */
+import { saysNothing } from '../words/normalise.ts';
 import { type Conditionings, pipesIn } from './conditioning.ts';
 import { familyOf } from './families.ts';
 import { type Family, sideOf } from './family.ts';
@@ -19,7 +20,12 @@ const PICTURES = [
 ];
 /** All the others but these: no picture comes by them, or one that is only looked at. */
 const BESIDE =
-  /clip|model|vae|mask|control|style|sigma|noise|seed|cond|positive|negative|guider|reference|ref_|_ref|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook|start_image|overlay|watermark/i;
+  /clip|model|vae|mask|control|sigma|noise|seed|(?<!se)cond|positive|negative|guider|prompt|text|width|height|upscale_by|filename|path|audio|sampler$|scheduler|lora|embeds|pipe$|insight|detector|hook/i;
+/** Pictures that are looked at, or laid over another: of no matter for the way on, but for what is to be seen. */
+const LOOKED_AT = /reference|ref_|_ref|start_image|style|overlay|watermark/i;
+/** By these comes the picture that a node changes, whatever else comes into it. */
+const CHANGED =
+  /^(?:images?|samples|latent_image|latents?|pixels|input_image|(?:image_)?target|target_image|original(?:_image)?)$/;
 /** Classes that save, show or compare, whatever texts they take. */
 const SAVES = /save|preview|view|show|display|compar|export|websocket|output|send/i;
 const SAMPLES = /sampl/i;
@@ -69,9 +75,11 @@ export class Images {
   #nested<T>(work: () => T): T {
     if (this.#depth >= MOST_DEEP) throw new Unknowable('its pictures are nested too deeply');
     this.#depth++;
-    const made = work();
-    this.#depth--;
-    return made;
+    try {
+      return work();
+    } finally {
+      this.#depth--;
+    }
   }
 
   #first(links: readonly Link[]): Found | null {
@@ -92,18 +100,27 @@ export class Images {
     if (known) return known;
     const found = this.#made(node, pictures, row.draws);
     // The other side belongs to the sampler that has this one.
-    const isEnd =
-      found !== null || (this.#search.side === 'negative' && this.#conditionings.guiding(node) !== undefined);
-    return isEnd ? { found } : { links: pictures };
+    const guide = this.#conditionings.guiding(node);
+    const isEnd = found !== null || (this.#search.side === 'negative' && guide !== undefined);
+    if (found && this.#search.side === 'positive' && saysNothing(found.text))
+      return { found: this.#first(pictures) ?? found };
+    return isEnd ? { found } : this.#handedOn(node, pictures, guide !== undefined);
+  }
+
+  /** Only samplers are known to begin with one picture: whatever else comes into them guides them. */
+  #handedOn(node: Node, pictures: Link[], isSampler: boolean): Onward {
+    const all = arrivingAt(node);
+    return all.length > 1 && !isSampler ? { found: this.#guessed(node, all) } : { links: pictures };
   }
 
   /** What a row says of a node that hands on pictures; undefined when it says nothing of that. */
   #ruled(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
     if (pictures.length === 0)
       return row.loads ? { found: this.#search.miss(`${titleOf(node)} is ${row.loads}`) } : undefined;
-    if (isSaver(node)) return { links: pictures };
-    const chosen = pictures.length > 1 ? this.#ofSeveral(row, node, pictures) : undefined;
+    const all = arrivingAt(node);
+    const chosen = all.length > 1 ? this.#ofSeveral(row, node, all) : undefined;
     if (chosen) return chosen;
+    if (isSaver(node)) return this.#saved(node, pictures);
     const kind = row.retouches ?? partly(node);
     return kind && { found: this.#retouched(node, pictures, kind) };
   }
@@ -111,6 +128,12 @@ export class Images {
   #ofSeveral(row: Partial<Family>, node: Node, pictures: Link[]): Onward | undefined {
     if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
     return row.mixes && { found: this.#mixed(node, pictures, row.mixes) };
+  }
+
+  /** What compares pictures shows several. */
+  #saved(node: Node, pictures: Link[]): Onward {
+    const isOne = pictures.length < 2 || changedAt(node) !== undefined;
+    return isOne ? { links: pictures } : { found: this.#mixed(node, pictures, 'lists') };
   }
 
   #made(node: Node, pictures: Link[], draws: Family['draws']): Found | null {
@@ -151,6 +174,24 @@ export class Images {
     return { ...whole, doubt: `${titleOf(node)} puts pictures of different prompts together` };
   }
 
+  /** A node that no row knows is certain only when all pictures that come into it have one prompt. */
+  #guessed(node: Node, pictures: Link[]): Found | null {
+    const found: Found[] = [];
+    let isOpen = false;
+    for (const link of pictures)
+      try {
+        const one = this.#nested(() => this.of(link));
+        if (one) found.push(one);
+      } catch (error) {
+        if (!(error instanceof Unknowable) || found.length === 0) throw error;
+        isOpen = true;
+      }
+    const isSame = !isOpen && new Set(found.map(({ text }) => text.trim())).size <= 1;
+    if (isSame) return found[0] ?? null;
+    const doubt = `${titleOf(node)} is not known, and pictures of different prompts come into it`;
+    return { ...(changedAt(node) ? found[0]! : joined(found)!), doubt };
+  }
+
   at(node: Node): Found | null {
     const next = this.#onward(node);
     return 'found' in next ? next.found : this.#first(next.links);
@@ -163,11 +204,23 @@ const isSaver = (node: Node): boolean => SAVES.test(node.class) && !SAMPLES.test
 const partly = ({ inputs }: Node): 'part' | undefined =>
   'positive' in inputs && Object.keys(inputs).some((name) => DETECTS.test(name)) ? 'part' : undefined;
 
+const changedAt = (node: Node): string | undefined =>
+  [...node.links.keys()].find((name) => CHANGED.test(name));
+
 /** Links that the picture may come by, the most telling ones first. */
 export function picturesOf(node: Node): Link[] {
   const named = linksAt(node, PICTURES);
-  if (named.length > 0) return named;
-  return linksIn(node)
-    .filter(([name]) => !BESIDE.test(name) && !isNegative(name))
-    .map(([, link]) => link);
+  return named.length > 0 ? named : unnamed(node, (name) => !LOOKED_AT.test(name));
 }
+
+/** Links that any picture may come by, that of `picturesOf` first. */
+function arrivingAt(node: Node): Link[] {
+  const named = new Set(PICTURES);
+  const others = unnamed(node, (name) => !named.has(name));
+  return [...linksAt(node, PICTURES), ...others];
+}
+
+const unnamed = (node: Node, wanted: (name: string) => boolean): Link[] =>
+  linksIn(node)
+    .filter(([name]) => !BESIDE.test(name) && !isNegative(name) && wanted(name))
+    .map(([, link]) => link);

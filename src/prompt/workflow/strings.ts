@@ -30,6 +30,16 @@ export const replace =
       ? read.text(text)
       : read.text(text).replaceAll(read.text(find), () => read.text(replacement));
 
+/** Pairs with numbers, one after the other: `find1` and `replace1`. */
+export const replaceEach =
+  (text: string, find: string, replacement: string) =>
+  (read: Reader): string =>
+    read
+      .names(new RegExp(`^${find}\\d+$`))
+      .map((name) => [read.text(name), read.text(name.replace(find, replacement))] as const)
+      .filter(([found]) => found !== '')
+      .reduce((made, [found, instead]) => made.replaceAll(found, () => instead), read.text(text));
+
 /** Parts that are appended stand apart: the node leaves it to its user to type the comma. */
 export function stringFunction(read: Reader): string {
   const [a, b, c] = ['text_a', 'text_b', 'text_c'].map((name) => read.text(name)) as [string, string, string];
@@ -63,6 +73,25 @@ export function changeCase(read: Reader): string {
     default:
       return text.replace(/\p{L}+/gu, capitalised);
   }
+}
+
+const inverted = (char: string): string =>
+  char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase();
+
+const OPERATIONS: Readonly<Record<string, (text: string) => string>> = {
+  uppercase: (text) => text.toUpperCase(),
+  lowercase: (text) => text.toLowerCase(),
+  capitalize: capitalised,
+  invert_case: (text) => [...text].map(inverted).join(''),
+  reverse: (text) => [...text].reverse().join(''),
+  trim: (text) => text.trim(),
+  remove_spaces: (text) => text.replaceAll(' ', ''),
+};
+
+export function operate(read: Reader): string {
+  const name = String(read.value('operation'));
+  if (!Object.hasOwn(OPERATIONS, name)) throw notKnown(read.node, 'what it does to its text is not known');
+  return OPERATIONS[name]!(read.text('text'));
 }
 
 /** `{}` and `{name}` of Python's format, without its formats. */

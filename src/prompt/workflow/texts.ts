@@ -8,7 +8,11 @@ import { checked, type Found, joined, MOST_DEEP, notKnown, type Search } from '.
 const STRINGS =
   /^(?:value|text|string|str|prompt|positive|user_prompt|positive_prompt|content|input|anything)(?:_?[a-z0-9])?$/i;
 /** Names of classes that do nothing with a single text but hold it or hand it on. */
-const HOLDERS = /text|string|prompt|primitive|literal|constant|note|reroute|value|any/i;
+const HOLDERS = /positive|negative|text|string|prompt|primitive|literal|constant|note|reroute|value|any/i;
+/** Words that are for people, or for the box that a text is shown in. */
+const REMARKS = /title|label|name$|comment|note|color|colour|speak|output|filename/i;
+const MODEL =
+  /^(?:model|model_?(?:name|id|path)|llm.*|.*_llm|.*gguf.*|temperature|top_?[pk]|min_p|max_?(?:new_?)?tokens?|max_length|system_?(?:prompt|message|instructions?)?|instructions?|assistant|api_?key|base_?url|endpoint|(?:repetition|repeat|frequency|presence)_penalty|num_(?:predict|ctx|beams)|chat_.*|keep_alive)$/i;
 /** Links by which no text comes. */
 const ASIDE = /clip|model|vae|image|pixels|mask|latent|seed|control|noise|sigmas/i;
 
@@ -81,6 +85,8 @@ export class Texts {
 
   /** A node that no rule knows. */
   #plain(node: Node): Found | null {
+    if (isModel(node))
+      throw notKnown(node, 'it takes what language models take, so its text is made when it runs');
     const names = Object.keys(node.inputs).filter((name) => STRINGS.test(name) && isText(node.inputs[name]));
     const sided = names.filter((name) => isNegative(name) === (this.#search.side === 'negative'));
     const fitting = sided.length > 0 ? sided : names;
@@ -97,7 +103,7 @@ export class Texts {
     );
     if (found && others.some(([other]) => this.#at(node, other) !== null))
       throw notKnown(node, 'it is not known, and another text comes into it');
-    if (!found || HOLDERS.test(node.class) || node.class === '') return found;
+    if (!found || (isHolder(node) && !isSteered(node, name))) return found;
     return { ...found, doubt: found.doubt ?? `${titleOf(node)} is not known, and may change the text` };
   }
 
@@ -156,6 +162,28 @@ export class Texts {
     throw notKnown(user, 'a choice of it is made when the workflow runs');
   }
 }
+
+const isHolder = (node: Node): boolean => node.class === '' || HOLDERS.test(node.class);
+
+/** Words beside the text tell a node what to do with it. */
+const isSteered = (node: Node, text: string): boolean =>
+  Object.entries(node.inputs).some(
+    ([name, value]) =>
+      name !== text &&
+      typeof value === 'string' &&
+      value.trim() !== '' &&
+      !REMARKS.test(name) &&
+      !STRINGS.test(name) &&
+      !isNegative(name),
+  );
+
+/** What language models take beside their text, and encoders do not. */
+const isModel = (node: Node): boolean => {
+  const names = Object.keys(node.inputs);
+  return (
+    names.some((name) => MODEL.test(name)) && !names.some((name) => /clip|cond|vae|pipe|ctx/i.test(name))
+  );
+};
 
 const isText = (value: unknown): boolean => typeof value === 'string' || asLink(value) !== undefined;
 

@@ -40,6 +40,11 @@ describe('files', () => {
     expect(shown(output)).toEqual([left ? [] : ['a.png'], left ? [left] : []]);
   });
 
+  it('of an unknown place are left alone in the output folder, too', () => {
+    const told = { ...file('a.png', { type: 'cloud', subfolder: 'k' }) };
+    expect(shownBy({ images: [told] }).left[0]!.file).toEqual({ ...told, type: 'output' });
+  });
+
   it.each([null, 'text', [], { images: 'text' }, { images: { filename: 'a.png' } }])(
     'nothing in %j',
     (output) => {
@@ -72,6 +77,11 @@ describe('the node that made an image', () => {
 
   it.each([
     ['MaskToImage', 'a mask'],
+    ['Mask To Image (mtb)', 'a mask'],
+    ['Convert Masks to Images', 'a mask'],
+    ['Image Threshold', 'a mask'],
+    ['DepthCrafter', 'a depth map'],
+    ['DepthPro', 'a depth map'],
     ['DepthAnythingV2Preprocessor', 'a depth map'],
     ['MiDaS-DepthMapPreprocessor', 'a depth map'],
     ['DownloadAndLoadDepthAnythingV2Model', 'a depth map'],
@@ -89,6 +99,28 @@ describe('the node that made an image', () => {
   ])('%s makes %s', (source, map) => {
     expect(makerOf(graph(source), '0').map).toBe(map);
     expect(makerOf(graph(source, 'ImageScale', 'Reroute', 'ImageInvert'), '0').map).toBe(map);
+    expect(makerOf(graph(source, 'ImageBlur', 'ImageQuantize', 'ImageSharpen', 'SomeTint'), '0').map).toBe(
+      map,
+    );
+  });
+
+  it.each<[does: string, inputs: object, map: string | null]>([
+    ['upscales it with a model', { upscale_model: ['8', 0], image: ['2', 0] }, 'a mask'],
+    ['gives it an alpha', { image: ['2', 0], alpha: ['8', 0] }, 'a mask'],
+    ['has an input of its own name', { anything: ['2', 0], amount: 2 }, 'a mask'],
+    ['blends it with another', { image1: ['2', 0], image2: ['8', 0], blend_factor: 0.5 }, null],
+    ['composes it with another', { destination: ['8', 0], source: ['2', 0], x: 0 }, null],
+    ['is guided by it', { control_image: ['2', 0], prompt: 'a fox' }, null],
+    ['details it', { image: ['2', 0], model: ['8', 0], positive: ['8', 1] }, null],
+    ['decodes', { samples: ['2', 0], vae: ['8', 0] }, null],
+  ])('a node that %s', (_, inputs, map) => {
+    const nodes = {
+      '0': { class_type: 'SaveImage', inputs: { images: ['1', 0], filename_prefix: 'x' } },
+      '1': { class_type: 'SomeNode', inputs },
+      '2': { class_type: 'MaskToImage', inputs: { mask: ['8', 1] } },
+      '8': { class_type: 'LoadImage', inputs: { image: 'a.png' } },
+    };
+    expect(makerOf(nodes, '0').map).toBe(map);
   });
 
   it('is not known of what is no graph', () => {

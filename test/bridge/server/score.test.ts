@@ -107,6 +107,14 @@ describe('POST /v1/score', () => {
       /raw rgb8/,
     ],
     ['a path', { path: '/etc/hostname' }, 'PATH_NOT_ALLOWED', /\/etc\/hostname/],
+    ['a long path', { path: 'x'.repeat(5000) }, 'BAD_REQUEST', /items\[1\]\.path: .*4096/],
+    ['a long source', { ...image(3), source: 'x'.repeat(5000) }, 'BAD_REQUEST', /items\[1\]\.source: .*4096/],
+    [
+      'a side without end',
+      { image: { format: 'rgb8', width: 2_000_000, height: 1, data: '' } },
+      'BAD_REQUEST',
+      /items\[1\]\.image\.width: .*1000000/,
+    ],
   ])('fails the item alone for %s', async (_, bad, code, message) => {
     const rig = await start({ limits: { maxImageBytes: 32 } });
     const reply = await post(rig, '/v1/score', { items: [image(1), bad, image(2)] });

@@ -50,6 +50,21 @@ describe('operations', () => {
     expect(results.map((r: { error: unknown }) => r.error)).toMatchObject([{ code: 'IMAGE_ENCODING' }, null]);
   });
 
+  test.each(['assay.v1.json', 'assay.v1.msgpack'])(
+    'an item with too long a source fails alone: %s',
+    async (protocol) => {
+      const peer = await dial(await start(), { protocol });
+      const pixels = protocol.endsWith('msgpack') ? { image: new Uint8Array([51]) } : image(51);
+      const items = [
+        { ...pixels, source: 'x'.repeat(5000) },
+        { ...pixels, prompt: 'b '.repeat(60_000) },
+      ];
+      peer.send({ id: 1, op: 'score', items });
+      const { results } = await peer.answer(1);
+      expect(results).toMatchObject([{ error: { code: 'BAD_REQUEST' } }, { reward: 0.2, error: null }]);
+    },
+  );
+
   test('answers come as they are ready, not in order', async () => {
     const rig = await start();
     const peer = await dial(rig);

@@ -40,6 +40,16 @@ describe('multipart', () => {
     ]);
   });
 
+  test('what is too long in an entry fails its file alone', async () => {
+    const request = { items: [{ id: 'x'.repeat(300) }, { source: 'y'.repeat(5000) }] };
+    const files: [string, string, number][] = [1, 2, 3].map((byte) => ['f', `${byte}.png`, byte]);
+    const reply = await form(await start(), '/v1/score', parts(files, request));
+    expect(reply.status).toBe(200);
+    const codes = reply.body.results.map((r: { error: { code: string } | null }) => r.error?.code);
+    expect(codes).toEqual(['BAD_REQUEST', 'BAD_REQUEST', undefined]);
+    expect(reply.body.results[0].id).toBe('x'.repeat(256));
+  });
+
   test('entries without a file name go with the files in order; the rest get defaults', async () => {
     const rig = await start();
     const request = { scorer: 'fake', prompt: 'all', items: [{ id: 'first', prompt: 'one' }] };

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { shownBy } from '../../../src/bridge/comfyui/shown.ts';
 import { leaveReason } from '../../../src/loops/watch/choice.ts';
 import { allPages, until } from '../../store/helpers.ts';
 import { ALL, keepTelling, put, recorded, recordedAre, site } from './support.ts';
@@ -95,13 +96,18 @@ describe('a file that is left alone', () => {
   it('is told with the reason, not judged, and not brought up by the folder', async () => {
     const place = site();
     const { host, store, outputs, files, start, once } = place;
-    for (const name of ['mask.png', 'other.png', 'moving.webp', 'a.png']) aged(put(outputs, name, 'bad'));
+    for (const name of ['mask.png', 'other.png', 'moving.webp', 'far.png', 'a.png'])
+      aged(put(outputs, name, 'bad'));
     host.run({ 'mask.png': 'bad' }, { maker: { type: 'SaveImage', title: null, map: 'a mask' } });
     host.run({ 'other.png': 'bad' }, { node: '12' });
     const moving = { filename: 'moving.webp', subfolder: '', type: 'output' } as const;
     const left = [
-      { file: null, name: 'clip.mp4', node: '9', reason: 'a video' },
+      { file: { ...moving, filename: 'clip.mp4' }, name: 'clip.mp4', node: '9', reason: 'a video' },
       { file: moving, name: 'moving.webp', node: '9', reason: 'animated' },
+      ...shownBy({ images: [{ ...moving, filename: 'far.png', type: 'cloud' }] }).left.map((far) => ({
+        ...far,
+        node: '9',
+      })),
     ];
     host.run({ 'a.png': 'bad' }, { left });
     const running = start({ files: files(), leaves, actions: ACTIONS, ...longAgo(place) });
@@ -112,12 +118,13 @@ describe('a file that is left alone', () => {
       'other.png: its node is left out',
       'clip.mp4: a video',
       'moving.webp: animated',
+      'far.png: of the unknown type "cloud"',
     ]);
     // The host forgets, and the folder has them still.
     host.history.splice(0);
     await once({ files: files(), leaves, actions: ACTIONS, ...longAgo(place) });
     expect(recorded(store)).toEqual(['a.png']);
-    expect(readdirSync(outputs).toSorted()).toEqual(['mask.png', 'moving.webp', 'other.png']);
+    expect(readdirSync(outputs).toSorted()).toEqual(['far.png', 'mask.png', 'moving.webp', 'other.png']);
   });
 
   it('is judged once the choice has changed, where the history tells of it', async () => {
