@@ -310,6 +310,10 @@ export const ERRORS = {
     'the reject bin {path} cannot be used: {reason}',
     'Correct its permissions, or choose another folder with rejectDir in the config.',
   ),
+  MOVE_DENIED: setup(
+    '{path} was left where it is: {reason}',
+    'Let this user write to the folder that the image lies in.',
+  ),
   PYTHON_PACKAGE_MISSING: setup(
     'the Python package {package} is not installed where ComfyUI runs',
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',

@@ -220,7 +220,7 @@ describe('moving a file', () => {
       const { path, folder } = locked();
       const bin = openRejectBin(join(folder, 'rejects'));
       const put = unprivileged(() => bin.put(path, entry()));
-      await expect(put).rejects.toMatchObject({ code: 'FILE_NOT_MOVED', details: { path } });
+      await expect(put).rejects.toMatchObject({ code: 'MOVE_DENIED', details: { path } });
       expect(readFileSync(path, 'utf8')).toBe('an image');
       expect(await bin.list()).toEqual([]);
       expect(readdirSync(join(folder, 'rejects', '2026-03-01'))).toEqual([]);
@@ -233,7 +233,7 @@ describe('moving a file', () => {
       chownSync(away, uid, uid);
       try {
         const move = unprivileged(() => moveFile(path, join(away, 'a.png')));
-        await expect(move).rejects.toMatchObject({ code: 'FILE_NOT_MOVED' });
+        await expect(move).rejects.toMatchObject({ code: 'MOVE_DENIED' });
         expect([existsSync(path), readdirSync(away)]).toEqual([true, []]);
       } finally {
         rmSync(away, { recursive: true });

@@ -11,7 +11,7 @@ import type { ScoreResult } from '../../types.ts';
 const LOCAL = 'file:';
 
 export interface Mover {
-  /** Moves the image when it was rejected. @throws FILE_NOT_MOVED, REJECT_BIN_UNUSABLE */
+  /** Moves the image when it was rejected. @throws FILE_NOT_MOVED, MOVE_DENIED, REJECT_BIN_UNUSABLE */
   move(path: string, result: ScoreResult, isTagged: boolean): Promise<void>;
   readonly moved: number;
   readonly folder: string;

@@ -42,14 +42,14 @@ export interface RejectBin {
   /**
    * Moves the file in; one that is in already has its old name taken away.
    *
-   * @throws FILE_NOT_MOVED, REJECT_BIN_UNUSABLE; the file is where it was then, and nothing of it in the bin
+   * @throws MOVE_DENIED, REJECT_BIN_UNUSABLE; the file is where it was then, and nothing of it in the bin
    */
   put(path: string, entry: Entry): Promise<void>;
   /** What is in, oldest day first. An absent folder is an empty one. */
   list(): Promise<Rejected[]>;
   /** @throws RESTORE_CONFLICT when something is at that path */
   checkFree(target: string): Promise<void>;
-  /** Moves an image back out, to an absolute path. @throws RESTORE_CONFLICT, FILE_NOT_MOVED, FILE_UNREADABLE */
+  /** Moves an image back out, to an absolute path. @throws RESTORE_CONFLICT, MOVE_DENIED, FILE_UNREADABLE */
   restore(rejected: Rejected, target: string): Promise<void>;
   /** Deletes an image for good. */
   purge(rejected: Rejected): Promise<void>;

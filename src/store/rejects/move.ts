@@ -22,7 +22,7 @@ export async function syncFolder(folder: string): Promise<void> {
 /**
  * Moves a file. Stopped half-way, it is at both places; failing, it is where it was.
  *
- * @throws FILE_NOT_MOVED when its old name cannot be taken away, EEXIST when something is at `to`; else what the file
+ * @throws MOVE_DENIED when its old name cannot be taken away, EEXIST when something is at `to`; else what the file
  *   system throws
  */
 export async function moveFile(from: string, to: string): Promise<void> {
@@ -45,11 +45,10 @@ export async function moveFile(from: string, to: string): Promise<void> {
   }
 }
 
-/** Takes the name of a file away; gone is as good. @throws FILE_NOT_MOVED */
+/** Takes the name of a file away; gone is as good. @throws MOVE_DENIED */
 export async function takeAway(path: string): Promise<void> {
   await unlink(path).catch((cause) => {
-    if (codeOf(cause) !== 'ENOENT')
-      throw fail('FILE_NOT_MOVED', { path, reason: reasonOf(cause) }, { cause });
+    if (codeOf(cause) !== 'ENOENT') throw fail('MOVE_DENIED', { path, reason: reasonOf(cause) }, { cause });
   });
 }
 
