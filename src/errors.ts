@@ -328,6 +328,18 @@ export const ERRORS = {
     'scorer {scorer} has no variant "{variant}"; it has {known}',
     'Correct --variant, or `variant` in the config: it holds for every scorer.',
   ),
+  MODELS_UNREADABLE: setup(
+    'cannot look for models in {path}: {reason}',
+    'Name a folder that holds model folders, with --models or modelDirs in the config.',
+  ),
+  MODEL_NOT_COPIED: setup(
+    'cannot copy the model to {folder}: {reason}',
+    'Let this user write there and see that the disk has room, or choose another place with --data-dir.',
+  ),
+  MODEL_FILE_UNREADABLE: setup(
+    'cannot read {path}: {reason}',
+    'Correct its permissions, or import the model again.',
+  ),
   MODEL_FILE_MISSING: setup(
     '{folder}: the manifest names {file}, which is absent',
     'Copy or import the model again.',
