@@ -157,6 +157,11 @@ export const ERRORS = {
     '{path}: {reason}',
     'The file needs a header with a column of image names (name, file, path …) and one of prompts (prompt, caption, text …).',
   ),
+  FILE_NOT_COPIED: input(
+    422,
+    'cannot copy {path} to {folder}: {reason}',
+    'Choose another folder, or see that it can be written and its disk has room.',
+  ),
   FILE_NOT_MOVED: input(
     422,
     '{path} was left where it is: {reason}',
