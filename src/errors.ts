@@ -166,6 +166,11 @@ export const ERRORS = {
     '{path}: {reason}',
     'Correct the file there; docs/score.md tells how it is read.',
   ),
+  FILE_NOT_COPIED: input(
+    422,
+    'cannot copy {path} to {folder}: {reason}',
+    'Choose another folder, or see that it can be written and its disk has room.',
+  ),
   FILE_NOT_MOVED: input(
     422,
     '{path} was left where it is: {reason}',
@@ -319,6 +324,10 @@ export const ERRORS = {
     'the reject bin {path} cannot be used: {reason}',
     'Correct its permissions, or choose another folder with rejectDir in the config.',
   ),
+  MOVE_DENIED: setup(
+    '{path} was left where it is: {reason}',
+    'Let this user write to the folder that the image lies in.',
+  ),
   PYTHON_PACKAGE_MISSING: setup(
     'the Python package {package} is not installed where ComfyUI runs',
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
@@ -332,6 +341,18 @@ export const ERRORS = {
   VARIANT_UNKNOWN: setup(
     'scorer {scorer} has no variant "{variant}"; it has {known}',
     'Correct --variant, or `variant` in the config: it holds for every scorer.',
+  ),
+  MODELS_UNREADABLE: setup(
+    'cannot look for models in {path}: {reason}',
+    'Name a folder that holds model folders, with --models or modelDirs in the config.',
+  ),
+  MODEL_NOT_COPIED: setup(
+    'cannot copy the model to {folder}: {reason}',
+    'Let this user write there and see that the disk has room, or choose another place with --data-dir.',
+  ),
+  MODEL_FILE_UNREADABLE: setup(
+    'cannot read {path}: {reason}',
+    'Correct its permissions, or import the model again.',
   ),
   MODEL_FILE_MISSING: setup(
     '{folder}: the manifest names {file}, which is absent',

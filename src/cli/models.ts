@@ -1,8 +1,9 @@
 /** `assay models`: the scorers that are installed. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
-import { EXIT, fail } from '../errors.ts';
+import { EXIT, fail, reasonOf } from '../errors.ts';
 import type { Catalog } from '../reward/catalog.ts';
 import { checkGolden } from '../reward/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
@@ -39,7 +40,10 @@ export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   const scorers = catalog.list();
   if (flags.json) printJson(scorers);
   else print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
-  for (const { problem } of scorers) if (problem !== null) process.stderr.write(`${problem}\n`);
+  for (const scorer of scorers) {
+    if (scorer.problem !== null) process.stderr.write(`${scorer.problem}\n`);
+    for (const note of scorer.notes) process.stderr.write(`${refOf(scorer)}: ${note}\n`);
+  }
   for (const error of catalog.broken()) complain(error);
   return catalog.broken().length > 0 ? EXIT.someFailed : EXIT.ok;
 }
@@ -121,42 +125,65 @@ async function withScorer<T>(
   }
 }
 
-/** Checks hashes, then the golden scores of every variant (or the one asked for). True when all agree. */
-async function verify(model: ModelFolder, flags: ScorerFlags): Promise<boolean> {
+/** What was found of the golden scores. */
+type Proof = 'agree' | 'differ' | 'none';
+
+/** Checks hashes, then the golden scores of every variant (or the one asked for). */
+async function verify(model: ModelFolder, flags: ScorerFlags): Promise<Proof> {
   const files = Object.keys(model.manifest.files);
   await checkFiles(model, files);
   print(`hashes     ${files.length} files as the manifest says\n`);
-  let good = true;
+  const agreed: boolean[] = [];
   for (const variant of flags.variant ? [flags.variant] : Object.keys(model.manifest.variants)) {
     const checks = await withScorer(model, { ...flags, variant }, (scorer) => checkGolden(model, scorer));
+    if (checks.length === 0) {
+      print(`${variant.padEnd(10)} loads and runs; it ships no golden scores to compare with\n`);
+      continue;
+    }
     const bad = checks.filter((c) => !c.ok);
     const worst = Math.max(0, ...checks.map((c) => c.difference));
     print(
       `${variant.padEnd(10)} ${checks.length - bad.length} of ${checks.length} golden scores agree, largest difference ${worst.toFixed(5)}\n`,
     );
     for (const c of bad) print(`  ${c.image} ${c.aspect}: expected ${c.expected}, found ${c.found}\n`);
-    good &&= bad.length === 0;
+    agreed.push(bad.length === 0);
   }
-  return good;
+  if (agreed.length === 0) return 'none';
+  return agreed.every(Boolean) ? 'agree' : 'differ';
 }
+
+const PROOF_WORDS: Record<Proof, string> = {
+  agree: 'verified',
+  differ: 'not verified: this machine or these files give other scores',
+  none: 'the files are whole; whether the scores are right could not be told',
+};
 
 export async function verifyModel(nameOrFolder: string, flags: ScorerFlags): Promise<number> {
-  const good = await verify(locate(nameOrFolder, flags), flags);
-  print(good ? 'verified\n' : 'not verified: this machine or these files give other scores\n');
-  return good ? EXIT.ok : EXIT.someFailed;
+  const proof = await verify(locate(nameOrFolder, flags), flags);
+  print(`${PROOF_WORDS[proof]}\n`);
+  return proof === 'differ' ? EXIT.someFailed : EXIT.ok;
 }
 
-/** Copies beside the target first, so that a broken copy never takes the place of a good model. */
-function copyModel(from: string, target: string): void {
-  const parent = resolve(target, '..');
-  mkdirSync(parent, { recursive: true });
-  const copy = mkdtempSync(join(parent, `.${basename(target)}-`));
+/**
+ * Copies beside the target first, so that a broken copy never takes the place of a good model. Download caches keep
+ * files as links to elsewhere; what they lead to is copied.
+ *
+ * @throws MODEL_NOT_COPIED
+ */
+async function copyModel(from: string, target: string): Promise<void> {
+  const parent = dirname(target);
+  let copy: string | undefined;
   try {
-    cpSync(from, copy, { recursive: true });
+    mkdirSync(parent, { recursive: true });
+    copy = mkdtempSync(join(parent, '.import-'));
+    // Not `cpSync`, which keeps links inside a folder.
+    await cp(realpathSync(from), copy, { recursive: true, dereference: true });
     rmSync(target, { recursive: true, force: true });
     renameSync(copy, target);
+  } catch (cause) {
+    throw fail('MODEL_NOT_COPIED', { folder: target, reason: reasonOf(cause) }, { cause });
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
   }
 }
 
@@ -184,9 +211,9 @@ export async function importModel(dir: string, flags: ScorerFlags & { force?: bo
   const model = readManifest(resolve(dir));
   const { id, version, golden } = model.manifest;
   const target = placeFor(model, config, flags.force ?? false);
-  if (!(await verify(model, flags)))
+  if ((await verify(model, flags)) === 'differ')
     throw fail('MODEL_UNFIT', { scorer: id, file: golden, reason: 'golden scores differ' });
-  copyModel(model.folder, target);
+  await copyModel(model.folder, target);
   const name = nameOf(catalogOf(config), model.manifest);
   print(`imported ${id} ${version} to ${target}\nuse it with --scorer ${name}\n`);
   return EXIT.ok;

@@ -1,4 +1,5 @@
 /** What the commands that score have in common: flags to config, catalog and pipeline; many items to results. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
@@ -42,7 +43,7 @@ export const catalogOf = (config: Config): Catalog =>
   openCatalog({
     ...config,
     // What ships comes before what was imported: an import never changes what a plain id means.
-    modelDirs: [...config.modelDirs, BUILT_IN_MODELS, importedModels(config)],
+    modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
     defaultId: config.scorer,
   });
 
@@ -57,6 +58,8 @@ export function openPipeline(flags: ScorerFlags): Opened {
   const config = configOf(flags);
   tellNotes(config);
   const catalog = catalogOf(config);
+  for (const { code, message } of catalog.broken())
+    if (code === 'MODELS_UNREADABLE') process.stderr.write(`assay: ${message}\n`);
   return { config, catalog, pipeline: createPipeline(catalog, config) };
 }
 

@@ -1,6 +1,5 @@
 /** `assay score`: images to results, as a table or for machines. */
 import { startCollector } from '../collector.ts';
-import type { Scorer } from '../reward/scorer.ts';
 import { type Format, type ScorerFlags, type Sort, usage } from './flags.ts';
 import { type Expanded, expandImages, refuseStdin } from './images.ts';
 import { type Opened, openPipeline } from './open.ts';
@@ -9,7 +8,7 @@ import { type DeedFlags, openDeeds } from './score/deeds.ts';
 import { demandsOf } from './score/demands.ts';
 import { openListing } from './score/listing.ts';
 import { onePrompt, type PromptSource, readPrompts } from './score/prompts.ts';
-import { NOTHING_DONE, resume } from './score/resume.ts';
+import { NOTHING_DONE, type ResumeOptions, resume } from './score/resume.ts';
 import { perform, tell } from './score/run.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -68,11 +67,16 @@ function promptsFor(flags: ScoreFlags, { paths }: Expanded, names: string[]): Pr
   return readPrompts(flags.prompts, paths, names, otherwise);
 }
 
-/** Results of an earlier run are gathered where this one goes on. @throws USAGE */
-function resumeWith(flags: ScoreFlags, scorer: Scorer, { paths }: Expanded, { of }: PromptSource) {
+/** What an earlier run has done is gathered where this one goes on. @throws USAGE */
+function resumeWith(flags: ScoreFlags, rest: Omit<ResumeOptions, 'out' | 'format'>) {
   if (!flags.resume) return NOTHING_DONE;
   const { target } = targetOf(flags.out!);
-  return resume({ out: target, format: formatOf(flags), scorer: scorer.stamp, paths, promptOf: of });
+  const resumed = resume({ ...rest, out: target, format: formatOf(flags) });
+  if (flags.writeMetadata && resumed.done.size > 0)
+    resumed.notes.push(
+      '--write-metadata: scores are kept in the images that are scored now, not in those done already',
+    );
+  return resumed;
 }
 
 export async function score(names: string[], flags: ScoreFlags): Promise<number> {
@@ -86,7 +90,9 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   return withPipeline(flags, async ({ catalog, config, pipeline }, signal) => {
     const scorer = await catalog.open();
     const demands = demandsOf(flags, config.policy, scorer.manifest);
-    const earlier = resumeWith(flags, scorer, expanded, prompts);
+    const { paths } = expanded;
+    const { policy } = demands;
+    const earlier = resumeWith(flags, { scorer: scorer.stamp, policy, paths, promptOf: prompts.of });
     const notes = [
       expanded.skipped.notes(),
       prompts.notes,

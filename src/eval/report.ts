@@ -69,11 +69,11 @@ function guards({ guards: { checked, falseAlarmAbove, sound, guards, hits } }: R
   if (hits.length === 0) return html`<h2>Guards</h2><p>No guard tripped on ${counted(checked, 'image')}.</p>`;
   return html`<h2>Guards</h2>
 <p>Guards find images that a model cannot judge, such as blank ones. A hit counts as a false alarm when people rated the image above the set’s lowest tenth (${decimal(falseAlarmAbove, 2)}); the share is of the ${sound} images above it.</p>
-<table class="small fit"><thead><tr><th>guard</th><th>hits</th><th>false alarms</th><th>share</th></tr></thead>
+<div class="scroll"><table class="small fit"><thead><tr><th>guard</th><th>hits</th><th>false alarms</th><th>share</th></tr></thead>
 <tbody>${guards.map(
     (g) =>
       html`<tr><td class="text">${g.guard}</td><td>${g.hits}</td><td>${g.falseAlarms}</td><td>${percent(g.falseAlarmShare, 2)}</td></tr>`,
-  )}</tbody></table>
+  )}</tbody></table></div>
 <h3>Images</h3><div class="scroll"><table class="small">
 <thead><tr><th>image</th><th class="text">guard</th><th class="text">finding</th><th>rating</th><th class="text"></th></tr></thead>
 <tbody>${hits

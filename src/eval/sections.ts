@@ -80,10 +80,10 @@ function missTable(title: string, misses: readonly Miss[], thumbnails: Thumbnail
     const url = thumbnails.get(name);
     return url !== undefined && html`<img class="miss" src="${url}" alt="${name}"><br>`;
   };
-  return html`<table><caption>${title}</caption>
+  return html`<div class="scroll"><table><caption>${title}</caption>
 <thead><tr><th>image</th><th>MOS</th><th>score</th><th>interval</th></tr></thead>
 <tbody>${misses.map(
     (m) =>
       html`<tr><td class="text">${picture(m)}${m.name}${guards(m)}</td><td>${decimal(m.mos, 2)}</td><td>${decimal(m.score, 2)}</td><td>${span(m.interval, 2)}</td></tr>\n`,
-  )}</tbody></table>\n`;
+  )}</tbody></table></div>\n`;
 }

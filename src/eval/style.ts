@@ -37,6 +37,7 @@ p { margin: .5rem 0; max-width: 46rem; }
 .notes ul { margin: 0; padding-left: 1.1rem; }
 .scroll { overflow-x: auto; }
 .scroll table { min-width: 34rem; }
+.scroll table.fit, .lists .scroll table { min-width: 0; }
 table.fit { width: auto; min-width: min(24rem, 100%); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .4rem; }
@@ -55,13 +56,14 @@ figure > h3 { margin: 0 0 .25rem; }
 figure svg { width: 100%; height: auto; }
 figcaption { font-size: .9rem; margin-top: .5rem; }
 figcaption strong { color: var(--ink); }
-.legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; font-size: .9rem; margin: .25rem 0 .5rem; padding: 0; list-style: none; }
+.legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; font-size: .9rem; margin: .25rem 0 .5rem; padding: 0; list-style: none; overflow-wrap: anywhere; }
 .legend i { display: inline-block; width: .75em; height: .75em; border-radius: 50%; margin-right: .4em; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(45%, 11.5rem), 1fr)); gap: 1rem 1.25rem; }
 .panel h4 { font-size: .9rem; margin: 0; overflow-wrap: anywhere; }
 .panel p { font-size: .8rem; margin: 0; color: var(--muted); }
 .panel svg { width: 100%; height: auto; }
 .lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.5rem 2.5rem; align-items: start; }
+.lists > * { min-width: 0; }
 .lists table, .small { font-size: .88rem; }
 .bad { color: var(--bad); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; font-size: .9rem; }

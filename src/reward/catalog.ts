@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type AssayError, fail, nearest, toAssayError } from '../errors.ts';
+import { type AssayError, fail, nearest, reasonOf, toAssayError } from '../errors.ts';
 import type { ScorerInfo } from '../types.ts';
 import { createEmbeddingCache } from './embeddings.ts';
 import { Installed } from './installed.ts';
@@ -36,7 +36,7 @@ export interface Catalog {
   models(): ModelFolder[];
   /** The same in words for people and clients, in the same order. */
   list(): ScorerInfo[];
-  /** Folders with an unreadable manifest, and what is wrong with them. */
+  /** Folders that cannot be looked into, or have an unreadable manifest, and what is wrong with them. */
   broken(): AssayError[];
   /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
   find(name?: string): ModelFolder;
@@ -69,10 +69,19 @@ function namesIn(folder: string): string[] {
   }
 }
 
+function foldersIn(dir: string, onRefused: (refused: Refused) => void): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (cause) {
+    const error = fail('MODELS_UNREADABLE', { path: dir, reason: reasonOf(cause) }, { cause });
+    onRefused({ names: [], error });
+    return [];
+  }
+}
+
 /** The readable model folders in `dir`, in order. */
 function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelFolder[] {
-  if (!existsSync(dir)) return [];
-  const folders = readdirSync(dir)
+  const folders = foldersIn(dir, onRefused)
     .map((name) => join(dir, name))
     .filter((folder) => existsSync(join(folder, 'manifest.json')));
   const read = folders.flatMap((folder) => {
@@ -86,15 +95,25 @@ function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelF
   return read.sort(inOrder);
 }
 
-/** Models by `id@version`, in the order of search. */
-function scan(modelDirs: readonly string[]): { models: Map<string, ModelFolder>; refused: Refused[] } {
+interface Found {
+  /** By `id@version`, in the order of search. */
+  models: Map<string, ModelFolder>;
+  /** Folders of the same `id@version` that come later, by that. */
+  hidden: Map<string, string[]>;
+  refused: Refused[];
+}
+
+function scan(modelDirs: readonly string[]): Found {
   const models = new Map<string, ModelFolder>();
+  const hidden = new Map<string, string[]>();
   const refused: Refused[] = [];
   for (const model of modelDirs.flatMap((dir) => readFolders(dir, (one) => refused.push(one)))) {
     const ref = refOf(model.manifest);
-    if (!models.has(ref)) models.set(ref, model);
+    const first = models.get(ref);
+    if (!first) models.set(ref, model);
+    else if (first.folder !== model.folder) hidden.set(ref, [...(hidden.get(ref) ?? []), model.folder]);
   }
-  return { models, refused };
+  return { models, hidden, refused };
 }
 
 /** What a scorer is now, for people and clients. */
@@ -122,7 +141,7 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     preparer,
     onTrouble: (trouble: string) => listener(trouble),
   };
-  const { models, refused } = scan(options.modelDirs);
+  const { models, hidden, refused } = scan(options.modelDirs);
   const proofs = openProofs(options.dataDir);
   const all = [...models.values()].map((model) => new Installed(model, options, proofs));
 
@@ -144,7 +163,14 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     models: () => all.map(({ model }) => model),
     list() {
       const chosen = byName(options.defaultId);
-      return all.map((installed) => infoOf(installed, options, installed === chosen));
+      return all.map((installed) => {
+        const info = infoOf(installed, options, installed === chosen);
+        const others = hidden.get(installed.ref) ?? [];
+        return {
+          ...info,
+          notes: [...info.notes, ...others.map((folder) => `not used, for it comes later: ${folder}`)],
+        };
+      });
     },
     broken: () => refused.map(({ error }) => error),
     find: (name) => find(name).model,

@@ -5,7 +5,7 @@
 import { fail, reasonOf } from '../errors.ts';
 import type { ImageInput, Pixels } from '../types.ts';
 import { readBmp, readBmpHeader, UnsupportedBmp } from './bmp.ts';
-import { describe, type Format, isCameraRaw, OPTIONAL, sniff } from './format.ts';
+import { describe, type Format, OPTIONAL, pngFrames, sniff, tiffFault } from './format.ts';
 
 /** Images with a shorter side carry nothing to judge. */
 const MIN_SIDE = 8;
@@ -62,22 +62,29 @@ async function decodeEncoded(
     throw fail('IMAGE_TOO_HEAVY', { bytes: bytes.length, maxBytes: options.maxImageBytes });
   const format = sniff(bytes);
   if (format === undefined) throw fail('IMAGE_UNSUPPORTED', { found: describe(bytes) });
-  if (format === 'tiff' && isCameraRaw(bytes))
-    throw fail('IMAGE_UNSUPPORTED', { found: "it is a camera's raw file" });
+  const fault = format === 'tiff' ? tiffFault(bytes) : undefined;
+  if (fault !== undefined) throw fail('IMAGE_UNSUPPORTED', { found: fault });
   const size = format === 'png' ? pngSize(bytes) : undefined;
   if (size) checkSize(...size, options);
   try {
-    return format === 'bmp' ? await decodeBmp(bytes, options, signal) : await decodeSharp(bytes, options);
+    return format === 'bmp'
+      ? await decodeBmp(bytes, options, signal)
+      : await decodeSharp(bytes, format, options);
   } catch (cause) {
     throw decodeError(format, cause);
   }
 }
 
-async function decodeSharp(bytes: Uint8Array, options: DecodeOptions): Promise<Decoded> {
+/** Numbers of which it is known what black and white are; for others, files differ. */
+const DEPTHS = ['uchar', 'ushort'];
+
+async function decodeSharp(bytes: Uint8Array, format: Format, options: DecodeOptions): Promise<Decoded> {
   const library = await loadSharp();
   const image = library(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
-  const { width, height, pages = 1 } = await image.metadata();
+  const { width, height, depth, pages = format === 'png' ? pngFrames(bytes) : 1 } = await image.metadata();
   checkSize(width, height, options);
+  if (!DEPTHS.includes(depth))
+    throw fail('IMAGE_UNSUPPORTED', { found: `its pixels are of type ${depth}, not of 8 or 16 bits from 0` });
   await options.admit?.(width * height * 3);
   const { data, info } = await image
     .autoOrient()

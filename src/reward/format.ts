@@ -70,25 +70,77 @@ export function describe(bytes: Uint8Array): string {
 }
 
 const NEW_SUBFILE_TYPE = 254;
+const COMPRESSION = 259;
+const PHOTOMETRIC = 262;
 const DNG_VERSION = 0xc612;
-const ENTRY_BYTES = 12;
 
 /** Whether a TIFF is a camera's raw file: its first image is a small preview, or not a picture yet. */
-export function isCameraRaw(bytes: Uint8Array): boolean {
-  const head = headOf(bytes);
-  if (head.startsWith('CR', 8)) return true; // Canon's mark
-  const entries = [...firstDirectory(bytes)];
-  return entries.some(({ tag, value }) => tag === DNG_VERSION || (tag === NEW_SUBFILE_TYPE && value & 1));
+function isCameraRaw(bytes: Uint8Array): boolean {
+  if (headOf(bytes).startsWith('CR', 8)) return true; // Canon's mark
+  const tags = tiffTags(bytes);
+  return tags.has(DNG_VERSION) || ((tags.get(NEW_SUBFILE_TYPE) ?? 0) & 1) === 1;
 }
 
-/** Tags of the first image of a TIFF, with their first 32 bits of value; none of what is no classic TIFF. */
-function* firstDirectory(bytes: Uint8Array): Generator<{ tag: number; value: number }> {
+/** Black or white as 0, RGB, palette, CMYK, CIELab: what the decoder converts. */
+const PHOTOMETRICS = [0, 1, 2, 3, 5, 8];
+const YCBCR = 6;
+const JPEG = 7;
+
+/** Why a TIFF would be decoded to other colours than it has; undefined: it would not. */
+export function tiffFault(bytes: Uint8Array): string | undefined {
+  if (isCameraRaw(bytes)) return "it is a camera's raw file";
+  const tags = tiffTags(bytes);
+  const photometric = tags.get(PHOTOMETRIC);
+  if (photometric === undefined || PHOTOMETRICS.includes(photometric)) return undefined;
+  if (photometric !== YCBCR) return `it is a TIFF with colours of kind ${photometric}`;
+  return tags.get(COMPRESSION) === JPEG ? undefined : 'it is a TIFF in YCbCr without JPEG compression';
+}
+
+/** How directories are laid out in classic TIFF and in BigTIFF. */
+const CLASSIC = { pointer: 4, count: 2, entry: 12, value: 8 };
+const BIG = { pointer: 8, count: 8, entry: 20, value: 12 };
+const SHORT = 3;
+
+/** Tags of the first image of a TIFF with their first value, when that is a whole number of up to 32 bits. */
+function tiffTags(bytes: Uint8Array): Map<number, number> {
+  const tags = new Map<number, number>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = bytes[0] === 0x49;
-  if (bytes.length < 8 || view.getUint16(2, little) !== 42) return;
-  const first = view.getUint32(4, little) + 2;
-  if (first > bytes.length) return;
-  const count = Math.min(view.getUint16(first - 2, little), Math.floor((bytes.length - first) / ENTRY_BYTES));
-  for (let at = first; at < first + count * ENTRY_BYTES; at += ENTRY_BYTES)
-    yield { tag: view.getUint16(at, little), value: view.getUint32(at + 8, little) };
+  const layout = bytes[2] === 43 || bytes[3] === 43 ? BIG : CLASSIC;
+  const whole = (at: number, size: number): number =>
+    size === 2
+      ? view.getUint16(at, little)
+      : size === 4
+        ? view.getUint32(at, little)
+        : Number(view.getBigUint64(at, little));
+  if (bytes.length < 16) return tags;
+  const directory = whole(layout.pointer, layout.pointer);
+  const first = directory + layout.count;
+  if (first > bytes.length) return tags;
+  const room = Math.floor((bytes.length - first) / layout.entry);
+  const end = first + Math.min(whole(directory, layout.count), room) * layout.entry;
+  for (let at = first; at < end; at += layout.entry) {
+    const isShort = view.getUint16(at + 2, little) === SHORT;
+    tags.set(view.getUint16(at, little), whole(at + layout.value, isShort ? 2 : 4));
+  }
+  return tags;
+}
+
+const PNG_SIGNATURE_BYTES = 8;
+/** Length, type and checksum of a chunk. */
+const CHUNK_BYTES = 12;
+
+/** How many frames an animated PNG has; 1 for every other. */
+export function pngFrames(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (
+    let at = PNG_SIGNATURE_BYTES;
+    at + CHUNK_BYTES <= bytes.length;
+    at += CHUNK_BYTES + view.getUint32(at)
+  ) {
+    const type = Buffer.from(bytes.subarray(at + 4, at + 8)).toString('latin1');
+    if (type === 'acTL') return view.getUint32(at + 8);
+    if (type === 'IDAT') return 1;
+  }
+  return 1;
 }

@@ -205,8 +205,14 @@ export function readModelJson<T extends z.ZodType>(folder: string, file: string,
   return parsed.data;
 }
 
-/** Reads the manifest of a model folder. @throws MANIFEST_INVALID, MODEL_FILE_MISSING */
+/** Reads the manifest of a model folder. @throws FILE_NOT_FOUND, MANIFEST_INVALID */
 export function readManifest(folder: string): ModelFolder {
+  if (!existsSync(folder)) throw fail('FILE_NOT_FOUND', { path: folder });
+  if (!existsSync(join(folder, 'manifest.json')))
+    throw fail('MANIFEST_INVALID', {
+      path: folder,
+      reason: 'it holds no manifest.json, as model folders do',
+    });
   const manifest = readModelJson(folder, 'manifest.json', manifestSchema);
   const path = join(folder, 'manifest.json');
   const [wrong] = faultsOf(manifest, SCORE);

@@ -2,22 +2,26 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, reasonOf } from '../errors.ts';
 import type { Manifest, ModelFolder } from './manifest.ts';
 
 /** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
 const PART = 2 ** 20;
 
-/** Hex sha256 of a file of the folder, read part by part: others have their turn in between. @throws MODEL_FILE_MISSING */
+/** Hex sha256 of a file of the folder, read part by part: others have their turn in between. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE */
 export async function hashFile({ folder }: ModelFolder, file: string): Promise<string> {
   const path = join(folder, file);
   if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
   const hash = createHash('sha256');
-  for await (const part of createReadStream(path, { highWaterMark: PART })) hash.update(part);
+  try {
+    for await (const part of createReadStream(path, { highWaterMark: PART })) hash.update(part);
+  } catch (cause) {
+    throw fail('MODEL_FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+  }
   return hash.digest('hex');
 }
 
-/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_HASH_MISMATCH */
+/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE, MODEL_HASH_MISMATCH */
 export async function checkFiles(model: ModelFolder, files: string[]): Promise<void> {
   for (const file of files) {
     const expected = model.manifest.files[file]?.sha256 ?? 'nothing';

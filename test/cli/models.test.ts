@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assay } from '../support/cli.ts';
@@ -74,7 +83,51 @@ describe('assay models', () => {
     expect((await assay(['models', 'verify', model, ...data])).stderr).toMatch(/MODEL_HASH_MISMATCH/);
     const { code, stderr } = await assay(['models', 'import', folder, ...data]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/MODEL_FILE_MISSING/);
+    expect(stderr).toMatch(/it holds no manifest\.json.*\n.*MANIFEST_INVALID/);
+    const absent = await assay(['models', 'import', join(folder, 'nope'), ...data]);
+    expect(absent.stderr).toMatch(/no such file or folder: \S+nope\n.*FILE_NOT_FOUND/);
+  });
+
+  it('imports what links lead to, and says when there are no golden scores', async () => {
+    const { folder, model, data } = setUp();
+    const snapshot = join(folder, 'snapshot');
+    mkdirSync(snapshot);
+    for (const file of readdirSync(model)) symlinkSync(join(model, file), join(snapshot, file));
+    const { code, stdout } = await assay(['models', 'import', snapshot, ...data]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/fp32 +loads and runs; it ships no golden/)]);
+    rmSync(model, { recursive: true });
+    const imported = join(folder, 'data/models/test-bright@1.0.0');
+    expect(readdirSync(imported).filter((name) => lstatSync(join(imported, name)).isSymbolicLink())).toEqual(
+      [],
+    );
+    const verified = await assay(['models', 'verify', 'test-bright', ...data]);
+    expect([verified.code, verified.stdout]).toEqual([
+      0,
+      expect.stringMatching(/the files are whole; whether/),
+    ]);
+  });
+
+  it('says in words what is in its way', async () => {
+    const { folder, model, data } = setUp();
+    writeFileSync(join(folder, 'file'), '');
+    const blocked = await assay(['models', 'import', model, '--data-dir', join(folder, 'file')]);
+    expect([blocked.code, blocked.stderr]).toEqual([2, expect.stringMatching(/MODEL_NOT_COPIED/)]);
+    rmSync(join(model, 'model.onnx'));
+    mkdirSync(join(model, 'model.onnx'));
+    const hollow = await assay(['models', 'verify', model, ...data]);
+    expect([hollow.code, hollow.stderr]).toEqual([2, expect.stringMatching(/MODEL_FILE_UNREADABLE/)]);
+  });
+
+  it('tells of folders that hold no models, and of a model that another hides', async () => {
+    const { folder, model, data } = setUp();
+    const twin = writeModel(join(folder, 'twins'));
+    writeFileSync(join(folder, 'file'), '');
+    const dirs = ['file', 'nope', 'elsewhere', 'twins'].flatMap((dir) => ['--models', join(folder, dir)]);
+    const { code, stderr, stdout } = await assay(['models', 'list', ...dirs, ...data]);
+    expect([code, stdout]).toEqual([3, expect.stringContaining(model)]);
+    expect(stderr).toMatch(/cannot look for models in \S+file: ENOTDIR/);
+    expect(stderr).toMatch(/cannot look for models in \S+nope: ENOENT/);
+    expect(stderr).toContain(`test-bright@1.0.0: not used, for it comes later: ${twin}`);
   });
 });
 

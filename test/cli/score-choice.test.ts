@@ -91,6 +91,8 @@ describe('assay score', () => {
     expect(readFileSync(join(best, 'bright.png'), 'utf8')).toBe('something else');
     expect((await score(...args)).stderr).toContain(`copied 0 images to ${best}, 2 there already`);
     expect(readdirSync(best)).toHaveLength(3);
+    const blocked = await score('--top', '1', '--copy-top', join(best, 'bright.png'));
+    expect(blocked.stderr).toMatch(/cannot copy the listed images to \S+bright\.png: [\s\S]*FILE_NOT_COPIED/);
   });
 
   it('lists only what has at least --min, and says what it leaves out', async () => {
@@ -158,6 +160,7 @@ describe('assay score', () => {
   it.each<[string[], RegExp]>([
     [['--copy-top', 'x'], /say which with --top N or --min/],
     [['--top', '0'], /at least 1/],
+    [['--sort', 'alignment'], /scorer test-bright does not predict it/],
     [['--sort', 'beauty'], /Allowed choices are quality, alignment, authenticity, reward, name/],
     [['--resume'], /name it with --out/],
     [['--resume', '--out', 'x.txt'], /--resume needs --format jsonl or csv/],

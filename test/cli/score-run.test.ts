@@ -214,6 +214,39 @@ describe('--resume', () => {
     expect(readFileSync(out, 'utf8')).toBe(all);
   });
 
+  it.each(['jsonl', 'csv'])(
+    'judges by the thresholds of now, and moves what they reject (%s)',
+    async (format) => {
+      const { at, score } = setUp(3);
+      const out = at(`a.${format}`);
+      await score('--out', out);
+      const before = readFileSync(out, 'utf8');
+      const policy = (min: number) => {
+        writeFileSync(at('policy.json'), JSON.stringify({ aspects: { quality: { minScore: min } } }));
+        return ['--policy', at('policy.json')];
+      };
+      const stricter = await score('--out', out, '--resume', ...policy(4.9), '--move-rejects', at('bin'));
+      expect(stricter.stderr).toContain('3 get another verdict');
+      expect(stricter.stderr).toContain(`moved 3 images to ${at('bin')}`);
+      expect(readFileSync(out, 'utf8').match(/quality \d\.\d+ is below 4\.90/g)).toHaveLength(3);
+      await assay(['rejects', 'restore', '--all', '--reject-dir', at('bin'), '--data-dir', at('data')]);
+      const milder = await score('--out', out, '--resume', ...policy(0.1), '--move-rejects', at('bin'));
+      expect(milder.stderr).toContain('moved 0 images');
+      expect(readFileSync(out, 'utf8')).toBe(before);
+    },
+  );
+
+  it('passes over lines that hold no result', async () => {
+    const { at, score } = setUp(2);
+    const out = at('a.jsonl');
+    await score('--out', out);
+    const lines = linesOf(out);
+    writeFileSync(out, `${lines[0]}\nnull\n5\n[]\n{}\n{"id":3}\n"x"\n`);
+    const { code, stderr } = await score('--out', out, '--resume');
+    expect([code, stderr]).toEqual([0, expect.stringContaining('1 of 2 images are done already')]);
+    expect(linesOf(out)).toHaveLength(2);
+  });
+
   it('does not mix two scorers, or two formats', async () => {
     const { at, score, flags } = setUp(2);
     await score('--out', at('a.jsonl'));

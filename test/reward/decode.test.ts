@@ -4,6 +4,7 @@ import { decode } from '../../src/reward/decode.ts';
 import type { ImageInput } from '../../src/types.ts';
 import { bmp } from '../support/bmp.ts';
 import { cmykJpeg, flat, jpeg, picture, png, pngHeader, type Raw, rgb, toSharp } from '../support/images.ts';
+import { type Tiff, tiff } from '../support/tiff.ts';
 
 const options = { maxImageBytes: 1_000_000, maxPixels: 1_000_000, maxSide: 4096, background: '#ffffff' };
 const encoded = (bytes: Uint8Array): ImageInput => ({ kind: 'encoded', bytes });
@@ -67,6 +68,66 @@ describe('decode', () => {
     const [r, g, b] = pixelAt(pixels, 10, 10);
     expect(r).toBe(g);
     expect(g).toBe(b);
+  });
+
+  const grey = {
+    side: 16,
+    bits: 8,
+    channels: 1,
+    sampleFormat: 1,
+    photometric: 1,
+    data: Buffer.alloc(256, 60),
+  };
+  const colour = { ...grey, channels: 3, photometric: 2, data: Buffer.alloc(768, 60) };
+  const float = { bits: 32, sampleFormat: 3 };
+  const halves = (count: number) => ({
+    ...float,
+    data: Buffer.from(new Float32Array(count).fill(0.5).buffer),
+  });
+
+  it.each<[string, Tiff, number]>([
+    ['black at 0', grey, 60],
+    ['white at 0', { ...grey, photometric: 0 }, 195],
+    ['RGB', colour, 60],
+    ['RGB in BigTIFF', { ...colour, big: true }, 60],
+    ['16 bits', { ...grey, bits: 16, data: Buffer.alloc(512, 60) }, 60],
+  ])('reads a TIFF with %s', async (_name, image, expected) => {
+    const pixels = await load(tiff(image));
+    expect(Math.abs(pixels.data[100]! - expected)).toBeLessThanOrEqual(1);
+  });
+
+  it.each<[string, Tiff, RegExp]>([
+    ['grey floating point', { ...grey, ...halves(256) }, /its pixels are of type float/],
+    ['floating-point RGB', { ...colour, ...halves(768) }, /its pixels are of type float/],
+    ['signed bytes', { ...grey, sampleFormat: 2 }, /its pixels are of type char/],
+    [
+      '32-bit whole numbers',
+      { ...grey, bits: 32, data: Buffer.alloc(1024, 60) },
+      /its pixels are of type uint/,
+    ],
+    ['YCbCr', { ...colour, photometric: 6 }, /YCbCr without JPEG/],
+    ['YCbCr in BigTIFF', { ...colour, photometric: 6, big: true }, /YCbCr without JPEG/],
+    ['ICC Lab', { ...colour, photometric: 9 }, /colours of kind 9/],
+    ['a sensor mosaic', { ...grey, photometric: 32803 }, /colours of kind 32803/],
+  ])('refuses a TIFF with %s, whose colours it would get wrong', async (_name, image, message) => {
+    await expect(load(tiff(image))).rejects.toMatchObject({
+      code: 'IMAGE_UNSUPPORTED',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('reads a TIFF with JPEG compression', async () => {
+    const pixels = await load(await toSharp(source).tiff({ compression: 'jpeg', quality: 95 }).toBuffer());
+    expect(largestDifference(pixels.data, source.data)).toBeLessThanOrEqual(40);
+  });
+
+  it('tells that an animated PNG has further frames', async () => {
+    const still = await png(source);
+    const control = Buffer.from('\0\0\0\x08acTL\0\0\0\x02\0\0\0\0\xf3\x8d\x93\x70', 'latin1');
+    const headEnd = 33;
+    const animated = Buffer.concat([still.subarray(0, headEnd), control, still.subarray(headEnd)]);
+    expect((await load(animated)).notes).toEqual(['the first of 2 frames or pages was judged']);
+    expect((await load(still)).notes).toBeUndefined();
   });
 
   it('takes the first frame of an animation', async () => {

@@ -1,10 +1,13 @@
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,6 +16,7 @@ import { describe, expect, it } from 'vitest';
 import { type Entry, openRejectBin } from '../../src/store/rejects/bin.ts';
 import { moveFile } from '../../src/store/rejects/move.ts';
 import { tempFolder } from '../support/files.ts';
+import { uid, unprivileged } from '../support/unprivileged.ts';
 import { result } from './helpers.ts';
 
 const entry = (changes: Partial<Entry> = {}): Entry => ({
@@ -180,5 +184,60 @@ describe('moving a file', () => {
     } finally {
       rmSync(away, { recursive: true });
     }
+  });
+
+  it.skipIf(!existsSync(other))(
+    'takes a read-only file to another disk, as who may not write it',
+    async () => {
+      const { folder, path } = place();
+      const away = join(other, `assay-move-read-only-${process.pid}`);
+      mkdirSync(away);
+      try {
+        chmodSync(path, 0o444);
+        for (const owned of [folder, path, away]) chownSync(owned, uid, uid);
+        await unprivileged(() => moveFile(path, join(away, 'a.png')));
+        expect([existsSync(path), readdirSync(away)]).toEqual([false, ['a.png']]);
+        expect(statSync(join(away, 'a.png')).mode & 0o777).toBe(0o444);
+      } finally {
+        rmSync(away, { recursive: true });
+      }
+    },
+  );
+
+  describe.skipIf(process.platform === 'win32')('out of a folder that cannot be written', () => {
+    function locked() {
+      const { folder } = place();
+      const album = join(folder, 'album');
+      const path = join(album, 'cat.png');
+      mkdirSync(album);
+      writeFileSync(path, 'an image');
+      for (const owned of [folder, path, album]) chownSync(owned, uid, uid);
+      chmodSync(album, 0o555);
+      return { path, folder };
+    }
+
+    it('is undone, and says which file stayed', async () => {
+      const { path, folder } = locked();
+      const bin = openRejectBin(join(folder, 'rejects'));
+      const put = unprivileged(() => bin.put(path, entry()));
+      await expect(put).rejects.toMatchObject({ code: 'MOVE_DENIED', details: { path } });
+      expect(readFileSync(path, 'utf8')).toBe('an image');
+      expect(await bin.list()).toEqual([]);
+      expect(readdirSync(join(folder, 'rejects', '2026-03-01'))).toEqual([]);
+    });
+
+    it.skipIf(!existsSync(other))('is undone on another disk, too', async () => {
+      const { path } = locked();
+      const away = join(other, `assay-move-locked-${process.pid}`);
+      mkdirSync(away);
+      chownSync(away, uid, uid);
+      try {
+        const move = unprivileged(() => moveFile(path, join(away, 'a.png')));
+        await expect(move).rejects.toMatchObject({ code: 'MOVE_DENIED' });
+        expect([existsSync(path), readdirSync(away)]).toEqual([true, []]);
+      } finally {
+        rmSync(away, { recursive: true });
+      }
+    });
   });
 });

@@ -15,6 +15,8 @@ export interface DeedFlags {
 export interface Deeds {
   /** Tags and moves as the flags say. Never throws: what fails is told at once and counted. */
   perform(path: string, result: ScoreResult): Promise<void>;
+  /** Moves, as the flags say, what an earlier run scored. Never throws. */
+  performLate(path: string, result: ScoreResult): Promise<void>;
   /** Copies what is listed. @returns how many files could not be dealt with */
   end(listed: readonly ScoreResult[]): Promise<number>;
   /** What was done, for people. */
@@ -46,6 +48,12 @@ export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFla
     }
   };
 
+  /** One after the other. */
+  const next = (work: () => Promise<unknown>): Promise<void> => {
+    last = last.then(() => attempt(work));
+    return last;
+  };
+
   async function copy(listed: readonly ScoreResult[]): Promise<void> {
     if (copyTop === undefined || listed.length === 0) return;
     const paths = listed.filter(isSound).map(({ source }) => source!);
@@ -57,15 +65,15 @@ export async function openDeeds({ writeMetadata, moveRejects, copyTop }: DeedFla
   }
 
   return {
-    perform(path, result) {
-      if (!keeper && !mover) return Promise.resolve();
-      last = last.then(() =>
-        attempt(async () => {
-          const isTagged = (await keeper?.keep(path, result)) ?? false;
-          await mover?.move(path, result, isTagged);
-        }),
-      );
-      return last;
+    async perform(path, result) {
+      if (!keeper && !mover) return;
+      await next(async () => {
+        const isTagged = (await keeper?.keep(path, result)) ?? false;
+        await mover?.move(path, result, isTagged);
+      });
+    },
+    async performLate(path, result) {
+      if (mover) await next(() => mover.move(path, result, false));
     },
     async end(listed) {
       await last;

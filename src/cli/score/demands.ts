@@ -3,7 +3,7 @@ import { decide } from '../../loops/policy.ts';
 import { readPolicyFile } from '../../loops/policy-file.ts';
 import type { Manifest } from '../../reward/manifest.ts';
 import { ASPECTS, type Aspect, type Policy, type ScoreResult } from '../../types.ts';
-import { usage } from '../flags.ts';
+import { type Sort, usage } from '../flags.ts';
 
 const NO_DEMANDS: Policy = { aspects: {}, unsureWithinInterval: false };
 const MIN = /^\s*(\w+)\s*=\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*$/;
@@ -49,6 +49,12 @@ function checkDemands({ aspects: demanded }: Policy, { id, aspects }: Manifest):
   }
 }
 
+/** @throws USAGE for an order that no image has a place in */
+function checkSort(sort: Sort | undefined, { id, aspects }: Manifest): void {
+  if (sort !== undefined && isAspect(sort) && !aspects[sort])
+    throw usage(`--sort ${sort}: scorer ${id} does not predict it`);
+}
+
 function unapplied(path: string, actions: Record<string, string>): string[] {
   const asked = Object.entries(actions).filter(([, action]) => action !== 'keep');
   if (asked.length === 0) return [];
@@ -63,13 +69,14 @@ function unapplied(path: string, actions: Record<string, string>): string[] {
  * @throws USAGE, CONFIG_UNREADABLE, CONFIG_INVALID
  */
 export function demandsOf(
-  { min = [], policy: file }: { min?: string[]; policy?: string },
+  { min = [], policy: file, sort }: { min?: string[]; policy?: string; sort?: Sort },
   base: Policy,
   manifest: Manifest,
 ): Demands {
   const read = file === undefined ? undefined : readPolicyFile(file);
   const least = min.reduce(withMin, NO_DEMANDS);
   checkDemands(least, manifest);
+  checkSort(sort, manifest);
   return {
     policy: min.reduce(withMin, read?.policy ?? base),
     isShown: (result) =>

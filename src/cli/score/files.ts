@@ -11,7 +11,7 @@ import type { ScoreResult } from '../../types.ts';
 const LOCAL = 'file:';
 
 export interface Mover {
-  /** Moves the image when it was rejected. @throws FILE_NOT_MOVED, REJECT_BIN_UNUSABLE */
+  /** Moves the image when it was rejected. @throws FILE_NOT_MOVED, MOVE_DENIED, REJECT_BIN_UNUSABLE */
   move(path: string, result: ScoreResult, isTagged: boolean): Promise<void>;
   readonly moved: number;
   readonly folder: string;
@@ -85,18 +85,20 @@ export interface Copied {
   errors: unknown[];
 }
 
-/** Copies images into a folder, which is made when absent. @throws FILE_UNREADABLE when it cannot be */
+/** Copies images into a folder, which is made when absent. @throws FILE_NOT_COPIED when it cannot be */
 export async function copyAll(folder: string, paths: readonly string[]): Promise<Copied> {
   const done: Copied = { copied: 0, present: 0, errors: [] };
+  const uncopied = (path: string, cause: unknown) =>
+    fail('FILE_NOT_COPIED', { path, folder, reason: reasonOf(cause) }, { cause });
   await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw fail('FILE_UNREADABLE', { path: folder, reason: reasonOf(cause) }, { cause });
+    throw uncopied('the listed images', cause);
   });
   for (const path of paths)
     try {
       if (await copyInto(folder, path)) done.copied++;
       else done.present++;
     } catch (cause) {
-      done.errors.push(fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause }));
+      done.errors.push(uncopied(path, cause));
     }
   return done;
 }

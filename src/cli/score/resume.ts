@@ -4,35 +4,51 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'n
 import { resolve } from 'node:path';
 import { ERRORS } from '../../errors.ts';
 import { counted } from '../../lib/words.ts';
-import type { ScorerStamp } from '../../types.ts';
+import { decide } from '../../loops/policy.ts';
+import type { Policy, ScoreResult, ScorerStamp } from '../../types.ts';
 import { type Format, usage } from '../flags.ts';
 import { cannotWrite, PART } from '../out.ts';
 import { type EarlierRow, readRows } from './earlier.ts';
+
+export interface Judged {
+  path: string;
+  result: ScoreResult;
+}
 
 export interface Resumed {
   /** Images whose results are there, by their full paths. */
   done: ReadonlySet<string>;
   /** Those of them in this run that failed, and how. */
   failed: string[];
+  /** Those of them in this run that are rejected, now if not then. */
+  rejected: Judged[];
   /** Whether there are lines, and so a CSV header. */
   hasLines: boolean;
   /** For people. */
   notes: string[];
 }
 
-export const NOTHING_DONE: Resumed = { done: new Set(), failed: [], hasLines: false, notes: [] };
+export const NOTHING_DONE: Resumed = {
+  done: new Set(),
+  failed: [],
+  rejected: [],
+  hasLines: false,
+  notes: [],
+};
 
 export interface ResumeOptions {
   out: string;
   format: Format;
   scorer: ScorerStamp;
+  /** What decides in this run. */
+  policy: Policy;
   paths: readonly string[];
   /** The prompt that an image is to be judged by; undefined where it is looked for in the file. */
   promptOf: (path: string) => string | null | undefined;
 }
 
 /** A failure that another try may not meet. */
-const isPassing = ({ error, sha256 }: EarlierRow): boolean => {
+const isPassing = ({ error, result: { sha256 } }: EarlierRow): boolean => {
   if (error === null) return false;
   const kind = Object.hasOwn(ERRORS, error) ? ERRORS[error as keyof typeof ERRORS].kind : 'internal';
   return sha256 === null || kind === 'retry' || kind === 'internal';
@@ -43,6 +59,15 @@ function isChanged(path: string, sha256: string | null, since: number): boolean 
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat || stat.mtimeMs <= since) return false;
   return hash('sha256', readFileSync(path)) !== sha256;
+}
+
+/** The row as this run would have judged the image by its scores; what a guard rejected stays so. */
+function judgedBy(policy: Policy, row: EarlierRow): EarlierRow {
+  const { aspects, reward, guards, decision, reasons } = row.result;
+  if (!aspects || guards.length > 0) return row;
+  const verdict = decide({ aspects, reward, guards }, policy);
+  if (verdict.decision === decision && verdict.reasons.join('; ') === reasons.join('; ')) return row;
+  return { ...row, result: { ...row.result, ...verdict }, text: row.textWith(verdict) };
 }
 
 const wordsOf = (text: string | null): string | null => text?.trim() || null;
@@ -60,7 +85,9 @@ class Earlier {
   readonly done = new Set<string>();
   readonly texts: string[] = [];
   readonly failed: string[] = [];
+  readonly rejected: Judged[] = [];
   again = 0;
+  judgedAnew = 0;
   /** Images of this run by their full paths. */
   readonly #here: ReadonlyMap<string, string>;
   readonly #options: ResumeOptions;
@@ -80,15 +107,23 @@ class Earlier {
       if (path !== undefined) this.again++;
       return;
     }
-    this.texts.push(row.text);
     this.done.add(full);
+    const judged = judgedBy(this.#options.policy, row);
+    if (judged !== row) this.judgedAnew++;
+    this.#keep(judged, path);
     if (row.error !== null && path !== undefined) this.failed.push(`${path} (${row.error})`);
+  }
+
+  #keep(row: EarlierRow, path: string | undefined): void {
+    this.texts.push(row.text);
+    if (path !== undefined && row.result.decision === 'reject')
+      this.rejected.push({ path, result: row.result });
   }
 
   #holds(row: EarlierRow, path: string, since: number): boolean {
     const prompt = this.#options.promptOf(path);
     const samePrompt = prompt === undefined || wordsOf(prompt) === wordsOf(row.given);
-    return samePrompt && !isChanged(path, row.sha256, since);
+    return samePrompt && !isChanged(path, row.result.sha256, since);
   }
 }
 
@@ -116,14 +151,15 @@ export function resume(options: ResumeOptions): Resumed {
     top ||= header;
     for (const row of rows) earlier.take(row, since);
   }
-  const { done, again, texts, failed } = earlier;
+  const { done, again, judgedAnew, texts, failed, rejected } = earlier;
   const hasLines = texts.length > 0;
   replace(part, hasLines ? top + texts.join('') : '');
   const here = paths.filter((path) => done.has(resolve(path))).length;
   const notes = [`resume: ${here} of ${counted(paths.length, 'image')} done already`];
   if (again > 0)
     notes.push(`resume: ${again} done again: the image or its prompt is another, or it failed in passing`);
-  return { done, failed, hasLines, notes };
+  if (judgedAnew > 0) notes.push(`resume: ${judgedAnew} get another verdict: the thresholds are others`);
+  return { done, failed, rejected, hasLines, notes };
 }
 
 /** In one step. @throws USAGE */

@@ -94,6 +94,14 @@ async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> 
   return counts;
 }
 
+/** What an earlier run scored and left in its place. */
+async function moveEarlier({ earlier, deeds, signal }: Run): Promise<void> {
+  for (const { path, result } of earlier.rejected) {
+    if (signal.aborted) return;
+    await deeds.performLate(path, result);
+  }
+}
+
 /** How far a run came that was stopped. */
 interface Stop {
   after: number;
@@ -127,6 +135,7 @@ async function scoreAndPrint(run: Run): Promise<number> {
   const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
   const paths = expanded.paths.filter((path) => !earlier.done.has(resolve(path)));
   for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
+  await moveEarlier(run);
   const counts = await scoreImages(run, paths);
   if (signal.reason === READER_LEFT) return leave(run);
   const left = paths.length - counts.finished;

@@ -6,12 +6,12 @@
  */
 import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, readdir, readFile, rm, unlink } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
-import { fail, reasonOf } from '../../errors.ts';
+import { AssayError, fail, reasonOf } from '../../errors.ts';
 import type { HostFile } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
-import { moveFile, PART } from './move.ts';
+import { moveFile, PART, takeAway } from './move.ts';
 import { HALF_SIDECAR, readSidecar, SIDECAR, type Sidecar, writeSidecar } from './sidecar.ts';
 
 /** An image on its way into the bin. */
@@ -42,14 +42,14 @@ export interface RejectBin {
   /**
    * Moves the file in; one that is in already has its old name taken away.
    *
-   * @throws REJECT_BIN_UNUSABLE
+   * @throws MOVE_DENIED, REJECT_BIN_UNUSABLE; the file is where it was then, and nothing of it in the bin
    */
   put(path: string, entry: Entry): Promise<void>;
   /** What is in, oldest day first. An absent folder is an empty one. */
   list(): Promise<Rejected[]>;
   /** @throws RESTORE_CONFLICT when something is at that path */
   checkFree(target: string): Promise<void>;
-  /** Moves an image back out, to an absolute path. @throws RESTORE_CONFLICT, FILE_UNREADABLE */
+  /** Moves an image back out, to an absolute path. @throws RESTORE_CONFLICT, MOVE_DENIED, FILE_UNREADABLE */
   restore(rejected: Rejected, target: string): Promise<void>;
   /** Deletes an image for good. */
   purge(rejected: Rejected): Promise<void>;
@@ -93,7 +93,7 @@ async function finishMove(path: string, inBin: string, sha256: string): Promise<
   const [old, moved] = await Promise.all([lstat(path).catch(() => undefined), lstat(inBin)]);
   if (!old) return;
   const isSame = old.ino === moved.ino && old.dev === moved.dev;
-  if (isSame || hash('sha256', await readFile(path)) === sha256) await unlink(path);
+  if (isSame || hash('sha256', await readFile(path)) === sha256) await takeAway(path);
 }
 
 /** Files of all days, the oldest day first. */
@@ -126,6 +126,7 @@ export function openRejectBin(folder: string): RejectBin {
     try {
       return await work();
     } catch (cause) {
+      if (cause instanceof AssayError) throw cause;
       throw fail('REJECT_BIN_UNUSABLE', { path: folder, reason: reasonOf(cause) }, { cause });
     }
   };
@@ -135,7 +136,12 @@ export function openRejectBin(folder: string): RejectBin {
     if (await exists(place.path)) return finishMove(path, place.path, entry.sha256);
     await mkdir(place.day, { recursive: true });
     await writeSidecar(place.path + SIDECAR, sidecarOf(path, entry));
-    await moveFile(path, place.path);
+    try {
+      await moveFile(path, place.path);
+    } catch (error) {
+      if (!(await exists(place.path))) await rm(place.path + SIDECAR, { force: true });
+      throw error;
+    }
   }
 
   return {
@@ -168,6 +174,7 @@ export function openRejectBin(folder: string): RejectBin {
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
           throw fail('RESTORE_CONFLICT', { path: target }, { cause });
+        if (cause instanceof AssayError) throw cause;
         throw fail('FILE_UNREADABLE', { path: target, reason: reasonOf(cause) }, { cause });
       }
       await rm(rejected.path + SIDECAR, { force: true });

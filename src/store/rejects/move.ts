@@ -1,7 +1,8 @@
 /** Moves a file without ever overwriting another, and without a moment at which it is nowhere. */
 import { constants } from 'node:fs';
-import { copyFile, link, lstat, open, rename, rm, unlink, utimes } from 'node:fs/promises';
+import { chmod, copyFile, link, lstat, open, rename, rm, unlink, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fail, reasonOf } from '../../errors.ts';
 
 /** Ending of a copy that is not whole yet. */
 export const PART = '.part';
@@ -19,9 +20,10 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Moves a file. Stopped half-way, it is at both places.
+ * Moves a file. Stopped half-way, it is at both places; failing, it is where it was.
  *
- * @throws EEXIST when something is at `to`; else what the file system throws
+ * @throws MOVE_DENIED when its old name cannot be taken away, EEXIST when something is at `to`; else what the file
+ *   system throws
  */
 export async function moveFile(from: string, to: string): Promise<void> {
   const before = await lstat(from);
@@ -34,21 +36,53 @@ export async function moveFile(from: string, to: string): Promise<void> {
   await syncFolder(dirname(to));
   // Its name may belong to another file by now, which is not ours to delete.
   const now = await lstat(from);
-  if (now.ino === before.ino && now.mtimeMs === before.mtimeMs) await unlink(from);
+  if (now.ino !== before.ino || now.mtimeMs !== before.mtimeMs) return;
+  try {
+    await takeAway(from);
+  } catch (error) {
+    await unlink(to);
+    throw error;
+  }
 }
 
-/** The copy gets its name once it is whole. */
+/** Takes the name of a file away; gone is as good. @throws MOVE_DENIED */
+export async function takeAway(path: string): Promise<void> {
+  await unlink(path).catch((cause) => {
+    if (codeOf(cause) !== 'ENOENT') throw fail('MOVE_DENIED', { path, reason: reasonOf(cause) }, { cause });
+  });
+}
+
+/** The copy gets its name once it is whole; nothing is left of one that fails. */
 async function copyWhole(from: string, to: string): Promise<void> {
   const part = to + PART;
   await rm(part, { force: true });
-  await copyFile(from, part, constants.COPYFILE_EXCL);
-  const { atime, mtime } = await lstat(from);
+  try {
+    await copyFile(from, part, constants.COPYFILE_EXCL);
+    await finishCopy(from, part);
+    await giveName(part, to);
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+/** Makes a copy last, with the times and the mode of what it was made from. */
+async function finishCopy(from: string, part: string): Promise<void> {
+  const { atime, mtime, mode } = await lstat(from);
+  // The copy of a read-only file is read-only, and would not open to be synced.
+  await chmod(part, mode | 0o200);
   await utimes(part, atime, mtime);
   const handle = await open(part, 'r+');
-  await handle.sync().finally(() => handle.close());
+  try {
+    await handle.sync();
+    await handle.chmod(mode);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function giveName(part: string, to: string): Promise<void> {
   try {
     await link(part, to);
-    await unlink(part);
   } catch (error) {
     if (!NO_LINK.has(codeOf(error))) throw error;
     await renameToFree(part, to);
