@@ -1,5 +1,5 @@
 /** Folders that are made when absent. */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -14,7 +14,7 @@ const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 export function createFolder(path: string, mode = 0o777): void {
   if (isFolder(path)) return;
   const parent = dirname(path);
-  if (parent !== path) createFolder(parent, mode);
+  if (!existsSync(parent)) createFolder(parent, mode);
   try {
     mkdirSync(path, { mode });
   } catch (error) {
