@@ -44,7 +44,7 @@ const lineSchema = z.looseObject({
   source: z.string().nullable(),
   sha256: z.string().nullable(),
   prompt: z.string().nullable(),
-  promptSource: z.looseObject({ original: z.string().nullable() }).nullable(),
+  promptSource: z.looseObject({ original: z.string().nullish() }).nullish(),
   scorer: z.looseObject({ id: z.string(), version: z.string(), weights: z.string() }).nullable(),
   aspects: z.partialRecord(z.enum(ASPECTS), aspectSchema.nullable()).nullable(),
   reward: z.number().nullable(),
