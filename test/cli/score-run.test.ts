@@ -243,7 +243,7 @@ describe('--resume', () => {
     const lines = linesOf(out);
     writeFileSync(out, `${lines[0]}\nnull\n5\n[]\n{}\n{"id":3}\n"x"\n`);
     const { code, stderr } = await score('--out', out, '--resume');
-    expect([code, stderr]).toEqual([0, expect.stringContaining('1 of 2 images are done already')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('1 of 2 images done already')]);
     expect(linesOf(out)).toHaveLength(2);
   });
 
