@@ -49,7 +49,7 @@ SHAPES = {  # width and height of the pictures; the tiny nets see small windows
 }
 PROMPTS = [
     "a cat",
-    "",
+    "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
     "an oil painting of the old harbour at dusk, " * 12,  # longer than any context
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
     "\"Quoted\" $& {prompt} 'and' 100%  of\tthe   rest",
