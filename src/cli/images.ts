@@ -204,7 +204,7 @@ async function readFrom(path: string, maxBytes: number, signal: AbortSignal): Pr
 export async function readImage(
   path: string,
   maxBytes = Number.POSITIVE_INFINITY,
-  signal = NEVER,
+  signal: AbortSignal = NEVER,
 ): Promise<ImageInput> {
   try {
     return { kind: 'encoded', bytes: await readFrom(path, maxBytes, signal) };
