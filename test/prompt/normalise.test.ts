@@ -158,3 +158,8 @@ it('takes time in proportion to the length', () => {
   // some 10 ms each; what grows with the square of the length takes minutes
   expect(performance.now() - started).toBeLessThan(10_000);
 });
+
+it('cleans a text once: the images of a request share their prompt', () => {
+  const text = 'a (red:1.2) fox, '.repeat(5000);
+  expect(normalise(text)).toBe(normalise(`${text}`));
+});

@@ -7,6 +7,7 @@ interface Connection {
   open: number;
   /** When it last had one, by `performance.now`. */
   usedAt: number;
+  isWebsocket: boolean;
 }
 
 /** File descriptors kept for files, models and the threads. */
@@ -42,9 +43,11 @@ export class Connections {
     return this.#count(socket, 1);
   }
 
-  /** A websocket is busy until it closes. */
+  /** A websocket is busy until it closes; when all are, the quietest makes room. */
   keep(socket: Socket): void {
     this.#count(socket, 1);
+    const connection = this.#all.get(socket);
+    if (connection) connection.isWebsocket = true;
   }
 
   #count(socket: Socket, by: number): number {
@@ -56,19 +59,32 @@ export class Connections {
   }
 
   #opened(socket: Socket): void {
-    this.#all.set(socket, { open: 0, usedAt: performance.now() });
+    this.#all.set(socket, { open: 0, usedAt: performance.now(), isWebsocket: false });
     socket.once('close', () => this.#all.delete(socket));
-    if (this.#all.size > this.#most) this.#idlest(socket).destroy();
+    if (this.#all.size > this.#most) (this.#idlest(socket) ?? this.#quietest() ?? socket).destroy();
   }
 
-  /** The one that has had nothing open for longest; the newcomer when all others are busy. */
-  #idlest(newcomer: Socket): Socket {
-    let idlest = newcomer;
+  /** The one that has had nothing open for longest, but for the newcomer. */
+  #idlest(newcomer: Socket): Socket | undefined {
+    let idlest: Socket | undefined;
     let since = Number.POSITIVE_INFINITY;
     for (const [socket, { open, usedAt }] of this.#all) {
-      if (open > 0 || usedAt >= since || socket.destroyed) continue;
+      if (socket === newcomer || open > 0 || usedAt >= since || socket.destroyed) continue;
       [idlest, since] = [socket, usedAt];
     }
     return idlest;
+  }
+
+  /** The websocket that has said least: many that are opened and left alone shut nobody out. */
+  #quietest(): Socket | undefined {
+    let quietest: Socket | undefined;
+    for (const [socket, { isWebsocket }] of this.#all)
+      if (
+        isWebsocket &&
+        !socket.destroyed &&
+        socket.bytesRead < (quietest?.bytesRead ?? Number.POSITIVE_INFINITY)
+      )
+        quietest = socket;
+    return quietest;
   }
 }

@@ -2,6 +2,7 @@
  * The one place where a prompt becomes plain words: weights, tags, flags, comments, the negative part and parameters go.
  * Pure; takes time in proportion to the length. The grammar stands in docs/prompts.md.
  */
+import { LRUCache } from 'lru-cache';
 import { type Infotext, isInfotext, parseInfotext } from '../infotext.ts';
 import { unbracket } from './brackets.ts';
 import { withoutCompel } from './compel.ts';
@@ -76,8 +77,23 @@ export function saysNothing(given: string): boolean {
 const sidesOf = (text: string): Pick<Infotext, 'prompt' | 'negative'> =>
   isInfotext(text) ? parseInfotext(text) : { prompt: text, negative: '' };
 
+/** The images of a request mostly share their prompt. */
+const recent = new LRUCache<string, Words>({
+  max: 64,
+  maxSize: 2 ** 20,
+  sizeCalculation: (_, text) => text.length + 1,
+});
+
 /** The words of a prompt as a person, a file or a workflow gives it. */
 export function normalise(given: string): Words {
+  const known = recent.get(given);
+  if (known) return known;
+  const found = wordsOf(given);
+  recent.set(given, found);
+  return found;
+}
+
+function wordsOf(given: string): Words {
   const text = clean(given.slice(0, MOST_TEXT));
   const { prompt, negative: aside } = sidesOf(text);
   const { words, negative: found, open } = plain(prompt);

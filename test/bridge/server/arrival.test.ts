@@ -122,6 +122,18 @@ describe('many connections', () => {
     expect((await peer.answer(1)).ok).toBe(true);
   });
 
+  test('websockets that are opened and left alone shut nobody out', async () => {
+    const rig = await start({}, { maxConnections: 20 });
+    const peer = await dial(rig);
+    for (let i = 1; i <= 5; i++) peer.send({ id: i, op: 'ping' });
+    for (let i = 1; i <= 5; i++) await peer.answer(i);
+    for (let i = 0; i < 30; i++) await dial(rig);
+    expect((await ask(rig, '/healthz')).status).toBe(200);
+    expect(await scored(rig)).toBe(200);
+    peer.send({ id: 6, op: 'ping' });
+    expect((await peer.answer(6)).ok).toBe(true);
+  });
+
   test('a connection that asks and asks without reading is closed', async () => {
     const rig = await start();
     const request = `GET /healthz HTTP/1.1\r\nhost: 127.0.0.1:${rig.server.port}\r\n\r\n`;
