@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { checkOut } from '../../src/cli/out.ts';
 import { readPrompts } from '../../src/cli/score/prompts.ts';
 import { assay, outcomeOf, type StartOptions, start } from '../support/cli.ts';
@@ -42,7 +42,11 @@ function setUp(count: number) {
     '--data-dir',
     at('data'),
   ];
-  const begin = (args: string[], options?: StartOptions) => start(['score', ...args, ...flags()], options);
+  const begin = (args: string[], options?: StartOptions) => {
+    const child = start(['score', ...args, ...flags()], options);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
+  };
   const score = (...args: string[]) => assay(['score', at('images'), ...args, ...flags()]);
   return { folder, at, begin, score, flags };
 }
