@@ -1,6 +1,7 @@
 /**
- * Memory for decoded images: many small ones at a time, or few large ones. Who does not fit in waits, first come first
- * served; what is larger than the whole room comes in when it is empty.
+ * Memory for decoded images: many small ones at a time, or few large ones. A part of it is for small ones alone, which
+ * so never wait for large ones. Who does not fit in waits, first come first served; what is larger than the whole part
+ * comes in when that is empty.
  */
 import { orAbort } from '../abort.ts';
 
@@ -16,33 +17,62 @@ interface Guest {
   admit: () => void;
 }
 
+/** Of the whole: what is for small images alone, and the largest of these. */
+const SMALL_PART = 1 / 4;
+const SMALL_IMAGE = 1 / 16;
+
 export class Room {
-  readonly #size: number;
-  #free: number;
-  readonly #waiting: Guest[] = [];
+  readonly #small: Line;
+  readonly #large: Line;
+  readonly #most: number;
 
   /** @param size in bytes */
   constructor(size: number) {
-    this.#size = size;
-    this.#free = size;
+    this.#small = new Line(size * SMALL_PART);
+    this.#large = new Line(size * (1 - SMALL_PART));
+    this.#most = size * SMALL_IMAGE;
   }
 
   place(signal: AbortSignal): Place {
     let leave = (): void => {};
     return {
       take: async (bytes) => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        const guest: Guest = { bytes: Math.min(bytes, this.#size), admit: resolve };
-        leave = () => this.#leave(guest);
-        this.#waiting.push(guest);
-        this.#admit();
-        await orAbort(promise, signal);
+        const line = bytes <= this.#most ? this.#small : this.#large;
+        const { guest, admitted } = line.join(bytes);
+        leave = () => line.leave(guest);
+        await orAbort(admitted, signal);
       },
       leave: () => {
         leave();
         leave = () => {};
       },
     };
+  }
+}
+
+class Line {
+  readonly #size: number;
+  #free: number;
+  readonly #waiting: Guest[] = [];
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#free = size;
+  }
+
+  join(bytes: number): { guest: Guest; admitted: Promise<void> } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const guest: Guest = { bytes: Math.min(bytes, this.#size), admit: resolve };
+    this.#waiting.push(guest);
+    this.#admit();
+    return { guest, admitted: promise };
+  }
+
+  leave(guest: Guest): void {
+    const at = this.#waiting.indexOf(guest);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    else this.#free += guest.bytes;
+    this.#admit();
   }
 
   #admit(): void {
@@ -51,12 +81,5 @@ export class Room {
       this.#free -= guest.bytes;
       guest.admit();
     }
-  }
-
-  #leave(guest: Guest): void {
-    const at = this.#waiting.indexOf(guest);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    else this.#free += guest.bytes;
-    this.#admit();
   }
 }

@@ -21,9 +21,9 @@ describe('room for decoded images', () => {
     const room = new Room(100);
     const [a, b, c] = [room.place(never), room.place(never), room.place(never)];
     await a.take(60);
-    const taken = [b.take(60), c.take(30)];
+    const taken = [b.take(60), c.take(15)];
     expect(await isDone(taken[0]!)).toBe(false);
-    // first come, first served: the small one does not pass
+    // first come, first served: the one that would fit does not pass
     expect(await isDone(taken[1]!)).toBe(false);
     a.leave();
     await Promise.all(taken);
@@ -44,13 +44,21 @@ describe('room for decoded images', () => {
     await after;
   });
 
+  it('keeps a part for small ones, which do not wait for large ones', async () => {
+    const room = new Room(1600);
+    const [large, next, small] = [room.place(never), room.place(never), room.place(never)];
+    await large.take(1600);
+    expect(await isDone(next.take(1600))).toBe(false);
+    await small.take(100);
+  });
+
   it('does not wait for who gives up', async () => {
     const room = new Room(100);
     const leaving = new AbortController();
     const [a, b, c] = [room.place(never), room.place(leaving.signal), room.place(never)];
     await a.take(60);
     const given = b.take(60);
-    const waits = c.take(40);
+    const waits = c.take(15);
     leaving.abort(new Error('gone'));
     await expect(given).rejects.toThrow('gone');
     b.leave();
