@@ -23,13 +23,11 @@ RUN mkdir -m 0770 /data && chown 10001:0 /data
 USER 10001:0
 VOLUME /data
 
-# Beyond loopback the daemon wants a token. It has to be done before the engine's ten seconds are over. glibc would
-# otherwise keep 200 MB of what is freed while the scorer's graph is loaded.
+# Beyond loopback the daemon wants a token. It has to be done before the engine's ten seconds are over.
 ENV NODE_ENV=production \
     ASSAY_DATA_DIR=/data \
     ASSAY_HOST=0.0.0.0 \
-    ASSAY_DRAIN_TIMEOUT_MS=7000 \
-    MALLOC_TRIM_THRESHOLD_=1000000
+    ASSAY_DRAIN_TIMEOUT_MS=7000
 EXPOSE 7878
 
 # Kubernetes sets ASSAY_PORT to an address, which the daemon ignores.

@@ -50,8 +50,7 @@ function run(file, args) {
   const given = handOver(args);
   const child = spawn(existsSync(node) ? node : process.execPath, [join(root, file), ...given.args], {
     stdio: 'inherit',
-    // glibc would otherwise keep 200 MB of what is freed while the scorer's graph is loaded
-    env: { MALLOC_TRIM_THRESHOLD_: '1000000', ...given.env },
+    env: given.env,
   });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.
