@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { startDaemonUnderTest } from '../src/bench/daemon.ts';
 import { median, round } from '../src/bench/figures.ts';
 import { openRawSession, type RawSession } from '../src/bench/raw.ts';
-import { createComfyHost } from '../src/bridge/comfyui/host.ts';
+import { createComfyHost } from '../src/bridge/hosts/comfyui/link/host.ts';
 import { catalogOf, configOf } from '../src/cli/open.ts';
 import type { Host, Workflow } from '../src/host.ts';
 import { hasReal, startReal } from '../test/support/comfyui/real.ts';

@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
-import { expandImages } from '../src/cli/images.ts';
-import { decode } from '../src/reward/decode.ts';
-import { inspect } from '../src/reward/guards.ts';
-import { type RawImage, wrongOrder } from '../src/reward/layout.ts';
+import { expandImages } from '../src/cli/input/images.ts';
+import { decode } from '../src/reward/image/decode.ts';
+import { inspect } from '../src/reward/image/guards.ts';
+import { type RawImage, wrongOrder } from '../src/reward/image/pixel-order.ts';
 import type { Pixels } from '../src/types.ts';
 
 const DOMAIN = { minSide: 64, maxAspectRatio: 4 };

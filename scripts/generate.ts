@@ -3,9 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { configSchema } from '../src/config.ts';
-import { ERRORS, type ErrorKind } from '../src/errors.ts';
+import { ERRORS, type ErrorKind } from '../src/errors/table.ts';
 import { definitions, NODES, type NodeDefinition, type NodeInput } from '../src/nodes/index.ts';
-import { manifestSchema } from '../src/reward/manifest.ts';
+import { manifestSchema } from '../src/reward/model/manifest.ts';
 
 const KINDS: Record<ErrorKind, [title: string, meaning: string]> = {
   input: [

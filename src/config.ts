@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { comfyuiSettings } from './config/comfyui.ts';
+import { comfyuiSettings } from './bridge/hosts/comfyui/settings.ts';
 import { defaultDataDir } from './config/data-folder.ts';
 import { fromEnvironment } from './config/environment.ts';
 import { readJson } from './config/json.ts';
@@ -13,7 +13,8 @@ import { type Layer, lookUp, merged, sourceOf, withRivals } from './config/layer
 import { keysAt, type Leaf, leavesOf } from './config/leaves.ts';
 import { shown } from './config/secrets.ts';
 import { readToken, TOKEN, TOKEN_EXPECTED } from './config/token.ts';
-import { type AssayError, fail, nearest } from './errors.ts';
+import { type AssayError, fail } from './errors/error.ts';
+import { nearest } from './errors/nearest.ts';
 import { ASPECTS, type Policy } from './types.ts';
 
 /** What is read once is not worth compiling. */

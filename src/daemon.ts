@@ -1,13 +1,13 @@
 /** The daemon: puts store, reward core, pipeline and bridges together, and takes them down again. */
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
+import { textsOf } from './files/metadata/texts.ts';
 import { createLog, type Log } from './log.ts';
-import { doubtsOf } from './loops/policy.ts';
-import { textsOf } from './metadata/texts.ts';
+import { doubtsOf } from './loops/policy/policy.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
-import type { Catalog } from './reward/catalog.ts';
-import { offStore } from './store/off.ts';
+import type { Catalog } from './reward/model/catalog.ts';
+import { offStore } from './store/disabled.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { ScoreRequest, ScoreResult, Service } from './types.ts';
 

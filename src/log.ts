@@ -1,6 +1,6 @@
 /** The daemon's log: one JSON line an event on stderr, through pino. Command-line commands do not log. */
 import { pino } from 'pino';
-import { createSink } from './log-sink.ts';
+import { createSink } from './lib/log-sink.ts';
 
 export type Log = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'error' | 'child'>;
 

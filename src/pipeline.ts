@@ -4,23 +4,23 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { orAbort } from './abort.ts';
 import type { Config } from './config.ts';
-import { toAssayError } from './errors.ts';
+import { toAssayError } from './errors/error.ts';
+import { textsOf } from './files/metadata/texts.ts';
+import { orAbort } from './lib/abort.ts';
+import { createFairQueue } from './lib/fair-queue.ts';
+import { InFlight } from './lib/in-flight.ts';
 import type { Log } from './log.ts';
-import { decide } from './loops/policy.ts';
-import { textsOf } from './metadata/texts.ts';
+import { decide } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
-import type { Catalog } from './reward/catalog.ts';
-import { type Decoded, decode, decodeAtOnce } from './reward/decode.ts';
-import { inspect, together } from './reward/guards.ts';
-import { InFlight } from './reward/in-flight.ts';
-import { inspectOrder } from './reward/layout.ts';
-import { batchSize, planLoad } from './reward/plan.ts';
-import { createFairQueue } from './reward/queue.ts';
-import { Room } from './reward/room.ts';
+import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
+import { inspect, together } from './reward/image/guards.ts';
+import { Room } from './reward/image/pixel-memory.ts';
+import { inspectOrder } from './reward/image/pixel-order.ts';
+import { sha256Of } from './reward/image/slices.ts';
+import type { Catalog } from './reward/model/catalog.ts';
+import { batchSize, planLoad } from './reward/model/plan.ts';
 import type { Judgement, Scorer } from './reward/scorer.ts';
-import { sha256Of } from './reward/slices.ts';
 import type {
   GuardFinding,
   ImageInput,

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ERRORS, fail, nearest, toAssayError } from '../src/errors.ts';
+import { fail, toAssayError } from '../src/errors/error.ts';
+import { nearest } from '../src/errors/nearest.ts';
+import { ERRORS } from '../src/errors/table.ts';
 
 describe('the table of errors', () => {
   it('is explained in docs/errors.md, code for code', () => {

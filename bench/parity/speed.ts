@@ -5,10 +5,10 @@ import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
 import { median, round, testPicture } from '../../src/bench/figures.ts';
 import { openRawSession } from '../../src/bench/raw.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { openCatalog } from '../../src/reward/catalog.ts';
-import type { ModelFolder } from '../../src/reward/manifest.ts';
+import { stack } from '../../src/reward/graph/tensor.ts';
+import { openCatalog } from '../../src/reward/model/catalog.ts';
+import type { ModelFolder } from '../../src/reward/model/manifest.ts';
 import { openScorer } from '../../src/reward/scorer.ts';
-import { stack } from '../../src/reward/tensor.ts';
 import { flagsOf, readReport } from './compare.ts';
 
 export interface SpeedFigures {

@@ -1,6 +1,6 @@
 /** Same image, same score: batch sizes, order, threads and runs must not show. */
 
-import type { ModelFolder } from '../reward/manifest.ts';
+import type { ModelFolder } from '../reward/model/manifest.ts';
 import { openScorer, type Scorer, type ScorerOptions } from '../reward/scorer.ts';
 import { testPicture } from './figures.ts';
 

@@ -1,7 +1,7 @@
 /** Thread of `raw.ts`: runs the sessions over and over on the same batch. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openOnnxSession } from '../reward/session.ts';
-import { type Session, type SessionSpec, stack, type Tensor, type Tensors } from '../reward/tensor.ts';
+import { openOnnxSession } from '../reward/graph/session.ts';
+import { type Session, type SessionSpec, stack, type Tensor, type Tensors } from '../reward/graph/tensor.ts';
 
 export interface RawTask {
   batch: number;

@@ -5,12 +5,12 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
-import { fail } from '../errors.ts';
-import { silence } from '../quiet.ts';
-import type { ModelFolder, StepSpec } from '../reward/manifest.ts';
-import { planLoad } from '../reward/plan.ts';
+import { fail } from '../errors/error.ts';
+import { silence } from '../lib/quiet.ts';
+import type { SessionSpec, Tensors } from '../reward/graph/tensor.ts';
+import type { ModelFolder, StepSpec } from '../reward/model/manifest.ts';
+import { planLoad } from '../reward/model/plan.ts';
 import { openScorer, sessionSpec } from '../reward/scorer.ts';
-import type { SessionSpec, Tensors } from '../reward/tensor.ts';
 import { testPicture } from './figures.ts';
 import type { RawReply, RawTask } from './raw-worker.ts';
 

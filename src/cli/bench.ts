@@ -9,12 +9,12 @@ import { measureInvariance } from '../bench/invariance.ts';
 import { measureLatency } from '../bench/latency.ts';
 import { openRawSession } from '../bench/raw.ts';
 import { measureThroughput } from '../bench/throughput.ts';
-import { startCollector } from '../collector.ts';
 import type { Config } from '../config.ts';
-import { EXIT } from '../errors.ts';
+import { EXIT } from '../errors/exit.ts';
+import { startCollector } from '../lib/collector.ts';
 import { counted } from '../lib/words.ts';
-import { refOf } from '../reward/manifest.ts';
-import type { ScorerFlags } from './flags.ts';
+import { refOf } from '../reward/model/manifest.ts';
+import type { ScorerFlags } from './input/flags.ts';
 import { catalogOf, configOf, importedModels } from './open.ts';
 
 /** How much is measured. */

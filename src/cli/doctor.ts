@@ -2,16 +2,15 @@
 import { createServer } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
-import { listenOnPort, listenOnSocket } from '../bridge/server/listen.ts';
+import { listenOnPort, listenOnSocket } from '../bridge/server/http/listen.ts';
 import type { Config } from '../config.ts';
-import { EXIT, toAssayError } from '../errors.ts';
-import { doubtsOf } from '../loops/policy.ts';
-import type { Catalog } from '../reward/catalog.ts';
-import type { ModelFolder } from '../reward/manifest.ts';
-import { checkFiles } from '../reward/model-files.ts';
-import { listProviders } from '../reward/providers.ts';
-import type { ScorerFlags } from './flags.ts';
-import { catalogOf, configOf } from './open.ts';
+import { toAssayError } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import { doubtsOf } from '../loops/policy/policy.ts';
+import { listProviders } from '../reward/graph/providers.ts';
+import type { Catalog } from '../reward/model/catalog.ts';
+import type { ModelFolder } from '../reward/model/manifest.ts';
+import { checkFiles } from '../reward/model/model-files.ts';
 import {
   checkAccess,
   checkDataFolder,
@@ -19,7 +18,9 @@ import {
   checkHistory,
   type Finding,
   type Level,
-} from './surroundings.ts';
+} from './doctor/surroundings.ts';
+import type { ScorerFlags } from './input/flags.ts';
+import { catalogOf, configOf } from './open.ts';
 
 const MARK: Record<Level, [string, 'green' | 'yellow' | 'red']> = {
   ok: ['✓', 'green'],

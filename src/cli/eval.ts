@@ -1,25 +1,26 @@
 /** `assay eval`: scores rated images and reports how well the scorer agrees with people. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, fail, reasonOf } from '../errors.ts';
-import { fittedNote, readFitted } from '../eval/fitted.ts';
-import { findRated } from '../eval/images.ts';
-import type { Outcome } from '../eval/pairs.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import type { Outcome } from '../eval/figures/pairs.ts';
+import { checkRanges, parseRanges } from '../eval/figures/scale.ts';
+import { renderReport } from '../eval/page/report.ts';
+import { type Thumbnails, thumbnailsOf } from '../eval/page/thumbnails.ts';
 import { predictionsCsv } from '../eval/predictions.ts';
-import { type Rating, type Ratings, readRatings } from '../eval/ratings.ts';
-import { renderReport } from '../eval/report.ts';
-import { checkRanges, parseRanges } from '../eval/scale.ts';
+import { fittedNote, readFitted } from '../eval/ratings/fitted.ts';
+import { findRated } from '../eval/ratings/images.ts';
+import { type Rating, type Ratings, readRatings } from '../eval/ratings/ratings.ts';
 import { type Report, summarise } from '../eval/summary.ts';
 import { printSummary } from '../eval/terminal.ts';
-import { type Thumbnails, thumbnailsOf } from '../eval/thumbnails.ts';
-import { createFolder } from '../folder.ts';
+import { createFolder } from '../lib/folder.ts';
 import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
-import type { ScorerFlags } from './flags.ts';
-import { fileItem } from './images.ts';
+import type { ScorerFlags } from './input/flags.ts';
+import { fileItem } from './input/images.ts';
 import { openPipeline, scoreAll } from './open.ts';
-import { startProgress } from './progress.ts';
-import { smallPicture } from './small-picture.ts';
-import { stopSignal } from './stop-signal.ts';
+import { stopSignal } from './process/stop-signal.ts';
+import { startProgress } from './terminal/progress.ts';
+import { smallPicture } from './terminal/small-picture.ts';
 
 export interface EvaluateOptions {
   /** Folder of the images; its subfolders are searched too. */

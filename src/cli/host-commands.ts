@@ -1,6 +1,6 @@
 /** The commands that deal with a host: nodes put into it, its images watched, those it made rejected. */
 import { Command, Option } from 'commander';
-import { type Exit, withScorer } from './options.ts';
+import { type Exit, withScorer } from './input/options.ts';
 
 export function installCommand(exit: Exit): Command {
   const install = new Command('install').summary('put the nodes into ComfyUI, update or remove them');

@@ -11,5 +11,5 @@ if (isOld) {
   process.stderr.write(`assay: needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}\n`);
   process.exitCode = 2;
 } else {
-  void import('./begin.ts');
+  void import('./process/begin.ts');
 }

@@ -1,12 +1,13 @@
 /** `assay install comfyui`: the node pack goes into ComfyUI's folder of node packs, is updated, and comes out again. */
 import { join } from 'node:path';
-import { versionNote } from '../bridge/comfyui/version.ts';
-import { AssayError, EXIT, fail, reasonOf } from '../errors.ts';
-import { type Pack, readPack } from './install/pack.ts';
-import { placeCopy, placeLink, removeCopy, removeLink } from './install/place.ts';
-import { findPython, hasPackage, installCommand } from './install/python.ts';
-import { isWhole, type State, stateOf } from './install/state.ts';
-import { findTarget, type Target } from './install/target.ts';
+import { type Pack, readPack } from '../bridge/hosts/comfyui/install/pack.ts';
+import { placeCopy, placeLink, removeCopy, removeLink } from '../bridge/hosts/comfyui/install/place.ts';
+import { findPython, hasPackage, installCommand } from '../bridge/hosts/comfyui/install/python.ts';
+import { isWhole, type State, stateOf } from '../bridge/hosts/comfyui/install/state.ts';
+import { findTarget, type Target } from '../bridge/hosts/comfyui/install/target.ts';
+import { versionNote } from '../bridge/hosts/comfyui/link/version.ts';
+import { AssayError, fail, reasonOf } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
 
 export interface InstallFlags {
   link?: boolean;

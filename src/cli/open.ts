@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
-import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/catalog.ts';
+import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/model/catalog.ts';
 import type { Policy, ScoreItem, ScoreResult } from '../types.ts';
-import type { ScorerFlags } from './flags.ts';
+import type { ScorerFlags } from './input/flags.ts';
 
 /** Folder that `models import` copies to. */
 export const importedModels = (config: Config): string => join(config.dataDir, 'models');

@@ -1,13 +1,14 @@
 /** The commands and their options. Parses and dispatches; each command's file is imported when it runs. */
 import { Command, CommanderError, Option } from 'commander';
-import { EXIT, fail, reasonOf } from '../errors.ts';
-import { complain } from './complaint.ts';
-import { FORMATS, SORTS, usage } from './flags.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import { version } from '../lib/version.ts';
 import { installCommand, rejectsCommand, watchCommand } from './host-commands.ts';
-import { atLeastOne, collect, type Exit, whole, withScorer } from './options.ts';
-import { goToUser } from './place.ts';
-import { stopForReader } from './stop-signal.ts';
-import { version } from './version.ts';
+import { FORMATS, SORTS, usage } from './input/flags.ts';
+import { atLeastOne, collect, type Exit, whole, withScorer } from './input/options.ts';
+import { stopForReader } from './process/stop-signal.ts';
+import { goToUser } from './process/working-folder.ts';
+import { complain } from './terminal/complaint.ts';
 
 const SCORE_HELP = `
 Examples:
@@ -67,7 +68,8 @@ function scoreCommand(exit: Exit): Command {
     )
     .addHelpText('after', SCORE_HELP)
     .action(async (images, options) => {
-      if (options.showMetadata) exit(await (await import('./metadata.ts')).showMetadata(images, options));
+      if (options.showMetadata)
+        exit(await (await import('./score/metadata.ts')).showMetadata(images, options));
       else exit(await (await import('./score.ts')).score(images, options));
     });
 }

@@ -1,16 +1,18 @@
 /** `assay prompt`: what prompt is found in an image or a workflow, where, how sure, and why. */
 import { open, stat } from 'node:fs/promises';
-import { AssayError, EXIT, fail, nearest, reasonOf } from '../errors.ts';
-import { parseLenient } from '../json.ts';
-import { isImageFile, textsOf } from '../metadata/texts.ts';
-import { descriptorOf } from '../plain-file.ts';
+import { AssayError, fail, reasonOf } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import { nearest } from '../errors/nearest.ts';
+import { isImageFile, textsOf } from '../files/metadata/texts.ts';
+import { descriptorOf } from '../lib/plain-file.ts';
+import { parseLenient } from '../lib/python-json.ts';
 import { findInTexts, workflowIn } from '../prompt/file.ts';
 import { findAt } from '../prompt/workflow/find.ts';
 import { openGraph } from '../prompt/workflow/graph.ts';
 import { graphIn, promptOfSaved, type Saved, savedBy } from '../prompt/workflow/saved.ts';
 import type { PromptFound } from '../types.ts';
-import { table } from './table.ts';
-import { printable, printableLines } from './verdicts.ts';
+import { table } from './terminal/table.ts';
+import { printable, printableLines } from './terminal/verdicts.ts';
 
 export interface PromptFlags {
   node?: string;

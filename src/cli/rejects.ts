@@ -1,14 +1,15 @@
 /** `assay rejects`: what is in the reject bin, putting it back, and deleting it for good. */
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { EXIT, fail } from '../errors.ts';
+import { fail } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import { openRejectBin, type Rejected } from '../files/rejects/bin.ts';
 import { createLog } from '../log.ts';
-import { openRejectBin, type Rejected } from '../store/rejects/bin.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { complain } from './complaint.ts';
-import { type ScorerFlags, usage } from './flags.ts';
+import { type ScorerFlags, usage } from './input/flags.ts';
 import { configOf } from './open.ts';
-import { type Column, table } from './table.ts';
+import { complain } from './terminal/complaint.ts';
+import { type Column, table } from './terminal/table.ts';
 
 type Flags = Pick<ScorerFlags, 'config' | 'dataDir'> & { all?: boolean };
 

@@ -1,16 +1,16 @@
 /** `assay score`: images to results, as a table or for machines. */
-import { startCollector } from '../collector.ts';
-import { type Format, type ScorerFlags, type Sort, usage } from './flags.ts';
-import { type Expanded, expandImages, refuseStdin } from './images.ts';
+import { startCollector } from '../lib/collector.ts';
+import { type Format, type ScorerFlags, type Sort, usage } from './input/flags.ts';
+import { type Expanded, expandImages, refuseStdin } from './input/images.ts';
 import { type Opened, openPipeline } from './open.ts';
-import { checkOut, openOut, targetOf } from './out.ts';
+import { stopSignal } from './process/stop-signal.ts';
 import { type DeedFlags, openDeeds } from './score/deeds.ts';
 import { demandsOf } from './score/demands.ts';
 import { openListing } from './score/listing.ts';
 import { onePrompt, type PromptSource, readPrompts } from './score/prompts.ts';
 import { NOTHING_DONE, type ResumeOptions, resume } from './score/resume.ts';
 import { perform, tell } from './score/run.ts';
-import { stopSignal } from './stop-signal.ts';
+import { checkOut, openOut, targetOf } from './terminal/out.ts';
 
 export interface ScoreFlags extends ScorerFlags, DeedFlags {
   prompt?: string;

@@ -1,14 +1,14 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { once } from 'node:events';
-import { orAbort } from '../abort.ts';
-import { checkExposure } from '../bridge/server/access.ts';
-import { startCollector } from '../collector.ts';
-import { EXIT } from '../errors.ts';
+import { checkExposure } from '../bridge/server/http/access.ts';
+import { EXIT } from '../errors/exit.ts';
+import { orAbort } from '../lib/abort.ts';
+import { startCollector } from '../lib/collector.ts';
+import { version } from '../lib/version.ts';
 import { createLog } from '../log.ts';
-import type { ScorerFlags } from './flags.ts';
-import { runLong } from './long-running.ts';
+import type { ScorerFlags } from './input/flags.ts';
 import { catalogOf, configOf } from './open.ts';
-import { version } from './version.ts';
+import { runLong } from './process/long-running.ts';
 
 export interface ServeFlags extends ScorerFlags {
   host?: string;

@@ -1,28 +1,29 @@
 /** `assay watch`: scores every image that a host makes, whoever asked for it. */
-import { createComfyHost } from '../bridge/comfyui/host.ts';
-import { startCollector } from '../collector.ts';
+import { createComfyHost } from '../bridge/hosts/comfyui/link/host.ts';
 import type { Config } from '../config.ts';
-import { EXIT, fail } from '../errors.ts';
+import { fail } from '../errors/error.ts';
+import { EXIT } from '../errors/exit.ts';
+import { LEFTOVER, tagFile } from '../files/metadata/file.ts';
+import { recordOf, writeScore } from '../files/metadata/metadata.ts';
+import { openOutputFolder } from '../files/output-folder.ts';
+import { openRejectBin } from '../files/rejects/bin.ts';
 import type { Host, OutputRow } from '../host.ts';
+import { startCollector } from '../lib/collector.ts';
+import { version } from '../lib/version.ts';
 import { createLog } from '../log.ts';
-import { KEEP_ALL, type PolicyFile, readPolicyFile } from '../loops/policy-file.ts';
+import { KEEP_ALL, type PolicyFile, readPolicyFile } from '../loops/policy/policy-file.ts';
 import { leaveReason } from '../loops/watch/choice.ts';
 import type { Tagger, WatchParts } from '../loops/watch/ports.ts';
 import { watch } from '../loops/watch/watch.ts';
-import { LEFTOVER, tagFile } from '../metadata/file.ts';
-import { recordOf, writeScore } from '../metadata/metadata.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { findInWorkflow } from '../prompt/workflow/find.ts';
-import { openOutputFolder } from '../store/output-folder.ts';
-import { openRejectBin } from '../store/rejects/bin.ts';
 import { openStore, retentionOf, type Store } from '../store/store.ts';
 import type { ScoreResult } from '../types.ts';
-import type { ScorerFlags } from './flags.ts';
-import { runLong } from './long-running.ts';
+import type { ScorerFlags } from './input/flags.ts';
 import { catalogOf, configOf, tellNotes } from './open.ts';
-import { version } from './version.ts';
-import { type ChoiceFlags, choiceOf, headersOf, holdWatch } from './watch-options.ts';
-import { createReport, type Report, type WatchFormat } from './watch-report.ts';
+import { runLong } from './process/long-running.ts';
+import { type ChoiceFlags, choiceOf, headersOf, holdWatch } from './watch/options.ts';
+import { createReport, type Report, type WatchFormat } from './watch/report.ts';
 
 export interface WatchFlags extends ScorerFlags, ChoiceFlags {
   comfyui?: string;

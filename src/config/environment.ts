@@ -1,5 +1,6 @@
 /** Settings from environment variables. What is set there is meant, or refused, or told to be ignored. */
-import { fail, nearest, reasonOf } from '../errors.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { nearest } from '../errors/nearest.ts';
 import { parseJson } from './json.ts';
 import type { Kind, Leaf } from './leaves.ts';
 import { shown } from './secrets.ts';

@@ -1,6 +1,6 @@
 /** Reads a JSON file that people write: says where it is wrong and why, and never repeats what stands in it. */
-import { fail, reasonOf } from '../errors.ts';
-import { readPlainFile } from '../plain-file.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { readPlainFile } from '../lib/plain-file.ts';
 
 interface Token {
   text: string;

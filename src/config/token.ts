@@ -1,7 +1,7 @@
 /** The token from a file, where neither a list of processes nor one of environments shows it. */
 import { statSync } from 'node:fs';
-import { fail, reasonOf } from '../errors.ts';
-import { readPlainFile } from '../plain-file.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { readPlainFile } from '../lib/plain-file.ts';
 
 /** Fits a header, and cannot be guessed by trying. */
 export const TOKEN = /^[\x21-\x7e]{8,4096}$/;

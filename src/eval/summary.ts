@@ -9,12 +9,12 @@ import {
   intervalsOf,
   LEAST_IMAGES,
   reportAspect,
-} from './aspect.ts';
-import { LEAST_CLUSTERS, LEVEL, RESAMPLES } from './bootstrap.ts';
-import { type GuardTally, tallyGuards } from './guard-tally.ts';
-import { type Outcome, pairUp, predicted, prediction } from './pairs.ts';
-import type { Ratings } from './ratings.ts';
-import { type Ranges, type Scale, scaleNote, scaleOf } from './scale.ts';
+} from './figures/aspect.ts';
+import { LEAST_CLUSTERS, LEVEL, RESAMPLES } from './figures/bootstrap.ts';
+import { type GuardTally, tallyGuards } from './figures/guard-tally.ts';
+import { type Outcome, pairUp, predicted, prediction } from './figures/pairs.ts';
+import { type Ranges, type Scale, scaleNote, scaleOf } from './figures/scale.ts';
+import type { Ratings } from './ratings/ratings.ts';
 
 type PerAspect<T> = Record<Aspect, T | null>;
 

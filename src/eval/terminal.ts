@@ -2,8 +2,8 @@
 import { styleText } from 'node:util';
 import { counted } from '../lib/words.ts';
 import { ASPECTS } from '../types.ts';
-import type { FigureIntervals, Figures } from './aspect.ts';
-import type { BestOfN } from './best-of-n.ts';
+import type { FigureIntervals, Figures } from './figures/aspect.ts';
+import type { BestOfN } from './figures/best-of-n.ts';
 import { decimal, percent, span } from './format.ts';
 import type { Report } from './summary.ts';
 

@@ -1,7 +1,7 @@
 /** Files below a folder. Links are followed, but no folder is entered twice, by whatever name. */
 import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../errors/error.ts';
 
 export interface FoundFile {
   /** As the folder was named, and what lies below it. */

@@ -1,5 +1,5 @@
 /** The nodes of the ComfyUI pack, and the errors that the pack itself can meet. `npm run generate` writes them as JSON. */
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { ERRORS, type ErrorCode } from '../errors/table.ts';
 import { best } from './best.ts';
 import { gate } from './gate.ts';
 import { prompt } from './prompt.ts';

@@ -1,5 +1,5 @@
 /** The prompt in the texts that an image file carries. */
-import { hasMoreValues, parseLenient } from '../json.ts';
+import { hasMoreValues, parseLenient } from '../lib/python-json.ts';
 import type { PromptFound } from '../types.ts';
 import { parseDream } from './dream.ts';
 import { isInfotext, parseInfotext } from './infotext.ts';

@@ -1,7 +1,7 @@
 /** 8 calibrate: raw outputs to MOS, prediction interval, percentile and reward. Pure. */
 import { z } from 'zod';
 import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
-import type { AspectSpec, Manifest } from './manifest.ts';
+import type { AspectSpec, Manifest } from './model/manifest.ts';
 
 const increasing = (values: number[]): boolean => values.every((v, i) => i === 0 || v > values[i - 1]!);
 const sorted = (values: number[]): boolean => values.every((v, i) => i === 0 || v >= values[i - 1]!);

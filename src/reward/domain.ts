@@ -1,7 +1,7 @@
 /** 8 calibrate: whether an image is foreign to the scorer, by a figure that its own graph gives. Pure. */
 import type { GuardFinding } from '../types.ts';
 import { type RawOutputs, rowOf } from './calibrate.ts';
-import type { DomainSpec } from './manifest.ts';
+import type { DomainSpec } from './model/manifest.ts';
 
 /**
  * The finding when the figure is above the manifest's limit, else null.

@@ -1,6 +1,6 @@
 /** The front door of the reward core: a model folder, loaded and ready to judge pixels. */
 import { join } from 'node:path';
-import { type AssayError, fail, reasonOf } from '../errors.ts';
+import { type AssayError, fail, reasonOf } from '../errors/error.ts';
 import {
   ASPECTS,
   type Aspect,
@@ -11,17 +11,23 @@ import {
   type ScorerStamp,
 } from '../types.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
-import { loadSharp } from './decode.ts';
+import { createSteps, type Steps } from './chain.ts';
 import { foreignness } from './domain.ts';
-import { createEmbeddingCache, type EmbeddingCache } from './embeddings.ts';
-import { Graph } from './graph.ts';
-import { type ImageSpec, type Manifest, type ModelFolder, readModelJson, type StepSpec } from './manifest.ts';
-import { checkFiles, graphPath, runtimeFiles } from './model-files.ts';
-import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './plan.ts';
-import { createPreparer, type Preparer } from './prepare.ts';
-import { createSteps, type Steps } from './steps.ts';
-import type { SessionSpec, Tensors } from './tensor.ts';
-import { openTextEncoder, type TextEncoder } from './text.ts';
+import { createEmbeddingCache, type EmbeddingCache } from './graph/embeddings.ts';
+import { Graph } from './graph/graph.ts';
+import type { SessionSpec, Tensors } from './graph/tensor.ts';
+import { loadSharp } from './image/decode.ts';
+import { createPreparer, type Preparer } from './image/prepare.ts';
+import {
+  type ImageSpec,
+  type Manifest,
+  type ModelFolder,
+  readModelJson,
+  type StepSpec,
+} from './model/manifest.ts';
+import { checkFiles, graphPath, runtimeFiles } from './model/model-files.ts';
+import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './model/plan.ts';
+import { openTextEncoder, type TextEncoder } from './text/tokenize.ts';
 
 export interface ScorerOptions extends PlanOptions {
   /** Threads of one session. */

@@ -1,12 +1,12 @@
 /** The files of one host that were scored: each once, its verdict written in the same transaction. */
-import { fail, reasonOf } from '../errors.ts';
+import { fail, reasonOf } from '../errors/error.ts';
 import type { HostFile, Ledger, NewOutput, OutputRow, PendingAction } from '../host.ts';
 import type { ScoreResult } from '../types.ts';
-import type { Opened } from './connection.ts';
-import { type Database, inTransaction } from './db.ts';
-import { blamesRow } from './faults.ts';
-import { readVerdicts } from './history.ts';
-import { plain, plainOrNull } from './rows.ts';
+import type { Opened } from './file/connection.ts';
+import { type Database, inTransaction } from './file/db.ts';
+import { blamesRow } from './file/faults.ts';
+import { readVerdicts } from './verdicts/history.ts';
+import { plain, plainOrNull } from './verdicts/rows.ts';
 
 interface Columns extends Omit<OutputRow, 'promptId' | 'nextSha256' | 'restoredAt'> {
   prompt_id: string | null;

@@ -6,20 +6,20 @@
  */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { orAbort } from '../abort.ts';
 import type { Config } from '../config.ts';
-import { AssayError, fail } from '../errors.ts';
+import { AssayError, fail } from '../errors/error.ts';
 import type { Ledger } from '../host.ts';
+import { orAbort } from '../lib/abort.ts';
 import type { HistoryPage, HistoryQuery, ScoreResult } from '../types.ts';
-import { Aside } from './aside.ts';
-import type { Opened } from './connection.ts';
-import { createGuardedFile } from './guarded.ts';
-import type { StoreLog } from './health.ts';
-import { type PageRequest, pageRequest } from './history.ts';
-import { Janitor } from './janitor.ts';
+import type { Opened } from './file/connection.ts';
+import { createGuardedFile } from './file/guarded.ts';
+import type { StoreLog } from './file/health.ts';
 import { createLedger } from './ledger.ts';
-import { BATCH, createRecorder } from './recorder.ts';
-import type { Retention } from './retention.ts';
+import { Janitor } from './upkeep/janitor.ts';
+import type { Retention } from './upkeep/retention.ts';
+import { Aside } from './upkeep/thread-work.ts';
+import { type PageRequest, pageRequest } from './verdicts/history.ts';
+import { BATCH, createRecorder } from './verdicts/recorder.ts';
 
 /** Most verdicts that wait: about 20 MB. */
 const MAX_QUEUED = 16_384;

@@ -1,5 +1,5 @@
 /** JSON and JSON Lines as rows of text cells. */
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../errors/error.ts';
 import { findColumn, NAME_WORDS, normalHeader } from './columns.ts';
 
 export interface JsonRow {

@@ -1,8 +1,8 @@
 /** Tables as people have them: CSV of any delimiter, JSON, JSON Lines. Rows keep their place for messages. */
 import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { fail, reasonOf } from '../errors.ts';
-import { readPlainFile } from '../plain-file.ts';
+import { fail, reasonOf } from '../errors/error.ts';
+import { readPlainFile } from '../lib/plain-file.ts';
 import { jsonRows, looksLikeJson } from './json.ts';
 import { decodeText } from './text.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/store/db.ts';
+import { openDatabase } from '../../src/store/file/db.ts';
 import { numbered, openedStore } from '../store/helpers.ts';
 import { assay, type Environment } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';

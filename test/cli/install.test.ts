@@ -16,8 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Pack } from '../../src/cli/install/pack.ts';
-import { placeCopy } from '../../src/cli/install/place.ts';
+import type { Pack } from '../../src/bridge/hosts/comfyui/install/pack.ts';
+import { placeCopy } from '../../src/bridge/hosts/comfyui/install/place.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FILES, PROMPT } from '../metadata/containers.ts';
+import { FILES, PROMPT } from '../files/metadata/containers.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, toSharp } from '../support/images.ts';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { comfyPng } from '../metadata/containers.ts';
+import { comfyPng } from '../files/metadata/containers.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openRejectBin } from '../../src/store/rejects/bin.ts';
+import { openRejectBin } from '../../src/files/rejects/bin.ts';
 import { allPages, openedStore, result } from '../store/helpers.ts';
 import { assay } from '../support/cli.ts';
 import { startFake } from '../support/comfyui/fake.ts';

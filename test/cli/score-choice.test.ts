@@ -10,11 +10,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expandImages } from '../../src/cli/images.ts';
+import { expandImages } from '../../src/cli/input/images.ts';
 import { demandsOf } from '../../src/cli/score/demands.ts';
 import { ranking } from '../../src/cli/score/order.ts';
-import { readManifest } from '../../src/reward/manifest.ts';
-import { isRejectBin } from '../../src/store/rejects/recognise.ts';
+import { isRejectBin } from '../../src/files/rejects/recognise.ts';
+import { readManifest } from '../../src/reward/model/manifest.ts';
 import type { Policy, ScoreResult } from '../../src/types.ts';
 import { aspectScore, failedResult, scoredResult } from '../eval/synthetic.ts';
 import { assay } from '../support/cli.ts';

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { checkOut } from '../../src/cli/out.ts';
 import { readPrompts } from '../../src/cli/score/prompts.ts';
+import { checkOut } from '../../src/cli/terminal/out.ts';
 import { assay, outcomeOf, type StartOptions, start } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';

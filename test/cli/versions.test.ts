@@ -2,8 +2,8 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BUILT_IN_MODELS } from '../../src/reward/catalog.ts';
-import { readManifest } from '../../src/reward/manifest.ts';
+import { BUILT_IN_MODELS } from '../../src/reward/model/catalog.ts';
+import { readManifest } from '../../src/reward/model/manifest.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';

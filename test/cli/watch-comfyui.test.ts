@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readScore } from '../../src/metadata/metadata.ts';
+import { readScore } from '../../src/files/metadata/metadata.ts';
 import { allPages, openedStore, until } from '../store/helpers.ts';
 import { freshColour } from '../support/comfyui/graphs.ts';
 import { hasReal, START_MS, startReal, TEST_PACK } from '../support/comfyui/real.ts';

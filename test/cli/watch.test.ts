@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readScore } from '../../src/metadata/metadata.ts';
+import { readScore } from '../../src/files/metadata/metadata.ts';
 import { allPages, openedStore, until } from '../store/helpers.ts';
 import { assay } from '../support/cli.ts';
 import { startFake } from '../support/comfyui/fake.ts';

@@ -1,7 +1,7 @@
 /** What docs/published-scorers.md tells to type and quotes exists. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ERRORS } from '../../src/errors.ts';
+import { ERRORS } from '../../src/errors/table.ts';
 import { NODES } from '../../src/nodes/index.ts';
 import { assay } from '../support/cli.ts';
 

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findRated } from '../../src/eval/images.ts';
-import { readRatings } from '../../src/eval/ratings.ts';
+import { findRated } from '../../src/eval/ratings/images.ts';
+import { readRatings } from '../../src/eval/ratings/ratings.ts';
 import { tempFolder } from '../support/files.ts';
 
 function fileOf(content: string | Uint8Array): string {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ERRORS } from '../../src/errors.ts';
+import { ERRORS } from '../../src/errors/table.ts';
 import { definitions, NODES } from '../../src/nodes/index.ts';
 import { PACK } from './comfyui.ts';
 

@@ -2,9 +2,9 @@
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { textsOf } from '../../src/metadata/texts.ts';
+import { textsOf } from '../../src/files/metadata/texts.ts';
 import { findInTexts } from '../../src/prompt/file.ts';
-import { jpegSegment, packet, pngChunk, pngOf, pngParts, xmpSegment } from '../metadata/containers.ts';
+import { jpegSegment, packet, pngChunk, pngOf, pngParts, xmpSegment } from '../files/metadata/containers.ts';
 import { flat, jpeg, png, toSharp } from '../support/images.ts';
 
 const INFOTEXT =

@@ -2,9 +2,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../../src/config.ts';
-import { fail } from '../../src/errors.ts';
+import { fail } from '../../src/errors/error.ts';
 import { createPipeline } from '../../src/pipeline.ts';
-import { openCatalog } from '../../src/reward/catalog.ts';
+import { openCatalog } from '../../src/reward/model/catalog.ts';
 import type { ImageInput, ScoreItem, ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, picture, png, type Raw } from '../support/images.ts';

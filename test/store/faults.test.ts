@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { faultOf } from '../../src/store/faults.ts';
+import { faultOf } from '../../src/store/file/faults.ts';
 import type { Store } from '../../src/store/store.ts';
 import { tempFolder } from '../support/files.ts';
 import { idsOf, type LogLine, numbered, openedStore, pagesOf, until } from './helpers.ts';

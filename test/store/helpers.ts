@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { openDatabase } from '../../src/store/db.ts';
-import { pageRequest, readPage } from '../../src/store/history.ts';
+import { openDatabase } from '../../src/store/file/db.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store/store.ts';
+import { pageRequest, readPage } from '../../src/store/verdicts/history.ts';
 import type { AspectScore, HistoryEntry, HistoryQuery, ScoreResult } from '../../src/types.ts';
 
 export interface LogLine {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { takeHold } from '../../src/store/hold.ts';
+import { takeHold } from '../../src/store/file/hold.ts';
 import { tempFolder } from '../support/files.ts';
 
-const HOLD = fileURLToPath(new URL('../../src/store/hold.ts', import.meta.url));
+const HOLD = fileURLToPath(new URL('../../src/store/file/hold.ts', import.meta.url));
 
 it('one has it, the other is told who', () => {
   const path = join(tempFolder(), 'new/watch.lock');

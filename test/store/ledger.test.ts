@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { HostFile, NewOutput } from '../../src/host.ts';
-import { offStore } from '../../src/store/off.ts';
+import { offStore } from '../../src/store/disabled.ts';
 import { tempFolder } from '../support/files.ts';
 import { openedStore, pagesOf, result } from './helpers.ts';
 

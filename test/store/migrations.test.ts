@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { MIGRATIONS } from '../../src/store/migrations/index.ts';
+import { MIGRATIONS } from '../../src/store/file/migrations/index.ts';
 import { tempFolder } from '../support/files.ts';
 import { idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';
 

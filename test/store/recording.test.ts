@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { offStore } from '../../src/store/off.ts';
+import { offStore } from '../../src/store/disabled.ts';
 import type { ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { failedResult, idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { openDatabase } from '../../src/store/db.ts';
+import { openDatabase } from '../../src/store/file/db.ts';
 import { retentionOf } from '../../src/store/store.ts';
 import { tempFolder } from '../support/files.ts';
 import { allPages, idsOf, numbered, openedStore, result, until } from './helpers.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/store/db.ts';
+import { openDatabase } from '../../src/store/file/db.ts';
 import { openStore } from '../../src/store/store.ts';
 import { allPages, idsOf, keptLog, numbered, openedStore, pagesOf } from './helpers.ts';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Manifest, refOf } from '../../src/reward/manifest.ts';
+import { type Manifest, refOf } from '../../src/reward/model/manifest.ts';
 import { type Graph, onnxModel } from './onnx.ts';
 
 /** Mean of all bytes ÷ 51 as quality (0..5), spread 0.5. Input: uint8 `[n, 32, 32, 3]`. */

@@ -8,7 +8,7 @@
  *
  * A sender that stops sending loses its message: after a while, or soon when others wait for room, the stalest first.
  */
-import { type AssayError, fail } from '../../errors.ts';
+import { type AssayError, fail } from '../../errors/error.ts';
 
 export interface BudgetRules {
   /** Of each pool; no message is larger. */

@@ -1,6 +1,6 @@
 /** One request in flight: its deadline, its abort signal, and what it must give back at its end. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type AssayError, fail } from '../../errors.ts';
+import { type AssayError, fail } from '../../errors/error.ts';
 
 export class Call {
   readonly route: string;

@@ -8,22 +8,22 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
-import { fail } from '../../errors.ts';
+import { fail } from '../../errors/error.ts';
+import { turn } from '../../lib/turn.ts';
 import type { Log } from '../../log.ts';
-import { turn } from '../../turn.ts';
 import type { Service } from '../../types.ts';
-import { checkExposure } from './access.ts';
-import { createApp } from './app.ts';
 import { Budget } from './budget.ts';
-import { allowedConnections, Connections } from './connections.ts';
-import type { Desk } from './desk.ts';
-import { listenOnPort, listenOnSocket } from './listen.ts';
+import type { Desk } from './context.ts';
+import { checkExposure } from './http/access.ts';
+import { createApp } from './http/app.ts';
+import { allowedConnections, Connections } from './http/connections.ts';
+import { listenOnPort, listenOnSocket } from './http/listen.ts';
+import { sendRaw } from './http/reply.ts';
 import { createMetrics } from './metrics.ts';
-import { createOpenApi } from './openapi.ts';
-import { sendRaw } from './reply.ts';
-import { createSockets, type Sockets } from './socket.ts';
 import { Traffic } from './traffic.ts';
 import { TUNING, type Tuning } from './tuning.ts';
+import { createOpenApi } from './wire/openapi.ts';
+import { createSockets, type Sockets } from './ws/socket.ts';
 
 export interface ServerOptions {
   config: Config;

@@ -2,7 +2,7 @@
  * Bytes that arrive in chunks, put together as they come: joining them at the end would double them, and stop
  * everything else meanwhile.
  */
-import { turn } from '../../turn.ts';
+import { turn } from '../../lib/turn.ts';
 
 /** Bytes set aside at first for a sender that has filled a read of the socket: an image of 1024² needs no move. */
 const FIRST_BYTES = 2 ** 22;

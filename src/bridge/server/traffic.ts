@@ -1,5 +1,5 @@
 /** All calls in flight, and the door: closed while the daemon drains. */
-import { type AssayError, fail } from '../../errors.ts';
+import { type AssayError, fail } from '../../errors/error.ts';
 import { Call } from './call.ts';
 
 export class Traffic {

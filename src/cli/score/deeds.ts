@@ -2,9 +2,9 @@
 import { resolve } from 'node:path';
 import { counted } from '../../lib/words.ts';
 import type { ScoreResult } from '../../types.ts';
-import { complain } from '../complaint.ts';
-import { openKeeper } from '../metadata.ts';
+import { complain } from '../terminal/complaint.ts';
 import { copyAll, type Mover, openMover } from './files.ts';
+import { openKeeper } from './metadata.ts';
 
 export interface DeedFlags {
   writeMetadata?: boolean;

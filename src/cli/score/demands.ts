@@ -1,9 +1,9 @@
 /** `--min` and `--policy`: what is demanded of an image. */
-import { decide } from '../../loops/policy.ts';
-import { readPolicyFile } from '../../loops/policy-file.ts';
-import type { Manifest } from '../../reward/manifest.ts';
+import { decide } from '../../loops/policy/policy.ts';
+import { readPolicyFile } from '../../loops/policy/policy-file.ts';
+import type { Manifest } from '../../reward/model/manifest.ts';
 import { ASPECTS, type Aspect, type Policy, type ScoreResult } from '../../types.ts';
-import { type Sort, usage } from '../flags.ts';
+import { type Sort, usage } from '../input/flags.ts';
 
 const NO_DEMANDS: Policy = { aspects: {}, unsureWithinInterval: false };
 const MIN = /^\s*(\w+)\s*=\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*$/;

@@ -5,7 +5,7 @@ import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { emptyResult } from '../../pipeline.ts';
 import { ASPECTS, type Aspect, type AspectScore, type ScoreResult } from '../../types.ts';
-import { type Format, usage } from '../flags.ts';
+import { type Format, usage } from '../input/flags.ts';
 
 export type Verdict = Pick<ScoreResult, 'decision' | 'reasons'>;
 

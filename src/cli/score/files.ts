@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, lstat, mkdir, readFile, utimes } from 'node:fs/promises';
 import { basename, dirname, join, parse, resolve, sep } from 'node:path';
-import { fail, reasonOf } from '../../errors.ts';
-import { openRejectBin } from '../../store/rejects/bin.ts';
+import { fail, reasonOf } from '../../errors/error.ts';
+import { openRejectBin } from '../../files/rejects/bin.ts';
 import type { ScoreResult } from '../../types.ts';
 
 /** Stands for the host in the sidecars of images that no host made. */

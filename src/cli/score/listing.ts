@@ -2,9 +2,9 @@
 
 import { counted } from '../../lib/words.ts';
 import type { ScoreResult } from '../../types.ts';
-import type { Format, Sort } from '../flags.ts';
-import { printer } from '../printer.ts';
-import { RESULTS } from '../results.ts';
+import type { Format, Sort } from '../input/flags.ts';
+import { printer } from '../terminal/printer.ts';
+import { RESULTS } from '../terminal/results.ts';
 import { ranking } from './order.ts';
 
 export interface ListingOptions {

@@ -1,7 +1,7 @@
 /** `--sort` and `--top`: which results come first, and how many are shown. */
 import type { ScoreResult } from '../../types.ts';
-import type { Sort } from '../flags.ts';
-import { inNaturalOrder } from '../images.ts';
+import type { Sort } from '../input/flags.ts';
+import { inNaturalOrder } from '../input/images.ts';
 
 const nameOf = (result: ScoreResult): string => result.source ?? result.id;
 

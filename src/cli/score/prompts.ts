@@ -1,6 +1,6 @@
 /** `--prompts`: which prompt of a table belongs to which image. */
 import { dirname, resolve } from 'node:path';
-import { fail } from '../../errors.ts';
+import { fail } from '../../errors/error.ts';
 import { counted, fewOf } from '../../lib/words.ts';
 import {
   choiceNote,

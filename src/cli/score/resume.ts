@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ERRORS } from '../../errors.ts';
+import { ERRORS } from '../../errors/table.ts';
 import { counted } from '../../lib/words.ts';
-import { decide } from '../../loops/policy.ts';
+import { decide } from '../../loops/policy/policy.ts';
 import type { Policy, ScoreResult, ScorerStamp } from '../../types.ts';
-import { type Format, usage } from '../flags.ts';
-import { cannotWrite, PART } from '../out.ts';
+import { type Format, usage } from '../input/flags.ts';
+import { cannotWrite, PART } from '../terminal/out.ts';
 import { type EarlierRow, readRows } from './earlier.ts';
 
 export interface Judged {

@@ -1,15 +1,16 @@
 /** One run of `assay score`: images to results, until all are done or it is stopped. */
 import { resolve } from 'node:path';
-import { EXIT, toAssayError } from '../../errors.ts';
+import { toAssayError } from '../../errors/error.ts';
+import { EXIT } from '../../errors/exit.ts';
 import { counted, fewOf } from '../../lib/words.ts';
 import { emptyResult, type Pipeline } from '../../pipeline.ts';
 import type { ItemError, ScoreResult } from '../../types.ts';
-import { type Expanded, fileItem, inNaturalOrder } from '../images.ts';
+import { type Expanded, fileItem, inNaturalOrder } from '../input/images.ts';
 import { scoreAll } from '../open.ts';
-import type { Out } from '../out.ts';
-import { startProgress } from '../progress.ts';
-import { READER_LEFT } from '../stop-signal.ts';
-import { printable, printableLines } from '../verdicts.ts';
+import { READER_LEFT } from '../process/stop-signal.ts';
+import type { Out } from '../terminal/out.ts';
+import { startProgress } from '../terminal/progress.ts';
+import { printable, printableLines } from '../terminal/verdicts.ts';
 import type { Deeds } from './deeds.ts';
 import type { Demands } from './demands.ts';
 import type { Listing } from './listing.ts';

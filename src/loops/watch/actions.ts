@@ -1,6 +1,6 @@
 /** Does to a scored file what the policy asks: once, however often the process dies on the way. */
 import { hash } from 'node:crypto';
-import { type AssayError, fail, toAssayError } from '../../errors.ts';
+import { type AssayError, fail, toAssayError } from '../../errors/error.ts';
 import type { OutputRow, Settled } from '../../host.ts';
 import type { WatchedImage, WatchParts } from './ports.ts';
 

@@ -1,6 +1,7 @@
 /** One image of the host: is it new, then fetch, score, record. */
 import { hash } from 'node:crypto';
-import { AssayError, ERRORS, type ErrorCode, toAssayError } from '../../errors.ts';
+import { AssayError, toAssayError } from '../../errors/error.ts';
+import { ERRORS, type ErrorCode } from '../../errors/table.ts';
 import type { FileAction, Host, OutputRow } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
 import { type ImageJob, nameOf } from './jobs.ts';

@@ -1,5 +1,5 @@
 /** What watching needs from the rest of Assay; whoever starts it puts them in. */
-import type { AssayError } from '../../errors.ts';
+import type { AssayError } from '../../errors/error.ts';
 import type { FileAction, Ledger as FullLedger, Host, HostFile, OutputRow } from '../../host.ts';
 import type { Decision, ScoreItem, ScoreResult } from '../../types.ts';
 import type { LeaveReason } from './choice.ts';

@@ -1,6 +1,6 @@
 /** Trying again, as long as it makes sense. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AssayError, toAssayError } from '../../errors.ts';
+import { type AssayError, toAssayError } from '../../errors/error.ts';
 
 /** Tries of what fails with a `retry` error. */
 export const TRIES = 4;

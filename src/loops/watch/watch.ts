@@ -3,11 +3,11 @@
  * and the ledger knows what was done, so the process may end anywhere and begin again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AssayError, fail } from '../../errors.ts';
+import { type AssayError, fail } from '../../errors/error.ts';
 import { createLanes } from './jobs.ts';
-import { type Context, look, lookAgain, type Memory, newFolderState, readFolder } from './look.ts';
 import { PACE, type WatchParts } from './ports.ts';
 import { persist } from './retry.ts';
+import { type Context, look, lookAgain, type Memory, newFolderState, readFolder } from './scan.ts';
 
 /** Images in work at once: what is in memory, whatever the size of a run. */
 const WIDTH = 4;

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { AssayError } from '../../../src/errors.ts';
+import { AssayError } from '../../../src/errors/error.ts';
 import { ask, closeAll, dial, dialRefused, image, post, type Rig, start } from './harness.ts';
 
 afterEach(closeAll);

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { fail } from '../../../src/errors.ts';
+import { fail } from '../../../src/errors/error.ts';
 import { ask, closeAll, form, image, pack, post, type Rig, start, until } from './harness.ts';
 
 afterEach(closeAll);

@@ -1,6 +1,6 @@
 /** A Service that scores by arithmetic on the bytes, and can be slow, failing or unready on demand. */
 import { createHash } from 'node:crypto';
-import { type AssayError, fail, toAssayError } from '../../../src/errors.ts';
+import { type AssayError, fail, toAssayError } from '../../../src/errors/error.ts';
 import type {
   AspectScore,
   HistoryQuery,

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as library from 'ws';
 import { type Random, randomOf } from '../../../bench/fuzz/random.ts';
-import { type Frame, FrameFault, FrameReader } from '../../../src/bridge/server/frames.ts';
+import { type Frame, FrameFault, FrameReader } from '../../../src/bridge/server/ws/frames.ts';
 
 /** Not in the types of the library. */
 const { Receiver } = library as unknown as { Receiver: new (options: object) => Writable };

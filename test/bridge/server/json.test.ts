@@ -1,10 +1,10 @@
 /** JSON bodies: parsed as `JSON.parse` does, within limits, without making strings of images. */
 import { describe, expect, test } from 'vitest';
 import { type Random, randomOf } from '../../../bench/fuzz/random.ts';
-import { decodeLongBase64 } from '../../../src/bridge/server/base64.ts';
-import { json } from '../../../src/bridge/server/codec.ts';
-import { decodeJson } from '../../../src/bridge/server/json.ts';
-import { LongText } from '../../../src/bridge/server/long-text.ts';
+import { decodeLongBase64 } from '../../../src/bridge/server/wire/base64.ts';
+import { json } from '../../../src/bridge/server/wire/codec.ts';
+import { decodeJson } from '../../../src/bridge/server/wire/json.ts';
+import { LongText } from '../../../src/bridge/server/wire/long-text.ts';
 
 const decode = async (text: string | Buffer) => (await decodeJson(Buffer.from(text))).value;
 

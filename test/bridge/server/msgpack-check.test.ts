@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
-import { checkMsgpack } from '../../../src/bridge/server/msgpack-check.ts';
+import { checkMsgpack } from '../../../src/bridge/server/wire/msgpack-check.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 

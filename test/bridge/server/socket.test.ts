@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { fail } from '../../../src/errors.ts';
+import { fail } from '../../../src/errors/error.ts';
 import { ask, closeAll, dial, dialRefused, image, start, until } from './harness.ts';
 
 afterEach(closeAll);

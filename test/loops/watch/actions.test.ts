@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fail } from '../../../src/errors.ts';
+import { fail } from '../../../src/errors/error.ts';
 import type { Ledger, WatchParts } from '../../../src/loops/watch/ports.ts';
 import { allPages, until } from '../../store/helpers.ts';
 import { put, recorded, site, tagger } from './support.ts';

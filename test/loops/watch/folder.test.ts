@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { shownBy } from '../../../src/bridge/comfyui/shown.ts';
+import { shownBy } from '../../../src/bridge/hosts/comfyui/link/shown.ts';
 import { leaveReason } from '../../../src/loops/watch/choice.ts';
 import { allPages, until } from '../../store/helpers.ts';
 import { ALL, keepTelling, put, recorded, recordedAre, site } from './support.ts';

@@ -1,6 +1,6 @@
 /** A host in memory, and a scorer that tells its scores by the bytes: for tests of the watching alone. */
 import { createHash } from 'node:crypto';
-import { fail } from '../../../src/errors.ts';
+import { fail } from '../../../src/errors/error.ts';
 import type { Host, HostFile, HostRun, RunImage } from '../../../src/host.ts';
 import type { ScoreItem, ScoreResult } from '../../../src/types.ts';
 import { failedResult, result } from '../../store/helpers.ts';

@@ -2,13 +2,13 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { AssayError } from '../../../src/errors.ts';
+import type { AssayError } from '../../../src/errors/error.ts';
+import { openOutputFolder } from '../../../src/files/output-folder.ts';
+import { openRejectBin } from '../../../src/files/rejects/bin.ts';
 import type { OutputRow } from '../../../src/host.ts';
 import { leaveReason, type Names } from '../../../src/loops/watch/choice.ts';
 import type { Tagger, WatchedImage, WatchParts } from '../../../src/loops/watch/ports.ts';
 import { watch } from '../../../src/loops/watch/watch.ts';
-import { openOutputFolder } from '../../../src/store/output-folder.ts';
-import { openRejectBin } from '../../../src/store/rejects/bin.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { ScoreResult } from '../../../src/types.ts';
 import { allPages, openedStore, until } from '../../store/helpers.ts';

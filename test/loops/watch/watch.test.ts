@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { fail } from '../../../src/errors.ts';
+import { fail } from '../../../src/errors/error.ts';
 import { allPages, until } from '../../store/helpers.ts';
 import { scoreByText } from './memory-host.ts';
 import { keepTelling, put, recorded, recordedAre, site } from './support.ts';

@@ -1,0 +1,83 @@
+/** Follows one run to its end. What the live channel says is passed on; what counts is the queue and the history. */
+import { AssayError, fail } from '../../../../errors/error.ts';
+import type { HostEvent, HostRun } from '../../../../host.ts';
+import type { History } from './history.ts';
+import type { Feed } from './live/feeds.ts';
+import type { QueueState } from './queue.ts';
+import type { Tuning } from './tuning.ts';
+
+export interface Follower {
+  url: string;
+  history: History;
+  /** May be a moment old: many runs are followed at a time. */
+  queue(signal: AbortSignal): Promise<QueueState>;
+  /** Whether the live channel is up. */
+  isLive(): boolean;
+  tuning: Tuning;
+}
+
+/** Pause after the host said that a run is over and its history does not have it yet; it doubles. */
+const HISTORY_LAG_MS = 20;
+
+/** @throws PROMPT_LOST; HOST_UNREACHABLE and HOST_FAILED when that lasts for `patienceMs` */
+export async function* followRun(
+  id: string,
+  feed: Feed,
+  follower: Follower,
+  signal: AbortSignal,
+): AsyncGenerator<HostEvent> {
+  const search = createSearch(id, feed, follower);
+  const { tuning } = follower;
+  let lookAt = performance.now();
+  for (let late = 0; ; ) {
+    yield* feed.take();
+    if (feed.takeHurry() || performance.now() >= lookAt) {
+      const run = await search(signal);
+      yield* feed.take();
+      if (run) return yield { kind: 'ended', id, run };
+      const pauseMs = feed.isOver ? HISTORY_LAG_MS * 2 ** late++ : tuning.pollMs;
+      lookAt = performance.now() + Math.min(pauseMs, follower.isLive() ? tuning.pollMs : tuning.pollMs / 4);
+    }
+    await feed.bell.wait(Math.max(0, lookAt - performance.now()), signal);
+  }
+}
+
+type Search = (signal: AbortSignal) => Promise<HostRun | undefined>;
+
+/** Looks for the run; remembers how long it has been missing, and the host away. */
+function createSearch(id: string, feed: Feed, { url, history, queue, tuning }: Follower): Search {
+  let missingSince: number | undefined;
+  let awaySince: number | undefined;
+
+  async function isQueued(signal: AbortSignal): Promise<boolean> {
+    const { running, pending } = await queue(signal);
+    return running.includes(id) || pending.includes(id);
+  }
+
+  async function search(signal: AbortSignal): Promise<HostRun | undefined> {
+    // In this order: a run goes from the queue to the history, and never back.
+    const waits = !feed.isOver && (await isQueued(signal));
+    const run = waits ? undefined : await history.find(id, signal);
+    const isSomewhere = waits || run !== undefined || (feed.isOver && (await isQueued(signal)));
+    const now = performance.now();
+    awaySince = undefined;
+    missingSince = isSomewhere ? undefined : (missingSince ?? now);
+    if (missingSince !== undefined && now - missingSince >= tuning.lostMs)
+      throw fail('PROMPT_LOST', { id, url });
+    return run;
+  }
+
+  return async (signal) => {
+    try {
+      return await search(signal);
+    } catch (error) {
+      const now = performance.now();
+      awaySince ??= now;
+      if (!isPassing(error) || now - awaySince >= tuning.patienceMs) throw error;
+      return undefined;
+    }
+  };
+}
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof AssayError && (error.code === 'HOST_UNREACHABLE' || error.code === 'HOST_FAILED');

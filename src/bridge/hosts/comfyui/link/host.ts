@@ -1,0 +1,111 @@
+/** ComfyUI as a host: over HTTP for what counts, and a websocket for what is quick. */
+import { type Config, configSchema } from '../../../../config.ts';
+import type { Host, HostWarnings } from '../../../../host.ts';
+import type { Log } from '../../../../log.ts';
+import { checkWorkflow } from '../workflow/workflow.ts';
+import { parseAddress } from './address.ts';
+import { createCancel } from './cancel.ts';
+import { watchChanges } from './changes.ts';
+import { describeHost } from './describe.ts';
+import { fetchFile } from './files.ts';
+import { followRun } from './follow.ts';
+import { createHistory, type FindPrompt } from './history.ts';
+import { createHttp } from './http.ts';
+import { createFeeds } from './live/feeds.ts';
+import { createLive } from './live/live.ts';
+import { createQueue } from './queue.ts';
+import { recent } from './recent.ts';
+import { newPromptId, submitGraph } from './submit.ts';
+import { TUNING, type Tuning } from './tuning.ts';
+
+export interface ComfyOptions {
+  /** http or https; may hold a path, a query for every request, and a login for a proxy in front. */
+  url: string;
+  /** Sent with every request. */
+  headers?: Readonly<Record<string, string>>;
+  log?: Log;
+  /** `maxImageBytes`: largest file that is fetched; `maxBodyBytes`: largest answer and longest message. */
+  limits?: Pick<Config['limits'], 'maxImageBytes' | 'maxBodyBytes'>;
+  tuning?: Partial<Tuning>;
+  /** How prompts are found in the workflows of runs; they are not looked for without it. */
+  findPrompt?: FindPrompt;
+}
+
+/** Age at which the queue, which is one for all runs that are followed, is asked for again. */
+const QUEUE_AGE_MS = 200;
+
+/** Does nothing yet: the first request or the first wish to listen connects. @throws USAGE when the URL is none */
+export function createComfyHost(options: ComfyOptions): Host {
+  const { limits = configSchema.shape.limits.parse(undefined), log } = options;
+  const tuning = { ...TUNING, ...options.tuning };
+  const address = parseAddress(options.url, options.headers);
+  const http = createHttp(address, limits.maxBodyBytes, tuning);
+  const queue = createQueue(http);
+  const warnings: HostWarnings = { malformedFrames: 0, unknownFrames: 0, reconnects: 0, tooLarge: 0 };
+  const onTooLarge = () => void warnings.tooLarge++;
+  const history = createHistory(http, limits.maxBodyBytes, options.findPrompt, onTooLarge);
+  const feeds = createFeeds(warnings);
+  const live = createLive({
+    address,
+    maxBytes: limits.maxBodyBytes,
+    tuning,
+    log,
+    queueLength: queue.length,
+    onReconnect: () => warnings.reconnects++,
+  });
+  const cancel = createCancel(http, queue);
+  const follower = {
+    url: http.url,
+    history,
+    queue: recent(queue.now, QUEUE_AGE_MS),
+    isLive: () => live.isOpen,
+    tuning,
+  };
+  let stopListening: (() => void) | undefined;
+
+  async function knows(id: string, signal: AbortSignal): Promise<boolean> {
+    const { running, pending } = await queue.now(signal);
+    return running.includes(id) || pending.includes(id) || (await history.find(id, signal)) !== undefined;
+  }
+
+  return {
+    url: http.url,
+    warnings,
+    describe: (signal) => describeHost(http, signal),
+    async submit(workflow, signal) {
+      const graph = checkWorkflow(workflow, 'the workflow');
+      stopListening ??= live.listen(feeds.hear);
+      await live.start(signal);
+      const id = newPromptId();
+      feeds.of(id);
+      try {
+        const submission = await submitGraph(graph, id, live.clientId, { http, knows }, signal);
+        // Hosts of before prompt ids could be chosen chose one themselves.
+        if (submission.id !== id) feeds.drop(id);
+        return submission;
+      } catch (error) {
+        feeds.drop(id);
+        throw error;
+      }
+    },
+    async *follow(id, signal) {
+      try {
+        yield* followRun(id, feeds.of(id), follower, signal);
+      } finally {
+        feeds.drop(id);
+      }
+    },
+    cancel,
+    runs: (signal, newest) => history.list(signal, newest),
+    async queued(signal) {
+      const { running, pending } = await queue.now(signal);
+      return [...running, ...pending];
+    },
+    changes: (pollMs, signal) => watchChanges({ live, probe: queue.length, tuning }, pollMs, signal),
+    fetchFile: (file, signal) => fetchFile(http, file, limits.maxImageBytes, signal),
+    async close() {
+      stopListening?.();
+      await live.close();
+    },
+  };
+}

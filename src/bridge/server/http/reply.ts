@@ -1,0 +1,60 @@
+/** Step 10, reply: answers of HTTP, in the encoding the client accepts. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { AssayError } from '../../../errors/error.ts';
+import { errorBody, retryAfterMs } from '../context.ts';
+import { codecOf, json } from '../wire/codec.ts';
+
+export interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  /** An object is encoded, text is sent as it is. */
+  body: object | string;
+}
+
+/** Whole seconds, as the header wants them. */
+function retryHeader(error: AssayError): Record<string, string> {
+  const wait = retryAfterMs(error);
+  return wait === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(wait / 1000))) };
+}
+
+export const errorAnswer = (error: AssayError): Answer => ({
+  status: error.status,
+  headers: { ...retryHeader(error), ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}) },
+  body: errorBody(error),
+});
+
+/** Sends an answer; does nothing when the client is gone. */
+export function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status = 200, headers, body }: Answer,
+): void {
+  if (response.destroyed || response.headersSent) return;
+  const codec = codecOf(request.headers.accept) ?? json;
+  const payload = Buffer.from(typeof body === 'string' ? body : codec.encode(body));
+  response.writeHead(status, {
+    'content-type': codec.contentType,
+    'content-length': payload.length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  response.end(payload);
+}
+
+/** An error answer for a connection that has no ServerResponse: a refused upgrade, or a request that does not parse. */
+export function sendRaw(socket: Duplex, error: AssayError, status: string): void {
+  if (!socket.writable) return;
+  const body = JSON.stringify(errorBody(error));
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const lines = Object.entries({ ...headers, ...retryHeader(error) }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  socket.once('finish', () => socket.destroy()); // nobody else watches over it
+  socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`);
+}

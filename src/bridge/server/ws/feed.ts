@@ -1,0 +1,54 @@
+/** Step 10, record: pushes every finished result to one subscriber. A slow one loses events and is told how many. */
+import type { ScoreResult, Service } from '../../../types.ts';
+import { sealed } from '../context.ts';
+
+export interface FeedSink {
+  /** Bytes not yet taken by the network. */
+  readonly bufferedAmount: number;
+  /** Sends one message; `onTaken` is called when the network took it. */
+  send(message: object, onTaken: () => void): void;
+}
+
+export class Feed {
+  readonly #sink: FeedSink;
+  readonly #maxBufferBytes: number;
+  readonly #onLost: (count: number) => void;
+  #lost = 0;
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(sink: FeedSink, maxBufferBytes: number, onLost: (count: number) => void) {
+    this.#sink = sink;
+    this.#maxBufferBytes = maxBufferBytes;
+    this.#onLost = onLost;
+  }
+
+  start(service: Service): void {
+    this.#unsubscribe ??= service.subscribe((result, client) => this.#push(result, client));
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+  }
+
+  #push(result: ScoreResult, client: string): void {
+    if (this.#sink.bufferedAmount >= this.#maxBufferBytes) {
+      this.#lost++;
+      this.#onLost(1);
+      return;
+    }
+    this.#confess();
+    this.#sink.send({ event: 'result', client, result: sealed(result) }, () => this.#onTaken());
+  }
+
+  #onTaken(): void {
+    if (this.#unsubscribe && this.#sink.bufferedAmount < this.#maxBufferBytes / 2) this.#confess();
+  }
+
+  #confess(): void {
+    if (this.#lost === 0) return;
+    const lost = this.#lost;
+    this.#lost = 0;
+    this.#sink.send({ event: 'lost', count: lost }, () => {});
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * Every error that a user can meet, in one table. `docs/errors.md` explains the same codes; a test ties the two.
+ *
+ * `kind` says what the caller should do: `input` fix the request, `retry` send it again later,
+ * `setup` fix the installation or configuration, `internal` report a bug in Assay.
+ */
+
+export type ErrorKind = 'input' | 'retry' | 'setup' | 'internal';
+
+export interface Entry {
+  kind: ErrorKind;
+  /** HTTP status when the error answers a whole request. */
+  status: number;
+  /** Placeholders in braces are filled from the details. */
+  message: string;
+  /** What the user can do about it. */
+  fix: string;
+}
+
+const entry = <const T extends Entry>(e: T): T => e;
+const input = <const S extends number, const M extends string>(status: S, message: M, fix: string) =>
+  entry({ kind: 'input', status, message, fix });
+const retry = <const S extends number, const M extends string>(status: S, message: M, fix: string) =>
+  entry({ kind: 'retry', status, message, fix });
+const setup = <const M extends string, const F extends string>(message: M, fix: F) =>
+  entry({ kind: 'setup', status: 503, message, fix });
+
+export const ERRORS = {
+  // images
+  FILE_NOT_FOUND: input(404, 'no such file or folder: {path}', 'Check the path; quote globs.'),
+  FILE_UNREADABLE: input(
+    422,
+    'cannot read {path}: {reason}',
+    'Check the permissions of the file and its folder.',
+  ),
+  NO_IMAGES: input(
+    404,
+    'no image files in {path} (looked for {extensions})',
+    'Name a folder that holds images, or the files themselves.',
+  ),
+  IMAGE_EMPTY: input(422, 'the image has no bytes', 'Send the whole file; it may not have been written yet.'),
+  IMAGE_UNSUPPORTED: input(
+    415,
+    'not an image that can be decoded here ({found}); what can are PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP and raw rgb8 or rgba8',
+    'Convert the file, for example to PNG, or check that the download is not an error page.',
+  ),
+  IMAGE_SHAPE: input(
+    422,
+    'not images as ComfyUI passes them: {found}',
+    'Pass a tensor [batch, height, width, channels] with 1, 3 or 4 channels: permute(0, 2, 3, 1) makes it of [batch, channels, height, width], and [None, ..., None] of one grey image.',
+  ),
+  IMAGE_VALUES: input(
+    422,
+    'the values of the image are not 0 to 1: {found}',
+    'Scale it before it is scored: x / 255 for 0..255, (x + 1) / 2 for −1..1. NaN and infinities come from the node that made it, often a VAE in half precision.',
+  ),
+  IMAGE_ENCODING: input(
+    400,
+    'the image is not valid base64: {reason}',
+    'Encode the bytes of the file, or send them as multipart or MessagePack.',
+  ),
+  IMAGE_CORRUPT: input(422, 'the image is damaged or cut short: {reason}', 'Write or download it again.'),
+  IMAGE_TOO_SMALL: input(
+    422,
+    'the image is {width}×{height} pixels; each side needs at least {minSide}',
+    'Send the image at the size it was generated.',
+  ),
+  IMAGE_TOO_LARGE: input(
+    413,
+    'the image is {width}×{height} pixels; the limit is {maxPixels} pixels and {maxSide} a side',
+    'Scale it down, or raise limits.maxPixels and limits.maxSide in the config.',
+  ),
+  IMAGE_TOO_HEAVY: input(
+    413,
+    'the image has {bytes} bytes; the limit is {maxBytes}',
+    'Compress it, or raise limits.maxImageBytes in the config.',
+  ),
+  RAW_SIZE_MISMATCH: input(
+    400,
+    'raw {format} of {width}×{height} needs {expected} bytes, {found} came',
+    'Send width × height × channels bytes, rows without padding.',
+  ),
+  PROMPT_REQUIRED: input(
+    422,
+    'scorer {scorer} needs a prompt and {lack}',
+    'Send the prompt of the image, or use a scorer of quality alone.',
+  ),
+
+  // requests
+  OUTPUT_UNWRITABLE: setup(
+    'the standard output cannot be written: {reason}',
+    'Free some space where it goes, or send it elsewhere.',
+  ),
+  USAGE: input(400, '{reason}', 'Run the command with --help.'),
+  BAD_REQUEST: input(400, 'the request does not fit: {reason}', 'Compare it with GET /openapi.json.'),
+  MALFORMED_BODY: input(
+    400,
+    'the body is not valid {format}: {reason}',
+    'Check the encoder and the content type.',
+  ),
+  UNSUPPORTED_CONTENT_TYPE: input(
+    415,
+    'content type {found} is not accepted here; send {expected}',
+    'Set the Content-Type header.',
+  ),
+  BODY_TOO_LARGE: input(
+    413,
+    'the message is larger than {maxBytes} bytes',
+    'Send fewer images at a time, or raise limits.maxBodyBytes in the config.',
+  ),
+  STALLED: input(
+    408,
+    'only {bytes} bytes of the message came within {withinMs} ms',
+    'Send it again, without pauses: until it is whole, its place in memory is kept from others.',
+  ),
+  TOO_MANY_IMAGES: input(
+    413,
+    'the request has {count} images; this daemon never holds more than {limit} at once',
+    'Send fewer images at a time, or raise limits.maxQueue in the config.',
+  ),
+  UNKNOWN_OP: input(400, 'no operation "{op}"; known are {known}', 'Correct the field op.'),
+  DUPLICATE_ID: input(
+    409,
+    'request id {id} is in flight on this connection already',
+    'Give each request in flight an id of its own.',
+  ),
+  UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
+  NOT_FOUND: input(404, 'nothing at {method} {path}', 'GET /openapi.json lists what there is.'),
+  METHOD_NOT_ALLOWED: input(
+    405,
+    '{path} takes {allowed}, not {method}',
+    'Use a method that the Allow header names.',
+  ),
+  UNAUTHORIZED: input(
+    401,
+    'this daemon asks for a token',
+    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the ComfyUI nodes take it from ASSAY_TOKEN.',
+  ),
+  HOST_REFUSED: input(
+    403,
+    'host "{host}" is not one this daemon answers to',
+    'Use the address it printed, or add the name to allowedHosts in the config.',
+  ),
+  ORIGIN_REFUSED: input(
+    403,
+    'pages from {origin} may not call this daemon',
+    'Add the origin to allowedOrigins in the config.',
+  ),
+  PATH_NOT_ALLOWED: input(
+    403,
+    'reading {path} on behalf of a client is not allowed',
+    'Add its folder to allowedDirs in the config, or send the bytes.',
+  ),
+  CANCELLED: input(499, 'cancelled by the caller', 'Nothing to do.'),
+
+  // ratings (assay eval)
+  RATINGS_INVALID: input(
+    422,
+    '{path}: {reason}',
+    'The file needs a header with a name column and at least one of mos_quality, mos_align, mos_authenticity.',
+  ),
+
+  // prompts (assay score)
+  PROMPTS_INVALID: input(
+    422,
+    '{path}: {reason}',
+    'Correct the file there; docs/score.md tells how it is read.',
+  ),
+  FILE_NOT_COPIED: input(
+    422,
+    'cannot copy {path} to {folder}: {reason}',
+    'Choose another folder, or see that it can be written and its disk has room.',
+  ),
+  FILE_NOT_MOVED: input(
+    422,
+    '{path} was left where it is: {reason}',
+    'Score it anew, or move it yourself; nothing was changed.',
+  ),
+
+  // diffusion UIs (hosts)
+  WORKFLOW_INVALID: input(
+    422,
+    '{source} is not a workflow in API format: {reason}',
+    'In ComfyUI choose Workflow > Export (API) and use the file that it saves.',
+  ),
+  WORKFLOW_UI_FORMAT: input(
+    422,
+    '{source} is a workflow as the editor saves it; the server runs only the API format',
+    'In ComfyUI choose Workflow > Export (API) and use the file that it saves.',
+  ),
+  NODE_UNKNOWN: input(
+    404,
+    '{path} has no node "{node}"{hint}; those that save images are {known}',
+    'Name one of its nodes, or leave --node out.',
+  ),
+  PROMPT_SOURCE_UNKNOWN: input(
+    415,
+    '{path} is neither an image nor a workflow: {reason}',
+    'Name an image file, or a workflow: in ComfyUI choose Workflow > Export (API).',
+  ),
+  WORKFLOW_REJECTED: input(
+    422,
+    'ComfyUI refuses the workflow: {reason}',
+    'Correct the named node, or install the node pack that it needs.',
+  ),
+  HOST_UNKNOWN: input(
+    422,
+    '{url} answers, but not as {expected}: {found}',
+    'Check the port: ComfyUI listens on 8188 unless told otherwise.',
+  ),
+  HOST_DENIED: input(
+    403,
+    '{url} refuses the request with status {status}: {reason}',
+    'Use the address that the host prints at its start. A login goes into the address, a token into --comfyui-header or comfyui.headers.',
+  ),
+  IMAGE_GONE: input(
+    404,
+    '{name} is no longer on {url}',
+    'It was deleted or overwritten before it was fetched; previews disappear when the host restarts.',
+  ),
+
+  DAEMON_UNKNOWN: input(
+    422,
+    '{url} answers, but not as the Assay daemon: {found}',
+    'Set ASSAY_URL to the address that `assay serve` prints, and start ComfyUI again.',
+  ),
+
+  // rejected images and scores in files
+  PATH_OUTSIDE: input(403, '{path} lies outside {folder}', 'Only files inside that folder are touched.'),
+  REJECT_UNKNOWN: input(404, 'no rejected image {id} in {folder}', 'Run `assay rejects list`.'),
+  RESTORE_CONFLICT: input(
+    409,
+    'cannot restore to {path}: something is there already, and nothing is overwritten',
+    'Move or rename what is there, or restore into another folder with --to DIR.',
+  ),
+  METADATA_UNSUPPORTED: input(
+    415,
+    '{path}: scores can be kept in PNG, JPEG and WebP files, not in this one',
+    'Save the image in one of these formats.',
+  ),
+  METADATA_UNWRITABLE: input(422, 'cannot keep the score in {path}: {reason}', 'The file was left as it is.'),
+
+  // again later
+  DAEMON_UNREACHABLE: retry(
+    503,
+    'the Assay daemon does not answer at {url}: {reason}',
+    'Start it with `assay serve` (in a checkout: `npm run assay -- serve`), or set ASSAY_URL to where it runs.',
+  ),
+  HOST_UNREACHABLE: retry(
+    503,
+    'nothing answers at {url}: {reason}',
+    'Start the host, or correct the address (ComfyUI: http://127.0.0.1:8188).',
+  ),
+  HOST_FAILED: retry(
+    503,
+    '{url} failed: {reason}',
+    'Look at the log of the host; the request is repeated where that can help.',
+  ),
+  PROMPT_LOST: retry(
+    503,
+    'prompt {id} is neither in the history nor in the queue of {url}',
+    'It was deleted from the queue, or the host was restarted: submit it again.',
+  ),
+  BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
+  DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
+  DEADLINE: retry(503, 'no score within {timeoutMs} ms', 'Send it again, or raise limits.requestTimeoutMs.'),
+  INFERENCE_FAILED: retry(
+    503,
+    'scorer {scorer} failed on this image: {reason}',
+    'Try again; if it lasts, run `assay models verify` and `assay doctor`.',
+  ),
+  SCORER_RECOVERING: retry(
+    503,
+    'scorer {scorer} cannot score now and is being started again: {reason}',
+    'Send it again after the stated pause; if it lasts, run `assay doctor` and `assay models verify`.',
+  ),
+  STORE_UNAVAILABLE: retry(
+    503,
+    'the history is not available: {reason}',
+    'Scoring goes on without it, and it resumes by itself once the cause is gone.',
+  ),
+
+  // installation and configuration
+  CONFIG_INVALID: setup('{source}: {key} is {found}; expected {expected}', 'Correct the value.'),
+  CONFIG_UNREADABLE: setup('cannot read the config {path}: {reason}', 'Check the path and that it is JSON.'),
+  TOKEN_REQUIRED: setup(
+    'listening on {host}, beyond this machine, needs a token',
+    'Put one into a file and start with --token-file, or set ASSAY_TOKEN_FILE or ASSAY_TOKEN, or listen on 127.0.0.1.',
+  ),
+  TOKEN_UNREADABLE: setup(
+    'cannot take the token from {path}: {reason}',
+    'The file must hold the token and nothing else, and be readable by this user.',
+  ),
+  PORT_IN_USE: setup(
+    'port {port} on {host} is taken by another program',
+    'Choose another with --port (0 picks a free one), or stop the other program.',
+  ),
+  SOCKET_IN_USE: setup(
+    'another program listens on the socket {path}',
+    'Choose another path with --socket, or stop the other program.',
+  ),
+  SOCKET_UNUSABLE: setup(
+    'cannot listen on the socket {path}: {reason}',
+    'Name a file in a folder that exists and can be written; the whole path may have about 100 characters.',
+  ),
+  LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
+  OUTPUT_DIR_UNUSABLE: setup(
+    'the output folder {path} cannot be used: {reason}',
+    "Name the host's output folder as seen from here, with --output-dir or comfyui.outputDir in the config.",
+  ),
+  OUTPUT_DIR_REQUIRED: setup(
+    'the policy asks to {action} images, and no output folder of the host is allowed',
+    'Set comfyui.outputDir in the config, or pass --output-dir, or use the action keep.',
+  ),
+  WATCH_HELD: setup(
+    '{url} is watched already with {dataDir}, by {holder}',
+    'Stop that one, or give this one a --data-dir of its own.',
+  ),
+  LINK_OUTSIDE: setup(
+    '{path} lies behind a link that leads out of {folder}, to {target}',
+    'Add that folder to comfyui.linkedDirs in the config.',
+  ),
+  REJECT_BIN_UNUSABLE: setup(
+    'the reject bin {path} cannot be used: {reason}',
+    'Correct its permissions, or choose another folder with rejectDir in the config.',
+  ),
+  MOVE_DENIED: setup(
+    '{path} was left where it is: {reason}',
+    'Let this user write to the folder that the image lies in.',
+  ),
+  PYTHON_PACKAGE_MISSING: setup(
+    'the Python package {package} is not installed where ComfyUI runs',
+    'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
+  ),
+  INSTALL_TARGET: setup(
+    'cannot install into {path}: {reason}',
+    'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
+  ),
+  INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
+  MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),
+  VARIANT_UNKNOWN: setup(
+    'scorer {scorer} has no variant "{variant}"; it has {known}',
+    'Correct --variant, or `variant` in the config: it holds for every scorer.',
+  ),
+  MODELS_UNREADABLE: setup(
+    'cannot look for models in {path}: {reason}',
+    'Name a folder that holds model folders, with --models or modelDirs in the config.',
+  ),
+  MODEL_NOT_COPIED: setup(
+    'cannot copy the model to {folder}: {reason}',
+    'Let this user write there and see that the disk has room, or choose another place with --data-dir.',
+  ),
+  MODEL_FILE_UNREADABLE: setup(
+    'cannot read {path}: {reason}',
+    'Correct its permissions, or import the model again.',
+  ),
+  MODEL_FILE_MISSING: setup(
+    '{folder}: the manifest names {file}, which is absent',
+    'Copy or import the model again.',
+  ),
+  MODEL_HASH_MISMATCH: setup(
+    '{file}: sha256 is {found}, the manifest says {expected}',
+    'The file was changed or cut short: import the model again.',
+  ),
+  MODEL_EXISTS: setup(
+    'model {id} is installed already in {folder}',
+    'Pass --force to replace an imported one; beside any other, give yours a version of its own.',
+  ),
+  MODEL_UNFIT: setup(
+    'scorer {scorer}: graph {file}: {reason}',
+    'The graph and its manifest disagree: export the model again.',
+  ),
+  GOLDEN_MISMATCH: setup(
+    'scorer {scorer} is not served: on {provider} it gives other scores here than where it was made ({image}, {aspect}: {found} instead of {expected})',
+    'Run `assay models verify`. Update the driver, choose another provider with --providers, or import the model again.',
+  ),
+  MODEL_LOAD_FAILED: setup(
+    'cannot load scorer {scorer}: {reason}',
+    'Run `assay doctor` and `assay models verify`.',
+  ),
+  PROVIDER_UNAVAILABLE: setup('execution provider {provider} is not available: {reason}', '{install}'),
+  BACKEND_MISSING: setup('scorer {scorer} needs the {backend} backend, which is not installed', '{install}'),
+
+  // ours
+  INTERNAL: entry({
+    kind: 'internal',
+    status: 500,
+    message: 'unexpected failure: {reason}',
+    fix: 'This is a bug in Assay: please report it with the log line.',
+  }),
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof ERRORS;

@@ -1,0 +1,54 @@
+/** A policy file: the thresholds of the config, and what is done to images by their verdict. */
+import { z } from 'zod';
+import { readJson } from '../../config/json.ts';
+import { expectationOf, policySchema, valueAt } from '../../config.ts';
+import { fail } from '../../errors/error.ts';
+import type { FileAction } from '../../host.ts';
+import type { Decision, Policy } from '../../types.ts';
+
+const gentle = z.enum(['keep', 'tag']).default('keep');
+const action = z.enum(['keep', 'tag', 'move']).default('keep');
+
+const actions = z.strictObject({
+  accept: gentle.describe('for accepted images: keep or tag'),
+  unsure: action.describe('for images in doubt: keep, tag or move'),
+  reject: action.describe('for rejected images: keep, tag or move'),
+});
+
+export const policyFileSchema = z.strictObject({
+  ...policySchema.shape,
+  actions: actions.default(() => actions.parse({})),
+});
+
+export interface PolicyFile {
+  policy: Policy;
+  actions: Record<Decision, FileAction>;
+}
+
+/** The actions where no policy file is given. */
+export const KEEP_ALL: PolicyFile['actions'] = { accept: 'keep', unsure: 'keep', reject: 'keep' };
+
+function knownKeys(path: PropertyKey[]): string[] {
+  if (path[0] === 'actions') return Object.keys(actions.shape);
+  if (path[0] === 'aspects' && path.length > 1) return ['minScore', 'minPercentile'];
+  return Object.keys(policyFileSchema.shape);
+}
+
+/**
+ * Reads a policy file.
+ *
+ * @throws CONFIG_UNREADABLE, CONFIG_INVALID (naming file, key, value and expectation)
+ * @example { "minReward": 0.4, "actions": { "reject": "move" } }
+ */
+export function readPolicyFile(path: string): PolicyFile {
+  const values = readJson(path);
+  const parsed = policyFileSchema.safeParse(values);
+  if (parsed.success) {
+    const { actions, ...policy } = parsed.data;
+    return { policy, actions };
+  }
+  const issue = parsed.error.issues[0]!;
+  const { key, expected } = expectationOf(issue, knownKeys(issue.path));
+  const [shown, found] = key === '' ? ['the top level', JSON.stringify(values)] : [key, valueAt(values, key)];
+  throw fail('CONFIG_INVALID', { source: path, key: shown, found, expected });
+}

@@ -1,0 +1,111 @@
+/** 9 decide: accept, reject or unsure, with the reasons in words. Pure. */
+import {
+  ASPECTS,
+  type Aspect,
+  type AspectScore,
+  type AspectThreshold,
+  type Decision,
+  type GuardFinding,
+  type Policy,
+} from '../../types.ts';
+
+interface Verdict {
+  aspects: Record<Aspect, AspectScore | null>;
+  reward: number | null;
+  guards: GuardFinding[];
+}
+
+/** What one demand says of an image. */
+interface Finding {
+  decision: Decision;
+  reason: string;
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+function atLeast(what: string, value: number, least: number, show: (v: number) => string): Finding[] {
+  return value >= least
+    ? []
+    : [{ decision: 'reject', reason: `${what} ${show(value)} is below ${show(least)}` }];
+}
+
+function scoreFindings(aspect: Aspect, found: AspectScore, min: number, policy: Policy): Finding[] {
+  const [low, high] = found.interval;
+  if (policy.unsureWithinInterval && low < min && min <= high) {
+    const reason = `${aspect} ${found.score.toFixed(2)} is too near ${min.toFixed(2)}: it may lie between ${low.toFixed(2)} and ${high.toFixed(2)}`;
+    return [{ decision: 'unsure', reason }];
+  }
+  return atLeast(aspect, found.score, min, (v) => v.toFixed(2));
+}
+
+function aspectFindings(
+  aspect: Aspect,
+  demand: AspectThreshold,
+  found: AspectScore | null,
+  policy: Policy,
+): Finding[] {
+  if (!found) return [{ decision: 'unsure', reason: `${aspect} has no score` }];
+  const byScore = demand.minScore === undefined ? [] : scoreFindings(aspect, found, demand.minScore, policy);
+  const byPercentile =
+    demand.minPercentile === undefined
+      ? []
+      : atLeast(`${aspect} percentile`, found.percentile, demand.minPercentile, percent);
+  return [...byScore, ...byPercentile];
+}
+
+function rewardFindings(reward: number | null, minReward: number | undefined): Finding[] {
+  if (minReward === undefined) return [];
+  if (reward === null) return [{ decision: 'unsure', reason: 'no reward' }];
+  return atLeast('reward', reward, minReward, (v) => v.toFixed(2));
+}
+
+/**
+ * Decides on one image. A guard rejects by itself; then any missed threshold rejects; then any doubt makes it unsure.
+ *
+ * @example decide({ aspects, reward: 0.4, guards: [] }, { aspects: {}, minReward: 0.5, unsureWithinInterval: false })
+ * // { decision: 'reject', reasons: ['reward 0.40 is below 0.50'] }
+ */
+export function decide(verdict: Verdict, policy: Policy): { decision: Decision; reasons: string[] } {
+  if (verdict.guards.length > 0)
+    return { decision: 'reject', reasons: verdict.guards.map((g) => `${g.guard}: ${g.message}`) };
+  const findings = [
+    ...ASPECTS.flatMap((aspect) => {
+      const demand = policy.aspects[aspect];
+      return demand ? aspectFindings(aspect, demand, verdict.aspects[aspect], policy) : [];
+    }),
+    ...rewardFindings(verdict.reward, policy.minReward),
+  ];
+  const worst = (['reject', 'unsure'] as const).find((d) => findings.some((f) => f.decision === d));
+  if (!worst) return { decision: 'accept', reasons: [] };
+  return { decision: worst, reasons: findings.filter((f) => f.decision === worst).map((f) => f.reason) };
+}
+
+/** What an aspect of a scorer can be, as its manifest says; absent ones are not predicted. */
+type Predicted = Partial<Record<Aspect, { range: readonly [number, number] } | null>>;
+
+/**
+ * Demands that no image of a scorer can meet, or that all meet: they are allowed, and hardly meant.
+ *
+ * @returns a sentence for each
+ */
+export function doubtsOf({ aspects }: Policy, scorer: string, predicted: Predicted): string[] {
+  return ASPECTS.flatMap((aspect) => {
+    const demand = aspects[aspect];
+    if (!demand) return [];
+    const range = predicted[aspect]?.range;
+    if (!range)
+      return `policy.aspects.${aspect}: ${scorer} does not predict ${aspect}, so every image is unsure`;
+    return minScoreDoubt(`policy.aspects.${aspect}.minScore`, demand.minScore, scorer, range);
+  });
+}
+
+function minScoreDoubt(
+  key: string,
+  min: number | undefined,
+  scorer: string,
+  [low, high]: readonly [number, number],
+): string[] {
+  if (min === undefined || (min >= low && min <= high)) return [];
+  const effect = min > high ? 'every image is rejected' : 'it asks for nothing';
+  return [`${key} is ${min}, and ${scorer} gives ${low} to ${high}: ${effect}`];
+}

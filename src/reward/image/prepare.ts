@@ -1,0 +1,60 @@
+/** 5 prepare: pixels to the image inputs of a graph, as the manifest says. */
+import { availableParallelism } from 'node:os';
+import { type Handover, Threads } from '../../lib/threads.ts';
+import type { Pixels } from '../../types.ts';
+import type { Tensors } from '../graph/tensor.ts';
+import { EXACT_KERNELS, type ImageSpec } from '../model/manifest.ts';
+import { resize } from './decode.ts';
+import { type ExactTask, exactTensors, isLong, toTensor } from './kernels.ts';
+import { copyOf } from './slices.ts';
+
+export interface Preparer {
+  /**
+   * The image inputs of one item, without the batch dimension. The pixels stay the caller's.
+   *
+   * @throws RangeError when not even one window fits in, DRAINING, or the signal's reason
+   */
+  prepare(pixels: Pixels, spec: ImageSpec, signal: AbortSignal): Promise<Tensors>;
+  /** Ends the threads, if there are any; what is in work fails with DRAINING. */
+  close(): Promise<void>;
+}
+
+/** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
+  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
+
+// The same file runs from source (.ts) and from the built package (.js).
+const THREAD = new URL(`./kernel-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** Enough to keep up with sessions, which take longer for an image. One core is left to the main thread. */
+const MOST_THREADS = 4;
+
+/** Longer than the pauses between images of one run. */
+const IDLE_MS = 10_000;
+
+/** A thread gets a copy of the pixels: they may be a part of a buffer that others read, too. */
+async function handOver(task: ExactTask, signal: AbortSignal): Promise<Handover<ExactTask>> {
+  const { data, width, height } = task.pixels;
+  const copy = await copyOf(data, signal);
+  return [{ ...task, pixels: { data: copy, width, height } }, [copy.buffer]];
+}
+
+/** Exact kernels that take long run in threads, started by the first image that needs one; sharp has its own. */
+export function createPreparer(): Preparer {
+  const most = Math.max(1, Math.min(MOST_THREADS, availableParallelism() - 1));
+  const threads = new Threads<ExactTask, Tensors>({ file: THREAD, most, idleMs: IDLE_MS });
+
+  const exact = async (task: ExactTask, signal: AbortSignal): Promise<Tensors> =>
+    isLong(task) ? threads.run(() => handOver(task, signal), signal) : exactTensors(task);
+
+  return {
+    async prepare(pixels, spec, signal) {
+      const { resize: fit, kernel, width, height } = spec;
+      if (fit === 'windows') return exact({ pixels, spec, view: null }, signal);
+      if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
+        return exact({ pixels, spec, view: { width, height, resize: fit, kernel } }, signal);
+      return { [spec.input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), spec) };
+    },
+    close: () => threads.close(),
+  };
+}

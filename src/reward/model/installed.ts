@@ -1,0 +1,130 @@
+/**
+ * One installed scorer: loaded at most once, tested before it serves, tried again after a failure, though not by every
+ * request at once.
+ */
+import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
+import { PACE, pauseAfter } from '../../lib/pace.ts';
+import { openScorer, type Scorer, type ScorerOptions } from '../scorer.ts';
+import { checkGolden, hasGolden } from './golden.ts';
+import { type ModelFolder, refOf } from './manifest.ts';
+import { type Proofs, proofKey } from './proofs.ts';
+
+export class Installed {
+  readonly model: ModelFolder;
+  /** What is to be known of it, for people. */
+  notes: string[] = [];
+  readonly #options: ScorerOptions;
+  readonly #proofs: Proofs;
+  #opening: Promise<Scorer> | undefined;
+  #scorer: Scorer | undefined;
+  #failure: AssayError | undefined;
+  #failures = 0;
+  /** On the clock of `performance.now`. */
+  #retryAt = 0;
+
+  constructor(model: ModelFolder, options: ScorerOptions, proofs: Proofs) {
+    this.model = model;
+    this.#options = options;
+    this.#proofs = proofs;
+  }
+
+  get ref(): string {
+    return refOf(this.model.manifest);
+  }
+
+  /** The scorer once it serves. */
+  get live(): Scorer | undefined {
+    return this.#scorer;
+  }
+
+  /** Why it cannot score; null: nothing is known to be wrong. */
+  get problem(): string | null {
+    return this.#scorer?.fault ?? this.#failure?.message ?? null;
+  }
+
+  /** Why it does not score at once; null: it does. */
+  get unready(): string | null {
+    if (this.problem !== null) return this.problem;
+    if (this.#scorer) return null;
+    return this.#opening ? 'it is loading' : 'it is not loaded';
+  }
+
+  /** @throws what loading throws, GOLDEN_MISMATCH; for a while after repeated failures the last one again */
+  open(): Promise<Scorer> {
+    if (this.#opening) return this.#opening;
+    if (this.#failure && performance.now() < this.#retryAt) return Promise.reject(this.#failure);
+    this.#opening = this.#load();
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    const scorer = await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    this.#scorer = undefined;
+    await scorer?.close();
+  }
+
+  async #load(): Promise<Scorer> {
+    try {
+      const scorer = await this.#openTested(this.#options);
+      this.#scorer = scorer;
+      this.#failure = undefined;
+      this.#failures = 0;
+      return scorer;
+    } catch (error) {
+      this.#opening = undefined;
+      this.#failure = toAssayError(error);
+      this.#retryAt = performance.now() + pauseAfter(++this.#failures, PACE);
+      throw this.#failure;
+    }
+  }
+
+  /** A provider that nobody asked for, and that gives other scores, makes way for the CPU. */
+  async #openTested(options: ScorerOptions): Promise<Scorer> {
+    const scorer = await openScorer(this.model, options);
+    try {
+      await this.#test(scorer);
+      return scorer;
+    } catch (error) {
+      await scorer.close();
+      const isFree = options.providers.length === 0 && this.model.manifest.backend === 'onnx';
+      if (!isFree || scorer.provider === 'cpu') throw error;
+      const onCpu = await this.#openTested({ ...options, providers: ['cpu'] });
+      this.notes.push(`${reasonOf(error)}; the CPU is used instead`);
+      return onCpu;
+    }
+  }
+
+  /** Once for each pair of weights and driver: what passed is remembered. @throws GOLDEN_MISMATCH */
+  async #test(scorer: Scorer): Promise<void> {
+    const { stamp, provider } = scorer;
+    this.notes = [];
+    if (!hasGolden(this.model, stamp.variant)) {
+      this.notes.push(`it ships no golden scores for variant ${stamp.variant}: not tested on this machine`);
+      return;
+    }
+    const key = proofKey(this.model, stamp.variant, provider);
+    if (this.#proofs.has(key)) return;
+    await this.#prove(scorer);
+    this.#proofs.add(key, { scorer: this.ref, provider });
+  }
+
+  async #prove(scorer: Scorer): Promise<void> {
+    const checks = await checkGolden(this.model, scorer, GOLDENS_AT_START);
+    const bad = checks.find((check) => !check.ok);
+    if (!bad) return;
+    const { image, aspect, expected } = bad;
+    const found = bad.found?.toFixed(4) ?? 'none';
+    throw fail('GOLDEN_MISMATCH', {
+      scorer: this.ref,
+      provider: scorer.provider,
+      image,
+      aspect,
+      expected,
+      found,
+    });
+  }
+}
+
+/** Golden images that are enough to tell a broken driver; `models verify` looks at all. */
+const GOLDENS_AT_START = 2;

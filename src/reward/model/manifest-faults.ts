@@ -1,0 +1,85 @@
+/** What no single field of a manifest can be blamed for, in words. Pure. */
+import { ASPECTS } from '../../types.ts';
+import type { AspectSpec, Manifest } from './manifest.ts';
+import { textFiles } from './model-files.ts';
+
+/** @param last name of the step that judges */
+export const faultsOf = (m: Manifest, last: string): string[] => [
+  ...variantFaults(m),
+  ...stepFaults(m, last),
+  ...imageFaults(m),
+  ...inputFaults(m),
+  ...aspectFaults(m),
+  ...rewardFaults(m),
+];
+
+function* variantFaults(m: Manifest): Generator<string> {
+  for (const name of [m.defaultVariant, m.gpuVariant])
+    if (name !== undefined && !Object.hasOwn(m.variants, name)) yield `variant "${name}" is not in variants`;
+  for (const [variant, { graphs, windows }] of Object.entries(m.variants)) {
+    const missing = m.steps.find(({ graph }) => !Object.hasOwn(graphs, graph));
+    if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is a step`;
+    if (windows && !m.image.windows) yield `variants.${variant}.windows is set, but image.windows is not`;
+  }
+  for (const file of shippedFiles(m))
+    if (!Object.hasOwn(m.files, file)) yield `files has no entry for ${file}`;
+}
+
+function* stepFaults({ steps, text }: Manifest, judge: string): Generator<string> {
+  const last = steps.at(-1);
+  if (last?.graph !== judge || last.per !== 'pair') yield `steps: the last one must be "${judge}", per pair`;
+  const names = steps.map(({ graph }) => graph);
+  for (const name of repeated(names)) yield `steps: "${name}" stands there twice`;
+  for (const { graph, per, texts } of steps) {
+    if (texts && !text) yield `steps: "${graph}" reads texts, but text is null`;
+    if (per === 'prompt' && !texts) yield `steps: "${graph}" is per prompt, but has no texts`;
+    if (per === 'image' && texts) yield `steps: "${graph}" is per image, but reads texts`;
+  }
+}
+
+function* imageFaults({ image }: Manifest): Generator<string> {
+  const { windows, resize, dtype, scale, offset } = image;
+  if (resize === 'windows' && !windows) yield 'image.windows is missing';
+  if (resize !== 'windows' && windows) yield `image.windows is set, but image.resize is ${resize}`;
+  if (windows && windows.enlargeTo < Math.max(image.width, image.height))
+    yield 'image.windows.enlargeTo is less than a window';
+  if (dtype === 'uint8' && (scale !== 1 || offset !== 0))
+    yield 'image.scale and image.offset have no effect with dtype uint8';
+}
+
+/** Two things in one graph input would overwrite each other. */
+function* inputFaults({ image, text }: Manifest): Generator<string> {
+  const names = [image.input, image.windows?.whole, text?.ids, text?.mask ?? undefined];
+  for (const name of repeated(names.filter((n) => n !== undefined)))
+    yield `the graph input "${name}" is named twice`;
+}
+
+function* aspectFaults({ aspects, text }: Manifest): Generator<string> {
+  if (ASPECTS.every((name) => !aspects[name])) yield 'aspects: none is predicted';
+  for (const name of ASPECTS) {
+    const aspect = aspects[name];
+    if (!aspect) continue;
+    if (aspect.needsPrompt && !text) yield `aspects.${name} needs the prompt, but text is null`;
+    yield* levelFaults(name, aspect);
+  }
+}
+
+function* levelFaults(name: string, { kind, levels }: AspectSpec): Generator<string> {
+  if (kind === 'distribution' && !levels) yield `aspects.${name}.levels is missing`;
+  if (kind !== 'distribution' && levels) yield `aspects.${name}.levels is set, but its kind is ${kind}`;
+  if (levels && new Set(levels).size < levels.length) yield `aspects.${name}.levels: two of them are equal`;
+}
+
+function* rewardFaults({ aspects, reward: { weights } }: Manifest): Generator<string> {
+  const weighted = ASPECTS.filter((name) => weights[name]);
+  for (const name of weighted)
+    if (!aspects[name]) yield `reward.weights.${name} is set, but ${name} is not predicted`;
+  if (weighted.length === 0) yield 'reward.weights: none is above 0';
+}
+
+const repeated = (names: string[]): string[] => names.filter((name, i) => names.indexOf(name) !== i);
+
+function shippedFiles(m: Manifest): string[] {
+  const graphs = Object.values(m.variants).flatMap((v) => Object.values(v.graphs));
+  return [...graphs, m.calibration, m.golden, ...textFiles(m)];
+}

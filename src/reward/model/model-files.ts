@@ -1,0 +1,56 @@
+/** The files of a model folder, and the hashes that its manifest has of them. */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, reasonOf } from '../../errors/error.ts';
+import type { Manifest, ModelFolder } from './manifest.ts';
+
+/** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
+const PART = 2 ** 20;
+
+/** Hex sha256 of a file of the folder, read part by part: others have their turn in between. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE */
+export async function hashFile({ folder }: ModelFolder, file: string): Promise<string> {
+  const path = join(folder, file);
+  if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
+  const hash = createHash('sha256');
+  try {
+    for await (const part of createReadStream(path, { highWaterMark: PART })) hash.update(part);
+  } catch (cause) {
+    throw fail('MODEL_FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+  }
+  return hash.digest('hex');
+}
+
+/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE, MODEL_HASH_MISMATCH */
+export async function checkFiles(model: ModelFolder, files: string[]): Promise<void> {
+  for (const file of files) {
+    const expected = model.manifest.files[file]?.sha256 ?? 'nothing';
+    const found = await hashFile(model, file);
+    if (found !== expected)
+      throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
+  }
+}
+
+/** What prompts are read with. */
+export const textFiles = ({ text }: Manifest): string[] =>
+  text ? [text.tokenizer, ...(text.mending ? [text.mending] : [])] : [];
+
+/** All files that one variant needs at run time; for tfjs, weight shards, too. */
+export function runtimeFiles(m: Manifest, variant: string): string[] {
+  const { graphs } = m.variants[variant]!;
+  const steps = m.steps.map(({ graph }) => graphs[graph]!);
+  const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
+  return [...new Set(steps), ...shards, m.calibration, ...textFiles(m)];
+}
+
+/** Path of the graph of a step. */
+export const graphPath = ({ folder, manifest }: ModelFolder, variant: string, graph: string): string =>
+  join(folder, manifest.variants[variant]!.graphs[graph]!);
+
+/** `sha256:<hex>` that names the weights of a variant, from the manifest's hashes of its graph files. */
+export function weightsHash(m: Manifest, variant: string): string {
+  const hashes = runtimeFiles(m, variant)
+    .filter((f) => f !== m.calibration && !textFiles(m).includes(f))
+    .map((f) => m.files[f]!.sha256);
+  return `sha256:${hashes.length === 1 ? hashes[0] : createHash('sha256').update(hashes.join('\n')).digest('hex')}`;
+}
