@@ -13,8 +13,9 @@ import { startDaemonUnderTest } from '../src/bench/daemon.ts';
 import { median, round } from '../src/bench/figures.ts';
 import { openRawSession, type RawSession } from '../src/bench/raw.ts';
 import { createComfyHost } from '../src/bridge/hosts/comfyui/link/host.ts';
-import { catalogOf, configOf } from '../src/cli/open.ts';
+import { configOf } from '../src/cli/open.ts';
 import type { Host, Workflow } from '../src/host.ts';
+import { catalogOf } from '../src/reward/model/catalog.ts';
 import { hasReal, startReal } from '../test/support/comfyui/real.ts';
 
 const PACK = fileURLToPath(new URL('../python-shim/comfyui', import.meta.url));

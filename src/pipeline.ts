@@ -1,35 +1,33 @@
 /**
- * The path of one image, in ten steps, on one screen. Steps 1 and 10 belong to whoever calls: a bridge receives the
- * request and sends the reply, the store records it.
+ * The path of one image, in ten steps, on one screen. Step 1 belongs to the bridge that receives the request, step 10
+ * to runtime.ts, which replies and records.
  */
 import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { Config } from './config.ts';
 import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
 import { createFairQueue } from './lib/fair-queue.ts';
-import { InFlight } from './lib/in-flight.ts';
+import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
+import { emptyResult, failedResult } from './results.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
 import { inspect, together } from './reward/image/guards.ts';
-import { Room } from './reward/image/pixel-memory.ts';
+import { PixelMemory } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
-import type { Catalog } from './reward/model/catalog.ts';
-import { batchSize, planLoad } from './reward/model/plan.ts';
-import type { Judgement, Scorer } from './reward/scorer.ts';
 import type {
   GuardFinding,
   ImageInput,
+  Judge,
+  Judgement,
+  Judges,
   Policy,
-  RankResult,
   ScoreItem,
   ScoreRequest,
   ScoreResult,
-  ScorerStamp,
   Timings,
 } from './types.ts';
 
@@ -41,8 +39,6 @@ export interface Pipeline {
    * @throws BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
    */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
-  /** Scores the images of one prompt and orders them by reward, best first. */
-  rank(request: ScoreRequest): Promise<RankResult>;
   load(): { waiting: number; running: number };
 }
 
@@ -53,10 +49,12 @@ type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'not
 
 /** One image on its way. */
 interface Work {
-  prompt: string | null;
-  scorer: Scorer;
+  item: ScoreItem;
+  judge: Judge;
   policy: Policy;
   signal: AbortSignal;
+  /** Filled in as it goes. */
+  result: ScoreResult;
   timings: Timings;
 }
 
@@ -65,7 +63,9 @@ interface Received {
   image: ImageInput;
   /** Its pixels, where they need no decoding. */
   early: Decoded | undefined;
+  /** Digest of its bytes. */
   sha256: string;
+  /** What it is known by: its bytes, and what they are taken for. */
   name: string;
 }
 
@@ -75,36 +75,59 @@ const MIN_INSIDE = 8;
 /** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
 const DECODED_BYTES = 256 * 2 ** 20;
 
-/** How many images may be inside at once: what the workers have in work and in hand, and as many in preparation. */
-function widthOf(catalog: Catalog, config: Config): number {
-  const model = catalog.find();
-  const [provider] = planLoad(model, config).providers;
-  return Math.max(MIN_INSIDE, 2 * config.workers * batchSize(model.manifest, provider!));
-}
-
 /** @param log told of faults that are ours, with their cause */
-export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log, 'error'>): Pipeline {
-  const queue = createFairQueue(widthOf(catalog, config), config.limits.maxQueue);
-  const cache =
-    config.resultCache > 0 ? new LRUCache<string, Finding>({ max: config.resultCache }) : undefined;
-  const inFlight = new InFlight<Finding>();
-  const room = new Room(DECODED_BYTES);
-
+export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
+  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), config.limits.maxQueue);
+  const findings = new SharedCache<Finding>(config.resultCache);
+  const memory = new PixelMemory(DECODED_BYTES);
   const options = { ...config.limits, background: config.background };
 
-  async function examine(work: Work, { image, early, name }: Received): Promise<Finding> {
-    const { prompt, scorer, signal, timings } = work;
-    const place = room.place(signal);
+  /** 2 to 9 for one image. */
+  async function examine(work: Work): Promise<void> {
+    const { item, judge, policy, result, signal } = work;
+    // 2 fetch
+    const image = await item.fetch(signal, options.maxImageBytes);
+    const received = await identify(image, work);
+    Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
+    const key = keyOf(received, result.prompt, judge);
+    const find = (until: AbortSignal) => look(received, work, until);
+    const { notes, ...finding } = await findings.get(key, find, signal);
+    result.notes.push(...notesOn(result), ...notes);
+    // 9 decide
+    Object.assign(result, finding, decide(finding, policy));
+  }
+
+  /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
+  async function identify(image: ImageInput, { judge, signal }: Work): Promise<Received> {
+    const early = pixelsAtOnce(image);
+    if (early) judge.ahead?.(early);
+    const sha256 = await sha256Of(image.bytes, signal);
+    return { image, early, sha256, name: nameOf(sha256, image) };
+  }
+
+  /** What is wrong with an image is told when it is decoded. */
+  function pixelsAtOnce(image: ImageInput): Decoded | undefined {
+    try {
+      return decodeAtOnce(image, options);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** 3 to 8: what there is to find in the pixels. */
+  async function look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
+    const { judge, result, timings } = work;
+    const place = memory.place(signal);
     try {
       const start = performance.now();
       // 3 decode
       const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
       pixels.key = `${name} ${config.background}`;
       // 4 guard
-      const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
+      const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
       timings.decodeMs = performance.now() - start;
       // 5 prepare, 6 batch, 7 infer, 8 calibrate
-      const judged = await scorer.judge(pixels, prompt, signal);
+      const judged = await judge.judge(pixels, result.prompt, signal);
       timings.queueMs += judged.queueMs;
       timings.inferMs = judged.inferMs;
       return findingOf(pixels, found, judged);
@@ -113,58 +136,16 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     }
   }
 
-  /** What is known already, or is found out for someone else at this moment, is not found out again. */
-  async function find(work: Work, received: Received): Promise<Finding> {
-    if (!cache) return examine(work, received);
-    const key = cacheKey(received.name, work.prompt, work.scorer);
-    const known = cache.get(key);
-    if (known) return known;
-    const make = (signal: AbortSignal) => examine({ ...work, signal }, received);
-    const made = await inFlight.share(key, make, work.signal);
-    cache.set(key, made);
-    return made;
-  }
-
-  /** The pixels of an image that needs no decoding. What is wrong with it is told when it is decoded. */
-  function pixelsOf(image: ImageInput): Decoded | undefined {
-    try {
-      return decodeAtOnce(image, options);
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Raw pixels need no decoding: they are prepared in other threads while they are hashed here. */
-  async function receive(image: ImageInput, scorer: Scorer, signal: AbortSignal): Promise<Received> {
-    const early = pixelsOf(image);
-    if (early) scorer.ahead(early);
-    const sha256 = await sha256Of(image.bytes, signal);
-    return { image, early, sha256, name: nameOf(sha256, image) };
-  }
-
-  async function verdict(item: ScoreItem, job: Omit<Work, 'prompt'>, result: ScoreResult): Promise<void> {
-    const { policy, scorer, signal } = job;
-    // 2 fetch
-    const image = await item.fetch(signal, options.maxImageBytes);
-    const received = await receive(image, scorer, signal);
-    result.sha256 = received.sha256;
-    Object.assign(result, resolvePrompt(item, image, textsOf));
-    const { notes, ...finding } = await find({ ...job, prompt: result.prompt }, received);
-    result.notes.push(...notesOn(result), ...notes);
-    // 9 decide
-    Object.assign(result, finding, decide(finding, policy));
-  }
-
-  async function scoreItem(item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> {
+  async function scoreItem(item: ScoreItem, judge: Judge, request: ScoreRequest): Promise<ScoreResult> {
     const start = performance.now();
+    const { client, policy = config.policy, signal } = request;
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
-    const result = emptyResult(item, scorer.stamp);
+    const result = emptyResult(item, judge.stamp);
     let leave = () => {};
     try {
-      leave = await queue.enter(request.client, request.signal);
+      leave = await queue.enter(client, signal);
       timings.queueMs = performance.now() - start;
-      const { policy = config.policy, signal } = request;
-      await verdict(item, { scorer, policy, signal, timings }, result);
+      await examine({ item, judge, policy, signal, result, timings });
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {
@@ -177,63 +158,29 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     return result;
   }
 
-  /** What goes on of an item that was given up may fill the cache; its result is nobody's. */
-  const scoreUntilAbort = (item: ScoreItem, scorer: Scorer, request: ScoreRequest): Promise<ScoreResult> =>
-    orAbort(scoreItem(item, scorer, request), request.signal).catch((reason) =>
-      givenUp(item, scorer.stamp, reason),
-    );
-
-  async function score(request: ScoreRequest): Promise<ScoreResult[]> {
-    const { items, signal } = request;
-    let scorer: Scorer;
-    try {
-      scorer = await orAbort(catalog.open(request.scorer), signal);
-    } catch (error) {
-      if (signal.aborted) return items.map((item) => givenUp(item, null, signal.reason));
-      throw error;
-    }
-    queue.checkRoom(items.length);
-    return Promise.all(items.map((item) => scoreUntilAbort(item, scorer, request)));
-  }
-
   return {
-    score,
-    async rank(request) {
-      const results = await score(request);
-      const order = orderOf(results);
-      const best = order[0];
-      return { results, order, best: best !== undefined && results[best]!.reward !== null ? best : null };
+    async score(request) {
+      const { items, signal } = request;
+      const failed = (item: ScoreItem, judge?: Judge) =>
+        failedResult(item, judge?.stamp ?? null, signal.reason);
+      let judge: Judge;
+      try {
+        judge = await orAbort(judges.open(request.scorer), signal);
+      } catch (error) {
+        if (signal.aborted) return items.map((item) => failed(item));
+        throw error;
+      }
+      queue.checkRoom(items.length);
+      // What goes on of an item that was given up may fill the cache; its result is nobody's.
+      const scoreUntilAbort = (item: ScoreItem) =>
+        orAbort(scoreItem(item, judge, request), signal).catch(() => failed(item, judge));
+      return Promise.all(items.map(scoreUntilAbort));
     },
     load: () => ({ waiting: queue.waiting, running: queue.running }),
   };
 }
 
-/** A result that says nothing yet. */
-export function emptyResult(
-  { id, source, prompt }: Pick<ScoreItem, 'id' | 'source' | 'prompt'>,
-  scorer: ScorerStamp | null,
-): ScoreResult {
-  return {
-    id,
-    source,
-    sha256: null,
-    width: null,
-    height: null,
-    prompt: prompt ?? null,
-    promptSource: null,
-    scorer,
-    aspects: null,
-    reward: null,
-    guards: [],
-    decision: null,
-    reasons: [],
-    notes: [],
-    timings: null,
-    error: null,
-  };
-}
-
-/** What the image and the scorer say together. */
+/** What the image and the judge say together. */
 function findingOf(
   { width, height, notes = [] }: Decoded,
   found: GuardFinding[],
@@ -244,25 +191,11 @@ function findingOf(
   return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
 }
 
-function givenUp(item: ScoreItem, stamp: ScorerStamp | null, reason: unknown): ScoreResult {
-  const { code, message } = toAssayError(reason);
-  return { ...emptyResult(item, stamp), error: { code, message } };
-}
-
-/** What an image is known by: its bytes, and what they are taken for. */
 const nameOf = (sha256: string, image: ImageInput): string =>
   image.kind === 'raw' ? `${sha256} ${image.format} ${image.width}x${image.height}` : sha256;
 
-/** Same image, same prompt, same scorer and weights: same finding. A hash, since prompts may be long. */
-function cacheKey(name: string, prompt: string | null, { stamp }: Scorer): string {
+/** Same image, same prompt, same judge and weights: same finding. A hash, since prompts may be long. */
+function keyOf({ name }: Received, prompt: string | null, { stamp }: Judge): string {
   const { id, version, weights, calibration } = stamp;
   return hash('sha256', [name, id, version, weights, calibration, prompt ?? '\0'].join('\n'));
-}
-
-/** Indexes by falling reward; items without one last, in request order. */
-function orderOf(results: ScoreResult[]): number[] {
-  const rewards = results.map((r) => r.reward ?? Number.NEGATIVE_INFINITY);
-  return results
-    .map((_, i) => i)
-    .sort((a, b) => (rewards[b] === rewards[a] ? a - b : rewards[b]! - rewards[a]!));
 }

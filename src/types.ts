@@ -112,6 +112,8 @@ export interface ScoreRequest {
   policy?: Policy | undefined;
   /** Who asks: the queue is fair between clients. */
   client: string;
+  /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
+  records?: 'itself' | undefined;
   signal: AbortSignal;
 }
 
@@ -137,6 +139,50 @@ export interface ScorerStamp {
   weights: string;
   /** `sha256:<hex>` of the calibration file. */
   calibration: string;
+}
+
+/** What a judge says of one image. */
+export interface Judgement {
+  aspects: Record<Aspect, AspectScore | null>;
+  /** What the aspects make; guards are not yet in it. */
+  reward: number | null;
+  /** A finding when the image is foreign to the judge. */
+  foreign: GuardFinding[];
+  /** What was cut or is not known of the prompt, for people. */
+  notes: string[];
+  queueMs: number;
+  inferMs: number;
+}
+
+/** Which images a judge can be asked about; what lies outside trips a guard. */
+export interface Domain {
+  /** Least pixels on the short side. */
+  minSide: number;
+  /** Most that the long side may be of the short one. */
+  maxAspectRatio: number;
+}
+
+/**
+ * Whatever gives scores for pixels and a prompt: a scorer in workers of ours, on another machine, or behind a provider.
+ * Whoever opened it closes it.
+ */
+export interface Judge {
+  readonly stamp: ScorerStamp;
+  readonly domain: Domain;
+  /** Why it cannot judge now; null: it can. */
+  readonly fault: string | null;
+  /** Told of pixels that will be judged, perhaps, so that it may prepare them. */
+  ahead?(pixels: Pixels): void;
+  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
+  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
+}
+
+/** The judges that there are. */
+export interface Judges {
+  /** @param name `id` or `id@version`; the default judge when absent. @throws UNKNOWN_SCORER, and what loading throws */
+  open(name?: string): Promise<Judge>;
+  /** Images that the default judge can have in hand and in work at once. */
+  readonly width: number;
 }
 
 /** Milliseconds spent on one item. */
@@ -262,7 +308,10 @@ export interface HistoryPage {
   next: string | null;
 }
 
-/** What the bridges may ask of the rest of Assay; the daemon puts it together. */
+/** Told of every finished result, and who asked for it. */
+export type ResultListener = (result: ScoreResult, client: string) => void;
+
+/** What the bridges may ask of the rest of Assay; runtime.ts puts it together. */
 export interface Service {
   /**
    * Results in request order. Throws only for what is wrong with the request as a whole. When its signal aborts, settles
@@ -276,7 +325,7 @@ export interface Service {
   /** Throws STORE_UNAVAILABLE. A page may hold less than its limit and have a next one all the same. */
   history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */
-  subscribe(listener: (result: ScoreResult, client: string) => void): () => void;
+  subscribe(listener: ResultListener): () => void;
   /** Null when the default scorer is loaded and warm, else what is missing. */
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */

@@ -31,7 +31,16 @@ const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[
 /** What every room may use and none owns. */
 const SHARED = ['types.ts', 'host.ts', 'errors', 'lib', 'config', 'config.ts', 'log.ts'];
 const ROOMS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'files', 'nodes'];
-const BELOW_COMMANDS = ['runtime.ts', 'daemon.ts', 'pipeline.ts', ...ROOMS, 'tables', ...SHARED];
+const BELOW_COMMANDS = [
+  'watcher.ts',
+  'runtime.ts',
+  'results.ts',
+  'daemon.ts',
+  'pipeline.ts',
+  ...ROOMS,
+  'tables',
+  ...SHARED,
+];
 const ALLOWED: Record<string, string[]> = {
   'types.ts': [],
   errors: ['errors'],
@@ -43,9 +52,11 @@ const ALLOWED: Record<string, string[]> = {
   'config.ts': ['config', 'types.ts', 'errors', 'lib', 'bridge'],
   tables: ['tables', 'lib', 'types.ts', 'errors'],
   ...Object.fromEntries(ROOMS.map((room) => [room, [room, ...SHARED]])),
-  'pipeline.ts': [...ROOMS, ...SHARED],
-  'runtime.ts': ['pipeline.ts', ...ROOMS, ...SHARED],
-  'daemon.ts': ['runtime.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
+  'results.ts': ['types.ts', 'errors'],
+  'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
+  'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
+  'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],
+  'daemon.ts': ['runtime.ts', 'watcher.ts', ...ROOMS, ...SHARED],
   eval: ['eval', 'tables', ...SHARED],
   bench: ['bench', 'eval', ...BELOW_COMMANDS],
   cli: ['cli', 'eval', 'bench', ...BELOW_COMMANDS],

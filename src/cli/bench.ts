@@ -13,9 +13,10 @@ import type { Config } from '../config.ts';
 import { EXIT } from '../errors/exit.ts';
 import { startCollector } from '../lib/collector.ts';
 import { counted } from '../lib/words.ts';
+import { catalogOf, importedModels } from '../reward/model/catalog.ts';
 import { refOf } from '../reward/model/manifest.ts';
 import type { ScorerFlags } from './input/flags.ts';
-import { catalogOf, configOf, importedModels } from './open.ts';
+import { configOf } from './open.ts';
 
 /** How much is measured. */
 interface Effort {

@@ -8,7 +8,7 @@ import { toAssayError } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import { doubtsOf } from '../loops/policy/policy.ts';
 import { listProviders } from '../reward/graph/providers.ts';
-import type { Catalog } from '../reward/model/catalog.ts';
+import { type Catalog, catalogOf } from '../reward/model/catalog.ts';
 import type { ModelFolder } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
 import {
@@ -20,7 +20,7 @@ import {
   type Level,
 } from './doctor/surroundings.ts';
 import type { ScorerFlags } from './input/flags.ts';
-import { catalogOf, configOf } from './open.ts';
+import { configOf } from './open.ts';
 
 const MARK: Record<Level, [string, 'green' | 'yellow' | 'red']> = {
   ok: ['✓', 'green'],

@@ -17,7 +17,7 @@ import { createFolder } from '../lib/folder.ts';
 import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { fileItem } from './input/images.ts';
-import { openPipeline, scoreAll } from './open.ts';
+import { openFor, scoreAll } from './open.ts';
 import { stopSignal } from './process/stop-signal.ts';
 import { startProgress } from './terminal/progress.ts';
 import { smallPicture } from './terminal/small-picture.ts';
@@ -162,7 +162,8 @@ const toJson = (report: Report): string =>
 
 /** Runs the evaluation with the scorer that the flags choose. Exit code 3 when some images could not be scored. */
 export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<number> {
-  const { catalog, pipeline, config } = openPipeline(flags);
+  const runtime = openFor(flags);
+  const { catalog, config } = runtime;
   const { signal, release } = stopSignal();
   const score = async (items: ScoreItem[]) => {
     const progress = startProgress(items.length, 'scoring');
@@ -170,7 +171,7 @@ export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<num
     const onResult = (_index: number, result: ScoreResult) => progress.update(results.push(result));
     const itemAt = (index: number) => items[index]!;
     try {
-      await scoreAll(pipeline, { count: items.length, itemAt, signal, onResult });
+      await scoreAll(runtime, { count: items.length, itemAt, signal, onResult });
     } finally {
       progress.stop();
     }
@@ -188,6 +189,6 @@ export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<num
     return report.images.failed > 0 ? EXIT.someFailed : EXIT.ok;
   } finally {
     release();
-    await catalog.close();
+    await runtime.close();
   }
 }

@@ -7,14 +7,14 @@ import { fail, reasonOf } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import { listProviders } from '../reward/graph/providers.ts';
 import { gpuMemoryMb } from '../reward/graph/vram.ts';
-import type { Catalog } from '../reward/model/catalog.ts';
+import { type Catalog, catalogOf, importedModels } from '../reward/model/catalog.ts';
 import { checkGolden } from '../reward/model/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
 import type { ScorerInfo } from '../types.ts';
 import type { ScorerFlags } from './input/flags.ts';
-import { catalogOf, configOf, importedModels } from './open.ts';
+import { configOf } from './open.ts';
 import { complain } from './terminal/complaint.ts';
 import { type Column, table } from './terminal/table.ts';
 

@@ -1,14 +1,8 @@
-/** What the commands that score have in common: flags to config, catalog and pipeline; many items to results. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+/** What the commands that score have in common: flags to a runtime; many items to results. */
 import { type Config, loadConfig } from '../config.ts';
-import { createPipeline, type Pipeline } from '../pipeline.ts';
-import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/model/catalog.ts';
-import type { Policy, ScoreItem, ScoreResult } from '../types.ts';
+import { openRuntime, type Runtime } from '../runtime.ts';
+import type { Policy, ScoreItem, ScoreResult, Service } from '../types.ts';
 import type { ScorerFlags } from './input/flags.ts';
-
-/** Folder that `models import` copies to. */
-export const importedModels = (config: Config): string => join(config.dataDir, 'models');
 
 /** Flags that are settings, too. */
 const KNOWN = [
@@ -39,28 +33,14 @@ export function tellNotes({ notes }: Config): void {
   for (const note of notes) process.stderr.write(`assay: ${note}\n`);
 }
 
-export const catalogOf = (config: Config): Catalog =>
-  openCatalog({
-    ...config,
-    // What ships comes before what was imported: an import never changes what a plain id means.
-    modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
-    defaultId: config.scorer,
-  });
-
-export interface Opened {
-  config: Config;
-  catalog: Catalog;
-  pipeline: Pipeline;
-}
-
-/** Catalog and pipeline for a command that scores here, without a daemon. */
-export function openPipeline(flags: ScorerFlags): Opened {
+/** The runtime of a command that scores here, without a daemon. Nothing is recorded. */
+export function openFor(flags: ScorerFlags): Runtime {
   const config = configOf(flags);
   tellNotes(config);
-  const catalog = catalogOf(config);
-  for (const { code, message } of catalog.broken())
+  const runtime = openRuntime({ config, unrecorded: 'commands on files do not record' });
+  for (const { code, message } of runtime.catalog.broken())
     if (code === 'MODELS_UNREADABLE') process.stderr.write(`assay: ${message}\n`);
-  return { config, catalog, pipeline: createPipeline(catalog, config) };
+  return runtime;
 }
 
 /** Images in work at once: enough to fill the batches, few enough to stay small. */
@@ -78,13 +58,13 @@ export interface ScoreAll {
 }
 
 /** Scores any number of items, a window of them at a time. */
-export async function scoreAll(pipeline: Pipeline, options: ScoreAll): Promise<void> {
+export async function scoreAll(service: Pick<Service, 'score'>, options: ScoreAll): Promise<void> {
   const { count, itemAt, policy, signal, onResult } = options;
   let next = 0;
   const lane = async () => {
     while (next < count && !signal.aborted) {
       const index = next++;
-      const [result] = await pipeline.score({ items: [itemAt(index)], client: 'cli', signal, policy });
+      const [result] = await service.score({ items: [itemAt(index)], client: 'cli', signal, policy });
       if (signal.aborted && result!.error?.code === 'CANCELLED') return;
       await onResult(index, result!);
     }

@@ -1,8 +1,9 @@
 /** `assay score`: images to results, as a table or for machines. */
 import { startCollector } from '../lib/collector.ts';
+import type { Runtime } from '../runtime.ts';
 import { type Format, type ScorerFlags, type Sort, usage } from './input/flags.ts';
 import { type Expanded, expandImages, refuseStdin } from './input/images.ts';
-import { type Opened, openPipeline } from './open.ts';
+import { openFor } from './open.ts';
 import { stopSignal } from './process/stop-signal.ts';
 import { type DeedFlags, openDeeds } from './score/deeds.ts';
 import { demandsOf } from './score/demands.ts';
@@ -87,7 +88,8 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
   const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);
   const expanded = expandImages(names, folders);
   const prompts = promptsFor(flags, expanded, names);
-  return withPipeline(flags, async ({ catalog, config, pipeline }, signal) => {
+  return withRuntime(flags, async (runtime, signal) => {
+    const { catalog, config } = runtime;
     const scorer = await catalog.open();
     const demands = demandsOf(flags, config.policy, scorer.manifest);
     const { paths } = expanded;
@@ -108,7 +110,7 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
     const listing = openListing(out.stream, { ...flags, format, header: !earlier.hasLines, isShown });
     const resumable = isLineByLine(flags) && !isChoice(flags);
     return perform({
-      pipeline,
+      service: runtime,
       expanded,
       prompts,
       demands,
@@ -124,18 +126,18 @@ export async function score(names: string[], flags: ScoreFlags): Promise<number>
 }
 
 /** Closes what was opened, however the work ends. */
-async function withPipeline(
+async function withRuntime(
   flags: ScoreFlags,
-  work: (parts: Opened, signal: AbortSignal) => Promise<number>,
+  work: (runtime: Runtime, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  const parts = openPipeline(flags);
+  const runtime = openFor(flags);
   const { signal, release } = stopSignal();
   const collector = startCollector();
   try {
-    return await work(parts, signal);
+    return await work(runtime, signal);
   } finally {
     collector.stop();
-    await parts.catalog.close();
+    await runtime.close();
     release();
   }
 }

@@ -6,8 +6,9 @@ import { orAbort } from '../lib/abort.ts';
 import { startCollector } from '../lib/collector.ts';
 import { version } from '../lib/version.ts';
 import { createLog } from '../log.ts';
+import { catalogOf } from '../reward/model/catalog.ts';
 import type { ScorerFlags } from './input/flags.ts';
-import { catalogOf, configOf } from './open.ts';
+import { configOf } from './open.ts';
 import { runLong } from './process/long-running.ts';
 
 export interface ServeFlags extends ScorerFlags {

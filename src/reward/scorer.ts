@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { type AssayError, fail, reasonOf } from '../errors/error.ts';
 import {
   ASPECTS,
-  type Aspect,
-  type AspectScore,
+  type Domain,
   type GraphState,
-  type GuardFinding,
+  type Judge,
+  type Judgement,
   type Pixels,
   type ScorerStamp,
 } from '../types.ts';
@@ -44,34 +44,16 @@ export interface ScorerOptions extends PlanOptions {
   onTrouble?: ((trouble: string) => void) | undefined;
 }
 
-/** What the scorer says of one image. */
-export interface Judgement {
-  aspects: Record<Aspect, AspectScore | null>;
-  /** What the aspects make; guards are not yet in it. */
-  reward: number | null;
-  /** A finding when the image is foreign to the scorer, by its own graph. */
-  foreign: GuardFinding[];
-  /** What was cut or is not known of the prompt, for people. */
-  notes: string[];
-  queueMs: number;
-  inferMs: number;
-}
-
-export interface Scorer {
+/** A judge whose net runs in workers of ours. */
+export interface Scorer extends Judge {
   manifest: Manifest;
-  stamp: ScorerStamp;
   /** Execution provider in use, and why a preferred one is not. */
   provider: string;
   notes: string[];
   graphs: GraphState[];
-  /** Why it cannot judge now; null: it can. */
-  fault: string | null;
   /** What each graph is fed with for one image, by its name, without the batch dimension. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
-  /** Begins to prepare pixels that will be judged, perhaps. */
   ahead(pixels: Pixels): void;
-  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
-  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
   close(): Promise<void>;
 }
 
@@ -227,6 +209,10 @@ class LoadedScorer implements Scorer {
     this.stamp = stamp;
     this.#calibration = calibration;
     this.#machinery = machinery;
+  }
+
+  get domain(): Domain {
+    return this.manifest.image;
   }
 
   get provider(): string {

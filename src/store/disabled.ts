@@ -6,10 +6,10 @@ import type { Store } from './store.ts';
 /**
  * A store that records nothing and says so.
  *
- * @param reason for people, e.g. `history is false in the config`
- * @example const store = config.history ? openStore({ dataDir, log }) : offStore('history is false in the config');
+ * @param reason for people, e.g. `it is switched off in the config`
+ * @example const store = config.history ? openStore({ dataDir, log }) : disabledStore('it is switched off in the config');
  */
-export const offStore = (reason: string): Store => ({
+export const disabledStore = (reason: string): Store => ({
   record() {},
   history: async () => {
     throw fail('STORE_UNAVAILABLE', { reason });

@@ -187,8 +187,8 @@ describe('the daemon', () => {
         prompt === 'stuck' ? new Promise(() => {}) : scorer.judge(pixels, prompt, signal);
     const open = async (name?: string) => {
       const scorer = await real.open(name);
-      const { stamp, manifest, provider, notes } = scorer;
-      return { ...scorer, stamp, manifest, provider, notes, judge: judgeUnlessStuck(scorer) };
+      const { stamp, domain, manifest, provider, notes } = scorer;
+      return { ...scorer, stamp, domain, manifest, provider, notes, judge: judgeUnlessStuck(scorer) };
     };
     const daemon = await startDaemon({ config, catalog: { ...real, open }, version: '1.0.0' });
     onTestFinished(() => daemon.close());

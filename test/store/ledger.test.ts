@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { HostFile, NewOutput } from '../../src/host.ts';
-import { offStore } from '../../src/store/disabled.ts';
+import { disabledStore } from '../../src/store/disabled.ts';
 import { tempFolder } from '../support/files.ts';
 import { openedStore, pagesOf, result } from './helpers.ts';
 
@@ -125,7 +125,7 @@ describe('the ledger', () => {
     const unavailable = expect.objectContaining({ code: 'STORE_UNAVAILABLE' });
     expect(() => ledger.find(FILE)).toThrow(unavailable);
     expect(() => ledger.record(result(), output(), 'watch')).toThrow(unavailable);
-    expect(() => offStore('it is off').ledger(URL_A).begin()).toThrow(unavailable);
+    expect(() => disabledStore('it is off').ledger(URL_A).begin()).toThrow(unavailable);
   });
 
   it.skipIf(!process.features.typescript)('is complete when the process dies right after', async () => {

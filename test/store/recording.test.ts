@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { offStore } from '../../src/store/disabled.ts';
+import { disabledStore } from '../../src/store/disabled.ts';
 import type { ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 import { failedResult, idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';
@@ -189,7 +189,7 @@ describe('the file', () => {
 });
 
 it('a store that is off takes nothing and says why', async () => {
-  const store = offStore('history is false in the config');
+  const store = disabledStore('history is false in the config');
   store.record(numbered(3), 'c');
   expect(store.status()).toEqual({
     state: 'off',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
-import { emptyResult } from '../../pipeline.ts';
+import { emptyResult } from '../../results.ts';
 import { ASPECTS, type Aspect, type AspectScore, type ScoreResult } from '../../types.ts';
 import { type Format, usage } from '../input/flags.ts';
 

@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { toAssayError } from '../../errors/error.ts';
 import { EXIT } from '../../errors/exit.ts';
 import { counted, fewOf } from '../../lib/words.ts';
-import { emptyResult, type Pipeline } from '../../pipeline.ts';
-import type { ItemError, ScoreResult } from '../../types.ts';
+import { failedResult } from '../../results.ts';
+import type { ItemError, ScoreResult, Service } from '../../types.ts';
 import { type Expanded, fileItem, inNaturalOrder } from '../input/images.ts';
 import { scoreAll } from '../open.ts';
 import { READER_LEFT } from '../process/stop-signal.ts';
@@ -19,7 +19,7 @@ import type { Resumed } from './resume.ts';
 
 /** Everything that a run works with. */
 export interface Run {
-  pipeline: Pipeline;
+  service: Pick<Service, 'score'>;
   expanded: Expanded;
   prompts: PromptSource;
   demands: Demands;
@@ -43,12 +43,6 @@ const failure = (name: string, { message }: ItemError): string => printable(`${n
 /** What a file holds, which nobody sees coming: how many, and who failed. */
 const summary = (total: number, failed: readonly string[], out: string): string =>
   `${total - failed.length} scored, ${failed.length} failed${failed.length > 0 ? `: ${fewOf(failed)}` : ''} → ${out}`;
-
-/** The result for a name that led to no file. */
-function failedResult(name: string, thrown: unknown): ScoreResult {
-  const { code, message } = toAssayError(thrown);
-  return { ...emptyResult({ id: name, source: name, prompt: null }, null), error: { code, message } };
-}
 
 interface Counts {
   finished: number;
@@ -74,7 +68,7 @@ function carriedNote({ carried, uncertain }: Counts): string[] {
 }
 
 async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> {
-  const { pipeline, prompts, demands, out, listing, deeds, signal } = run;
+  const { service, prompts, demands, out, listing, deeds, signal } = run;
   const { policy } = demands;
   const progress = startProgress(paths.length, 'scoring');
   const counts: Counts = { finished: 0, failed: [], carried: 0, uncertain: 0 };
@@ -88,7 +82,7 @@ async function scoreImages(run: Run, paths: readonly string[]): Promise<Counts> 
   };
   const itemAt = (index: number) => fileItem(paths[index]!, prompts.of(paths[index]!));
   try {
-    await scoreAll(pipeline, { count: paths.length, itemAt, policy, signal, onResult });
+    await scoreAll(service, { count: paths.length, itemAt, policy, signal, onResult });
   } finally {
     progress.stop();
   }
@@ -135,7 +129,8 @@ async function leave({ deeds }: Run): Promise<number> {
 async function scoreAndPrint(run: Run): Promise<number> {
   const { expanded, prompts, earlier, out, listing, deeds, signal } = run;
   const paths = expanded.paths.filter((path) => !earlier.done.has(resolve(path)));
-  for (const { name, error } of expanded.failures) listing.first(failedResult(name, error));
+  for (const { name, error } of expanded.failures)
+    listing.first(failedResult({ id: name, source: name, prompt: null }, null, error));
   await moveEarlier(run);
   const counts = await scoreImages(run, paths);
   if (signal.reason === READER_LEFT) return leave(run);

@@ -1,12 +1,9 @@
 /** What the flags and the config of `assay watch` say of the host and of the images to judge. */
-import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { comfyuiSettings } from '../../bridge/hosts/comfyui/settings.ts';
 import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import type { Choice, Names } from '../../loops/watch/choice.ts';
-import { takeHold } from '../../store/file/hold.ts';
 import { usage } from '../input/flags.ts';
 
 export interface ChoiceFlags {
@@ -60,19 +57,3 @@ export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<strin
   if (!parsed.success) throw usage('--comfyui-header takes "Name: value", or @FILE with such lines');
   return { ...comfyui.headers, ...parsed.data };
 }
-
-/**
- * One watch alone for a host and data folder: two would score everything twice and be in each other's way.
- *
- * @param host as the ledger names it
- * @throws WATCH_HELD
- */
-export function holdWatch({ dataDir }: Config, host: string): { release(): void } {
-  const hold = takeHold(join(dataDir, `watch-${hash('sha256', host).slice(0, 12)}.lock`));
-  if ('release' in hold) return hold;
-  const { pid, machine, since } = hold.holder ?? {};
-  const holder = pid === undefined ? 'another process' : `process ${pid} on ${machine} since ${when(since!)}`;
-  throw fail('WATCH_HELD', { url: host, dataDir, holder });
-}
-
-const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');

@@ -2,13 +2,7 @@
  * 4 guard: cheap pixel checks that make a model's score meaningless. Pure; a fixed number of samples an image,
  * so the cost does not grow with its size. `npm run guards` measures catch and false-alarm rates.
  */
-import type { GuardFinding, GuardName, Pixels } from '../../types.ts';
-
-/** Image sizes that the scorer was trained for; what else is foreign to it, its graph may tell (`domain.ts`). */
-export interface Domain {
-  minSide: number;
-  maxAspectRatio: number;
-}
+import type { Domain, GuardFinding, GuardName, Pixels } from '../../types.ts';
 
 /** Figures that the guards decide on; luminance is 0..255. */
 export interface PixelStatistics {

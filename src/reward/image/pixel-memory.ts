@@ -21,7 +21,7 @@ interface Guest {
 const SMALL_PART = 1 / 4;
 const SMALL_IMAGE = 1 / 16;
 
-export class Room {
+export class PixelMemory {
   readonly #small: Line;
   readonly #large: Line;
   readonly #most: number;

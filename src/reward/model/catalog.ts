@@ -3,15 +3,16 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { Config } from '../../config.ts';
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
-import type { ScorerInfo } from '../../types.ts';
+import type { Judges, ScorerInfo } from '../../types.ts';
 import { createEmbeddingCache } from '../graph/embeddings.ts';
 import { createPreparer } from '../image/prepare.ts';
 import type { Scorer, ScorerOptions } from '../scorer.ts';
 import { Installed } from './installed.ts';
 import { type ModelFolder, readManifest, readModelJson, refOf } from './manifest.ts';
-import { describeScorer } from './plan.ts';
+import { batchSize, describeScorer, planLoad } from './plan.ts';
 import { openProofs } from './proofs.ts';
 import { newestFirst } from './version.ts';
 
@@ -32,7 +33,7 @@ export interface CatalogOptions extends ScorerOptions {
   dataDir?: string;
 }
 
-export interface Catalog {
+export interface Catalog extends Judges {
   /** Every readable model folder; the first one of an id is what the id alone means. */
   models(): ModelFolder[];
   /** The same in words for people and clients, in the same order. */
@@ -131,6 +132,18 @@ function infoOf(installed: Installed, options: CatalogOptions, isDefault: boolea
   return { ...planned, default: isDefault, loaded: !!live, ...state, problem, notes };
 }
 
+/** Folder that `models import` copies to. */
+export const importedModels = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'models');
+
+/** The scorers of a configuration: its own folders, what ships, what was imported. */
+export const catalogOf = (config: Config): Catalog =>
+  openCatalog({
+    ...config,
+    // What ships comes before what was imported: an import never changes what a plain id means.
+    modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
+    defaultId: config.scorer,
+  });
+
 /** Reads the manifests in `modelDirs`; loads no weights. */
 export function openCatalog(catalogOptions: CatalogOptions): Catalog {
   const embeddings = createEmbeddingCache(catalogOptions.embeddingCacheBytes ?? 0);
@@ -176,6 +189,12 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     broken: () => refused.map(({ error }) => error),
     find: (name) => find(name).model,
     open: async (name) => find(name).open(),
+    /** What the workers have in work and in hand, and as many in preparation. */
+    get width() {
+      const { model } = find();
+      const [provider] = planLoad(model, options).providers;
+      return 2 * options.workers * batchSize(model.manifest, provider!);
+    },
     unready: (name) => find(name).unready,
     onTrouble(told) {
       listener = told;

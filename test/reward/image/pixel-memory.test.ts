@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Room } from '../../../src/reward/image/pixel-memory.ts';
+import { PixelMemory } from '../../../src/reward/image/pixel-memory.ts';
 
 const never = new AbortController().signal;
 
@@ -18,7 +18,7 @@ async function isDone(promise: Promise<void>): Promise<boolean> {
 
 describe('room for decoded images', () => {
   it('takes what fits, and lets the next one in when one leaves', async () => {
-    const room = new Room(100);
+    const room = new PixelMemory(100);
     const [a, b, c] = [room.place(never), room.place(never), room.place(never)];
     await a.take(60);
     const taken = [b.take(60), c.take(15)];
@@ -30,7 +30,7 @@ describe('room for decoded images', () => {
   });
 
   it('takes what is larger than all of it when it is empty', async () => {
-    const room = new Room(100);
+    const room = new PixelMemory(100);
     const [small, huge, next] = [room.place(never), room.place(never), room.place(never)];
     await small.take(10);
     const taken = huge.take(1000);
@@ -45,7 +45,7 @@ describe('room for decoded images', () => {
   });
 
   it('keeps a part for small ones, which do not wait for large ones', async () => {
-    const room = new Room(1600);
+    const room = new PixelMemory(1600);
     const [large, next, small] = [room.place(never), room.place(never), room.place(never)];
     await large.take(1600);
     expect(await isDone(next.take(1600))).toBe(false);
@@ -53,7 +53,7 @@ describe('room for decoded images', () => {
   });
 
   it('does not wait for who gives up', async () => {
-    const room = new Room(100);
+    const room = new PixelMemory(100);
     const leaving = new AbortController();
     const [a, b, c] = [room.place(never), room.place(leaving.signal), room.place(never)];
     await a.take(60);

@@ -1,15 +1,16 @@
 /** The scoring path from bytes to verdict, with real ONNX graphs whose scores can be told in advance. */
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type ConfigInput, loadConfig } from '../../src/config.ts';
-import { fail } from '../../src/errors/error.ts';
-import { createPipeline } from '../../src/pipeline.ts';
-import { openCatalog } from '../../src/reward/model/catalog.ts';
-import type { ImageInput, ScoreItem, ScoreResult } from '../../src/types.ts';
-import { tempFolder } from '../support/files.ts';
-import { flat, picture, png, type Raw } from '../support/images.ts';
-import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from '../support/models.ts';
-import type { Graph } from '../support/onnx.ts';
+import { type ConfigInput, loadConfig } from '../src/config.ts';
+import { fail } from '../src/errors/error.ts';
+import { createPipeline } from '../src/pipeline.ts';
+import { ranked } from '../src/results.ts';
+import { openCatalog } from '../src/reward/model/catalog.ts';
+import type { ImageInput, ScoreItem, ScoreResult } from '../src/types.ts';
+import { tempFolder } from './support/files.ts';
+import { flat, picture, png, type Raw } from './support/images.ts';
+import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from './support/models.ts';
+import type { Graph } from './support/onnx.ts';
 
 const never = new AbortController().signal;
 const rawInput = ({ data, ...size }: Raw): ImageInput => ({
@@ -195,10 +196,10 @@ describe('pipeline', () => {
     const { pipeline } = await open();
     const [dark, light] = [shades(30)[0]!, shades(30)[29]!];
     const items = [flat([9, 9, 9]), dark, light].map((raw, i) => item(String(i), rawInput(raw)));
-    const ranking = await pipeline.rank(request(items));
+    const ranking = ranked(await pipeline.score(request(items)));
     expect(ranking.order).toEqual([2, 1, 0]);
     expect(ranking.best).toBe(2);
-    expect((await pipeline.rank(request(items.slice(0, 1)))).best).toBeNull();
+    expect(ranked(await pipeline.score(request(items.slice(0, 1)))).best).toBeNull();
   });
 
   it('remembers identical requests, and only those', async () => {

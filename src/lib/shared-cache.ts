@@ -1,0 +1,26 @@
+/** What was made for a key, kept for whoever asks later, and made once when several ask at the same time. */
+import { LRUCache } from 'lru-cache';
+import { InFlight } from './in-flight.ts';
+
+export class SharedCache<T extends {}> {
+  readonly #known: LRUCache<string, T> | undefined;
+  readonly #inFlight = new InFlight<T>();
+
+  /** @param size how many are kept; 0: nothing is kept or shared */
+  constructor(size: number) {
+    this.#known = size > 0 ? new LRUCache({ max: size }) : undefined;
+  }
+
+  /**
+   * @param make its signal aborts when nobody waits any more
+   * @throws what `make` throws, or the signal's reason
+   */
+  async get(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (!this.#known) return make(signal);
+    const known = this.#known.get(key);
+    if (known) return known;
+    const made = await this.#inFlight.share(key, make, signal);
+    this.#known.set(key, made);
+    return made;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Where the parts of Assay are put together: scorers, pipeline, history, and whoever wants to hear of results. The
+ * daemon, watches, commands and benches stand on it.
+ */
+import type { Config } from './config.ts';
+import { textsOf } from './files/metadata/texts.ts';
+import type { Ledger } from './host.ts';
+import { createPipeline } from './pipeline.ts';
+import { findPrompt } from './prompt/find.ts';
+import { ranked, sealed } from './results.ts';
+import { type Catalog, catalogOf } from './reward/model/catalog.ts';
+import { disabledStore } from './store/disabled.ts';
+import type { StoreLog } from './store/file/health.ts';
+import { openStore, retentionOf, type Store } from './store/store.ts';
+import type { ResultListener, ScoreRequest, ScoreResult, Service } from './types.ts';
+
+export interface Runtime extends Service {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  /** What is known of the files of one host. */
+  ledger(host: string): Ledger;
+  /** Ends the workers, writes what waits to be recorded, closes the history. */
+  close(): Promise<void>;
+}
+
+export interface RuntimeOptions {
+  config: Config;
+  /** The scorers, where they are open already; closed with the runtime. */
+  catalog?: Catalog | undefined;
+  /** Told of faults that are ours, and of a history that fails. */
+  log?: StoreLog;
+  /** Why nothing is recorded, for people; absent: it is, as the config says. */
+  unrecorded?: string | undefined;
+}
+
+const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
+
+/** Opens everything; loads no scorer before the first image. */
+export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
+  const catalog = given.catalog ?? catalogOf(config);
+  const pipeline = createPipeline(catalog, config, log);
+  const store = storeFor(config, log, unrecorded);
+  const listeners = new Set<ResultListener>();
+
+  /** 10 reply, record: neither the history nor a listener can fail the reply. */
+  function finish(results: ScoreResult[], request: ScoreRequest): ScoreResult[] {
+    const replies = results.map(sealed);
+    const finished = replies.filter((result) => isFinished(result, request));
+    if (request.records !== 'itself' && finished.length > 0) store.record(finished, request.client);
+    for (const listener of listeners) for (const result of finished) listener(result, request.client);
+    return replies;
+  }
+
+  const score = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
+  return {
+    config,
+    catalog,
+    score,
+    rank: async (request) => ranked(await score(request)),
+    scorers: () => catalog.list(),
+    findPrompt: (place) => findPrompt(place, textsOf),
+    history: (query, signal) => store.history(query, signal),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    notReady: () => notReady(catalog),
+    load: () => pipeline.load(),
+    recording: () => store.status(),
+    ledger: (host) => store.ledger(host),
+    async close() {
+      await catalog.close();
+      await store.close();
+    },
+  };
+}
+
+function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined): Store {
+  const off = unrecorded ?? (config.history ? undefined : 'it is switched off in the config');
+  if (off !== undefined) return disabledStore(off);
+  return openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
+}
+
+/**
+ * Whether there is a result to be recorded. What was given up before it had one is asked for again, and recorded then;
+ * what was cancelled is nobody's.
+ */
+function isFinished({ error }: ScoreResult, { signal }: ScoreRequest): boolean {
+  if (!signal.aborted) return true;
+  return signal.reason.code !== 'CANCELLED' && error?.code !== signal.reason.code;
+}
+
+function notReady(catalog: Catalog): string | null {
+  const why = catalog.unready();
+  return why && `the default scorer cannot score yet: ${why}`;
+}

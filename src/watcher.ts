@@ -1,0 +1,159 @@
+/**
+ * Watching one host, put together: the host, what is known of its files, and what may be done to them. A watch runs in
+ * a command of its own, or inside the daemon, whose model and history it shares.
+ */
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { fail } from './errors/error.ts';
+import { LEFTOVER, tagFile } from './files/metadata/file.ts';
+import { recordOf, writeScore } from './files/metadata/metadata.ts';
+import { openOutputFolder } from './files/output-folder.ts';
+import { openRejectBin } from './files/rejects/bin.ts';
+import type { Host, OutputRow } from './host.ts';
+import { version } from './lib/version.ts';
+import type { PolicyFile } from './loops/policy/policy-file.ts';
+import { type Choice, leaveReason } from './loops/watch/choice.ts';
+import type { Tagger, WatchParts } from './loops/watch/ports.ts';
+import { watch } from './loops/watch/watch.ts';
+import type { Runtime } from './runtime.ts';
+import { takeHold } from './store/file/hold.ts';
+import type { ScoreResult } from './types.ts';
+
+export interface WatchSettings {
+  /** The host's output folder as seen from here; absent: nothing is done to files. */
+  outputDir?: string | undefined;
+  /** Folders elsewhere that links in it may lead to. */
+  linkedDirs: readonly string[];
+  /** Thresholds, and what is done by verdict. */
+  policy: PolicyFile;
+  /** Which images are judged. */
+  choice: Choice;
+  /** Leaves previews out. */
+  outputsOnly: boolean;
+  /** Ends when all that the host holds is done. */
+  once: boolean;
+}
+
+/** Who is told what becomes of the images. */
+export type WatchListener = Pick<WatchParts, 'onImage' | 'onKnown' | 'onLeft' | 'onTrouble'>;
+
+export interface Watcher {
+  /** Until the signal aborts, or with `once` until all is done. @throws as `watch` */
+  run(listener: WatchListener, signal: AbortSignal): Promise<void>;
+  /** Lets another process watch that host. */
+  close(): void;
+}
+
+/** The name of a host in the ledger: names of this machine are one host. */
+export function ledgerName(url: string): string {
+  const { protocol, hostname, host, port, pathname } = new URL(url);
+  const isLocal = hostname === 'localhost' || hostname === '[::1]';
+  const place = isLocal ? `127.0.0.1${port && `:${port}`}` : host;
+  return `${protocol}//${place}${pathname.replace(/\/+$/, '')}`;
+}
+
+/** The same record each time, so that the bytes of a tagged file can be told in advance. */
+function recordFor(output: OutputRow, result: ScoreResult) {
+  const record = recordOf(result, version, new Date(output.at));
+  if (!record) throw fail('METADATA_UNWRITABLE', { path: output.filename, reason: 'it has no score' });
+  return record;
+}
+
+const tagger: Tagger = {
+  tagged: (bytes, output, result) => writeScore(bytes, recordFor(output, result), output.filename),
+  write: (path, output, result) => tagFile(path, recordFor(output, result), output.sha256 ?? undefined),
+};
+
+function binFor(rejectDir: string, host: string) {
+  const bin = openRejectBin(rejectDir);
+  const entry = (output: OutputRow, result: ScoreResult) => {
+    const { type, subfolder, filename, at, sha256 } = output;
+    return { host, image: { type, subfolder, filename }, at, sha256: sha256 ?? '', result };
+  };
+  return {
+    prepare: bin.prepare,
+    holds: (output: OutputRow, result: ScoreResult) => bin.holds(entry(output, result)),
+    put: (path: string, output: OutputRow, result: ScoreResult) => bin.put(path, entry(output, result)),
+  };
+}
+
+/** What may be done in the host's output folder; undefined when none is allowed. */
+async function filesFor({ rejectDir, limits }: Config, settings: WatchSettings, name: string) {
+  const { outputDir, linkedDirs, policy } = settings;
+  const wanted = Object.values(policy.actions).filter((action) => action !== 'keep');
+  const isMoving = wanted.includes('move');
+  if (outputDir === undefined) {
+    if (wanted.length > 0) throw fail('OUTPUT_DIR_REQUIRED', { action: isMoving ? 'move' : 'tag' });
+    return undefined;
+  }
+  const folder = openOutputFolder(outputDir, {
+    writable: wanted.length > 0,
+    maxImageBytes: limits.maxImageBytes,
+    leftovers: LEFTOVER,
+    except: rejectDir,
+    linked: linkedDirs,
+  });
+  const bin = binFor(rejectDir, name);
+  if (isMoving) await bin.prepare();
+  return { folder, bin, tagger };
+}
+
+const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+
+/** One watch alone for a host and data folder: two would score everything twice and be in each other's way. */
+function holdWatch({ dataDir }: Config, name: string): { release(): void } {
+  const hold = takeHold(join(dataDir, `watch-${hash('sha256', name).slice(0, 12)}.lock`));
+  if ('release' in hold) return hold;
+  const { pid, machine, since } = hold.holder ?? {};
+  const holder = pid === undefined ? 'another process' : `process ${pid} on ${machine} since ${when(since!)}`;
+  throw fail('WATCH_HELD', { url: name, dataDir, holder });
+}
+
+/** The history is how a watch knows what it has scored. @throws STORE_UNAVAILABLE */
+function checkHistory({ history }: Config): void {
+  const reason = 'it is switched off in the config, and watching needs it';
+  if (!history) throw fail('STORE_UNAVAILABLE', { reason });
+}
+
+/**
+ * Prepares to watch a host.
+ *
+ * @throws STORE_UNAVAILABLE, OUTPUT_DIR_REQUIRED, OUTPUT_DIR_UNUSABLE, REJECT_BIN_UNUSABLE, WATCH_HELD
+ */
+export async function openWatcher(runtime: Runtime, host: Host, settings: WatchSettings): Promise<Watcher> {
+  const { config } = runtime;
+  const { policy, choice, outputsOnly, once } = settings;
+  const name = ledgerName(host.url);
+  checkHistory(config);
+  const files = await filesFor(config, settings, name);
+  const hold = holdWatch(config, name);
+
+  /** The ledger records the verdict together with the file. */
+  const score: WatchParts['score'] = async (item, signal) => {
+    const [result] = await runtime.score({
+      ...{ items: [item], policy: policy.policy, client: 'watch', records: 'itself', signal },
+    });
+    return result!;
+  };
+
+  return {
+    run: (listener, signal) =>
+      watch(
+        {
+          host,
+          ledger: runtime.ledger(name),
+          score,
+          actions: policy.actions,
+          files,
+          outputsOnly,
+          leaves: leaveReason(choice),
+          once,
+          ...listener,
+          pace: { drainMs: config.drainTimeoutMs },
+        },
+        signal,
+      ),
+    close: () => hold.release(),
+  };
+}
