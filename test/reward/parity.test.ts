@@ -6,25 +6,13 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { comparisons, LIMITS } from '../../bench/parity/compare.ts';
-import { findPython } from '../../scripts/python.ts';
+import { findPython, TRAINING as PYTHON_PACKAGES } from '../../scripts/python.ts';
 import { tempFolder } from '../support/files.ts';
 
 const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 const SYSTEMS = ['acl-iqa-alignment', 'aapmt'];
-const PACKAGES = [
-  'torch',
-  'onnx',
-  'onnxruntime',
-  'onnxscript',
-  'safetensors',
-  'scipy',
-  'tokenizers',
-  'ftfy',
-  'PIL',
-];
-
-const python = findPython(PACKAGES);
-if (!python) process.stderr.write(`parity is not tried: no Python with ${PACKAGES.join(', ')}\n`);
+const python = findPython(PYTHON_PACKAGES);
+if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
 
 describe('the daemon', () => {
   it.skipIf(!python)(
