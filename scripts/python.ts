@@ -14,7 +14,17 @@ const PACKAGES = ['torch==2.13.0', '-e', 'training[dev]', 'aiohttp', 'msgpack'];
 const LEAST = '3.10';
 
 /** What training/ imports. */
-export const TRAINING = ['torch', 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'scipy', 'tokenizers', 'ftfy', 'PIL'];
+export const TRAINING = [
+  'torch',
+  'onnx',
+  'onnxruntime',
+  'onnxscript',
+  'safetensors',
+  'scipy',
+  'tokenizers',
+  'ftfy',
+  'PIL',
+];
 
 const imports = (python: string, packages: readonly string[]): boolean =>
   spawnSync(python, ['-c', `import ${packages.join(', ')}`], { stdio: 'ignore' }).status === 0;

@@ -4,6 +4,7 @@ import { lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors/error.ts';
 import type { HostFile } from '../host.ts';
+import { isInside } from '../lib/inside.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 
 /** What a process that died left is older; what is younger may be in the writing. */
@@ -86,8 +87,6 @@ export function openOutputFolder(path: string, options: FolderOptions): OutputFo
 /** What is compared is named by real paths. */
 const realOf = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
 
-const isInside = (root: string, path: string): boolean =>
-  path.startsWith(root.endsWith(sep) ? root : root + sep);
 const isWithin = (folder: string, path: string): boolean => path === folder || isInside(folder, path);
 
 async function locateIn(root: string, linked: string[], { subfolder, filename }: HostFile): Promise<string> {

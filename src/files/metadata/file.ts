@@ -4,6 +4,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError, fail, reasonOf } from '../../errors/error.ts';
+import { syncFolder } from '../../lib/sync-folder.ts';
 import { readScore, type ScoreRecord, writeScore } from './metadata.ts';
 
 /** Names of the copies that a process leaves when it dies in the midst of a write. */
@@ -83,13 +84,6 @@ const SAME = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const;
 async function isUnchanged({ target, stats }: Contents): Promise<boolean> {
   const now = await stat(target, { bigint: true });
   return SAME.every((key) => now[key] === stats[key]);
-}
-
-/** So that the new name survives a power cut; not every platform can. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 async function replaceWith(bytes: Uint8Array, contents: Contents, path: string): Promise<void> {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, link, lstat, open, rename, rm, unlink, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail, reasonOf } from '../../errors/error.ts';
+import { syncFolder } from '../../lib/sync-folder.ts';
 
 /** Ending of a copy that is not whole yet. */
 export const PART = '.part';
@@ -11,13 +12,6 @@ export const PART = '.part';
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES']);
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
-
-/** Makes what was written last through a power cut; not every platform can. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
-}
 
 /**
  * Moves a file. Stopped half-way, it is at both places; failing, it is where it was.

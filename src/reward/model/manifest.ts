@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail, reasonOf } from '../../errors/error.ts';
+import { issueInWords } from '../../lib/issue.ts';
 import { ASPECTS } from '../../types.ts';
 import { faultsOf } from './manifest-faults.ts';
 
@@ -184,12 +185,6 @@ export interface ModelFolder {
 /** The name of exactly this scorer, and of its folder: `id@version`. Neither part can hold an `@`. */
 export const refOf = ({ id, version }: Pick<Manifest, 'id' | 'version'>): string => `${id}@${version}`;
 
-/** The first thing wrong with parsed JSON, in words: `image.width: expected number, received string`. */
-export function describeIssue(error: z.ZodError): string {
-  const issue = error.issues[0]!;
-  return `${issue.path.join('.') || 'top level'}: ${issue.message.replace(/^Invalid input: /, '')}`;
-}
-
 /** Reads and checks a JSON file of a model folder. @throws MANIFEST_INVALID, MODEL_FILE_MISSING */
 export function readModelJson<T extends z.ZodType>(folder: string, file: string, schema: T): z.infer<T> {
   const path = join(folder, file);
@@ -201,7 +196,8 @@ export function readModelJson<T extends z.ZodType>(folder: string, file: string,
     throw fail('MANIFEST_INVALID', { path, reason: reasonOf(cause) }, { cause });
   }
   const parsed = schema.safeParse(json, { jitless: true }); // read once: not worth compiling
-  if (!parsed.success) throw fail('MANIFEST_INVALID', { path, reason: describeIssue(parsed.error) });
+  if (!parsed.success)
+    throw fail('MANIFEST_INVALID', { path, reason: issueInWords(parsed.error.issues[0]!) });
   return parsed.data;
 }
 

@@ -1,13 +1,9 @@
 /** Step 2, fetch: a file read on behalf of a client, only below a folder that the config allows. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { fail, reasonOf } from '../../../errors/error.ts';
-
-const isInside = (folder: string, path: string): boolean => {
-  const rest = relative(folder, path);
-  return rest !== '' && rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest);
-};
+import { isInside } from '../../../lib/inside.ts';
 
 /** Symlinks resolved; for what does not exist, those of the nearest folder that does. */
 async function nearestReal(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** Requests to the host: a deadline each, bounded answers, and faults in the words of the error table. */
 import type { ZodType } from 'zod';
 import { AssayError, fail, reasonOf } from '../../../../errors/error.ts';
+import { issueInWords } from '../../../../lib/issue.ts';
 import { backoff, pause } from '../../../../lib/pause.ts';
 import { parseJson, writeJson } from '../../../../lib/python-json.ts';
 import type { Address } from './address.ts';
@@ -150,11 +151,11 @@ export function parseReply<T>(url: string, path: string, reply: Reply, schema: Z
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw unknownHost(url, `its answer to ${path} has another shape (${where(parsed.error.issues[0])})`);
+  throw unknownHost(
+    url,
+    `its answer to ${path} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
+  );
 }
-
-const where = (issue: { path: PropertyKey[]; message: string } | undefined): string =>
-  issue ? `${issue.path.join('.') || 'top level'}: ${issue.message}` : 'unknown';
 
 /** @throws TooMuch as soon as it is known */
 async function readBody(response: Response, limit: number): Promise<Uint8Array> {
