@@ -125,10 +125,10 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
       pixels.key = `${name} ${config.background}`;
       // 4 guard
       const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
-      timings.decodeMs = performance.now() - start;
+      timings.decodeMs = performance.now() - start - place.waitedMs;
       // 5 prepare, 6 batch, 7 infer, 8 calibrate
       const judged = await judge.judge(pixels, result.prompt, signal);
-      timings.queueMs += judged.queueMs;
+      timings.queueMs += place.waitedMs + judged.queueMs;
       timings.inferMs = judged.inferMs;
       return findingOf(pixels, found, judged);
     } finally {

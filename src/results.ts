@@ -1,5 +1,6 @@
 /** What results are made of: a result that says nothing yet, one that failed, and the order of several. */
 import { fail, toAssayError } from './errors/error.ts';
+import { shortened } from './prompt/resolve.ts';
 import type { RankResult, ScoreItem, ScoreResult, ScorerStamp } from './types.ts';
 
 /** A result that says nothing yet. */
@@ -13,7 +14,7 @@ export function emptyResult(
     sha256: null,
     width: null,
     height: null,
-    prompt: prompt ?? null,
+    prompt: prompt == null ? null : shortened(prompt),
     promptSource: null,
     scorer,
     aspects: null,

@@ -52,7 +52,7 @@ const ALLOWED: Record<string, string[]> = {
   'config.ts': ['config', 'types.ts', 'errors', 'lib', 'bridge'],
   tables: ['tables', 'lib', 'types.ts', 'errors'],
   ...Object.fromEntries(ROOMS.map((room) => [room, [room, ...SHARED]])),
-  'results.ts': ['types.ts', 'errors'],
+  'results.ts': ['types.ts', 'errors', 'prompt'],
   'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
   'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],

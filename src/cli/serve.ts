@@ -1,6 +1,7 @@
 /** `assay serve`: runs the daemon until it is told to stop. */
 import { once } from 'node:events';
 import { checkExposure } from '../bridge/server/http/access.ts';
+import { checkFree } from '../bridge/server/http/listen.ts';
 import { EXIT } from '../errors/exit.ts';
 import { orAbort } from '../lib/abort.ts';
 import { startCollector } from '../lib/collector.ts';
@@ -27,7 +28,9 @@ export async function serve(flags: ServeFlags): Promise<number> {
   const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
-  checkExposure(config); // before a model is loaded in vain
+  // before a model is loaded in vain
+  checkExposure(config);
+  await checkFree(config);
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const catalog = catalogOf(config);

@@ -10,6 +10,8 @@ export interface Place {
   take(bytes: number): Promise<void>;
   /** Gives back what was taken, or stops waiting for it. */
   leave(): void;
+  /** Milliseconds that were waited for room. */
+  readonly waitedMs: number;
 }
 
 interface Guest {
@@ -35,12 +37,18 @@ export class PixelMemory {
 
   place(signal: AbortSignal): Place {
     let leave = (): void => {};
+    let waitedMs = 0;
     return {
+      get waitedMs() {
+        return waitedMs;
+      },
       take: async (bytes) => {
+        const start = performance.now();
         const line = bytes <= this.#most ? this.#small : this.#large;
         const { guest, admitted } = line.join(bytes);
         leave = () => line.leave(guest);
         await orAbort(admitted, signal);
+        waitedMs = performance.now() - start;
       },
       leave: () => {
         leave();
