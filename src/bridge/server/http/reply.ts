@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AssayError } from '../../../errors/error.ts';
-import { errorBody, retryAfterMs } from '../context.ts';
 import { codecOf, json } from '../wire/codec.ts';
+import { errorBody, retryAfterMs } from '../wire/error-body.ts';
 
 export interface Answer {
   status?: number;

@@ -3,18 +3,19 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type AssayError, fail, toAssayError } from '../../../errors/error.ts';
 import type { Parcel } from '../budget.ts';
-import { type Desk, errorBody, report } from '../context.ts';
+import type { Desk } from '../context.ts';
 import { checkAccess, clientOf, pathOf } from '../http/access.ts';
 import { tooLarge } from '../http/body.ts';
 import { sendRaw } from '../http/reply.ts';
+import { SOCKET_PATH } from '../ops/endpoint.ts';
+import { report } from '../report.ts';
 import { Sink } from '../sink.ts';
 import { type Codec, json, msgpack } from '../wire/codec.ts';
+import { errorBody } from '../wire/error-body.ts';
 import { CLOSE } from './frames.ts';
 import { acceptUpgrade, checkHandshake, offeredBy } from './handshake.ts';
 import { Session } from './session.ts';
 import { type DataFrame, Websocket } from './websocket.ts';
-
-export const SOCKET_PATH = '/v1/ws';
 
 /** Subprotocols by name. */
 const CODECS: ReadonlyMap<string, Codec> = new Map([
