@@ -1,6 +1,10 @@
 /** What is freed while the scorer's graph is loaded goes back to the system. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
 import { serve } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 
@@ -17,5 +21,20 @@ it.skipIf(!canBeginAgain)(
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 20_000 }).toBe(200);
     // With all that glibc keeps it is 600.
     await expect.poll(() => residentMb(child.pid!), { timeout: 5000 }).toBeLessThan(420);
+  },
+);
+
+it.skipIf(!canBeginAgain)(
+  `a config from a stream that the shell opened is read${canBeginAgain ? '' : ' (skipped: not on this system)'}`,
+  async () => {
+    const cli = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+    const serving = `exec "$0" "${cli}" serve --config <(echo '{"port": 0, "logLevel": "error"}') --data-dir "${tempFolder()}"`;
+    const child = spawn('bash', ['-c', serving, process.execPath], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const closed = once(child, 'close');
+    onTestFinished(() => closed);
+    const [line] = await once(createInterface({ input: child.stdout! }), 'line');
+    expect(line).not.toContain(':7878');
+    child.kill('SIGTERM');
+    expect(await closed).toEqual([0, null]);
   },
 );

@@ -9,6 +9,8 @@ export class Call {
   items = 0;
   /** Milliseconds of its slowest item in each stage, for the log. */
   slowest: Record<string, number> = {};
+  /** Whether it is not worth a log line when it goes well. */
+  isQuiet = false;
   readonly #startedAt = performance.now();
   readonly #controller = new AbortController();
   readonly #aborted: Promise<never>;

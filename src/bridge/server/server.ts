@@ -11,33 +11,13 @@ import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
 import { fail } from '../../errors/error.ts';
 import { turn } from '../../lib/turn.ts';
-import type { Log } from '../../log.ts';
-import type { Service } from '../../types.ts';
-import { Budget } from './budget.ts';
-import type { Desk } from './context.ts';
+import { createContext, type ServerContext, type ServerOptions } from './context.ts';
 import { checkExposure } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { allowedConnections, Connections } from './http/connections.ts';
 import { listenOnPort, listenOnSocket } from './http/listen.ts';
 import { sendRaw } from './http/reply.ts';
-import { createMetrics } from './metrics.ts';
-import { Outbox } from './outbox.ts';
-import { Traffic } from './traffic.ts';
-import { TUNING, type Tuning } from './tuning.ts';
-import { createOpenApi } from './wire/openapi.ts';
 import { createSockets, type Sockets } from './ws/socket.ts';
-
-export interface ServerOptions {
-  config: Config;
-  log: Log;
-  service: Service;
-  /** Assay's own version, for people and metrics. */
-  version: string;
-  /** Told of bytes of requests that are not needed any more. */
-  onFreed?: ((bytes: number) => void) | undefined;
-  /** For tests. */
-  tuning?: Partial<Tuning>;
-}
 
 export interface Server {
   host: string;
@@ -60,47 +40,27 @@ export interface Server {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host } = options.config;
-  const desk = createDesk(options);
+  const context = createContext(options);
   const http = createServer({
     connectionsCheckingInterval: 1000,
     // Java and curl --http2 ask for h2c on ordinary requests; Node before 24.9 hands those to `upgrade`
     shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
   });
-  const sockets = createSockets(desk);
-  attach(http, desk, sockets);
+  const sockets = createSockets(context);
+  attach(http, context, sockets);
   const { port, leave } = await listen(http, options.config);
-  desk.access.port = port;
+  context.access.port = port;
   // only now: before, the one who asked to listen hears of it
-  http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
+  http.on('error', (error) => context.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
   let closing: Promise<void> | null = null;
   return {
     host,
     port,
     url: urlOf(options.config, port),
     close({ drainTimeoutMs }) {
-      closing ??= close(http, desk, sockets, drainTimeoutMs).finally(leave);
+      closing ??= close(http, context, sockets, drainTimeoutMs).finally(leave);
       return closing;
     },
-  };
-}
-
-function createDesk({ config, log, service, version, onFreed, tuning: given }: ServerOptions): Desk {
-  const tuning = { ...TUNING, ...given };
-  const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes }, onFreed);
-  const outbox = new Outbox(tuning, (bytes) =>
-    log.info({ bytes }, 'a client does not take its answers: connection closed'),
-  );
-  return {
-    config,
-    log,
-    service,
-    version,
-    metrics: createMetrics(service, version, { budget, outbox }),
-    traffic: new Traffic(config.limits.requestTimeoutMs),
-    budget,
-    outbox,
-    access: { config, port: config.port },
-    tuning,
   };
 }
 
@@ -124,10 +84,10 @@ function urlOf({ host, socket }: Config, port: number): string {
 /** Milliseconds of silence before an idle connection closes; longer than the pools of usual clients keep theirs. */
 const KEEP_ALIVE_MS = 75_000;
 
-function attach(http: HttpServer, desk: Desk, sockets: Sockets): void {
-  const app = createApp(desk, createOpenApi(desk.version));
-  const { headersTimeoutMs, maxConnections, maxPipelined } = desk.tuning;
-  const { requestTimeoutMs } = desk.config.limits;
+function attach(http: HttpServer, context: ServerContext, sockets: Sockets): void {
+  const app = createApp(context);
+  const { headersTimeoutMs, maxConnections, maxPipelined } = context.tuning;
+  const { requestTimeoutMs } = context.config.limits;
   const connections = new Connections(http, allowedConnections(maxConnections));
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (connections.begin(request, response) > maxPipelined) return void request.socket.destroy();
@@ -157,14 +117,19 @@ function statusOf({ code }: NodeJS.ErrnoException): string {
   return code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
 }
 
-async function close(http: HttpServer, desk: Desk, sockets: Sockets, drainTimeoutMs: number): Promise<void> {
-  const { goodbyeMs } = desk.tuning;
-  desk.traffic.closeDoor();
-  desk.budget.press();
-  desk.outbox.press();
-  await desk.traffic.idle(drainTimeoutMs);
-  desk.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
-  await desk.traffic.idle(goodbyeMs);
+async function close(
+  http: HttpServer,
+  context: ServerContext,
+  sockets: Sockets,
+  drainTimeoutMs: number,
+): Promise<void> {
+  const { goodbyeMs } = context.tuning;
+  context.traffic.closeDoor();
+  context.budget.press();
+  context.outbox.press();
+  await context.traffic.idle(drainTimeoutMs);
+  context.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
+  await context.traffic.idle(goodbyeMs);
   await sockets.close();
   await new Promise<void>((resolve) => {
     const sweep = setInterval(() => http.closeIdleConnections(), 20);
@@ -176,5 +141,5 @@ async function close(http: HttpServer, desk: Desk, sockets: Sockets, drainTimeou
     });
     http.closeIdleConnections();
   });
-  desk.metrics.close();
+  context.metrics.close();
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { Packr } from 'msgpackr';
 import { WebSocket } from 'ws';
+import type { Route } from '../../../src/bridge/server/routes/route.ts';
 import { type Server, startServer } from '../../../src/bridge/server/server.ts';
 import type { Tuning } from '../../../src/bridge/server/tuning.ts';
 import { type Config, loadConfig } from '../../../src/config.ts';
@@ -40,11 +41,16 @@ function recordingLog(lines: Line[]): Log {
   return log as unknown as Log;
 }
 
-export async function start(flags: object = {}, tuning: Partial<Tuning> = {}): Promise<Rig> {
+export async function start(
+  flags: object = {},
+  tuning: Partial<Tuning> = {},
+  routes?: readonly Route[],
+): Promise<Rig> {
   const service = createFakeService();
   const lines: Line[] = [];
   const config: Config = loadConfig({ port: 0, dataDir: tmpdir(), ...flags }, undefined, {});
-  const server = await startServer({ config, log: recordingLog(lines), service, version: '9.9.9', tuning });
+  const log = recordingLog(lines);
+  const server = await startServer({ config, log, service, version: '9.9.9', tuning, routes });
   open.push(() => server.close({ drainTimeoutMs: 0 }));
   return { server, service, lines };
 }

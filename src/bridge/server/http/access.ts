@@ -8,6 +8,8 @@ export interface AccessRules {
   config: Pick<Config, 'host' | 'socket' | 'token' | 'allowedHosts' | 'allowedOrigins'>;
   /** The port in use; config.port may be 0. */
   port: number;
+  /** Paths that answer without a token: probes of a supervisor that has none. */
+  openPaths: ReadonlySet<string>;
 }
 
 /** Whether a host name or address (IPv6 with or without brackets) can only mean this machine. */
@@ -54,9 +56,6 @@ function checkToken(header: string | undefined, token: string | undefined): void
   if (sent === undefined || !timingSafeEqual(digest(sent), digest(token))) throw fail('UNAUTHORIZED', {});
 }
 
-/** Routes that answer without a token: probes of a supervisor that has none. */
-const OPEN_PATHS = new Set(['/healthz']);
-
 export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0]!;
 
 /** A browser asking whether it may send the real request; it cannot send the token yet. */
@@ -69,7 +68,7 @@ export const isPreflight = (request: IncomingMessage): boolean =>
 export function checkAccess(request: IncomingMessage, rules: AccessRules): void {
   checkHost(request.headers.host, rules);
   if (!isOriginAllowed(request, rules)) throw fail('ORIGIN_REFUSED', { origin: request.headers.origin! });
-  if (isPreflight(request) || OPEN_PATHS.has(pathOf(request))) return;
+  if (isPreflight(request) || rules.openPaths.has(pathOf(request))) return;
   checkToken(request.headers.authorization, rules.config.token);
 }
 

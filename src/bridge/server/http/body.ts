@@ -4,7 +4,7 @@ import { type AssayError, fail } from '../../../errors/error.ts';
 import { orAbort } from '../../../lib/abort.ts';
 import type { Parcel } from '../budget.ts';
 import type { Call } from '../call.ts';
-import type { Desk } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { Sink } from '../sink.ts';
 
 export const tooLarge = (maxBytes: number): AssayError => fail('BODY_TOO_LARGE', { maxBytes });
@@ -30,12 +30,12 @@ export interface Incoming {
  * @throws BODY_TOO_LARGE, UNSUPPORTED_CONTENT_TYPE
  */
 export function admitBody(
-  desk: Desk,
+  context: ServerContext,
   call: Call,
   request: IncomingMessage,
   response: ServerResponse,
 ): Incoming {
-  const maxBytes = desk.config.limits.maxBodyBytes;
+  const maxBytes = context.config.limits.maxBodyBytes;
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity')
     throw fail('UNSUPPORTED_CONTENT_TYPE', {
@@ -44,7 +44,7 @@ export function admitBody(
     });
   const bytes = announced(request) ?? maxBytes;
   if (bytes > maxBytes) throw tooLarge(maxBytes);
-  const parcel = desk.budget.open(bytes, (reason) => call.abort(reason));
+  const parcel = context.budget.open(bytes, (reason) => call.abort(reason));
   call.onEnd(() => parcel.release());
   if (request.headers.expect) response.writeContinue();
   return { request, parcel, maxBytes, signal: call.signal };

@@ -2,9 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
 import type { AssayError } from '../../../errors/error.ts';
-import { errorBody, retryAfterMs } from '../context.ts';
 import type { Outbox } from '../outbox.ts';
 import { codecOf, json } from '../wire/codec.ts';
+import { errorBody, retryAfterMs } from '../wire/error-body.ts';
 
 export interface Answer {
   status?: number;

@@ -1,36 +1,15 @@
 /** The wire schemas as JSON schema, for the OpenAPI document. */
 import { z } from 'zod';
+import type { Json } from '../routes/docs.ts';
 import * as wire from './schemas.ts';
 
-/** Schemas that the document names; the rest is inlined. */
-const NAMED = {
-  ScoreRequest: wire.scoreBody,
-  UploadRequest: wire.uploadRequest,
-  ScoreItem: wire.scoreItem,
-  RawImage: wire.rawImage,
-  PromptRequest: wire.promptBody,
-  PromptAnswer: wire.promptAnswer,
-  ScoreAnswer: wire.scoreAnswer,
-  RankAnswer: wire.rankAnswer,
-  ScoreResult: wire.scoreResult,
-  ScorersAnswer: wire.scorersAnswer,
-  HistoryAnswer: wire.historyAnswer,
-  HealthAnswer: wire.healthAnswer,
-  ReadyAnswer: wire.readyAnswer,
-  Error: wire.errorAnswer,
-  ...Object.fromEntries(
-    Object.entries(wire.socketMessages).map(([op, schema]) => [
-      `Socket${op[0]!.toUpperCase()}${op.slice(1)}`,
-      schema,
-    ]),
-  ),
-} as const;
+/** Parts of several messages, which the document names, too; the rest is inlined. */
+const PARTS = { ScoreItem: wire.scoreItem, RawImage: wire.rawImage, ScoreResult: wire.scoreResult };
 
-export type SchemaName = Exclude<keyof typeof NAMED, number>;
-export type Json = Record<string, unknown>;
+const uri = (name: string): string => `#/components/schemas/${name}`;
 
 /** Points to a named schema. */
-export const ref = (name: SchemaName): Json => ({ $ref: `#/components/schemas/${name}` });
+export const refTo = (name: string): Json => ({ $ref: uri(name) });
 
 const TRANSLATION = {
   io: 'input',
@@ -49,19 +28,18 @@ const TRANSLATION = {
   },
 } as const;
 
-/** All named schemas as JSON schema. */
-export function schemas(): Json {
+/** The named schemas and their parts as JSON schema. */
+export function schemas(names: Iterable<[string, z.ZodType]>): Json {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
-  const uri = (id: string) => `#/components/schemas/${id}`;
+  for (const [id, schema] of [...Object.entries(PARTS), ...names]) registry.add(schema, { id });
   const made = z.toJSONSchema(registry, { ...TRANSLATION, uri }).schemas;
   return Object.fromEntries(
     Object.entries(made).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
   );
 }
 
-/** The query of `GET /v1/history`, a parameter a field. */
-export function historyParameters(): Json[] {
-  const { properties = {} } = z.toJSONSchema(wire.historyQuery, TRANSLATION);
+/** A query as parameters, one a field. */
+export function parametersOf(query: z.ZodType): Json[] {
+  const { properties = {} } = z.toJSONSchema(query, TRANSLATION);
   return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
 }

@@ -161,17 +161,6 @@ export const historyQuery = z.strictObject({
 export const messageId = z.union([z.string().min(1).max(256), z.int()]);
 export type MessageId = z.infer<typeof messageId>;
 
-/** Websocket messages by `op`. */
-export const socketMessages = {
-  score: z.strictObject({ id: messageId, op: z.literal('score'), ...scoreFields }),
-  rank: z.strictObject({ id: messageId, op: z.literal('rank'), ...scoreFields }),
-  cancel: z.strictObject({ id: messageId, op: z.literal('cancel'), target: messageId }),
-  subscribe: z.strictObject({ id: messageId, op: z.literal('subscribe') }),
-  ping: z.strictObject({ id: messageId, op: z.literal('ping') }),
-};
-export type SocketOp = keyof typeof socketMessages;
-export type SocketMessage = { [Op in SocketOp]: z.infer<(typeof socketMessages)[Op]> }[SocketOp];
-
 // answers
 
 const aspectScore = z.object({

@@ -3,7 +3,7 @@
  * comes after them (`cancel`, `ping`) is heard; when too many bytes wait, the next large message is not read on.
  */
 
-export interface WindowLimits {
+export interface QuotaLimits {
   bytes: number;
   items: number;
 }
@@ -17,15 +17,15 @@ interface Ticket {
 /** What a waiting request takes beside its bytes. */
 const OVERHEAD_BYTES = 1024;
 
-export class Window {
-  readonly #limits: WindowLimits;
+export class Quota {
+  readonly #limits: QuotaLimits;
   #bytes = 0;
   #items = 0;
   #waiting: Ticket[] = [];
   #waitingBytes = 0;
   #onRoom: (() => void)[] = [];
 
-  constructor(limits: WindowLimits) {
+  constructor(limits: QuotaLimits) {
     this.#limits = limits;
   }
 

@@ -3,21 +3,18 @@ import { type AssayError, fail, toAssayError } from '../../../errors/error.ts';
 import { nearest } from '../../../errors/nearest.ts';
 import type { Parcel } from '../budget.ts';
 import type { Call } from '../call.ts';
-import { type Desk, errorBody, rank, report, score } from '../context.ts';
+import type { ServerContext } from '../context.ts';
+import type { InstantOp, Op, QueuedOp, SessionControl, SocketMessage } from '../ops/op.ts';
+import type { Ops } from '../ops/table.ts';
+import { report } from '../report.ts';
 import type { Codec } from '../wire/codec.ts';
-import { toScoreItems } from '../wire/items.ts';
+import { errorBody } from '../wire/error-body.ts';
 import type { Decoded } from '../wire/json.ts';
 import { checkItemCount, MAX_ECHO, parse } from '../wire/parse.ts';
-import {
-  type MessageId,
-  messageId,
-  type SocketMessage,
-  type SocketOp,
-  socketMessages,
-} from '../wire/schemas.ts';
+import { type MessageId, messageId } from '../wire/schemas.ts';
 import { VALUE_BYTES } from '../wire/shape.ts';
 import { Feed } from './feed.ts';
-import { Window } from './quota.ts';
+import { Quota } from './quota.ts';
 
 /** The websocket as a session sees it. */
 export interface Link {
@@ -26,28 +23,23 @@ export interface Link {
   send(data: string | Uint8Array, onTaken: () => void): void;
 }
 
-type ScoringMessage = Extract<SocketMessage, { op: 'score' | 'rank' }>;
-
-const OPS = Object.keys(socketMessages) as SocketOp[];
-const isOp = (op: unknown): op is SocketOp => OPS.includes(op as SocketOp);
-
-export class Session {
-  readonly #desk: Desk;
+export class Session implements SessionControl {
+  readonly #context: ServerContext;
   readonly #link: Link;
   readonly #codec: Codec;
   readonly client: string;
-  readonly #window: Window;
+  readonly #quota: Quota;
   readonly #feed: Feed;
   readonly #calls = new Map<MessageId, Call>();
   #isClosed = false;
 
-  constructor(desk: Desk, link: Link, codec: Codec, client: string) {
-    const { tuning, metrics } = desk;
-    this.#desk = desk;
+  constructor(context: ServerContext, link: Link, codec: Codec, client: string) {
+    const { tuning, metrics } = context;
+    this.#context = context;
     this.#link = link;
     this.#codec = codec;
     this.client = client;
-    this.#window = new Window({ bytes: tuning.windowBytes, items: tuning.windowItems });
+    this.#quota = new Quota({ bytes: tuning.windowBytes, items: tuning.windowItems });
     const sink = {
       get bufferedAmount() {
         return link.unsentBytes;
@@ -59,7 +51,7 @@ export class Session {
 
   /** Undefined when a large message may come; else settles when it may. */
   room(): Promise<void> | undefined {
-    return this.#window.room();
+    return this.#quota.room();
   }
 
   /**
@@ -84,15 +76,15 @@ export class Session {
   #take({ value, values }: Decoded, parcel: Parcel): undefined {
     if (this.#isClosed) return void parcel.release();
     let id: MessageId | null = null;
-    let op: SocketOp | 'unknown' = 'unknown';
+    let op: Op | undefined;
     try {
       parcel.complete(VALUE_BYTES * values);
       id = idOf(value);
-      op = opOf(value);
-      checkItemCount(value, this.#desk.config.limits.maxItems);
-      this.#handle(parse(socketMessages[op], value) as SocketMessage, parcel);
+      op = opIn(value, this.#context.ops);
+      checkItemCount(value, this.#context.config.limits.maxItems);
+      this.#handle(op, parse(op.message, value), parcel);
     } catch (thrown) {
-      this.#refuse(id, op, toAssayError(thrown), parcel);
+      this.#refuse(id, op?.name ?? 'unknown', toAssayError(thrown), parcel);
     }
   }
 
@@ -111,62 +103,54 @@ export class Session {
     throw fail('MALFORMED_BODY', { format: this.#codec.name, reason });
   }
 
-  #handle(message: SocketMessage, parcel: Parcel): void {
-    if (message.op === 'score' || message.op === 'rank') {
-      this.#desk.traffic.checkOpen();
-      if (this.#calls.has(message.id)) throw fail('DUPLICATE_ID', { id: message.id });
-      void this.#score(message, parcel);
+  #handle(op: Op, message: SocketMessage, parcel: Parcel): void {
+    if (op.kind === 'instant') {
+      this.#answer(op, message, parcel);
       return;
     }
-    const call = this.#begin(message.op);
+    this.#context.traffic.checkOpen();
+    if (this.#calls.has(message.id)) throw fail('DUPLICATE_ID', { id: message.id });
+    void this.#run(op, message, parcel);
+  }
+
+  #answer(op: InstantOp, message: SocketMessage, parcel: Parcel): void {
+    const answer = op.perform(this, message);
+    const call = this.#begin(op.name);
+    call.isQuiet = true;
     parcel.release();
-    this.#send({ id: message.id, ok: true, ...this.#perform(message) });
-    report(this.#desk, call, 'ok');
+    this.#send({ id: message.id, ok: true, ...answer });
+    report(this.#context, call, 'ok');
     call.end();
   }
 
-  /** What the ops without images do, and what they answer. */
-  #perform(message: Exclude<SocketMessage, ScoringMessage>): object {
-    switch (message.op) {
-      case 'ping':
-        return {};
-      case 'subscribe':
-        this.#feed.start(this.#desk.service);
-        return {};
-      case 'cancel': {
-        const target = this.#calls.get(message.target);
-        target?.abort(fail('CANCELLED', {}));
-        return { cancelled: target !== undefined };
-      }
-    }
+  /** For the op. @returns whether there was such a request */
+  cancel(id: MessageId): boolean {
+    const target = this.#calls.get(id);
+    target?.abort(fail('CANCELLED', {}));
+    return target !== undefined;
+  }
+
+  /** For the op. */
+  subscribe(): void {
+    this.#feed.start(this.#context.service);
   }
 
   /** Never rejects. */
-  async #score(message: ScoringMessage, parcel: Parcel): Promise<void> {
-    const { id, op } = message;
-    const call = this.#begin(op);
+  async #run(op: QueuedOp, message: SocketMessage, parcel: Parcel): Promise<void> {
+    const { id } = message;
+    const call = this.#begin(op.name);
     call.onEnd(() => parcel.release());
     this.#calls.set(id, call);
     try {
-      const leave = this.#window.enter(parcel.held, message.items.length, call.signal);
+      const leave = this.#quota.enter(parcel.held, op.itemsIn(message), call.signal);
       call.onEnd(leave instanceof Promise ? await leave : leave);
-      this.#finish(call, id, { id, ok: true, ...(await this.#results(call, message)) });
-      report(this.#desk, call, 'ok');
+      this.#finish(call, id, { id, ok: true, ...(await op.run({ context: this.#context, call }, message)) });
+      report(this.#context, call, 'ok');
     } catch (thrown) {
       const error = toAssayError(thrown);
       this.#finish(call, id, { id, ok: false, ...errorBody(error) });
-      report(this.#desk, call, error.code, error);
+      report(this.#context, call, error.code, error);
     }
-  }
-
-  #results(call: Call, message: ScoringMessage): Promise<object> {
-    const { allowedDirs, limits } = this.#desk.config;
-    const items = toScoreItems(message, { allowedDirs, maxImageBytes: limits.maxImageBytes });
-    return (message.op === 'score' ? score : rank)(this.#desk, call, {
-      items,
-      scorer: message.scorer,
-      policy: message.policy,
-    });
   }
 
   /** The call ends when the network took its answer: only then is a drain done with it. */
@@ -176,14 +160,14 @@ export class Session {
   }
 
   #begin(op: string): Call {
-    return this.#desk.traffic.begin(`ws ${op}`, this.client);
+    return this.#context.traffic.begin(`ws ${op}`, this.client);
   }
 
   #refuse(id: MessageId | null, op: string, error: AssayError, parcel: Parcel): void {
     const call = this.#begin(op);
     parcel.release();
     this.#send({ id, ok: false, ...errorBody(error) });
-    report(this.#desk, call, error.code, error);
+    report(this.#context, call, error.code, error);
     call.end();
   }
 
@@ -199,16 +183,16 @@ function idOf(value: unknown): MessageId | null {
 }
 
 /** @throws BAD_REQUEST when it is no message at all, UNKNOWN_OP */
-function opOf(value: unknown): SocketOp {
+function opIn(value: unknown, ops: Ops): Op {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw fail('BAD_REQUEST', { reason: 'the message: expected an object with id and op' });
   const { op } = value as { op?: unknown };
-  if (isOp(op)) return op;
-  if (typeof op !== 'string') throw fail('BAD_REQUEST', { reason: `op: expected one of ${OPS.join(', ')}` });
+  const names = [...ops.keys()];
+  const known = names.join(', ');
+  if (typeof op !== 'string') throw fail('BAD_REQUEST', { reason: `op: expected one of ${known}` });
+  const row = ops.get(op);
+  if (row) return row;
   const word = op.slice(0, MAX_ECHO);
-  const near = nearest(word, OPS);
-  throw fail('UNKNOWN_OP', {
-    op: word,
-    known: near ? `${OPS.join(', ')}; did you mean "${near}"?` : OPS.join(', '),
-  });
+  const near = nearest(word, names);
+  throw fail('UNKNOWN_OP', { op: word, known: near ? `${known}; did you mean "${near}"?` : known });
 }

@@ -3,18 +3,19 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type AssayError, fail, toAssayError } from '../../../errors/error.ts';
 import type { Parcel } from '../budget.ts';
-import { type Desk, errorBody, report } from '../context.ts';
+import type { ServerContext } from '../context.ts';
 import { checkAccess, clientOf, pathOf } from '../http/access.ts';
 import { tooLarge } from '../http/body.ts';
 import { sendRaw } from '../http/reply.ts';
+import { SOCKET_PATH } from '../ops/endpoint.ts';
+import { report } from '../report.ts';
 import { Sink } from '../sink.ts';
 import { type Codec, json, msgpack } from '../wire/codec.ts';
+import { errorBody } from '../wire/error-body.ts';
 import { CLOSE } from './frames.ts';
 import { acceptUpgrade, checkHandshake, offeredBy } from './handshake.ts';
 import { Session } from './session.ts';
 import { type DataFrame, Websocket } from './websocket.ts';
-
-export const SOCKET_PATH = '/v1/ws';
 
 /** Subprotocols by name. */
 const CODECS: ReadonlyMap<string, Codec> = new Map([
@@ -29,9 +30,9 @@ export interface Sockets {
   close(): Promise<void>;
 }
 
-export function createSockets(desk: Desk): Sockets {
+export function createSockets(context: ServerContext): Sockets {
   const peers = new Set<Peer>();
-  const { heartbeatMs, maxSilenceMs, goodbyeMs } = desk.tuning;
+  const { heartbeatMs, maxSilenceMs, goodbyeMs } = context.tuning;
   const heartbeat = setInterval(() => {
     for (const peer of peers) peer.beat(maxSilenceMs);
   }, heartbeatMs).unref();
@@ -39,14 +40,14 @@ export function createSockets(desk: Desk): Sockets {
     upgrade(request, socket, head) {
       socket.on('error', () => {}); // 'close' follows
       try {
-        checkUpgrade(desk, request);
+        checkUpgrade(context, request);
       } catch (thrown) {
-        refuseUpgrade(desk, request, socket, toAssayError(thrown));
+        refuseUpgrade(context, request, socket, toAssayError(thrown));
         return false;
       }
       const protocol = offeredBy(request).find((name) => CODECS.has(name));
       acceptUpgrade(request, socket, protocol);
-      const peer = new Peer(desk, socket, CODECS.get(protocol ?? '') ?? json, clientOf(request), () =>
+      const peer = new Peer(context, socket, CODECS.get(protocol ?? '') ?? json, clientOf(request), () =>
         peers.delete(peer),
       );
       peers.add(peer);
@@ -62,11 +63,11 @@ export function createSockets(desk: Desk): Sockets {
 }
 
 /** @throws what `checkAccess` throws, NOT_FOUND, DRAINING, BAD_REQUEST for no handshake and unknown subprotocols */
-function checkUpgrade(desk: Desk, request: IncomingMessage): void {
-  checkAccess(request, desk.access);
+function checkUpgrade(context: ServerContext, request: IncomingMessage): void {
+  checkAccess(request, context.access);
   if (pathOf(request) !== SOCKET_PATH)
     throw fail('NOT_FOUND', { method: 'a websocket', hint: `; it is at ${SOCKET_PATH}` });
-  desk.traffic.checkOpen();
+  context.traffic.checkOpen();
   checkHandshake(request);
   const offered = offeredBy(request);
   if (offered.length > 0 && !offered.some((name) => CODECS.has(name)))
@@ -83,10 +84,15 @@ const STATUS = new Map([
   [503, '503 Service Unavailable'],
 ]);
 
-function refuseUpgrade(desk: Desk, request: IncomingMessage, socket: Socket, error: AssayError): void {
-  const call = desk.traffic.begin('ws upgrade', clientOf(request));
+function refuseUpgrade(
+  context: ServerContext,
+  request: IncomingMessage,
+  socket: Socket,
+  error: AssayError,
+): void {
+  const call = context.traffic.begin('ws upgrade', clientOf(request));
   sendRaw(socket, error, STATUS.get(error.status) ?? '500 Internal Server Error');
-  report(desk, call, error.status, error);
+  report(context, call, error.status, error);
   call.end();
 }
 
@@ -97,7 +103,7 @@ interface Arriving {
 }
 
 class Peer {
-  readonly #desk: Desk;
+  readonly #context: ServerContext;
   readonly #ws: Websocket;
   readonly #codec: Codec;
   readonly #session: Session;
@@ -107,8 +113,8 @@ class Peer {
   #readAt = performance.now();
   #takenAt = performance.now();
 
-  constructor(desk: Desk, socket: Socket, codec: Codec, client: string, onClosed: () => void) {
-    this.#desk = desk;
+  constructor(context: ServerContext, socket: Socket, codec: Codec, client: string, onClosed: () => void) {
+    this.#context = context;
     this.#codec = codec;
     const closed = () => {
       onClosed();
@@ -117,14 +123,14 @@ class Peer {
     const listener = {
       data: (frame: DataFrame) => this.#receive(frame),
       closed,
-      failed: (error: unknown) => desk.log.error({ err: error }, 'websocket failed'),
+      failed: (error: unknown) => context.log.error({ err: error }, 'websocket failed'),
     };
-    this.#ws = new Websocket(socket, listener, desk.outbox, desk.tuning.windowBytes);
-    this.#session = new Session(desk, this.#ws, codec, client);
+    this.#ws = new Websocket(socket, listener, context.outbox, context.tuning.windowBytes);
+    this.#session = new Session(context, this.#ws, codec, client);
   }
 
   start(head: Buffer): void {
-    this.#desk.metrics.socketOpened();
+    this.#context.metrics.socketOpened();
     this.#ws.start(head);
   }
 
@@ -146,7 +152,7 @@ class Peer {
   #receive(frame: DataFrame): Promise<void> | undefined {
     this.#arriving ??= this.#begin(frame);
     const message = this.#arriving;
-    const { maxBodyBytes } = this.#desk.config.limits;
+    const { maxBodyBytes } = this.#context.config.limits;
     const least = message.sink.length + frame.bytes.length + (Number.isFinite(frame.left) ? frame.left : 0);
     if (least > maxBodyBytes) return this.#refuse(tooLarge(maxBodyBytes), CLOSE.tooBig);
     const moved = message.sink.add(frame.bytes);
@@ -157,9 +163,9 @@ class Peer {
   }
 
   #begin(frame: DataFrame): Arriving {
-    const { maxBodyBytes } = this.#desk.config.limits;
+    const { maxBodyBytes } = this.#context.config.limits;
     const expected = Math.min(maxBodyBytes, frame.bytes.length + frame.left);
-    const parcel = this.#desk.budget.open(expected, (reason) => void this.#refuse(reason, CLOSE.policy));
+    const parcel = this.#context.budget.open(expected, (reason) => void this.#refuse(reason, CLOSE.policy));
     return { parcel, sink: new Sink(Number.isFinite(frame.left) ? expected : undefined) };
   }
 
@@ -171,7 +177,7 @@ class Peer {
 
   /** A large message is not read on while too much waits before it; small ones, which `cancel` is, always are. */
   #untilAllowed({ parcel, sink }: Arriving): Promise<void> | undefined {
-    const room = sink.length > this.#desk.tuning.smallBytes ? this.#session.room() : undefined;
+    const room = sink.length > this.#context.tuning.smallBytes ? this.#session.room() : undefined;
     if (!room) return undefined;
     parcel.pause(true);
     return room.then(() => parcel.pause(false));
@@ -179,12 +185,12 @@ class Peer {
 
   /** Says what the matter is, then closes. */
   #refuse(error: AssayError, code: number): undefined {
-    const call = this.#desk.traffic.begin('ws message', this.#session.client);
+    const call = this.#context.traffic.begin('ws message', this.#session.client);
     this.#ws.send(this.#codec.encode({ id: null, ok: false, ...errorBody(error) }));
-    report(this.#desk, call, error.code, error);
+    report(this.#context, call, error.code, error);
     call.end();
     this.#forget();
-    void this.#ws.close(code, error.message.slice(0, 100), this.#desk.tuning.goodbyeMs);
+    void this.#ws.close(code, error.message.slice(0, 100), this.#context.tuning.goodbyeMs);
   }
 
   #forget(): void {
@@ -194,7 +200,7 @@ class Peer {
 
   #closed(): void {
     this.#forget();
-    this.#desk.metrics.socketClosed();
+    this.#context.metrics.socketClosed();
     this.#session.close();
   }
 }

@@ -30,7 +30,7 @@ type NodeErrors = z.infer<typeof nodeErrors>;
 /** Faults named in one message. */
 const MOST_NAMED = 5;
 
-export interface Desk {
+export interface Submitter {
   http: Http;
   /** Whether the run is in the queue or in the history. */
   knows(id: string, signal: AbortSignal): Promise<boolean>;
@@ -44,23 +44,23 @@ export async function submitGraph(
   graph: Graph,
   id: string,
   clientId: string,
-  desk: Desk,
+  context: Submitter,
   signal: AbortSignal,
 ): Promise<Submission> {
   const body = { prompt: graph, prompt_id: id, client_id: clientId };
-  const reply = await postOnce(body, desk, signal);
+  const reply = await postOnce(body, context, signal);
   if (reply === 'taken') return { id, faults: [] };
-  if (reply.status === 400 || reply.status === 413) throw rejected(graph, reply, desk.http.url);
+  if (reply.status === 400 || reply.status === 413) throw rejected(graph, reply, context.http.url);
   if (reply.status !== 200)
-    throw fail('HOST_FAILED', { url: desk.http.url, reason: `status ${reply.status} (${gistOf(reply)})` });
-  const { prompt_id = id, node_errors = {} } = parseReply(desk.http.url, '/prompt', reply, acceptedSchema);
+    throw fail('HOST_FAILED', { url: context.http.url, reason: `status ${reply.status} (${gistOf(reply)})` });
+  const { prompt_id = id, node_errors = {} } = parseReply(context.http.url, '/prompt', reply, acceptedSchema);
   return { id: prompt_id, faults: faultsOf(node_errors) };
 }
 
 /** A connection that breaks leaves open whether the workflow was taken: the id, which is ours, tells. */
 async function postOnce(
   body: { prompt_id: string },
-  { http, knows }: Desk,
+  { http, knows }: Submitter,
   signal: AbortSignal,
 ): Promise<Reply | 'taken'> {
   try {

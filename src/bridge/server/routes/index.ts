@@ -1,0 +1,25 @@
+/** The routes: one row each. What is not here is not found. */
+import { description } from './description.ts';
+import { greeting } from './greeting.ts';
+import { health } from './health.ts';
+import { history } from './history.ts';
+import { metricsPage } from './metrics-page.ts';
+import { prompt } from './prompt.ts';
+import { rank } from './rank.ts';
+import { readiness } from './readiness.ts';
+import type { Route } from './route.ts';
+import { score } from './score.ts';
+import { scorers } from './scorers.ts';
+
+export const ROUTES: readonly Route[] = [
+  score,
+  rank,
+  prompt,
+  scorers,
+  history,
+  health,
+  readiness,
+  metricsPage,
+  description,
+  greeting,
+];

@@ -1,0 +1,77 @@
+/** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
+import { fail } from '../../errors/error.ts';
+import type { RankResult, ScoreResult } from '../../types.ts';
+import type { Call } from './call.ts';
+import type { Job } from './routes/job.ts';
+import type { Work } from './routes/route.ts';
+import { hasFiniteNumbers, sealed } from './seal.ts';
+
+/**
+ * Scores a request. When it is given up (DEADLINE, DRAINING), what is finished is the answer, and the error stands
+ * in the other items.
+ *
+ * @throws what the service throws, CANCELLED; DEADLINE and DRAINING when nothing is finished
+ */
+export async function scoreJob(work: Work, job: Job): Promise<{ results: ScoreResult[] }> {
+  const { service } = work.context;
+  const scored = await finished(
+    work,
+    job,
+    () => service.score(requestOf(work.call, job)),
+    (all) => all,
+  );
+  const results = scored.map(sealed);
+  note(work, results);
+  return { results };
+}
+
+/** @throws as `scoreJob` */
+export async function rankJob(work: Work, job: Job): Promise<RankResult> {
+  const { service } = work.context;
+  const ranked = await finished(
+    work,
+    job,
+    () => service.rank(requestOf(work.call, job)),
+    ({ results }) => results,
+  );
+  if (!ranked.results.every(hasFiniteNumbers))
+    throw fail('INTERNAL', { reason: 'a ranked score is not a number' });
+  note(work, ranked.results);
+  return ranked;
+}
+
+/** The outcome of what the service does, unless it was cancelled or, given up, has nothing to show. */
+async function finished<T>(
+  { context, call }: Work,
+  { items }: Job,
+  ask: () => Promise<T>,
+  resultsOf: (outcome: T) => ScoreResult[],
+): Promise<T> {
+  call.items = items.length;
+  const outcome = await call.handOver(ask, context.tuning.handoverMs);
+  const { aborted, reason } = call.signal;
+  if (
+    aborted &&
+    (reason.code === 'CANCELLED' || resultsOf(outcome).every(({ error }) => error?.code === reason.code))
+  )
+    throw reason;
+  return outcome;
+}
+
+const requestOf = (call: Call, { items, scorer, policy }: Job) => ({
+  items,
+  scorer,
+  policy,
+  client: call.client,
+  signal: call.signal,
+});
+
+/** For the metrics and the log line of the call. */
+function note({ context, call }: Work, results: ScoreResult[]): void {
+  context.metrics.results(results);
+  for (const { timings } of results) {
+    if (!timings) continue;
+    for (const [stage, ms] of Object.entries(timings))
+      call.slowest[stage] = Math.max(call.slowest[stage] ?? 0, Math.round(ms * 10) / 10);
+  }
+}
