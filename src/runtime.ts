@@ -58,6 +58,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     score,
     rank: async (request) => ranked(await score(request)),
     scorers: () => catalog.list(),
+    refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),
     history: (query, signal) => store.history(query, signal),
     subscribe(listener) {

@@ -17,7 +17,7 @@ import { type Choice, leaveReason } from './loops/watch/choice.ts';
 import type { Tagger, WatchParts } from './loops/watch/ports.ts';
 import { watch } from './loops/watch/watch.ts';
 import type { Runtime } from './runtime.ts';
-import { takeHold } from './store/file/hold.ts';
+import { holderWords, takeHold } from './store/file/hold.ts';
 import type { ScoreResult } from './types.ts';
 
 export interface WatchSettings {
@@ -99,15 +99,11 @@ async function filesFor({ rejectDir, limits }: Config, settings: WatchSettings, 
   return { folder, bin, tagger };
 }
 
-const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
-
 /** One watch alone for a host and data folder: two would score everything twice and be in each other's way. */
 function holdWatch({ dataDir }: Config, name: string): { release(): void } {
   const hold = takeHold(join(dataDir, `watch-${hash('sha256', name).slice(0, 12)}.lock`));
   if ('release' in hold) return hold;
-  const { pid, machine, since } = hold.holder ?? {};
-  const holder = pid === undefined ? 'another process' : `process ${pid} on ${machine} since ${when(since!)}`;
-  throw fail('WATCH_HELD', { url: name, dataDir, holder });
+  throw fail('WATCH_HELD', { url: name, dataDir, holder: holderWords(hold.holder) });
 }
 
 /** The history is how a watch knows what it has scored. @throws STORE_UNAVAILABLE */

@@ -1,7 +1,7 @@
 /** `assay eval`: scores rated images and reports how well the scorer agrees with people. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, reasonOf } from '../errors/error.ts';
+import { fail } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import type { Outcome } from '../eval/figures/pairs.ts';
 import { checkRanges, parseRanges } from '../eval/figures/scale.ts';
@@ -19,6 +19,7 @@ import type { ScorerFlags } from './input/flags.ts';
 import { fileItem } from './input/images.ts';
 import { openFor, scoreAll } from './open.ts';
 import { stopSignal } from './process/stop-signal.ts';
+import { cannotWrite } from './terminal/out.ts';
 import { startProgress } from './terminal/progress.ts';
 import { smallPicture } from './terminal/small-picture.ts';
 
@@ -152,7 +153,7 @@ function attempt(path: string, action: () => unknown): void {
   try {
     action();
   } catch (cause) {
-    throw fail('USAGE', { reason: `--out: cannot write ${path}: ${reasonOf(cause)}` }, { cause });
+    throw cannotWrite(path, cause);
   }
 }
 

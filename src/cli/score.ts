@@ -11,6 +11,7 @@ import { openListing } from './score/listing.ts';
 import { onePrompt, type PromptSource, readPrompts } from './score/prompts.ts';
 import { NOTHING_DONE, type ResumeOptions, resume } from './score/resume.ts';
 import { perform, tell } from './score/run.ts';
+import { claimOut } from './terminal/claim.ts';
 import { checkOut, openOut, targetOf } from './terminal/out.ts';
 
 export interface ScoreFlags extends ScorerFlags, DeedFlags {
@@ -83,6 +84,15 @@ function resumeWith(flags: ScoreFlags, rest: Omit<ResumeOptions, 'out' | 'format
 export async function score(names: string[], flags: ScoreFlags): Promise<number> {
   checkFlags(flags);
   checkNames(names, flags);
+  const claim = claimOut(flags.out);
+  try {
+    return await scoreInto(names, flags);
+  } finally {
+    claim.release();
+  }
+}
+
+async function scoreInto(names: string[], flags: ScoreFlags): Promise<number> {
   const writing = { force: flags.force, append: flags.resume };
   checkOut(flags.out, writing);
   const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);

@@ -5,6 +5,7 @@ import { basename, dirname, extname, join, relative, resolve, sep } from 'node:p
 import { AssayError, fail, reasonOf } from '../errors/error.ts';
 import type { HostFile } from '../host.ts';
 import { isInside } from '../lib/inside.ts';
+import { cannotRead } from '../lib/plain-file.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 
 /** What a process that died left is older; what is younger may be in the writing. */
@@ -124,9 +125,7 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
     if (size > maxBytes) throw fail('IMAGE_TOO_HEAVY', { bytes: size, maxBytes });
     return await readFile(path);
   } catch (cause) {
-    if (cause instanceof AssayError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    throw cannotRead(path, cause);
   }
 }
 

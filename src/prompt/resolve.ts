@@ -35,9 +35,13 @@ function resolved(asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolv
 
 function given(text: string): Resolved {
   const read = text.slice(0, MOST_TEXT);
-  const { words, reason } = normalise(read);
+  const { words, reason, isOpen } = normalise(read);
   const original = words === text ? null : text;
-  return { prompt: words, promptSource: { from: 'request', original, certain: true, reason } };
+  // Of longer words the cut that follows is told.
+  const isCut = text.length > MOST_TEXT && (words ?? '').length <= MOST_CHARACTERS;
+  const cut = isCut ? `only its first ${MOST_TEXT} characters are read` : null;
+  const certain = text.length <= MOST_TEXT && !isOpen;
+  return { prompt: words, promptSource: { from: 'request', original, certain, reason: reason ?? cut } };
 }
 
 const sourced = ({ prompt, negative: _, ...promptSource }: PromptFound): Resolved => ({

@@ -31,7 +31,10 @@ it.skipIf(!canBeginAgain)(
     const serving = `exec "$0" "${cli}" serve --config <(echo '{"port": 0, "logLevel": "error"}') --data-dir "${tempFolder()}"`;
     const child = spawn('bash', ['-c', serving, process.execPath], { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(child, 'close');
-    onTestFinished(() => closed);
+    onTestFinished(async () => {
+      child.kill('SIGKILL');
+      await closed;
+    });
     const [line] = await once(createInterface({ input: child.stdout! }), 'line');
     expect(line).not.toContain(':7878');
     child.kill('SIGTERM');

@@ -6,7 +6,8 @@ import { recordOf, type ScoreRecord } from '../../files/metadata/metadata.ts';
 import { version } from '../../lib/version.ts';
 import type { ItemError, ScoreResult } from '../../types.ts';
 import type { Format } from '../input/flags.ts';
-import { expandImages, refuseStdin } from '../input/images.ts';
+import { type Expanded, expandImages, refuseStdin } from '../input/images.ts';
+import { claimOut } from '../terminal/claim.ts';
 import { openOut } from '../terminal/out.ts';
 import { type Look, printer } from '../terminal/printer.ts';
 import { type Column, table } from '../terminal/table.ts';
@@ -60,13 +61,24 @@ function failed(source: string, thrown: unknown): FileScore {
   return { source, assay: null, error: { code, message } };
 }
 
+interface ShowFlags {
+  format?: Format;
+  out?: string;
+  force?: boolean;
+}
+
 /** Prints what the files carry; scores nothing. */
-export async function showMetadata(
-  names: string[],
-  flags: { format?: Format; out?: string; force?: boolean },
-): Promise<number> {
+export async function showMetadata(names: string[], flags: ShowFlags): Promise<number> {
   refuseStdin(names, '--show-metadata');
-  const { paths, failures, skipped } = expandImages(names);
+  const claim = claimOut(flags.out);
+  try {
+    return await printAll(expandImages(names), flags);
+  } finally {
+    claim.release();
+  }
+}
+
+async function printAll({ paths, failures, skipped }: Expanded, flags: ShowFlags): Promise<number> {
   const out = openOut(flags.out, flags);
   for (const note of skipped.notes()) process.stderr.write(`${note}\n`);
   const print = printer(flags.format ?? 'table', FILES, out.stream);

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
-import type { Judges, ScorerInfo } from '../../types.ts';
+import type { Judges, RefusedScorer, ScorerInfo } from '../../types.ts';
 import { createEmbeddingCache } from '../graph/embeddings.ts';
 import { createPreparer } from '../image/prepare.ts';
 import type { Scorer, ScorerOptions } from '../scorer.ts';
@@ -40,6 +40,8 @@ export interface Catalog extends Judges {
   list(): ScorerInfo[];
   /** Folders that cannot be looked into, or have an unreadable manifest, and what is wrong with them. */
   broken(): AssayError[];
+  /** The same in words for people and clients, in the same order. */
+  refused(): RefusedScorer[];
   /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
   find(name?: string): ModelFolder;
   /** The loaded scorer; loads it when needed. After a failed load, a later call tries again. */
@@ -57,6 +59,7 @@ const inOrder = ({ manifest: a }: ModelFolder, { manifest: b }: ModelFolder): nu
 
 /** A model folder whose manifest is refused. */
 interface Refused {
+  folder: string;
   /** What a user may call it by: the name of the folder, and what its manifest says. */
   names: string[];
   error: AssayError;
@@ -76,7 +79,7 @@ function foldersIn(dir: string, onRefused: (refused: Refused) => void): string[]
     return readdirSync(dir);
   } catch (cause) {
     const error = fail('MODELS_UNREADABLE', { path: dir, reason: reasonOf(cause) }, { cause });
-    onRefused({ names: [], error });
+    onRefused({ folder: dir, names: [], error });
     return [];
   }
 }
@@ -90,7 +93,7 @@ function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelF
     try {
       return [readManifest(folder)];
     } catch (error) {
-      onRefused({ names: namesIn(folder), error: toAssayError(error) });
+      onRefused({ folder, names: namesIn(folder), error: toAssayError(error) });
       return [];
     }
   });
@@ -131,6 +134,10 @@ function infoOf(installed: Installed, options: CatalogOptions, isDefault: boolea
   const problem = planned.problem ?? installed.problem;
   return { ...planned, default: isDefault, loaded: !!live, ...state, problem, notes };
 }
+
+const refusalOf = ({ folder, names, error: { code, message, fix } }: Refused): RefusedScorer => ({
+  ...{ id: names[1] ?? names[0] ?? null, folder, state: 'refused', error: { code, message, fix } },
+});
 
 /** Folder that `models import` copies to. */
 export const importedModels = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'models');
@@ -187,6 +194,7 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
       });
     },
     broken: () => refused.map(({ error }) => error),
+    refused: () => refused.map(refusalOf),
     find: (name) => find(name).model,
     open: async (name) => find(name).open(),
     /** What the workers have in work and in hand, and as many in preparation. */

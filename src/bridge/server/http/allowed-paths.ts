@@ -2,8 +2,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
-import { fail, reasonOf } from '../../../errors/error.ts';
+import { fail } from '../../../errors/error.ts';
 import { isInside } from '../../../lib/inside.ts';
+import { cannotRead } from '../../../lib/plain-file.ts';
 
 /** Symlinks resolved; for what does not exist, those of the nearest folder that does. */
 async function nearestReal(path: string): Promise<string> {
@@ -35,8 +36,7 @@ async function openFile(real: string, path: string): Promise<FileHandle> {
   try {
     return await open(real, OPEN_FLAGS);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    throw cannotRead(path, cause);
   }
 }
 

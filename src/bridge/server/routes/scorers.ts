@@ -6,7 +6,9 @@ import type { Route } from './route.ts';
 export const scorers: Route = {
   method: 'get',
   path: '/v1/scorers',
-  handler: ({ context }) => ({ body: { scorers: context.service.scorers() } }),
+  handler: ({ context: { service } }) => ({
+    body: { scorers: service.scorers(), refused: service.refusedScorers() },
+  }),
   docs: {
     summary: 'Installed scorers',
     answers: { 200: answer('Scorers', named('ScorersAnswer', scorersAnswer)) },
