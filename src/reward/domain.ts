@@ -14,6 +14,8 @@ export function foreignness(raw: RawOutputs, spec: DomainSpec | null): GuardFind
   if (!spec) return null;
   const value = rowOf(raw, spec.output, 1, 'domain')[0]!;
   if (value <= spec.limit) return null;
-  const figures = `${value.toFixed(2)}; the limit is ${spec.limit.toFixed(2)}`;
+  // Digits enough to tell them apart.
+  const digits = [2, 3, 4].find((n) => value.toFixed(n) !== spec.limit.toFixed(n)) ?? 6;
+  const figures = `${value.toFixed(digits)}; the limit is ${spec.limit.toFixed(digits)}`;
   return { guard: 'out-of-domain', message: `${spec.reason} (${figures})` };
 }
