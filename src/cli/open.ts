@@ -1,7 +1,7 @@
 /** What the commands that score have in common: flags to config, catalog and pipeline; many items to results. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, loadConfig, SETTINGS } from '../config.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { BUILT_IN_MODELS, type Catalog, openCatalog } from '../reward/model/catalog.ts';
 import type { Policy, ScoreItem, ScoreResult } from '../types.ts';
@@ -10,27 +10,13 @@ import type { ScorerFlags } from './input/flags.ts';
 /** Folder that `models import` copies to. */
 export const importedModels = (config: Config): string => join(config.dataDir, 'models');
 
-/** Flags that are settings, too. */
-const KNOWN = [
-  'scorer',
-  'variant',
-  'providers',
-  'threads',
-  'dataDir',
-  'rejectDir',
-  'host',
-  'port',
-  'socket',
-  'token',
-  'tokenFile',
-  'logLevel',
-  'keepAliveMs',
-];
+/** Names of settings: a flag that is called like one is that setting. */
+const NAMES = new Set(SETTINGS.flatMap(({ path: [name, ...rest] }) => (rest.length === 0 ? [name] : [])));
 
 /** Config from flags; `--models` takes the place of configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
 export function configOf(flags: ScorerFlags & object): Config {
   const { config: file, models, ...rest } = flags;
-  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => KNOWN.includes(key)));
+  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => NAMES.has(key)));
   return loadConfig({ ...given, modelDirs: models }, file);
 }
 

@@ -1,5 +1,5 @@
 /** `assay watch`: scores every image that a host makes, whoever asked for it. */
-import { createComfyHost } from '../bridge/hosts/comfyui/link/host.ts';
+import type { HostSettings } from '../bridge/hosts/settings.ts';
 import type { Config } from '../config.ts';
 import { fail } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
@@ -22,12 +22,11 @@ import type { ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { catalogOf, configOf, tellNotes } from './open.ts';
 import { runLong } from './process/long-running.ts';
-import { type ChoiceFlags, choiceOf, headersOf, holdWatch } from './watch/options.ts';
+import { holdWatch } from './watch/hold.ts';
+import { type ChoiceFlags, hostOf } from './watch/options.ts';
 import { createReport, type Report, type WatchFormat } from './watch/report.ts';
 
 export interface WatchFlags extends ScorerFlags, ChoiceFlags {
-  comfyui?: string;
-  outputDir?: string;
   policy?: string;
   outputsOnly?: boolean;
   once?: boolean;
@@ -76,8 +75,8 @@ function binFor(config: Config, host: string) {
  *
  * @throws OUTPUT_DIR_REQUIRED, OUTPUT_DIR_UNUSABLE, REJECT_BIN_UNUSABLE
  */
-async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFile, host: string) {
-  const path = flags.outputDir ?? config.comfyui.outputDir;
+async function filesFor(config: Config, settings: HostSettings, { actions }: PolicyFile, host: string) {
+  const { outputDir: path, linkedDirs: linked } = settings;
   const wanted = Object.values(actions).filter((action) => action !== 'keep');
   if (path === undefined) {
     if (wanted.length > 0)
@@ -89,7 +88,7 @@ async function filesFor(config: Config, flags: WatchFlags, { actions }: PolicyFi
     maxImageBytes: config.limits.maxImageBytes,
     leftovers: LEFTOVER,
     except: config.rejectDir,
-    linked: config.comfyui.linkedDirs,
+    linked,
   });
   const bin = binFor(config, host);
   if (wanted.includes('move')) await bin.prepare();
@@ -133,12 +132,10 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
   tellNotes(config);
   checkHistory(config);
-  const url = flags.comfyui ?? config.comfyui.url;
+  const { kind, settings } = hostOf(config, flags);
   const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
-  const host = createComfyHost({
-    ...{ url, headers: headersOf(config, flags), limits: config.limits, findPrompt: findInWorkflow },
-  });
-  const files = await filesFor(config, flags, policy, ledgerName(host.url));
+  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
+  const files = await filesFor(config, settings, policy, ledgerName(host.url));
   const catalog = catalogOf(config);
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
@@ -159,7 +156,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
       actions: policy.actions,
       files,
       outputsOnly: flags.outputsOnly ?? false,
-      leaves: leaveReason(choiceOf(config, flags)),
+      leaves: leaveReason(settings),
       once: flags.once ?? false,
       onImage: report.image,
       // Without an end there is no sum to tell, and nothing to keep for it.

@@ -3,8 +3,8 @@ import type { ZodType } from 'zod';
 import { AssayError, fail, reasonOf } from '../../../../errors/error.ts';
 import { backoff, pause } from '../../../../lib/pause.ts';
 import { parseJson, writeJson } from '../../../../lib/python-json.ts';
+import type { Tuning } from '../../tuning.ts';
 import type { Address } from './address.ts';
-import type { Tuning } from './tuning.ts';
 
 export interface Reply {
   status: number;
