@@ -2,6 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { HostKind } from '../src/bridge/hosts/kind.ts';
+import { HOST_KINDS } from '../src/bridge/hosts/kinds.ts';
 import { configSchema } from '../src/config.ts';
 import { ERRORS, type ErrorKind } from '../src/errors/table.ts';
 import { definitions, NODES, type NodeDefinition, type NodeInput } from '../src/nodes/index.ts';
@@ -28,7 +30,7 @@ function errorsPage(): string {
 Every error has a code. It is printed on the command line in brackets, and stands in \`error.code\` of HTTP and websocket
 answers. An image that cannot be scored carries the error in its own result; the other images are scored all the same.
 
-<!-- Generated from src/errors.ts by \`npm run generate\`. -->
+<!-- Generated from src/errors/table.ts by \`npm run generate\`. -->
 `;
   return `${intro}\n${sections.join('\n')}`;
 }
@@ -39,15 +41,11 @@ interface Property {
   items?: Property;
   anyOf?: Property[];
   default?: unknown;
+  /** Where it depends on the machine. */
+  defaultText?: string;
   description?: string;
   properties?: Record<string, Property>;
 }
-
-/** What depends on the machine has no default in the page. */
-const DEPENDS: Record<string, string> = {
-  dataDir: "the platform's folder for application data",
-  threads: 'one less than the cores, at least 1',
-};
 
 function typeOf(p: Property): string {
   if (p.enum) return p.enum.map((v) => `\`${v}\``).join(', ');
@@ -59,7 +57,7 @@ function settingRows(properties: Record<string, Property>, prefix = ''): string[
   return Object.entries(properties).flatMap(([key, p]) => {
     const name = `${prefix}${key}`;
     if (p.properties && Object.keys(p.properties).length > 0) return settingRows(p.properties, `${name}.`);
-    const fallback = DEPENDS[name] ?? (p.default === undefined ? '–' : `\`${JSON.stringify(p.default)}\``);
+    const fallback = p.defaultText ?? (p.default === undefined ? '–' : `\`${JSON.stringify(p.default)}\``);
     return [`| \`${name}\` | ${typeOf(p)} | ${fallback} | ${p.description ?? ''} |`];
   });
 }
@@ -78,7 +76,7 @@ The variable of a key is \`ASSAY_\` and the key in capitals: \`ASSAY_DATA_DIR\` 
 or are JSON lists. Blank variables count as not set. Unknown ones that begin with \`ASSAY_\` are named at the start and ignored,
 and so is \`ASSAY_PORT=tcp://…\`, which Kubernetes and Docker set for a service called \`assay\`.
 
-<!-- Generated from src/config.ts by \`npm run generate\`. -->
+<!-- Generated from src/config/settings.ts and the hosts' settings by \`npm run generate\`. -->
 
 | key | type | default | meaning |
 |---|---|---|---|
@@ -125,9 +123,9 @@ ${outputs.join('\n')}
 `;
 }
 
-const nodesPage = (): string => `# Nodes for ComfyUI
+const nodesPage = ({ id, title }: HostKind): string => `# Nodes for ${title}
 
-How to install and use them: [comfyui.md](comfyui.md).
+How to install and use them: [${id}.md](${id}.md).
 
 <!-- Generated from src/nodes by \`npm run generate\`. -->
 
@@ -136,12 +134,20 @@ ${NODES.map(nodeSection).join('\n')}`;
 const manifestJsonSchema = (): string =>
   `${JSON.stringify(z.toJSONSchema(manifestSchema, { io: 'input' }), null, 2)}\n`;
 
+const nodeFiles = HOST_KINDS.flatMap((kind): [string, () => string][] => {
+  if (!kind.nodes) return [];
+  const { page, definitions: file } = kind.nodes;
+  return [
+    [page, () => nodesPage(kind)],
+    [file, () => `${JSON.stringify(definitions(), null, 2)}\n`],
+  ];
+});
+
 const FILES: Record<string, () => string> = {
-  'docs/comfyui-nodes.md': nodesPage,
+  ...Object.fromEntries(nodeFiles),
   'docs/errors.md': errorsPage,
   'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,
-  'python-shim/comfyui/definitions.json': () => `${JSON.stringify(definitions(), null, 2)}\n`,
 };
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));

@@ -1,151 +1,34 @@
-/**
- * Configuration: defaults < file < environment < flags, checked once, frozen.
- * Times are milliseconds, sizes bytes or pixels, as the names say.
- */
-import { availableParallelism } from 'node:os';
+/** Configuration: defaults < file < environment < flags, checked once, frozen. What can be set: config/settings.ts. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { comfyuiSettings } from './bridge/hosts/comfyui/settings.ts';
+import { HOST_KINDS } from './bridge/hosts/kinds.ts';
+import type { HostSettings } from './bridge/hosts/settings.ts';
 import { defaultDataDir } from './config/data-folder.ts';
 import { fromEnvironment } from './config/environment.ts';
 import { readJson } from './config/json.ts';
 import { type Layer, lookUp, merged, sourceOf, withRivals } from './config/layers.ts';
 import { keysAt, type Leaf, leavesOf } from './config/leaves.ts';
 import { shown } from './config/secrets.ts';
-import { readToken, TOKEN, TOKEN_EXPECTED } from './config/token.ts';
+import { ONCE, settingsSchema } from './config/settings.ts';
+import { readToken } from './config/token.ts';
 import { type AssayError, fail } from './errors/error.ts';
 import { nearest } from './errors/nearest.ts';
-import type { Aspect, Policy } from './types.ts';
 
-/** What is read once is not worth compiling. */
-const ONCE = { jitless: true };
+export { PROVIDERS, type Provider, policySchema } from './config/settings.ts';
 
-export const PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu', 'coreml', 'dml'] as const;
-export type Provider = (typeof PROVIDERS)[number];
+/** The part of each kind of host, under its id. */
+const hostParts: object = Object.fromEntries(
+  HOST_KINDS.map(({ id, settings }) => [id, settings.default(() => settings.parse({}, ONCE))]),
+);
 
-const count = z.int().min(1);
-const millis = z.int().min(0);
-
-const threshold = z.strictObject({
-  minScore: z.number().optional().describe("least score, in the scorer's range"),
-  minPercentile: z.number().min(0).max(1).optional().describe('least percentile, 0..1'),
-});
-
-/** Thresholds, as the config, a policy file or a request gives them. */
-export const policySchema = z.strictObject({
-  aspects: z
-    .strictObject({
-      quality: threshold.optional(),
-      alignment: threshold.optional(),
-      authenticity: threshold.optional(),
-    } satisfies Record<Aspect, unknown>)
-    .default({})
-    .describe('by aspect: `minScore` and `minPercentile`'),
-  minReward: z.number().min(0).max(1).optional().describe('least reward, 0..1'),
-  unsureWithinInterval: z
-    .boolean()
-    .default(false)
-    .describe('answer "unsure" when minScore lies inside the prediction interval'),
-}) satisfies z.ZodType<Policy>;
-
-const limits = z.strictObject({
-  maxImageBytes: count.default(64 * 2 ** 20).describe('largest encoded image'),
-  maxBodyBytes: count.default(256 * 2 ** 20).describe('largest HTTP body or websocket message'),
-  maxPixels: count.default(64_000_000).describe('most pixels of one image, checked before it is decoded'),
-  maxSide: count.default(16_384).describe('longest side of one image, in pixels'),
-  maxItems: count.default(256).describe('most images in one request'),
-  maxQueue: count
-    .default(4096)
-    .describe('most images waiting, all clients together; beyond it answers are BUSY'),
-  requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
-});
-
-export const configSchema = z.strictObject({
-  host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
-  port: z.int().min(0).max(65_535).default(7878).describe('port to listen on; 0 picks a free one'),
-  socket: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('unix socket to listen on; only this user can reach it. Not beside host or port'),
-  token: z
-    .string()
-    .regex(TOKEN, TOKEN_EXPECTED)
-    .optional()
-    .describe('clients must send it as a bearer token; required beyond loopback'),
-  tokenFile: z.string().min(1).optional().describe('file that holds the token'),
-  allowedHosts: z
-    .array(z.string())
-    .default([])
-    .describe('further names this daemon answers to (Host header)'),
-  allowedOrigins: z.array(z.string()).default([]).describe('web origins whose pages may call this daemon'),
-  allowedDirs: z.array(z.string()).default([]).describe('folders that may be read on behalf of a client'),
-  dataDir: z.string().min(1).describe('folder of the history'),
-  rejectDir: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('folder that rejected images are moved to; `rejects` in dataDir when absent'),
-  history: z.boolean().default(true).describe('record every verdict'),
-  historyMaxAgeDays: z
-    .int()
-    .min(1)
-    .optional()
-    .describe('verdicts older than this are deleted; kept for ever when absent'),
-  historyMaxBytes: z
-    .int()
-    .min(2 ** 20)
-    .optional()
-    .describe('the oldest verdicts are deleted beyond this size of the history; without bound when absent'),
-  modelDirs: z
-    .array(z.string())
-    .default([])
-    .describe('folders of model folders, searched before the built-in one'),
-  scorer: z
-    .string()
-    .default('assay-lite')
-    .describe('scorer used when a request names none: its id, or id@version'),
-  variant: z
-    .string()
-    .optional()
-    .describe("model variant, e.g. int8 or fp32; the manifest's default when absent"),
-  providers: z
-    .array(z.enum(PROVIDERS))
-    .default([])
-    .describe('execution providers in order of preference; empty: what is there'),
-  threads: count
-    .max(1024)
-    .default(() => Math.max(1, availableParallelism() - 1))
-    .describe('threads of one inference session; the default leaves one core for decoding'),
-  workers: count.max(64).default(1).describe('inference sessions side by side, each in a thread of its own'),
-  resultCache: z.int().min(0).default(4096).describe('results remembered for identical requests; 0: none'),
-  keepAliveMs: millis
-    .default(600_000)
-    .describe('how long a scorer stays in memory without work; 0: until the daemon ends'),
-  embeddingCacheBytes: z
-    .int()
-    .min(0)
-    .default(256 * 2 ** 20)
-    .describe('memory for what scorers made of a prompt or an image alone, to be used again'),
-  background: z
-    .string()
-    .regex(/^#[0-9a-fA-F]{6}$/)
-    .default('#ffffff')
-    .describe('colour laid under transparent pixels'),
-  logLevel: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
-    .default('info')
-    .describe('least severe events that are logged'),
-  drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
-  limits: limits.default(() => limits.parse({}, ONCE)),
-  policy: policySchema.default(() => policySchema.parse({}, ONCE)),
-  comfyui: comfyuiSettings.default(() => comfyuiSettings.parse({}, ONCE)),
-});
+export const configSchema = z.strictObject({ ...settingsSchema.shape, ...hostParts });
 
 type Parsed = z.infer<typeof configSchema>;
 export type Config = Readonly<
   Parsed & {
     rejectDir: string;
+    /** By id of the kind of host. */
+    hosts: Readonly<Record<string, HostSettings>>;
     /** For people: what was ignored, or is not as safe as it could be. */
     notes: readonly string[];
   }
@@ -252,12 +135,15 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
   return finished(parsed.data, token, [...environment.notes, ...notes]);
 }
 
+const hostsOf = (parsed: object): Record<string, HostSettings> =>
+  Object.fromEntries(Object.entries(parsed).filter(([key]) => key in hostParts));
+
 /** With absolute paths, frozen. */
 function finished(parsed: Parsed, token: string | undefined, notes: string[]): Config {
   const dataDir = resolve(parsed.dataDir);
   const rejectDir = resolve(parsed.rejectDir ?? join(dataDir, 'rejects'));
   const modelDirs = parsed.modelDirs.map((d) => resolve(d));
-  return deepFreeze({ ...parsed, token, dataDir, rejectDir, modelDirs, notes });
+  return deepFreeze({ ...parsed, token, dataDir, rejectDir, modelDirs, hosts: hostsOf(parsed), notes });
 }
 
 function deepFreeze<T>(value: T): T {

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
+import type { HostSettings } from './bridge/hosts/settings.ts';
 import type { Config } from './config.ts';
 import { fail } from './errors/error.ts';
 import { LEFTOVER, tagFile } from './files/metadata/file.ts';
@@ -20,15 +21,10 @@ import type { Runtime } from './runtime.ts';
 import { holderWords, takeHold } from './store/file/hold.ts';
 import type { ScoreResult } from './types.ts';
 
-export interface WatchSettings {
-  /** The host's output folder as seen from here; absent: nothing is done to files. */
-  outputDir?: string | undefined;
-  /** Folders elsewhere that links in it may lead to. */
-  linkedDirs: readonly string[];
+/** What of a host's settings is about its images, and what is done to them. */
+export interface WatchSettings extends Pick<HostSettings, 'outputDir' | 'linkedDirs'>, Choice {
   /** Thresholds, and what is done by verdict. */
   policy: PolicyFile;
-  /** Which images are judged. */
-  choice: Choice;
   /** Leaves previews out. */
   outputsOnly: boolean;
   /** Ends when all that the host holds is done. */
@@ -119,7 +115,7 @@ function checkHistory({ history }: Config): void {
  */
 export async function openWatcher(runtime: Runtime, host: Host, settings: WatchSettings): Promise<Watcher> {
   const { config } = runtime;
-  const { policy, choice, outputsOnly, once } = settings;
+  const { policy, outputsOnly, once } = settings;
   const name = ledgerName(host.url);
   checkHistory(config);
   const files = await filesFor(config, settings, name);
@@ -143,7 +139,7 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
           actions: policy.actions,
           files,
           outputsOnly,
-          leaves: leaveReason(choice),
+          leaves: leaveReason(settings),
           once,
           ...listener,
           pace: { drainMs: config.drainTimeoutMs },

@@ -1,8 +1,12 @@
-/** The architecture as rules on imports: layers point down, and each heavy library has one owner. */
+/**
+ * The architecture as rules on imports: layers point down, each heavy library has one owner, a host is named in its own
+ * folder alone, and a start reads nothing heavy.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { HOST_KINDS } from '../src/bridge/hosts/kinds.ts';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -11,6 +15,8 @@ interface Import {
   /** Path inside src, or package name. */
   to: string;
   typeOnly: boolean;
+  /** Read when it is needed. */
+  lazy: boolean;
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'));
@@ -21,7 +27,7 @@ function importsOf(file: string): Import[] {
   return [...found].map((m) => {
     const target = (m[2] ?? m[3])!;
     const to = target.startsWith('.') ? relative(src, join(dirname(join(src, file)), target)) : target;
-    return { from: file, to, typeOnly: m[1] !== undefined };
+    return { from: file, to, typeOnly: m[1] !== undefined, lazy: m[3] !== undefined };
   });
 }
 
@@ -61,6 +67,35 @@ const ALLOWED: Record<string, string[]> = {
   bench: ['bench', 'eval', ...BELOW_COMMANDS],
   cli: ['cli', 'eval', 'bench', ...BELOW_COMMANDS],
 };
+
+/** How the code of a kind of host calls it, in names, imports, flags and texts alike. */
+const NAMES: Record<string, RegExp> = { comfyui: /comfy/i };
+
+/** Where a host may be named outside its own folder. */
+const MAY_NAME: Record<string, string> = {
+  'bridge/hosts/kinds.ts': 'the table of the kinds',
+  'errors/table.ts': 'advice to people, who know the host by its name',
+  'prompt/': 'formats of files, which bear the name of the program that writes them',
+  'cli/commands/prompt.ts': 'the same: which files it reads',
+  'nodes/': 'the nodes that go into that host',
+};
+
+/** What takes long to read, or does something when it is read. */
+const HEAVY = [
+  /^bridge\/hosts\/\w+\/(?!kind\.ts$)./,
+  /^bridge\/server\//,
+  /^(reward|store|loops|eval|bench|nodes)\//,
+  /^pipeline\.ts$/,
+];
+
+/** All that is read at once with a file. */
+function readWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { from, to, typeOnly, lazy } of imports)
+    if (from === file && !typeOnly && !lazy) readWith(to, seen);
+  return seen;
+}
 
 // The bench is a client of its own: it may open websockets beside the server.
 const isBench = (file: string): boolean => file.startsWith('bench/');
@@ -105,6 +140,22 @@ describe('imports', () => {
     expect(makers).toEqual([]);
   });
 
+  it.each(['cli/program.ts', 'config.ts'])(
+    'that come with %s, which every start reads, are light',
+    (file) => {
+      const read = [...readWith(file)];
+      expect(read).toContain('bridge/hosts/comfyui/kind.ts');
+      expect(read.filter((name) => HEAVY.some((pattern) => pattern.test(name)))).toEqual([]);
+      expect(read.filter((name) => name in OWNERS)).toEqual([]);
+    },
+  );
+
+  it('that come with scoring have no part of a host but its row', () => {
+    const read = [...readWith('cli/score.ts')];
+    expect(read).toContain('reward/scorer.ts');
+    expect(read.filter((name) => name === 'ws' || HEAVY[0]!.test(name))).toEqual([]);
+  });
+
   it('have no cycles', () => {
     const graph = new Map(
       files.map((f) => [f, imports.filter((i) => i.from === f && !i.typeOnly).map((i) => i.to)]),
@@ -121,5 +172,23 @@ describe('imports', () => {
       return undefined;
     };
     for (const file of files) expect(visit(file, [])).toBeUndefined();
+  });
+});
+
+describe('a host', () => {
+  const textOf = (file: string): string => readFileSync(join(src, file), 'utf8');
+  const naming = (id: string): string[] =>
+    files.filter((file) => !file.startsWith(`bridge/hosts/${id}/`) && NAMES[id]!.test(textOf(file)));
+  const ids = HOST_KINDS.map(({ id }) => id);
+
+  it.each(ids)('%s is named in its own folder alone', (id) => {
+    const excused = (file: string): boolean => Object.keys(MAY_NAME).some((place) => file.startsWith(place));
+    expect(naming(id).filter((file) => !excused(file))).toEqual([]);
+  });
+
+  it('has exceptions that are needed, and no others', () => {
+    const all = ids.flatMap(naming);
+    const idle = Object.keys(MAY_NAME).filter((place) => !all.some((file) => file.startsWith(place)));
+    expect(idle).toEqual([]);
   });
 });

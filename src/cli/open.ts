@@ -1,30 +1,16 @@
 /** What the commands that score have in common: flags to a runtime; many items to results. */
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, loadConfig, SETTINGS } from '../config.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
 import type { Policy, ScoreItem, ScoreResult, Service } from '../types.ts';
 import type { ScorerFlags } from './input/flags.ts';
 
-/** Flags that are settings, too. */
-const KNOWN = [
-  'scorer',
-  'variant',
-  'providers',
-  'threads',
-  'dataDir',
-  'rejectDir',
-  'host',
-  'port',
-  'socket',
-  'token',
-  'tokenFile',
-  'logLevel',
-  'keepAliveMs',
-];
+/** Names of settings: a flag that is called like one is that setting. */
+const NAMES = new Set(SETTINGS.flatMap(({ path: [name, ...rest] }) => (rest.length === 0 ? [name] : [])));
 
 /** Config from flags; `--models` takes the place of configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
 export function configOf(flags: ScorerFlags & object): Config {
   const { config: file, models, ...rest } = flags;
-  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => KNOWN.includes(key)));
+  const given = Object.fromEntries(Object.entries(rest).filter(([key]) => NAMES.has(key)));
   return loadConfig({ ...given, modelDirs: models }, file);
 }
 

@@ -1,5 +1,4 @@
 /** `assay watch`: scores every image that a host makes, whoever asked for it. */
-import { createComfyHost } from '../bridge/hosts/comfyui/link/host.ts';
 import type { Config } from '../config.ts';
 import { EXIT } from '../errors/exit.ts';
 import type { Host } from '../host.ts';
@@ -8,16 +7,14 @@ import { createLog } from '../log.ts';
 import { KEEP_ALL, readPolicyFile } from '../loops/policy/policy-file.ts';
 import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { openRuntime } from '../runtime.ts';
-import { openWatcher, type Watcher, type WatchSettings } from '../watcher.ts';
+import { openWatcher, type Watcher } from '../watcher.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { configOf, tellNotes } from './open.ts';
 import { runLong } from './process/long-running.ts';
-import { type ChoiceFlags, choiceOf, headersOf } from './watch/options.ts';
+import { type ChoiceFlags, hostOf } from './watch/options.ts';
 import { createReport, type WatchFormat } from './watch/report.ts';
 
 export interface WatchFlags extends ScorerFlags, ChoiceFlags {
-  comfyui?: string;
-  outputDir?: string;
   policy?: string;
   outputsOnly?: boolean;
   once?: boolean;
@@ -56,27 +53,13 @@ async function report(watcher: Watcher, host: Host, flags: WatchFlags, signal: A
   }
 }
 
-/** What the flags and the config say of the watch. @throws what reading the policy throws */
-function settingsOf(config: Config, flags: WatchFlags): WatchSettings {
-  return {
-    outputDir: flags.outputDir ?? config.comfyui.outputDir,
-    linkedDirs: config.comfyui.linkedDirs,
-    policy: flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL },
-    choice: choiceOf(config, flags),
-    outputsOnly: flags.outputsOnly ?? false,
-    once: flags.once ?? false,
-  };
-}
-
 /** Runs until it is told to stop, or with `--once` until all that the host holds now is done. */
 export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
   tellNotes(config);
-  const url = flags.comfyui ?? config.comfyui.url;
-  const settings = settingsOf(config, flags);
-  const host = createComfyHost({
-    ...{ url, headers: headersOf(config, flags), limits: config.limits, findPrompt: findInWorkflow },
-  });
+  const { kind, settings } = hostOf(config, flags);
+  const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
+  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const collector = startCollector();
@@ -84,7 +67,8 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   runtime.catalog.onTrouble((trouble) => log.warn(trouble));
   let watcher: Watcher | undefined;
   try {
-    watcher = await openWatcher(runtime, host, settings);
+    const { outputsOnly = false, once = false } = flags;
+    watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once });
     await greet(host, config, flags.format, signal);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
     return codeOr(await report(watcher, host, flags, signal));

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import type { TestHost } from '../support/comfyui/host.ts';
+import type { TestHost } from '../support/test-host.ts';
 import type { Graph } from './graphs.ts';
 
 export interface Entry {

@@ -1,12 +1,16 @@
-/** What the flags and the config of `assay watch` say of the host and of the images to judge. */
-import { comfyuiSettings } from '../../bridge/hosts/comfyui/settings.ts';
+/** Which host `assay watch` is about, and which of its images are judged: by its flags and the config. */
+import { Option } from 'commander';
+import type { HostKind } from '../../bridge/hosts/kind.ts';
+import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
+import { type HostSettings, headersSchema } from '../../bridge/hosts/settings.ts';
 import type { Config } from '../../config.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
-import type { Choice, Names } from '../../loops/watch/choice.ts';
 import { usage } from '../input/flags.ts';
+import { collect } from '../input/options.ts';
 
+/** Flags that take the place of what the config says of any host. */
 export interface ChoiceFlags {
-  comfyuiHeader?: string[];
+  outputDir?: string;
   onlyFolder?: string[];
   onlyPrefix?: string[];
   onlyNode?: string[];
@@ -16,23 +20,62 @@ export interface ChoiceFlags {
   judgeMaps?: boolean;
 }
 
-/** A flag takes the place of the list in the config. */
-const namesOf = (
-  given: Names,
-  folders: string[] | undefined,
-  prefixes: string[] | undefined,
-  nodes: string[] | undefined,
-): Names => ({
-  folders: folders ?? given.folders,
-  prefixes: prefixes ?? given.prefixes,
-  nodes: nodes ?? given.nodes,
+/** The flags that name a host of a kind. */
+export const hostFlags = ({ id, title, url }: HostKind) => ({
+  address: new Option(`--${id} <url>`, `address of ${title} (default ${url})`),
+  header: new Option(
+    `--${id}-header <line>`,
+    `header for every request to ${title}, "Name: value" or @FILE`,
+  ).argParser(collect),
 });
 
-export const choiceOf = ({ comfyui }: Config, flags: ChoiceFlags): Choice => ({
-  only: namesOf(comfyui.only, flags.onlyFolder, flags.onlyPrefix, flags.onlyNode),
-  not: namesOf(comfyui.not, flags.notFolder, flags.notPrefix, flags.notNode),
-  judgeMaps: flags.judgeMaps ?? comfyui.judgeMaps,
+/** What was given for a flag that the table of hosts made. */
+const given = <T>(flags: object, option: Option): T | undefined =>
+  (flags as Record<string, T | undefined>)[option.attributeName()];
+
+/** The kind that the flags name; the first one when they name none. @throws USAGE when they name several */
+function kindOf(flags: object): HostKind {
+  const options = HOST_KINDS.map((kind) => ({ kind, named: Object.values(hostFlags(kind)) }));
+  const [first, second] = options.flatMap(({ kind, named }) => {
+    const flag = named.find((option) => given(flags, option) !== undefined);
+    return flag ? [{ kind, flag }] : [];
+  });
+  if (second)
+    throw usage(`${first!.flag.long} and ${second.flag.long} are of two hosts: watch one at a time`);
+  return first?.kind ?? HOST_KINDS[0]!;
+}
+
+/** A flag takes the place of the list in the config. */
+const namesOf = (
+  { folders, prefixes, nodes }: HostSettings['only'],
+  flags: ChoiceFlags,
+  how: 'only' | 'not',
+): HostSettings['only'] => ({
+  folders: flags[`${how}Folder` as const] ?? folders,
+  prefixes: flags[`${how}Prefix` as const] ?? prefixes,
+  nodes: flags[`${how}Node` as const] ?? nodes,
 });
+
+/**
+ * The host that is meant, and its settings: those of the config, but for what the flags say.
+ *
+ * @throws USAGE, FILE_UNREADABLE
+ */
+export function hostOf({ hosts }: Config, flags: ChoiceFlags): { kind: HostKind; settings: HostSettings } {
+  const kind = kindOf(flags);
+  const { address, header } = hostFlags(kind);
+  const { url, headers, outputDir, only, not, judgeMaps, ...rest } = hosts[kind.id]!;
+  const settings = {
+    ...rest,
+    url: given<string>(flags, address) ?? url,
+    headers: { ...headers, ...headersOf(header, given(flags, header)) },
+    outputDir: flags.outputDir ?? outputDir,
+    only: namesOf(only, flags, 'only'),
+    not: namesOf(not, flags, 'not'),
+    judgeMaps: flags.judgeMaps ?? judgeMaps,
+  };
+  return { kind, settings };
+}
 
 /** `Name: value`, or the lines of a file, which no list of processes shows. */
 function linesOf(flag: string): string[] {
@@ -44,12 +87,12 @@ function linesOf(flag: string): string[] {
 }
 
 /** @throws USAGE, without the value, which is a secret; FILE_NOT_FOUND, FILE_UNREADABLE */
-export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<string, string> {
-  const given = (flags.comfyuiHeader ?? []).flatMap(linesOf).map((line) => {
+function headersOf({ long }: Option, lines: string[] = []): Record<string, string> {
+  const pairs = lines.flatMap(linesOf).map((line) => {
     const colon = line.indexOf(':');
     return [line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim()];
   });
-  const parsed = comfyuiSettings.shape.headers.safeParse(Object.fromEntries(given));
-  if (!parsed.success) throw usage('--comfyui-header takes "Name: value", or @FILE with such lines');
-  return { ...comfyui.headers, ...parsed.data };
+  const parsed = headersSchema.safeParse(Object.fromEntries(pairs));
+  if (!parsed.success) throw usage(`${long} takes "Name: value", or @FILE with such lines`);
+  return parsed.data;
 }

@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { TestHost } from './host.ts';
+import type { TestHost } from '../test-host.ts';
 
 const { COMFYUI_DIR, COMFYUI_PYTHON = 'python3' } = process.env;
 

@@ -1,8 +1,8 @@
 /** Hints that there may be new runs: the host's broadcasts where they arrive, and a look now and then. */
 
 import { backoff, createBell } from '../../../../lib/pause.ts';
+import type { Tuning } from '../../tuning.ts';
 import type { Live } from './live/live.ts';
-import type { Tuning } from './tuning.ts';
 
 export interface Lookout {
   live: Live;

@@ -1,10 +1,10 @@
 /** Follows one run to its end. What the live channel says is passed on; what counts is the queue and the history. */
 import { AssayError, fail } from '../../../../errors/error.ts';
 import type { HostEvent, HostRun } from '../../../../host.ts';
+import type { Tuning } from '../../tuning.ts';
 import type { History } from './history.ts';
 import type { Feed } from './live/feeds.ts';
 import type { QueueState } from './queue.ts';
-import type { Tuning } from './tuning.ts';
 
 export interface Follower {
   url: string;

@@ -1,7 +1,7 @@
 /** The host's history: runs that have ended, and what they made. Tolerant: what it cannot read it leaves out. */
 import { z } from 'zod';
 import type { HostRun } from '../../../../host.ts';
-import type { PromptFound, WorkflowRef } from '../../../../types.ts';
+import type { FindPrompt } from '../../kind.ts';
 import { makerOf } from '../workflow/maker.ts';
 import type { Http } from './http.ts';
 import { createPages, type Page } from './pages.ts';
@@ -33,9 +33,6 @@ export interface History {
   /** The newest, or all; oldest first. Of the newest there may be fewer than asked for where runs are large. */
   list(signal: AbortSignal, newest?: number): Promise<HostRun[]>;
 }
-
-/** The prompt of the images that arrive at a node. */
-export type FindPrompt = (place: WorkflowRef) => PromptFound;
 
 /** @param onTooLarge a run that no answer can hold was passed over */
 export function createHistory(

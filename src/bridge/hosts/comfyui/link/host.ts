@@ -1,7 +1,8 @@
 /** ComfyUI as a host: over HTTP for what counts, and a websocket for what is quick. */
-import { type Config, configSchema } from '../../../../config.ts';
+import { limitsSchema } from '../../../../config/settings.ts';
 import type { Host, HostWarnings } from '../../../../host.ts';
-import type { Log } from '../../../../log.ts';
+import type { HostOptions } from '../../kind.ts';
+import { TUNING } from '../../tuning.ts';
 import { checkWorkflow } from '../workflow/workflow.ts';
 import { parseAddress } from './address.ts';
 import { createCancel } from './cancel.ts';
@@ -9,26 +10,19 @@ import { watchChanges } from './changes.ts';
 import { describeHost } from './describe.ts';
 import { fetchFile } from './files.ts';
 import { followRun } from './follow.ts';
-import { createHistory, type FindPrompt } from './history.ts';
+import { createHistory } from './history.ts';
 import { createHttp } from './http.ts';
 import { createFeeds } from './live/feeds.ts';
 import { createLive } from './live/live.ts';
 import { createQueue } from './queue.ts';
 import { recent } from './recent.ts';
 import { newPromptId, submitGraph } from './submit.ts';
-import { TUNING, type Tuning } from './tuning.ts';
 
-export interface ComfyOptions {
+export interface ComfyOptions extends Omit<HostOptions, 'settings'> {
   /** http or https; may hold a path, a query for every request, and a login for a proxy in front. */
   url: string;
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
-  log?: Log;
-  /** `maxImageBytes`: largest file that is fetched; `maxBodyBytes`: largest answer and longest message. */
-  limits?: Pick<Config['limits'], 'maxImageBytes' | 'maxBodyBytes'>;
-  tuning?: Partial<Tuning>;
-  /** How prompts are found in the workflows of runs; they are not looked for without it. */
-  findPrompt?: FindPrompt;
 }
 
 /** Age at which the queue, which is one for all runs that are followed, is asked for again. */
@@ -36,7 +30,7 @@ const QUEUE_AGE_MS = 200;
 
 /** Does nothing yet: the first request or the first wish to listen connects. @throws USAGE when the URL is none */
 export function createComfyHost(options: ComfyOptions): Host {
-  const { limits = configSchema.shape.limits.parse(undefined), log } = options;
+  const { limits = limitsSchema.parse({}), log } = options;
   const tuning = { ...TUNING, ...options.tuning };
   const address = parseAddress(options.url, options.headers);
   const http = createHttp(address, limits.maxBodyBytes, tuning);

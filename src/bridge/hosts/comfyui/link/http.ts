@@ -4,8 +4,8 @@ import { AssayError, fail, reasonOf } from '../../../../errors/error.ts';
 import { issueInWords } from '../../../../lib/issue.ts';
 import { backoff, pause } from '../../../../lib/pause.ts';
 import { parseJson, writeJson } from '../../../../lib/python-json.ts';
+import type { Tuning } from '../../tuning.ts';
 import type { Address } from './address.ts';
-import type { Tuning } from './tuning.ts';
 
 export interface Reply {
   status: number;

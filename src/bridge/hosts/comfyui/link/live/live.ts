@@ -7,8 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { orAbort } from '../../../../../lib/abort.ts';
 import { backoff, pause } from '../../../../../lib/pause.ts';
 import type { Log } from '../../../../../log.ts';
+import type { Tuning } from '../../../tuning.ts';
 import type { Address } from '../address.ts';
-import type { Tuning } from '../tuning.ts';
 import { type Frame, readFrame } from './frames.ts';
 import { openSocket, type Socket } from './socket.ts';
 

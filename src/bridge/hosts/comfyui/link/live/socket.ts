@@ -1,6 +1,6 @@
 /** One websocket connection to the host: the greeting, signs of life, a full close. Who reconnects is in live.ts. */
 import { WebSocket } from 'ws';
-import type { Tuning } from '../tuning.ts';
+import type { Tuning } from '../../../tuning.ts';
 
 export interface Socket {
   /** Resolves when the connection is gone, for whatever reason, with that reason. */

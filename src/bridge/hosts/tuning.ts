@@ -1,4 +1,4 @@
-/** Times of the host client, in milliseconds. Tests shorten them. */
+/** Times of a link to a host, in milliseconds. Tests shorten them. */
 export interface Tuning {
   /** Longest wait for an answer, and for the whole of its body. */
   requestMs: number;

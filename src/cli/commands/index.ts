@@ -1,0 +1,29 @@
+/**
+ * The commands, in the order of the help. A row declares options and help, and imports what does the work when it runs:
+ * all rows are read at every start.
+ */
+import type { Command } from 'commander';
+import type { Exit } from '../input/options.ts';
+import { benchCommand } from './bench.ts';
+import { doctorCommand } from './doctor.ts';
+import { evalCommand } from './eval.ts';
+import { installCommand } from './install.ts';
+import { modelsCommand } from './models.ts';
+import { promptCommand } from './prompt.ts';
+import { rejectsCommand } from './rejects.ts';
+import { scoreCommand } from './score.ts';
+import { serveCommand } from './serve.ts';
+import { watchCommand } from './watch.ts';
+
+export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
+  scoreCommand,
+  serveCommand,
+  installCommand,
+  watchCommand,
+  rejectsCommand,
+  evalCommand,
+  promptCommand,
+  benchCommand,
+  modelsCommand,
+  doctorCommand,
+];
