@@ -1,10 +1,11 @@
-/** The daemon: the runtime with a server before it, and taken down again. */
+/** The daemon: the runtime with a server before it and watches beside it, and taken down again. */
 import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { doubtsOf } from './loops/policy/policy.ts';
 import type { Catalog } from './reward/model/catalog.ts';
 import { openRuntime, type Runtime } from './runtime.ts';
+import { startWatches, type Watches } from './watches.ts';
 
 export interface Daemon {
   /** Base address, e.g. `http://127.0.0.1:7878`. */
@@ -51,7 +52,7 @@ function tellDoubts({ config, catalog }: Runtime, log: Log): void {
 /**
  * Starts the daemon.
  *
- * @throws PORT_IN_USE, LISTEN_FAILED, TOKEN_REQUIRED, UNKNOWN_SCORER; `ready` rejects when the default scorer is unfit
+ * @throws PORT_IN_USE, LISTEN_FAILED, TOKEN_REQUIRED, UNKNOWN_SCORER, and what starting a watch throws; `ready` rejects when the default scorer is unfit
  * @example const daemon = await startDaemon({ config: loadConfig({ port: 0 }), version: '1.0.0' });
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -60,17 +61,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   tellDoubts(runtime, log);
   const ready = warmUp(runtime.catalog, log);
   ready.catch(() => {}); // for whoever does not ask
+  let watches: Watches | undefined;
   try {
+    watches = await startWatches(runtime, log);
     const server = await startServer({ config, log, service: runtime, version, onFreed });
     return {
       url: server.url,
       ready,
       async close() {
-        await server.close({ drainTimeoutMs: config.drainTimeoutMs });
+        await Promise.all([watches?.close(), server.close({ drainTimeoutMs: config.drainTimeoutMs })]);
         await runtime.close();
       },
     };
   } catch (error) {
+    await watches?.close();
     await runtime.close();
     throw error;
   }

@@ -38,6 +38,7 @@ const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[
 const SHARED = ['types.ts', 'host.ts', 'errors', 'lib', 'config', 'config.ts', 'log.ts'];
 const ROOMS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'files', 'nodes'];
 const BELOW_COMMANDS = [
+  'watches.ts',
   'watcher.ts',
   'runtime.ts',
   'results.ts',
@@ -62,7 +63,8 @@ const ALLOWED: Record<string, string[]> = {
   'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
   'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],
-  'daemon.ts': ['runtime.ts', 'watcher.ts', ...ROOMS, ...SHARED],
+  'watches.ts': ['runtime.ts', 'watcher.ts', ...ROOMS, ...SHARED],
+  'daemon.ts': ['runtime.ts', 'watches.ts', ...ROOMS, ...SHARED],
   eval: ['eval', 'tables', ...SHARED],
   bench: ['bench', 'eval', ...BELOW_COMMANDS],
   cli: ['cli', 'eval', 'bench', ...BELOW_COMMANDS],

@@ -7,11 +7,16 @@ import type { ScorerFlags } from './input/flags.ts';
 /** Names of settings: a flag that is called like one is that setting. */
 const NAMES = new Set(SETTINGS.flatMap(({ path: [name, ...rest] }) => (rest.length === 0 ? [name] : [])));
 
-/** Config from flags; `--models` takes the place of configured folders. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
-export function configOf(flags: ScorerFlags & object): Config {
+/**
+ * Config from flags; `--models` takes the place of configured folders.
+ *
+ * @param hosts what flags say of hosts, by their ids
+ * @throws CONFIG_INVALID, CONFIG_UNREADABLE
+ */
+export function configOf(flags: ScorerFlags & object, hosts: object = {}): Config {
   const { config: file, models, ...rest } = flags;
   const given = Object.fromEntries(Object.entries(rest).filter(([key]) => NAMES.has(key)));
-  return loadConfig({ ...given, modelDirs: models }, file);
+  return loadConfig({ ...given, ...hosts, modelDirs: models }, file);
 }
 
 /** Says what of the configuration was ignored; the daemon says it in its log. */

@@ -19,6 +19,8 @@ export interface ServeFlags extends ScorerFlags {
   token?: string;
   tokenFile?: string;
   logLevel?: string;
+  /** Ids of hosts. */
+  watch?: string[];
   /** Seconds. */
   keepAlive?: number;
 }
@@ -26,8 +28,12 @@ export interface ServeFlags extends ScorerFlags {
 /** Prints `assay ready on <url>` on stdout once requests are answered without waiting for the model. */
 export async function serve(flags: ServeFlags): Promise<number> {
   const collector = startCollector();
-  const { keepAlive, ...rest } = flags;
-  const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
+  const { keepAlive, watch = [], ...rest } = flags;
+  const hosts = Object.fromEntries(watch.map((id) => [id, { watch: true }]));
+  const config = configOf(
+    { ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) },
+    hosts,
+  );
   // before a model is loaded in vain
   checkExposure(config);
   await checkFree(config);

@@ -58,7 +58,8 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
   tellNotes(config);
   const { kind, settings } = hostOf(config, flags);
-  const policy = flags.policy ? readPolicyFile(flags.policy) : { policy: config.policy, actions: KEEP_ALL };
+  const policyFile = flags.policy ?? settings.policyFile;
+  const policy = policyFile ? readPolicyFile(policyFile) : { policy: config.policy, actions: KEEP_ALL };
   const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
@@ -67,7 +68,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   runtime.catalog.onTrouble((trouble) => log.warn(trouble));
   let watcher: Watcher | undefined;
   try {
-    const { outputsOnly = false, once = false } = flags;
+    const { outputsOnly = settings.outputsOnly, once = false } = flags;
     watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once });
     await greet(host, config, flags.format, signal);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);

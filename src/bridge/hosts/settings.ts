@@ -38,6 +38,16 @@ export const hostSettings = ({ title, url }: { title: string; url: string }) =>
       .describe('folders elsewhere that links in the output folder may lead to'),
     only: choose().describe('judge these images alone; all when empty. `*` and `?` stand for any text'),
     not: choose().describe('leave these images alone, in the same words'),
+    watch: z
+      .boolean()
+      .default(false)
+      .describe('the daemon scores every image of this host, as `assay watch` does'),
+    outputsOnly: z.boolean().default(false).describe('leave previews out'),
+    policyFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('policy file for the images of this host: thresholds, and keep, tag or move by verdict'),
     judgeMaps: z
       .boolean()
       .default(false)

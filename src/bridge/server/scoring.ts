@@ -1,10 +1,8 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
-import { fail } from '../../errors/error.ts';
 import type { RankResult, ScoreResult } from '../../types.ts';
 import type { Call } from './call.ts';
 import type { Job } from './routes/job.ts';
 import type { Work } from './routes/route.ts';
-import { hasFiniteNumbers, sealed } from './seal.ts';
 
 /**
  * Scores a request. When it is given up (DEADLINE, DRAINING), what is finished is the answer, and the error stands
@@ -14,13 +12,12 @@ import { hasFiniteNumbers, sealed } from './seal.ts';
  */
 export async function scoreJob(work: Work, job: Job): Promise<{ results: ScoreResult[] }> {
   const { service } = work.context;
-  const scored = await finished(
+  const results = await finished(
     work,
     job,
     () => service.score(requestOf(work.call, job)),
     (all) => all,
   );
-  const results = scored.map(sealed);
   note(work, results);
   return { results };
 }
@@ -34,8 +31,6 @@ export async function rankJob(work: Work, job: Job): Promise<RankResult> {
     () => service.rank(requestOf(work.call, job)),
     ({ results }) => results,
   );
-  if (!ranked.results.every(hasFiniteNumbers))
-    throw fail('INTERNAL', { reason: 'a ranked score is not a number' });
   note(work, ranked.results);
   return ranked;
 }

@@ -1,5 +1,6 @@
 /** `assay serve`: its options and its help. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
 import { type Exit, whole, withScorer } from '../input/options.ts';
 
 export function serveCommand(exit: Exit): Command {
@@ -14,6 +15,11 @@ export function serveCommand(exit: Exit): Command {
       'the token itself; other users of this machine may see it in the process list',
     )
     .option('--socket <path>', 'unix socket to listen on instead of a port; only you can reach it')
+    .addOption(
+      new Option('--watch <hosts...>', 'score every image of a host, too, as `assay watch` does').choices(
+        HOST_KINDS.map(({ id }) => id),
+      ),
+    )
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option(
       '--keep-alive <seconds>',

@@ -264,25 +264,3 @@ describe('POST /v1/rank', () => {
     expect(reply.body).toMatchObject({ order: [0], best: null });
   });
 });
-
-describe('a failure is never a score', () => {
-  test('a number that is none fails its item, in both encodings', async () => {
-    const rig = await start();
-    rig.service.tweak = (r) => (r.id === '1' ? { ...r, reward: Number.NaN } : r);
-    for (const send of [post, pack]) {
-      const reply = await send(rig, '/v1/score', { items: [image(1), image(2)] });
-      expect(reply.body.results[0].error).toBeNull();
-      expect(reply.body.results[1]).toMatchObject({
-        reward: null,
-        aspects: null,
-        error: { code: 'INTERNAL' },
-      });
-    }
-  });
-
-  test('a rank with such a number is an error', async () => {
-    const rig = await start();
-    rig.service.tweak = (r) => ({ ...r, reward: Number.NaN });
-    expect((await post(rig, '/v1/rank', { items: [image(1)] })).status).toBe(500);
-  });
-});

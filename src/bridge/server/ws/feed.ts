@@ -1,6 +1,5 @@
 /** Step 10, record: pushes every finished result to one subscriber. A slow one loses events and is told how many. */
 import type { ScoreResult, Service } from '../../../types.ts';
-import { sealed } from '../seal.ts';
 
 export interface FeedSink {
   /** Bytes not yet taken by the network. */
@@ -38,7 +37,7 @@ export class Feed {
       return;
     }
     this.#confess();
-    this.#sink.send({ event: 'result', client, result: sealed(result) }, () => this.#onTaken());
+    this.#sink.send({ event: 'result', client, result }, () => this.#onTaken());
   }
 
   #onTaken(): void {
