@@ -40,15 +40,15 @@ async function throughDaemon(url: string, first: number): Promise<number> {
 
 /** Median time to copy what is kept of a prompt; 0 if nothing is. */
 async function knownPromptMs(model: ModelFolder, config: Config): Promise<number> {
-  const { steps, image } = model.manifest;
-  if (!steps.some(({ per }) => per === 'prompt')) return 0;
+  const { graphs, image } = model.manifest;
+  if (!graphs.some(({ per }) => per === 'prompt')) return 0;
   const scorer = await openScorer(model, config);
   const pixels = { data: testPicture(SIZE, 0), width: SIZE, height: SIZE };
   const feeds = await scorer
     .feeds(pixels, 'a picture', AbortSignal.timeout(120_000))
     .finally(() => scorer.close());
   const ofImage = [image.input, image.windows?.whole];
-  const kept = Object.entries(feeds[steps.at(-1)!.graph]!).filter(([name]) => !ofImage.includes(name));
+  const kept = Object.entries(feeds[graphs.at(-1)!.graph]!).filter(([name]) => !ofImage.includes(name));
   const times = Array.from({ length: 50 }, () => {
     const start = performance.now();
     for (const [, tensor] of structuredClone(kept)) stack([tensor]);

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import { fail } from '../errors/error.ts';
 import { silence } from '../lib/quiet.ts';
 import type { SessionSpec, Tensors } from '../reward/graph/tensor.ts';
-import type { ModelFolder, StepSpec } from '../reward/model/manifest.ts';
+import type { GraphSpec, ModelFolder } from '../reward/model/manifest.ts';
 import { planLoad } from '../reward/model/plan.ts';
 import { openScorer, sessionSpec } from '../reward/scorer.ts';
 import { testPicture } from './figures.ts';
@@ -31,12 +31,12 @@ async function reply(worker: Worker): Promise<RawReply> {
   return answer;
 }
 
-const stepsOf = ({ manifest }: ModelFolder): StepSpec[] =>
-  manifest.steps.filter(({ per }) => per !== 'prompt');
+const graphsOf = ({ manifest }: ModelFolder): GraphSpec[] =>
+  manifest.graphs.filter(({ per }) => per !== 'prompt');
 
 function sessionSpecs(model: ModelFolder, config: Config): SessionSpec[] {
   const plan = planLoad(model, config);
-  return stepsOf(model).map((step) => sessionSpec(model, plan, step, config.threads));
+  return graphsOf(model).map((graph) => sessionSpec(model, plan, graph, config.threads));
 }
 
 /** What the daemon would feed each session with, for one picture. @throws USAGE for a model that is not ONNX */
@@ -48,7 +48,7 @@ async function feedsOf(model: ModelFolder, config: Config): Promise<Tensors[]> {
   try {
     const pixels = { data: testPicture(PICTURE, 1), width: PICTURE, height: PICTURE };
     const feeds = await scorer.feeds(pixels, 'a picture', AbortSignal.timeout(120_000));
-    return stepsOf(model).map(({ graph }) => feeds[graph]!);
+    return graphsOf(model).map(({ graph }) => feeds[graph]!);
   } finally {
     await scorer.close();
   }

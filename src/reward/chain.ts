@@ -6,19 +6,19 @@ import type { EmbeddingCache } from './graph/embeddings.ts';
 import type { Graph } from './graph/graph.ts';
 import { numbers, type Tensors } from './graph/tensor.ts';
 import { isCheap, type Preparer } from './image/prepare.ts';
-import type { ImageSpec, StepSpec } from './model/manifest.ts';
+import type { GraphSpec, ImageSpec } from './model/manifest.ts';
 import type { Reading, TextEncoder } from './text/tokenize.ts';
 
-/** A step and the graph that does it. */
-export interface Step extends StepSpec {
+/** A link and the graph that does it. */
+export interface Link extends GraphSpec {
   run: Graph;
   /** Names the weights: results of equal weights are shared between scorers. */
   weights: string;
 }
 
-export interface StepsOptions {
+export interface ChainOptions {
   /** In order; the last one judges. */
-  steps: Step[];
+  links: Link[];
   image: ImageSpec;
   preparer: Pick<Preparer, 'prepare'>;
   encode: TextEncoder | undefined;
@@ -26,7 +26,7 @@ export interface StepsOptions {
 }
 
 /** What the last graph says of one image. */
-export interface StepsResult {
+export interface ChainResult {
   outputs: Record<string, number[]>;
   /** What was cut, for people. */
   notes: string[];
@@ -42,16 +42,16 @@ export interface Understood {
   notes: string[];
 }
 
-export interface Steps {
+export interface Chain {
   understand(prompt: string | null): Understood;
   /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
   ahead(pixels: Pixels): void;
-  run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<StepsResult>;
+  run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<ChainResult>;
   /** What each graph is fed with for one image, by its name. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
 }
 
-/** One image on its way through the steps. */
+/** One image on its way through the links. */
 interface Trip {
   pixels: Pixels;
   imageKey: () => string;
@@ -61,7 +61,7 @@ interface Trip {
   inferMs: number;
 }
 
-/** Texts of a step for a prompt. A prompt may hold any characters, so it is put in literally. */
+/** Texts of a link for a prompt. A prompt may hold any characters, so it is put in literally. */
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
 
@@ -83,21 +83,21 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-export function createSteps({ steps, image, preparer, encode, embeddings }: StepsOptions): Steps {
-  const last = steps.at(-1)!;
-  const early = steps.slice(0, -1);
-  const imageStep = steps.find((step) => step.per === 'image') ?? last;
+export function createChain({ links, image, preparer, encode, embeddings }: ChainOptions): Chain {
+  const last = links.at(-1)!;
+  const early = links.slice(0, -1);
+  const imageLink = links.find((link) => link.per === 'image') ?? last;
   const alone = early.length === 0;
 
-  const tokens = (step: Step, prompt: string): Tensors => {
-    if (step.texts) return encode!.many(render(step.texts, prompt));
+  const tokens = (link: Link, prompt: string): Tensors => {
+    if (link.texts) return encode!.many(render(link.texts, prompt));
     return alone && encode ? encode.one(prompt) : {};
   };
 
-  /** How much of the prompt was read, where a step did not read all of it. */
+  /** How much of the prompt was read, where a link did not read all of it. */
   const cuts = (prompt: string): string[] => {
-    const texts = steps.flatMap((step) =>
-      render(step.texts ?? (alone && encode ? ['{prompt}'] : []), prompt),
+    const texts = links.flatMap((link) =>
+      render(link.texts ?? (alone && encode ? ['{prompt}'] : []), prompt),
     );
     const readings = texts.map((text) => encode!.reading(text));
     const cut = readings.filter(({ read, of, isAll }) => read < of || !isAll);
@@ -119,24 +119,24 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   const prepare = (pixels: Pixels, signal: AbortSignal): Promise<Tensors> =>
     begun.get(pixels) ?? preparer.prepare(pixels, image, signal);
 
-  const ownFeeds = async (step: Step, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
-    ...(step === imageStep ? await prepare(trip.pixels, signal) : {}),
-    ...tokens(step, trip.prompt),
+  const ownFeeds = async (link: Link, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
+    ...(link === imageLink ? await prepare(trip.pixels, signal) : {}),
+    ...tokens(link, trip.prompt),
   });
 
-  const infer = async (step: Step, feeds: Tensors, trip: Trip, signal: AbortSignal): Promise<Tensors> => {
-    const { outputs, queueMs, inferMs } = await step.run.infer(feeds, signal);
+  const infer = async (link: Link, feeds: Tensors, trip: Trip, signal: AbortSignal): Promise<Tensors> => {
+    const { outputs, queueMs, inferMs } = await link.run.infer(feeds, signal);
     trip.queueMs += queueMs;
     trip.inferMs += inferMs;
     return outputs;
   };
 
   /** Others may wait for the same embeddings, so a caller who gives up does not stop the making of them. */
-  const embed = async (step: Step, trip: Trip): Promise<Tensors> => {
-    const about = step.per === 'image' ? trip.imageKey() : JSON.stringify(render(step.texts!, trip.prompt));
+  const embed = async (link: Link, trip: Trip): Promise<Tensors> => {
+    const about = link.per === 'image' ? trip.imageKey() : JSON.stringify(render(link.texts!, trip.prompt));
     const never = new AbortController().signal;
-    const made = embeddings.get(hash('sha256', `${step.weights} ${about}`), async () =>
-      infer(step, await ownFeeds(step, trip, never), trip, never),
+    const made = embeddings.get(hash('sha256', `${link.weights} ${about}`), async () =>
+      infer(link, await ownFeeds(link, trip, never), trip, never),
     );
     return orAbort(made, trip.signal);
   };
@@ -153,7 +153,7 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
   const lastFeeds = async (trip: Trip): Promise<Tensors> => {
     const found = await Promise.all([
       ownFeeds(last, trip, trip.signal),
-      ...early.map((step) => embed(step, trip)),
+      ...early.map((link) => embed(link, trip)),
     ]);
     return Object.assign({}, ...found);
   };
@@ -178,9 +178,9 @@ export function createSteps({ steps, image, preparer, encode, embeddings }: Step
     },
     async feeds(pixels, prompt, signal) {
       const trip = depart(pixels, prompt, signal);
-      const found = steps.map(async (step): Promise<[string, Tensors]> => {
-        const feeds = await (step === last ? lastFeeds(trip) : ownFeeds(step, trip, signal));
-        return [step.graph, feeds];
+      const found = links.map(async (link): Promise<[string, Tensors]> => {
+        const feeds = await (link === last ? lastFeeds(trip) : ownFeeds(link, trip, signal));
+        return [link.graph, feeds];
       });
       return Object.fromEntries(await Promise.all(found));
     },

@@ -11,7 +11,7 @@ import {
   type ScorerStamp,
 } from '../types.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
-import { createSteps, type Steps } from './chain.ts';
+import { type Chain, createChain } from './chain.ts';
 import { foreignness } from './domain.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './graph/embeddings.ts';
 import { Graph } from './graph/graph.ts';
@@ -19,11 +19,11 @@ import type { SessionSpec, Tensors } from './graph/tensor.ts';
 import { loadSharp } from './image/decode.ts';
 import { createPreparer, type Preparer } from './image/prepare.ts';
 import {
+  type GraphSpec,
   type ImageSpec,
   type Manifest,
   type ModelFolder,
   readModelJson,
-  type StepSpec,
 } from './model/manifest.ts';
 import { checkFiles, graphPath, runtimeFiles } from './model/model-files.ts';
 import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './model/plan.ts';
@@ -74,16 +74,16 @@ function readCalibration(model: ModelFolder): Calibration {
 export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
   const { manifest } = model;
   const plan = planLoad(model, options);
-  const graphs = manifest.steps.map((step) => openGraph(model, plan, step, options));
+  const graphs = manifest.graphs.map((spec) => openGraph(model, plan, spec, options));
   const { calibration, encode } = await loadAll(model, plan, graphs);
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
-  const steps = createSteps({
-    steps: manifest.steps.map((step, i) => ({
-      ...step,
+  const chain = createChain({
+    links: manifest.graphs.map((spec, i) => ({
+      ...spec,
       run: graphs[i]!,
-      weights: weightsOf(model, variant, step),
+      weights: weightsOf(model, variant, spec),
     })),
     image: imageOf(manifest, variant),
     preparer,
@@ -94,7 +94,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, {
     plan,
     graphs,
-    steps,
+    chain,
     owned,
   });
   await warmUp(scorer, graphPath(model, variant, judge.name));
@@ -134,8 +134,8 @@ async function loadGraphs(graphs: Graph[]): Promise<void> {
 /** Room for embeddings of a scorer that shares none. */
 const OWN_EMBEDDING_BYTES = 64 * 2 ** 20;
 
-/** What a step's weights are known by, and its tokenizer: equal files in different scorers make equal embeddings. */
-function weightsOf({ manifest }: ModelFolder, variant: string, { graph, texts }: StepSpec): string {
+/** What a graph's weights are known by, and its tokenizer: equal files in different scorers make equal embeddings. */
+function weightsOf({ manifest }: ModelFolder, variant: string, { graph, texts }: GraphSpec): string {
   const files = [manifest.variants[variant]!.graphs[graph]!, ...(texts ? [manifest.text!.tokenizer] : [])];
   return files.map((file) => manifest.files[file]!.sha256).join(' ');
 }
@@ -146,30 +146,30 @@ function imageOf({ image, variants }: Manifest, variant: string): ImageSpec {
   return image.windows && count ? { ...image, windows: { ...image.windows, count } } : image;
 }
 
-/** What the session of a step needs to load. */
-export function sessionSpec(model: ModelFolder, plan: Plan, step: StepSpec, threads: number): SessionSpec {
+/** What the session of a graph needs to load. */
+export function sessionSpec(model: ModelFolder, plan: Plan, spec: GraphSpec, threads: number): SessionSpec {
   const { manifest } = model;
   return {
-    scorer: manifest.steps.length > 1 ? `${manifest.id} (graph ${step.graph})` : manifest.id,
+    scorer: manifest.graphs.length > 1 ? `${manifest.id} (graph ${spec.graph})` : manifest.id,
     backend: manifest.backend,
-    graph: graphPath(model, plan.variant, step.graph),
-    gpuGraph: graphPath(model, plan.gpuVariant, step.graph),
-    halfGraph: manifest.gpuVariant && graphPath(model, manifest.gpuVariant, step.graph),
+    graph: graphPath(model, plan.variant, spec.graph),
+    gpuGraph: graphPath(model, plan.gpuVariant, spec.graph),
+    halfGraph: manifest.gpuVariant && graphPath(model, manifest.gpuVariant, spec.graph),
     providers: plan.providers,
     threads,
   };
 }
 
-function openGraph(model: ModelFolder, plan: Plan, step: StepSpec, options: ScorerOptions): Graph {
+function openGraph(model: ModelFolder, plan: Plan, spec: GraphSpec, options: ScorerOptions): Graph {
   const { manifest } = model;
-  const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[step.graph]!);
+  const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[spec.graph]!);
   return new Graph(
-    step.graph,
+    spec.graph,
     {
-      spec: sessionSpec(model, plan, step, options.threads),
+      spec: sessionSpec(model, plan, spec, options.threads),
       maxBatch: (provider) => batchSize(manifest, provider),
       // What is made once a prompt is not worth a second copy of its weights.
-      workers: step.per === 'prompt' ? 1 : options.workers,
+      workers: spec.per === 'prompt' ? 1 : options.workers,
       check: () => checkFiles(model, [...new Set(files)]),
       onTrouble: options.onTrouble,
     },
@@ -193,7 +193,7 @@ async function warmUp(scorer: LoadedScorer, file: string): Promise<void> {
 interface Machinery {
   plan: Plan;
   graphs: Graph[];
-  steps: Steps;
+  chain: Chain;
   /** What is closed with the scorer. */
   owned: { close(): Promise<void> }[];
 }
@@ -234,17 +234,17 @@ class LoadedScorer implements Scorer {
   }
 
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
-    return this.#machinery.steps.feeds(pixels, prompt, signal);
+    return this.#machinery.chain.feeds(pixels, prompt, signal);
   }
 
   ahead(pixels: Pixels): void {
-    this.#machinery.steps.ahead(pixels);
+    this.#machinery.chain.ahead(pixels);
   }
 
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
-    const known = this.#machinery.steps.understand(prompt);
+    const known = this.#machinery.chain.understand(prompt);
     this.#requirePrompt(prompt, known.prompt);
-    const { outputs, queueMs, inferMs, ...made } = await this.#machinery.steps.run(
+    const { outputs, queueMs, inferMs, ...made } = await this.#machinery.chain.run(
       pixels,
       known.prompt,
       signal,

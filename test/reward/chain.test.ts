@@ -47,21 +47,21 @@ const judgeGraph: Graph = {
   ],
 };
 
-const STEPS: Manifest['steps'] = [
+const GRAPHS: Manifest['graphs'] = [
   { graph: 'words', per: 'prompt', texts: ['{prompt}', 'red {prompt}'] },
   { graph: 'look', per: 'image' },
   { graph: 'score', per: 'pair' },
 ];
 
 const threeGraphs = (edit: (m: Manifest) => void = () => {}): TestModel => ({
-  id: 'test-steps',
+  id: 'test-chain',
   graph: judgeGraph,
   text: true,
   files: { 'words.onnx': onnxModel(wordsGraph), 'look.onnx': onnxModel(lookGraph) },
   edit(m) {
     const mean = { kind: 'mean' as const, range: [0, 5] as [number, number] };
     Object.assign(m, {
-      steps: structuredClone(STEPS),
+      graphs: structuredClone(GRAPHS),
       variants: { fp32: { graphs: { score: 'model.onnx', words: 'words.onnx', look: 'look.onnx' } } },
       text: { ...m.text!, mask: null },
       aspects: {
@@ -74,7 +74,7 @@ const threeGraphs = (edit: (m: Manifest) => void = () => {}): TestModel => ({
   },
 });
 
-const SETTINGS = { providers: [], threads: 1, workers: 1, defaultId: 'test-steps', embeddingCacheBytes: 1e6 };
+const SETTINGS = { providers: [], threads: 1, workers: 1, defaultId: 'test-chain', embeddingCacheBytes: 1e6 };
 
 function catalogOf(models: TestModel[], options: Partial<CatalogOptions> = {}): [Catalog, string[]] {
   const parent = tempFolder();
@@ -132,7 +132,7 @@ describe('a scorer of several graphs', () => {
   it('keeps what it made of a prompt and of an image, also for another scorer with the same graphs', async () => {
     const twin = threeGraphs((m) => Object.assign(m, { id: 'test-twin' }));
     const [catalog, folders] = catalogOf([threeGraphs(), { ...twin, id: 'test-twin' }], { keepAliveMs: 20 });
-    const [scorer, other] = [await catalog.open('test-steps'), await catalog.open('test-twin')];
+    const [scorer, other] = [await catalog.open('test-chain'), await catalog.open('test-twin')];
     const expected = await scores(scorer, 102, 'cat');
     await Promise.all([scorer, other].map(released));
     for (const folder of folders) for (const name of ['words.onnx', 'look.onnx']) rmSync(join(folder, name));
@@ -211,7 +211,7 @@ describe('a scorer of several graphs', () => {
 describe('what is kept of an image', () => {
   /** Scores one image after the other, each time through a pipeline that remembers no results. */
   async function qualities(catalog: Catalog, images: ImageInput[], background = '#ffffff') {
-    const config = loadConfig({ scorer: 'test-steps', resultCache: 0, background }, undefined, {});
+    const config = loadConfig({ scorer: 'test-chain', resultCache: 0, background }, undefined, {});
     const pipeline = createPipeline(catalog, config);
     const found: (number | undefined)[] = [];
     for (const image of images) {
@@ -270,10 +270,10 @@ describe('what is kept of an image', () => {
 describe('a manifest of several graphs', () => {
   it.each<[string, (m: Manifest) => void, string, RegExp]>([
     [
-      'whose variant lacks the graph of a step',
+      'whose variant lacks the a graph',
       (m) => Object.assign(m.variants, { fp32: { graphs: { score: 'model.onnx', words: 'words.onnx' } } }),
       'MANIFEST_INVALID',
-      /variants\.fp32\.graphs has no "look", which is a step/,
+      /variants\.fp32\.graphs has no "look", which is one of graphs/,
     ],
     [
       'that names a graph without a file entry',
@@ -283,13 +283,13 @@ describe('a manifest of several graphs', () => {
     ],
     [
       'that does not end with the score',
-      (m) => void m.steps.reverse(),
+      (m) => void m.graphs.reverse(),
       'MANIFEST_INVALID',
       /the last one must be "score", per pair/,
     ],
     [
       'with a step per prompt that reads no texts',
-      (m) => Object.assign(m.steps[0]!, { texts: undefined }),
+      (m) => Object.assign(m.graphs[0]!, { texts: undefined }),
       'MANIFEST_INVALID',
       /"words" is per prompt, but has no texts/,
     ],
@@ -307,7 +307,7 @@ describe('a manifest of several graphs', () => {
     ],
     [
       'with fewer texts than its graph reads',
-      (m) => Object.assign(m.steps[0]!, { texts: ['{prompt}'] }),
+      (m) => Object.assign(m.graphs[0]!, { texts: ['{prompt}'] }),
       'MODEL_UNFIT',
       /graph words/,
     ],

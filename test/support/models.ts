@@ -138,7 +138,7 @@ export function writeModel(parent: string, model: TestModel = {}): string {
     files: Object.fromEntries(
       Object.entries(files).map(([name, data]) => [name, { sha256: sha256(data), bytes: data.length }]),
     ),
-    steps: [{ graph: 'score', per: 'pair' }],
+    graphs: [{ graph: 'score', per: 'pair' }],
     image: {
       input: 'image',
       width: 32,

@@ -26,7 +26,7 @@ def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> No
     for name, pattern in PATTERNS.items():
         if not re.fullmatch(pattern, manifest[name]):
             raise CheckpointError(f"{name}: expected {pattern}, found {manifest[name]!r}")
-    _check_steps(graphs, manifest["steps"])
+    _check_chain(graphs, manifest["graphs"])
     reader = _opened(tokenizer, manifest["text"])
     room = manifest["text"]["contextLength"]
     special = len(reader.encode("").ids)
@@ -35,16 +35,16 @@ def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> No
             f"{tokenizer}: an empty text has {special} tokens, which leaves none of contextLength {room}"
         )
     images, carried = image_inputs(manifest["image"]), set()
-    steps = manifest["steps"]
-    takes_images = next((step["graph"] for step in steps if step["per"] == "image"), "score")
-    for step in steps:
-        path = graphs[step["graph"]]
+    chain = manifest["graphs"]
+    takes_images = next((link["graph"] for link in chain if link["per"] == "image"), "score")
+    for link in chain:
+        path = graphs[link["graph"]]
         session = open_session(path)
-        wanted = images if step["graph"] == takes_images else set()
-        wanted = wanted | (carried if step is steps[-1] else set()) | _text_inputs(step, manifest["text"])
+        wanted = images if link["graph"] == takes_images else set()
+        wanted = wanted | (carried if link is chain[-1] else set()) | _text_inputs(link, manifest["text"])
         _check_names(path, session, wanted)
-        if step.get("texts"):
-            _check_texts(path, session, step, manifest["text"], tokenizer, reader)
+        if link.get("texts"):
+            _check_texts(path, session, link, manifest["text"], tokenizer, reader)
         carried |= {entry.name for entry in session.get_outputs()}
         outputs = {entry.name for entry in session.get_outputs()}
     for name, aspect in manifest["aspects"].items():
@@ -58,21 +58,21 @@ def image_inputs(image: dict) -> set[str]:
     return {image["input"]} | ({image["windows"]["whole"]} if image["resize"] == "windows" else set())
 
 
-def _check_steps(graphs: dict[str, Path], steps: list[dict]) -> None:
-    names = [step["graph"] for step in steps]
-    for step in steps:
-        if step["graph"] not in graphs:
-            raise CheckpointError(
-                f"manifest: a step names the graph {step['graph']!r}; there are {_listed(graphs)}"
-            )
-        if not graphs[step["graph"]].is_file():
-            raise CheckpointError(f"{graphs[step['graph']]}: file of the graph {step['graph']!r} not found")
-        if step["per"] not in PER:
-            raise CheckpointError(f"manifest: step {step['graph']!r}: per is {step['per']!r}, not of {PER}")
+def _check_chain(graphs: dict[str, Path], chain: list[dict]) -> None:
+    names = [link["graph"] for link in chain]
+    for link in chain:
+        if link["graph"] not in graphs:
+            raise CheckpointError(f"manifest: graphs names {link['graph']!r}; there are {_listed(graphs)}")
+        if not graphs[link["graph"]].is_file():
+            raise CheckpointError(f"{graphs[link['graph']]}: file of the graph {link['graph']!r} not found")
+        if link["per"] not in PER:
+            raise CheckpointError(f"manifest: graph {link['graph']!r}: per is {link['per']!r}, not of {PER}")
     if len(set(names)) < len(names) or not names or names[-1] != "score":
-        raise CheckpointError(f"manifest: steps must differ and end with 'score', found {names}")
+        raise CheckpointError(f"manifest: graphs must differ and end with 'score', found {names}")
     if set(graphs) - set(names):
-        raise CheckpointError(f"graphs without a step in the manifest: {_listed(set(graphs) - set(names))}")
+        raise CheckpointError(
+            f"files that the manifest's graphs do not name: {_listed(set(graphs) - set(names))}"
+        )
 
 
 def _opened(path: Path, text: dict) -> Tokenizer:
@@ -84,8 +84,8 @@ def _opened(path: Path, text: dict) -> Tokenizer:
         raise CheckpointError(f"{path}: cannot be read as a tokenizer: {error}") from None
 
 
-def _text_inputs(step: dict, text: dict) -> set[str]:
-    return {name for name in (text["ids"], text["mask"]) if name} if step.get("texts") else set()
+def _text_inputs(link: dict, text: dict) -> set[str]:
+    return {name for name in (text["ids"], text["mask"]) if name} if link.get("texts") else set()
 
 
 def _check_names(path: Path, session: onnxruntime.InferenceSession, wanted: set[str]) -> None:
@@ -99,23 +99,23 @@ def _check_names(path: Path, session: onnxruntime.InferenceSession, wanted: set[
 def _check_texts(
     path: Path,
     session: onnxruntime.InferenceSession,
-    step: dict,
+    link: dict,
     text: dict,
     tokenizer: Path,
     reader: Tokenizer,
 ) -> None:
     """Shape of the token inputs; then the graph must accept a long text, none, and the highest id."""
-    expected = [len(step["texts"]), text["contextLength"]]
+    expected = [len(link["texts"]), text["contextLength"]]
     for entry in session.get_inputs():
-        if entry.name in _text_inputs(step, text) and entry.shape[1:] != expected:
+        if entry.name in _text_inputs(link, text) and entry.shape[1:] != expected:
             raise CheckpointError(
                 f"{path}: input {entry.name!r} takes [texts, tokens] {entry.shape[1:]}, the manifest has "
                 f"{expected[0]} texts of contextLength {expected[1]}"
             )
     for prompt in (LONG_TEXT, ""):
-        texts = [one.replace("{prompt}", prompt) for one in step["texts"]]
+        texts = [one.replace("{prompt}", prompt) for one in link["texts"]]
         _try(path, session, tokens(texts, reader, text), tokenizer, text)
-    ids = tokens(step["texts"], reader, text)
+    ids = tokens(link["texts"], reader, text)
     ids[text["ids"]][:, -1] = max(reader.get_vocab(with_added_tokens=True).values())
     _try(path, session, ids, tokenizer, text)
 

@@ -34,7 +34,7 @@ COMPARED = 60  # images on which counts of windows are compared
 class System:
     """What a system hands over to be made into a model folder."""
 
-    graphs: dict[str, Path]  # fp32 ONNX file of each step
+    graphs: dict[str, Path]  # fp32 ONNX file of each graph
     tokenizer: Path  # tokenizer.json (Hugging Face format)
     manifest: dict  # all but what make_folder adds: variants, files, calibration, golden, card
     card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
@@ -93,7 +93,7 @@ def _check_out(out: Path, name: str) -> None:
 def _fill(
     folder: Path, system: System, smaller: list[str], images: Path | None, ratings: Path | None
 ) -> dict[str, dict[str, Distance]]:
-    per_prompt = [step["graph"] for step in system.manifest["steps"] if step["per"] == "prompt"]
+    per_prompt = [link["graph"] for link in system.manifest["graphs"] if link["per"] == "prompt"]
     variants = write_variants(
         folder, system.manifest["id"], system.graphs, system.windows, smaller, per_prompt
     )

@@ -39,9 +39,9 @@ def golden_images(side: int = 320) -> dict[str, Image.Image]:
 
 
 def images_for(manifest: dict) -> dict[str, Image.Image]:
-    """The golden images of a model: few for one with steps, which may take seconds an image."""
+    """The golden images of a model: few for one with several graphs, which may take seconds an image."""
     image = manifest["image"]
-    if "steps" not in manifest:
+    if "graphs" not in manifest:
         return golden_images(image["width"])
     if image["resize"] == "windows":
         large = _few_colours(_scene(*LARGE, 4), 16)

@@ -1,4 +1,4 @@
-"""Runs a model folder as the daemon does: manifest, preprocessing, ONNX graphs step by step, calibration."""
+"""Runs a model folder as the daemon does: manifest, preprocessing, its ONNX graphs in order, calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from assay_training.calibration import Calibration
 from assay_training.prepare import Inputs, prepare
 
-ONE_STEP = [{"graph": "score", "per": "pair"}]
+ONE_GRAPH = [{"graph": "score", "per": "pair"}]
 
 
 def open_session(path: Path, threads: int = 1, layouts: bool = True) -> onnxruntime.InferenceSession:
@@ -91,11 +91,11 @@ class Scorer:
         self.image, self.text = self.manifest["image"], self.manifest["text"]
         if "windows" in chosen:
             self.image = self.image | {"windows": self.image["windows"] | {"count": chosen["windows"]}}
-        self.steps = self.manifest.get("steps") or ONE_STEP
+        self.chain = self.manifest.get("graphs") or ONE_GRAPH
         layouts = variant != self.manifest.get("gpuVariant")
         self.sessions = {
-            step["graph"]: open_session(folder / chosen["graphs"][step["graph"]], threads, layouts)
-            for step in self.steps
+            link["graph"]: open_session(folder / chosen["graphs"][link["graph"]], threads, layouts)
+            for link in self.chain
         }
         fitted = json.loads((folder / self.manifest["calibration"]).read_text())["aspects"]
         self.aspects = {name: aspect for name, aspect in self.manifest["aspects"].items() if aspect}
@@ -136,26 +136,26 @@ class Scorer:
         return {name: self.calibration[name].apply(raw) for name, raw in self.raw(pixels, prompt).items()}
 
     def _run(self, images: Inputs, prompts: Sequence[str], outputs: list[str]) -> list[np.ndarray]:
-        """All steps in their order; the last one gets what the others found."""
-        *early, last = self.steps
+        """All graphs in their order; the last one gets what the others found."""
+        *early, last = self.chain
         carried: Inputs = {}
-        for step in early:
-            session = self.sessions[step["graph"]]
-            feeds = self._texts(step, prompts) | (images if step["per"] == "image" else {})
+        for link in early:
+            session = self.sessions[link["graph"]]
+            feeds = self._texts(link, prompts) | (images if link["per"] == "image" else {})
             names = [entry.name for entry in session.get_outputs()]
             carried |= zip(names, session.run(names, feeds), strict=True)
-        if not any(step["per"] == "image" for step in early):
+        if not any(link["per"] == "image" for link in early):
             carried |= images
         return self.sessions[last["graph"]].run(outputs, carried | self._texts(last, prompts))
 
-    def _texts(self, step: dict, prompts: Sequence[str]) -> Inputs:
-        """Tokens of a step, [N, T, L]; a folder without steps reads the prompts themselves, [N, L]."""
-        if "steps" not in self.manifest:
+    def _texts(self, link: dict, prompts: Sequence[str]) -> Inputs:
+        """Tokens of a graph, [N, T, L]; a folder of one graph reads the prompts themselves, [N, L]."""
+        if "graphs" not in self.manifest:
             return tokens(prompts, self.tokenizer, self.text) if self.text else {}
-        if not step.get("texts"):
+        if not link.get("texts"):
             return {}
         rows = [
-            tokens([text.replace("{prompt}", prompt) for text in step["texts"]], self.tokenizer, self.text)
+            tokens([text.replace("{prompt}", prompt) for text in link["texts"]], self.tokenizer, self.text)
             for prompt in prompts
         ]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

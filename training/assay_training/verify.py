@@ -16,7 +16,7 @@ from assay_training.scorer import Scorer
 TOLERANCE = 1e-4  # between batch sizes, orders and thread counts, in MOS units
 BATCHES = (1, 2, 3, 7, 16, 32)
 PROMPT = "a lake at dusk"
-# of scorers with steps, which may take seconds an image; sizes that are enlarged, kept and wide
+# of scorers with several graphs, which may take seconds an image; sizes that are enlarged, kept and wide
 FEW_BATCHES = (1, 2, 3)
 SIZES = ((320, 320), (520, 640), (384, 512))
 PROMPTS = (PROMPT, "", "two cats on a red sofa, " * 20)
@@ -86,7 +86,7 @@ def golden_result(scorer: Scorer, image: Path, prompt: str | None) -> dict:
 
 def check_invariance(folder: Path, manifest: dict) -> Iterator[str]:
     """The same images in other batch sizes, in another order and on two threads give the same raw outputs."""
-    batches = FEW_BATCHES if "steps" in manifest else BATCHES
+    batches = FEW_BATCHES if "graphs" in manifest else BATCHES
     for variant in manifest["variants"]:
         for aspect, worst in _differences(folder, manifest, variant, batches).items():
             if worst > TOLERANCE:
@@ -99,7 +99,7 @@ def check_invariance(folder: Path, manifest: dict) -> Iterator[str]:
 def _differences(folder: Path, manifest: dict, variant: str, batches: tuple[int, ...]) -> dict[str, float]:
     """The largest difference of each aspect to what it is for each image alone, on one thread."""
     scorers = [Scorer(folder, variant, threads) for threads in (1, 2)]
-    if "steps" in manifest:
+    if "graphs" in manifest:
         pixels, prompts = _prepared(scorers[0]), list(PROMPTS)
     else:
         pixels, prompts = _noise(manifest["image"]), [PROMPT] * max(BATCHES)

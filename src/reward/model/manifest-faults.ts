@@ -3,10 +3,10 @@ import { ASPECTS } from '../../types.ts';
 import type { AspectSpec, Manifest } from './manifest.ts';
 import { textFiles } from './model-files.ts';
 
-/** @param last name of the step that judges */
+/** @param last name of the graph that judges */
 export const faultsOf = (m: Manifest, last: string): string[] => [
   ...variantFaults(m),
-  ...stepFaults(m, last),
+  ...chainFaults(m, last),
   ...imageFaults(m),
   ...inputFaults(m),
   ...aspectFaults(m),
@@ -17,23 +17,23 @@ function* variantFaults(m: Manifest): Generator<string> {
   for (const name of [m.defaultVariant, m.gpuVariant])
     if (name !== undefined && !Object.hasOwn(m.variants, name)) yield `variant "${name}" is not in variants`;
   for (const [variant, { graphs, windows }] of Object.entries(m.variants)) {
-    const missing = m.steps.find(({ graph }) => !Object.hasOwn(graphs, graph));
-    if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is a step`;
+    const missing = m.graphs.find(({ graph }) => !Object.hasOwn(graphs, graph));
+    if (missing) yield `variants.${variant}.graphs has no "${missing.graph}", which is one of graphs`;
     if (windows && !m.image.windows) yield `variants.${variant}.windows is set, but image.windows is not`;
   }
   for (const file of shippedFiles(m))
     if (!Object.hasOwn(m.files, file)) yield `files has no entry for ${file}`;
 }
 
-function* stepFaults({ steps, text }: Manifest, judge: string): Generator<string> {
-  const last = steps.at(-1);
-  if (last?.graph !== judge || last.per !== 'pair') yield `steps: the last one must be "${judge}", per pair`;
-  const names = steps.map(({ graph }) => graph);
-  for (const name of repeated(names)) yield `steps: "${name}" stands there twice`;
-  for (const { graph, per, texts } of steps) {
-    if (texts && !text) yield `steps: "${graph}" reads texts, but text is null`;
-    if (per === 'prompt' && !texts) yield `steps: "${graph}" is per prompt, but has no texts`;
-    if (per === 'image' && texts) yield `steps: "${graph}" is per image, but reads texts`;
+function* chainFaults({ graphs, text }: Manifest, judge: string): Generator<string> {
+  const last = graphs.at(-1);
+  if (last?.graph !== judge || last.per !== 'pair') yield `graphs: the last one must be "${judge}", per pair`;
+  const names = graphs.map(({ graph }) => graph);
+  for (const name of repeated(names)) yield `graphs: "${name}" stands there twice`;
+  for (const { graph, per, texts } of graphs) {
+    if (texts && !text) yield `graphs: "${graph}" reads texts, but text is null`;
+    if (per === 'prompt' && !texts) yield `graphs: "${graph}" is per prompt, but has no texts`;
+    if (per === 'image' && texts) yield `graphs: "${graph}" is per image, but reads texts`;
   }
 }
 

@@ -91,10 +91,10 @@ const domainSchema = z.strictObject({
   reason: z.string().min(1).describe('what such an image is, for people; the figure and the limit are added'),
 });
 
-/** The last step of every scorer: image (and prompt) to raw outputs. */
+/** The last graph of every scorer: image (and prompt) to raw outputs. */
 export const SCORE = 'score';
 
-const stepSchema = z.strictObject({
+const graphSchema = z.strictObject({
   graph: z.string().describe('name of the graph in `variants`'),
   per: z
     .enum(['prompt', 'image', 'pair'])
@@ -103,11 +103,11 @@ const stepSchema = z.strictObject({
     .array(z.string())
     .min(1)
     .optional()
-    .describe('texts that the step reads; {prompt} stands for the prompt'),
+    .describe('texts that the graph reads; {prompt} stands for the prompt'),
 });
 
 const variantSchema = z.strictObject({
-  graphs: z.record(z.string(), fileName).describe('file of each step; `score` is always there'),
+  graphs: z.record(z.string(), fileName).describe('file of each graph; `score` is always there'),
   windows: z
     .int()
     .min(1)
@@ -137,8 +137,8 @@ export const manifestSchema = z
       fileName,
       z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }),
     ),
-    steps: z
-      .array(stepSchema)
+    graphs: z
+      .array(graphSchema)
       .default([{ graph: SCORE, per: 'pair' }])
       .describe('graphs in the order they are run; the last is `score`, per pair of image and prompt'),
     image: imageSchema,
@@ -171,7 +171,7 @@ export const manifestSchema = z
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageSpec = Manifest['image'];
-export type StepSpec = z.infer<typeof stepSchema>;
+export type GraphSpec = z.infer<typeof graphSchema>;
 export type TextSpec = z.infer<typeof textSchema>;
 export type DomainSpec = z.infer<typeof domainSchema>;
 export type AspectSpec = z.infer<typeof aspectSchema>;

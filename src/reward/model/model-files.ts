@@ -38,12 +38,12 @@ export const textFiles = ({ text }: Manifest): string[] =>
 /** All files that one variant needs at run time; for tfjs, weight shards, too. */
 export function runtimeFiles(m: Manifest, variant: string): string[] {
   const { graphs } = m.variants[variant]!;
-  const steps = m.steps.map(({ graph }) => graphs[graph]!);
+  const own = m.graphs.map(({ graph }) => graphs[graph]!);
   const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
-  return [...new Set(steps), ...shards, m.calibration, ...textFiles(m)];
+  return [...new Set(own), ...shards, m.calibration, ...textFiles(m)];
 }
 
-/** Path of the graph of a step. */
+/** Path of a graph. */
 export const graphPath = ({ folder, manifest }: ModelFolder, variant: string, graph: string): string =>
   join(folder, manifest.variants[variant]!.graphs[graph]!);
 

@@ -199,7 +199,7 @@ describe('a model folder', () => {
     ],
     [
       'a step twice',
-      { edit: (m) => Object.assign(m, { steps: [{ graph: 'score', per: 'image' }, ...m.steps] }) },
+      { edit: (m) => Object.assign(m, { graphs: [{ graph: 'score', per: 'image' }, ...m.graphs] }) },
       /"score" stands there twice/,
     ],
     [

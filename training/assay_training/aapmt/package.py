@@ -125,7 +125,7 @@ def manifest_of(reading: Reading, metric: bool, texts: list[str], config: Config
             "contextLength": CONTEXT,
             "padId": 0,
         },
-        "steps": [
+        "graphs": [
             {"graph": "image", "per": "image"},
             {"graph": "score", "per": "pair", "texts": texts},
         ],

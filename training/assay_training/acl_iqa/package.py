@@ -84,7 +84,7 @@ def manifest(config: AclConfig, version: str, model_id: str | None = None) -> di
             "contextLength": config.clip.context,
             "padId": PAD,
         },
-        "steps": [
+        "graphs": [
             *([] if config.same_grades else [_per_prompt("grades", config.grades)]),
             _per_prompt("instruction", config.instructions),
             {"graph": "score", "per": "pair"},

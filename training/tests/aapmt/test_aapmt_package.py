@@ -27,7 +27,7 @@ def readings(monkeypatch) -> list:
 
 
 def texts(system) -> list[str]:
-    return system.manifest["steps"][-1]["texts"]
+    return system.manifest["graphs"][-1]["texts"]
 
 
 def predicted(system) -> dict:
@@ -38,8 +38,8 @@ def test_image_reward_is_asked_about_three_aspects(reward_file, tmp_path, readin
     system = prepare(reward_file, None, tmp_path / "work", config=TINY)
     manifest = system.manifest
     assert (manifest["id"], manifest["license"]) == ("image-reward", "Apache-2.0")
-    assert manifest["steps"][0] == {"graph": "image", "per": "image"}
-    assert manifest["steps"][1] == {
+    assert manifest["graphs"][0] == {"graph": "image", "per": "image"}
+    assert manifest["graphs"][1] == {
         "graph": "score",
         "per": "pair",
         "texts": [QUALITY, "{prompt}", AUTHENTIC],

@@ -36,10 +36,10 @@ def test_two_paths_become_a_system(tmp_path, exports):
         *given(tmp_path, TINY), task="alignment", combine="weighted-sum", config=TINY, version="1.2.0"
     )
     assert exports[0].config == replace(TINY, task="alignment", combine="weighted-sum")
-    assert set(system.graphs) == {step["graph"] for step in system.manifest["steps"]}
+    assert set(system.graphs) == {step["graph"] for step in system.manifest["graphs"]}
     assert system.tokenizer.is_file() and system.windows == (5, 4, 1)
     assert (system.manifest["id"], system.manifest["version"]) == ("acl-iqa-alignment", "1.2.0")
-    grades, instruction, score = system.manifest["steps"]
+    grades, instruction, score = system.manifest["graphs"]
     assert grades["texts"][0] == "a photo that badly matches '{prompt}'" and len(grades["texts"]) == 5
     expected = (
         "In a photo like '{prompt}', excluding consideration of image quality when evaluating alignment"
@@ -52,7 +52,7 @@ def test_two_paths_become_a_system(tmp_path, exports):
 
 def test_single_path_reads_the_bare_prompt(tmp_path, exports):
     system = prepare(*given(tmp_path, SMALLEST), task="authenticity", config=SMALLEST, model_id="mine")
-    assert system.manifest["steps"][1]["texts"] == ["{prompt}"]
+    assert system.manifest["graphs"][1]["texts"] == ["{prompt}"]
     assert system.manifest["id"] == "mine"
     assert system.manifest["aspects"]["authenticity"]["output"] == "authenticity"
     assert system.manifest["aspects"]["quality"] is None
@@ -78,7 +78,7 @@ def test_full_size_manifest_is_the_published_protocol():
     }
     assert (image["input"], image["width"], image["height"]) == ("windows", 224, 224)
     assert found["text"]["contextLength"] == 77 and found["text"]["padId"] == 0
-    assert [step["graph"] for step in found["steps"]] == ["instruction", "score"]
+    assert [step["graph"] for step in found["graphs"]] == ["instruction", "score"]
     assert AclConfig().grades == (
         "A photo of bad quality",
         "A photo of poor quality",

@@ -118,7 +118,7 @@ def manifest() -> dict:
             "maxAspectRatio": 4,
         },
         "text": {"ids": "ids", "mask": "mask", "dtype": "int64", "contextLength": CONTEXT, "padId": 0},
-        "steps": [
+        "graphs": [
             {"graph": "prompt", "per": "prompt", "texts": TEXTS},
             {"graph": "picture", "per": "image"},
             {"graph": "score", "per": "pair"},

@@ -37,7 +37,7 @@ def test_another_context_length_names_both(system, tmp_path):
 
 
 def test_another_number_of_texts_names_both(system, tmp_path):
-    system.manifest["steps"][0]["texts"].append("one more")
+    system.manifest["graphs"][0]["texts"].append("one more")
     refused(system, tmp_path / "out", r"\[2, 8\], the manifest has 3 texts")
 
 
@@ -62,21 +62,21 @@ def test_a_file_that_is_no_tokenizer_is_named(system, tmp_path):
     refused(replace(system, tokenizer=tmp_path / "none"), tmp_path / "out", "none: file not found")
 
 
-def test_a_missing_graph_of_a_step_is_named(system, tmp_path):
+def test_a_missing_graph_is_named(system, tmp_path):
     del system.graphs["picture"]
-    refused(system, tmp_path / "out", "a step names the graph 'picture'; there are prompt, score")
+    refused(system, tmp_path / "out", "graphs names 'picture'; there are prompt, score")
     system.graphs["picture"] = tmp_path / "none.onnx"
     refused(system, tmp_path / "out", r"none\.onnx: file of the graph 'picture' not found")
 
 
-def test_steps_must_end_with_score_and_use_every_graph(system, tmp_path):
-    steps = system.manifest["steps"]
-    system.manifest["steps"] = steps[::-1]
+def test_graphs_must_end_with_score_and_use_every_graph(system, tmp_path):
+    steps = system.manifest["graphs"]
+    system.manifest["graphs"] = steps[::-1]
     refused(system, tmp_path / "out", r"end with 'score', found \['score', 'picture', 'prompt'\]")
-    system.manifest["steps"] = steps[1:]
-    refused(system, tmp_path / "out", "graphs without a step in the manifest: prompt")
+    system.manifest["graphs"] = steps[1:]
+    refused(system, tmp_path / "out", "files that the manifest's graphs do not name: prompt")
     steps[0]["per"] = "batch"
-    system.manifest["steps"] = steps
+    system.manifest["graphs"] = steps
     refused(system, tmp_path / "out", "step 'prompt': per is 'batch'")
 
 

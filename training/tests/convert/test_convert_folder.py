@@ -130,7 +130,7 @@ def test_without_a_prompt_only_what_needs_none_is_predicted(folder):
 
 def test_a_long_prompt_keeps_the_last_token(folder):
     scorer = Scorer(folder)
-    texts = scorer._texts(scorer.steps[0], ["cat dog " * 9])
+    texts = scorer._texts(scorer.chain[0], ["cat dog " * 9])
     assert texts["ids"][0, 0].tolist() == [2, 4, 5, 6, 10, 11, 10, 3]
     assert texts["mask"].min() == 1
 
