@@ -1,4 +1,4 @@
-"""Command line: `python -m assay_training lite …` and `… tower …` train the scorers that ship;
+"""Command line: `python -m assay_training tower …` trains the scorer that ships;
 `… train SYSTEM …` and `… convert SYSTEM …` train published ones and make model folders of them;
 `… verify …` and `… parity …` check."""
 
@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except ValueError as error:  # DataError, TfliteError and VerifyError name the file and what was expected
+    except ValueError as error:  # DataError and VerifyError name the file and what was expected
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -45,10 +45,6 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.name)
 
-    def targets(self) -> np.ndarray:
-        """[N, 2] float32: quality and alignment MOS."""
-        return np.stack([self.quality, self.alignment], 1).astype(np.float32)
-
     def family(self) -> np.ndarray:
         """[N] names of the generator families."""
         of = {generator: family for family, members in FAMILIES.items() for generator in members}

@@ -129,12 +129,3 @@ def white_noise(side: int, rng: Rng) -> Image.Image:
 
 def _picture(values: np.ndarray) -> Image.Image:
     return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-
-
-def random_pair(rng: Rng) -> tuple[str, float, float]:
-    """A random (kind, weak strength, strong strength) as used for ranked training pairs."""
-    kind = str(rng.choice(["blur", "jpeg", "noise"]))
-    low, high = {"blur": (0.8, 3.0), "jpeg": (15.0, 60.0), "noise": (8.0, 40.0)}[kind]
-    weak = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    ratio = float(rng.uniform(1.6, 3.0))
-    return kind, weak, weak / ratio if kind == "jpeg" else weak * ratio

@@ -1,4 +1,4 @@
-"""A tiny data set, a hand-made tflite file and a random net, so that no test needs the real ones."""
+"""A tiny data set, so that no test needs the real one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from assay_training.data import COLUMNS
-from assay_training.lite.model import LiteNet
 
 GENERATORS = ("AttnGAN_normal", "sd1.5_normal", "sd1.5_lowstep")
 
@@ -47,17 +45,3 @@ def read_table(folder: Path) -> list[dict]:
     """Rows of ratings.csv as text."""
     with (folder / "ratings.csv").open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="session")
-def net() -> LiteNet:
-    """A net with random weights that keep activations in a sane range, and a non-trivial standardisation."""
-    torch.manual_seed(0)
-    net = LiteNet().to(memory_format=torch.channels_last).eval()
-    with torch.no_grad():
-        for conv in net.backbone.convolutions():
-            torch.nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-        net.centre.normal_()
-        net.scale.uniform_(0.5, 2)
-        net.spread.weight.mul_(0.1)
-    return net

@@ -74,7 +74,7 @@ def tarred(file) -> None:
         (b"\xff\xd8\xff\xe0", "an image (JPEG)"),
         (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "an image (WebP)"),
         (b"GGUF\x03\x00", "weights for llama.cpp"),
-        (gzip.compress(b"weights"), "an archive (gzip); unpack it first"),
+        (gzip.compress(b"weights", mtime=0), "an archive (gzip); unpack it first"),
         (packed(zipped), "an archive (zip with net.pt); unpack it first"),
         (packed(tarred), "an archive (tar); unpack it first"),
         (packed(lambda file: np.savez(file, a=np.zeros(2))), "arrays of NumPy"),

@@ -1,4 +1,4 @@
-"""`lite` and `tower`: the scorers that ship with Assay, stage by stage; `figures`: their figures alone."""
+"""`tower`: the scorer that ships with Assay, stage by stage; `figures`: its figures alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 def add(commands) -> None:
-    """Puts `lite`, `tower` and `figures` below `commands`."""
-    lite = commands.add_parser("lite", help="train, measure and export assay-lite 1")
-    _add_common(lite, "cache,train,spread,export,predict,score,evaluate,package,verify", "lite.json")
-    lite.add_argument("--backbones", type=Path, required=True, help="folder of ImageNet weights (tflite)")
-    lite.add_argument("--families", action="store_true", help="also train without each generator family")
-    lite.set_defaults(command=_lite)
+    """Puts `tower` and `figures` below `commands`."""
     tower = commands.add_parser("tower", help="compress, measure and export assay-lite 2")
     _add_common(tower, "compress,export,features,evaluate,package,verify", "tower.json")
     tower.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
@@ -27,13 +22,6 @@ def add(commands) -> None:
     figures.add_argument("--results", type=Path, default=RESULTS / "tower.json", help="beside which they lie")
     figures.add_argument("--out", type=Path, help="model folder: write them to its card and to the results")
     figures.set_defaults(command=_figures)
-
-
-def _lite(options: argparse.Namespace) -> None:
-    from assay_training.lite.pipeline import STAGES, Paths, run
-
-    paths = Paths(options.data, options.backbones, options.out, *_places(options, "lite.json"))
-    run(paths, _stages(options, STAGES), options.workers, options.families)
 
 
 def _tower(options: argparse.Namespace) -> None:
