@@ -70,14 +70,14 @@ def test_a_missing_graph_is_named(system, tmp_path):
 
 
 def test_graphs_must_end_with_score_and_use_every_graph(system, tmp_path):
-    steps = system.manifest["graphs"]
-    system.manifest["graphs"] = steps[::-1]
+    graphs = system.manifest["graphs"]
+    system.manifest["graphs"] = graphs[::-1]
     refused(system, tmp_path / "out", r"end with 'score', found \['score', 'picture', 'prompt'\]")
-    system.manifest["graphs"] = steps[1:]
+    system.manifest["graphs"] = graphs[1:]
     refused(system, tmp_path / "out", "files that the manifest's graphs do not name: prompt")
-    steps[0]["per"] = "batch"
-    system.manifest["graphs"] = steps
-    refused(system, tmp_path / "out", "step 'prompt': per is 'batch'")
+    graphs[0]["per"] = "batch"
+    system.manifest["graphs"] = graphs
+    refused(system, tmp_path / "out", "graph 'prompt': per is 'batch'")
 
 
 def test_inputs_and_outputs_must_have_the_manifests_names(system, tmp_path):
