@@ -34,7 +34,8 @@ describe.skipIf(obstacle)(`under strace${skipped}`, { timeout: 90_000 }, () => {
   async function assay(args: (image: string, root: string) => string[], onLine?: OnLine): Promise<Traced> {
     const { root, data, image, work, env, litter } = await place();
     const command = [process.execPath, CLI, ...args(image, root)];
-    const writable = [data, join(root, 'out'), join(root, 'out.part')];
+    const outputs = ['out', 'out.part', 'out.part.lock', 'out.part.lock-journal'];
+    const writable = [data, ...outputs.map((name) => join(root, name))];
     const found = await traced(command, { cwd: work, env, writable, ...(onLine && { onLine }) });
     expect(litter()).toEqual([]);
     return found;

@@ -108,8 +108,9 @@ function areRowsOfPlanes(view: View): boolean {
   return agreement(view, 1, 0) - agreement(view, channels - 2, 2) < CLOSER;
 }
 
-/** Fewest rows that show a padding. */
+/** Fewest rows that show a padding, and how many are looked at. */
 const FEWEST_ROWS = 16;
+const MOST_ROWS = 128;
 /** Grey levels by which a padding differs from what is beside it. */
 const PADDED = 8;
 
@@ -118,12 +119,16 @@ function paddedRow({ image: { bytes, width, height }, channels }: View): number 
   const own = channels * width;
   const value = bytes[own]!;
   const isPadded = (row: number): boolean => {
+    const rows = Math.floor(bytes.length / row) - 1;
+    const looks = Math.min(rows, MOST_ROWS);
     let contrast = 0;
-    for (let at = own; at < bytes.length - row; at += row) {
+    for (let look = 0; look < looks; look++) {
+      const at = own + row * Math.floor((look * rows) / looks);
       for (let i = at; i < at + row - own; i++) if (bytes[i] !== value) return false;
       contrast += Math.abs(bytes[at - 1]! - value) + Math.abs(bytes[at + row - own]! - value);
+      if (look === FEWEST_ROWS && contrast === 0) return false;
     }
-    return contrast > 2 * PADDED * (Math.floor(bytes.length / row) - 1);
+    return contrast > 2 * PADDED * looks;
   };
   const rows = Array.from({ length: channels * WIDEST }, (_, i) => own + 1 + i);
   return height < FEWEST_ROWS ? undefined : rows.find(isPadded);
