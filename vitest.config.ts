@@ -1,8 +1,21 @@
-import { defineConfig } from 'vitest/config';
+import { defaultExclude, defineConfig } from 'vitest/config';
+
+/** What starts processes of its own, loads the embedded scorer or takes seconds: left out between edits. */
+const SLOW = [
+  'test/{cli,e2e,package,models,nodes,examples}/**',
+  'test/bridge/hosts/kinds.test.ts',
+  'test/bridge/server/{arrival,fuzz,json}.test.ts',
+  'test/eval/{evaluate,page}.test.ts',
+  'test/lib/{quiet,threads}.test.ts',
+  'test/reward/{parity,image/main-thread}.test.ts',
+  'test/store/{damage,faults,retention,search}.test.ts',
+];
+const isQuick = process.env.ASSAY_QUICK === '1';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...defaultExclude, ...(isQuick ? SLOW : [])],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
