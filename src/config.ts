@@ -14,7 +14,7 @@ import { keysAt, type Leaf, leavesOf } from './config/leaves.ts';
 import { shown } from './config/secrets.ts';
 import { readToken, TOKEN, TOKEN_EXPECTED } from './config/token.ts';
 import { type AssayError, fail, nearest } from './errors.ts';
-import { ASPECTS, type Policy } from './types.ts';
+import type { Aspect, Policy } from './types.ts';
 
 /** What is read once is not worth compiling. */
 const ONCE = { jitless: true };
@@ -33,7 +33,11 @@ const threshold = z.strictObject({
 /** Thresholds, as the config, a policy file or a request gives them. */
 export const policySchema = z.strictObject({
   aspects: z
-    .partialRecord(z.enum(ASPECTS), threshold)
+    .strictObject({
+      quality: threshold.optional(),
+      alignment: threshold.optional(),
+      authenticity: threshold.optional(),
+    } satisfies Record<Aspect, unknown>)
     .default({})
     .describe('by aspect: `minScore` and `minPercentile`'),
   minReward: z.number().min(0).max(1).optional().describe('least reward, 0..1'),
@@ -62,7 +66,7 @@ export const configSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('unix socket to listen on instead of host and port; only this user can reach it'),
+    .describe('unix socket to listen on; only this user can reach it. Not beside host or port'),
   token: z
     .string()
     .regex(TOKEN, TOKEN_EXPECTED)
@@ -195,10 +199,24 @@ function misfit(issue: Issue, layers: Layer[]): AssayError {
 
 const ENVIRONMENT = 'environment';
 
+/** @throws CONFIG_INVALID where one layer names both kinds of address */
+function checkAddress(layers: Layer[]): void {
+  const socket = sourceOf(layers, ['socket']);
+  const key = ['host', 'port'].find((name) => sourceOf(layers, [name]));
+  if (!socket || key === undefined) return;
+  const found = valueAt(merged(layers), key);
+  throw fail('CONFIG_INVALID', {
+    source: socket.name,
+    key,
+    found,
+    expected: 'either a socket, or host and port, not both',
+  });
+}
+
 /** @throws CONFIG_INVALID, TOKEN_UNREADABLE */
 function tokenOf({ token, tokenFile }: Parsed, layers: Layer[]): { token?: string; notes: string[] } {
   if (tokenFile === undefined) return token === undefined ? { notes: [] } : { token, notes: [] };
-  if (token === undefined) return readToken(resolve(tokenFile));
+  if (token === undefined) return readToken(tokenFile);
   const source = sourceOf(layers, ['token'])!.name;
   throw fail('CONFIG_INVALID', {
     source,
@@ -219,18 +237,16 @@ export function loadConfig(flags: object = {}, file?: string, env: NodeJS.Proces
   const path = file ?? (env.ASSAY_CONFIG?.trim() || undefined);
   const environment = fromEnvironment(SETTINGS, env);
   const given = Object.fromEntries(Object.entries(flags).filter(([, v]) => v !== undefined));
-  const layers = withRivals(
-    [
-      { name: 'defaults', values: { dataDir: defaultDataDir(env) } },
-      { name: path ?? 'file', values: path === undefined ? {} : readFile(path) },
-      { name: ENVIRONMENT, values: environment.values },
-      { name: 'flags', values: given },
-    ],
-    'token',
-    'tokenFile',
-  );
+  const all = [
+    { name: 'defaults', values: { dataDir: defaultDataDir(env) } },
+    { name: path ?? 'file', values: path === undefined ? {} : readFile(path) },
+    { name: ENVIRONMENT, values: environment.values },
+    { name: 'flags', values: given },
+  ];
+  const layers = withRivals(withRivals(all, ['token'], ['tokenFile']), ['socket'], ['host', 'port']);
   const parsed = configSchema.safeParse(merged(layers), ONCE);
   if (!parsed.success) throw misfit(parsed.error.issues[0]!, layers);
+  checkAddress(layers);
   const { token, notes } = tokenOf(parsed.data, layers);
   return finished(parsed.data, token, [...environment.notes, ...notes]);
 }

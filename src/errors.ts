@@ -125,7 +125,11 @@ export const ERRORS = {
     'Give each request in flight an id of its own.',
   ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
-  NOT_FOUND: input(404, 'nothing at {method} {path}', 'GET /openapi.json lists what there is.'),
+  NOT_FOUND: input(
+    404,
+    '{method} leads nowhere with this path{hint}',
+    'GET /openapi.json lists what there is.',
+  ),
   METHOD_NOT_ALLOWED: input(
     405,
     '{path} takes {allowed}, not {method}',
@@ -263,7 +267,11 @@ export const ERRORS = {
   ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
   DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
-  DEADLINE: retry(503, 'no score within {timeoutMs} ms', 'Send it again, or raise limits.requestTimeoutMs.'),
+  DEADLINE: retry(
+    503,
+    'no score within {timeoutMs} ms',
+    'Send again what has no score, and only that, or raise limits.requestTimeoutMs.',
+  ),
   INFERENCE_FAILED: retry(
     503,
     'scorer {scorer} failed on this image: {reason}',

@@ -10,7 +10,7 @@ import { toAssayError } from './errors.ts';
 import type { Log } from './log.ts';
 import { decide } from './loops/policy.ts';
 import { textsOf } from './metadata/texts.ts';
-import { notesOn, resolvePrompt } from './prompt/resolve.ts';
+import { notesOn, resolvePrompt, shortened } from './prompt/resolve.ts';
 import type { Catalog } from './reward/catalog.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/decode.ts';
 import { inspect, together } from './reward/guards.ts';
@@ -95,17 +95,23 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
   async function examine(work: Work, { image, early, name }: Received): Promise<Finding> {
     const { prompt, scorer, signal, timings } = work;
     const place = room.place(signal);
+    let waitedMs = 0;
+    const admit = async (bytes: number) => {
+      const start = performance.now();
+      await place.take(bytes);
+      waitedMs += performance.now() - start;
+    };
     try {
       const start = performance.now();
       // 3 decode
-      const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
+      const pixels = early ?? (await decode(image, { ...options, admit }, signal));
       pixels.key = `${name} ${config.background}`;
       // 4 guard
       const found = [...inspectOrder(image), ...inspect(pixels, scorer.manifest.image)];
-      timings.decodeMs = performance.now() - start;
+      timings.decodeMs = performance.now() - start - waitedMs;
       // 5 prepare, 6 batch, 7 infer, 8 calibrate
       const judged = await scorer.judge(pixels, prompt, signal);
-      timings.queueMs += judged.queueMs;
+      timings.queueMs += waitedMs + judged.queueMs;
       timings.inferMs = judged.inferMs;
       return findingOf(pixels, found, judged);
     } finally {
@@ -219,7 +225,7 @@ export function emptyResult(
     sha256: null,
     width: null,
     height: null,
-    prompt: prompt ?? null,
+    prompt: prompt == null ? null : shortened(prompt),
     promptSource: null,
     scorer,
     aspects: null,

@@ -38,6 +38,12 @@ describe('config', () => {
     ['another', { constructor: 1 }, {}, /flags: constructor is 1; expected a known key/],
     ['an unknown nested key', { limits: { maxPixel: 3 } }, {}, /limits\.maxPixel is 3;.*"maxPixels"/],
     ['an unknown aspect', { policy: { aspects: { qualty: {} } } }, {}, /policy\.aspects\.qualty.*"quality"/],
+    [
+      'an aspect like no other',
+      { policy: { aspects: { beauty: {} } } },
+      {},
+      /policy\.aspects\.beauty.*known keys: quality, alignment, authenticity/,
+    ],
     ['a wrong type', { port: 'x' }, {}, /port is "x"; expected number/],
     ['a value out of range', { port: 70_000 }, {}, /port is 70000; expected/],
     ['an unknown provider', { providers: ['tpu'] }, {}, /providers\.0 is "tpu"; expected one of.*"cuda"/],
@@ -244,8 +250,18 @@ describe('the token', () => {
   });
 
   it('is missed when the file is', () => {
-    expect(() => fromEnv({ ASSAY_TOKEN_FILE: '/nowhere/token' })).toThrow(/from \/nowhere\/token: ENOENT/);
+    const path = join(tempFolder(), 'none', 'token');
+    expect(() => fromEnv({ ASSAY_TOKEN_FILE: path })).toThrow(`from ${path}: ENOENT`);
   });
+
+  it.each([TOKEN, 'aGk/aGk+aGk=', '/aGkaGkaGk', '/aGk/aGkaGk'])(
+    'is not repeated where %s was given in place of a file',
+    (token) => {
+      const load = () => fromEnv({ ASSAY_TOKEN_FILE: token });
+      expect(load).toThrow(/the file that tokenFile names.*ENOENT/);
+      expect(load).not.toThrow(token);
+    },
+  );
 
   const SECRET = 'hunter2';
   it.each<[string, () => unknown]>([
@@ -254,6 +270,7 @@ describe('the token', () => {
     ['a variable with quotes', () => fromEnv({ ASSAY_TOKEN: `"${SECRET}"` })],
     ['a file', () => loadConfig({}, fileWith(`{"token": "${SECRET}"}`), {})],
     ['a wrong type', () => loadConfig({}, fileWith(`{"token": ["${SECRET}"]}`), {})],
+    ['a wrong type of its file', () => loadConfig({}, fileWith(`{"tokenFile": ["${SECRET}"]}`), {})],
     ['a misspelt key', () => loadConfig({}, fileWith(`{"tokn": "${SECRET}"}`), {})],
     ['a key of another object', () => loadConfig({}, fileWith(`{"comfyui": {"token": "${SECRET}"}}`), {})],
     ['an object', () => loadConfig({}, fileWith(`{"host": {"token": "${SECRET}"}}`), {})],
@@ -264,4 +281,32 @@ describe('the token', () => {
     expect(load).toThrow(/expected/);
     expect(load).not.toThrow(SECRET);
   });
+});
+
+describe('the address', () => {
+  const socket = '/run/assay.sock';
+
+  it('of the higher place wins, a socket or a port', () => {
+    const file = fileWith(JSON.stringify({ socket }));
+    const ports = fileWith('{"port": 1, "host": "127.0.0.2"}');
+    expect(loadConfig({}, file, {}).socket).toBe(socket);
+    expect(loadConfig({}, file, { ASSAY_PORT: '2' })).toEqual(loadConfig({ port: 2 }, undefined, {}));
+    expect(loadConfig({}, ports, { ASSAY_SOCKET: socket })).toMatchObject({ socket, host: '127.0.0.1' });
+    expect(loadConfig({ port: 3 }, ports, {})).toMatchObject({ port: 3, host: '127.0.0.2' });
+  });
+
+  it.each<[string, object, Environment, string | undefined]>([
+    ['flags', { socket, port: 1 }, {}, undefined],
+    ['flags', { socket, host: '127.0.0.1' }, {}, undefined],
+    ['environment', {}, { ASSAY_SOCKET: socket, ASSAY_HOST: '0.0.0.0' }, undefined],
+    ['config.json', {}, {}, JSON.stringify({ socket, port: 1 })],
+  ])('is not a socket and a port in one place: %s', (source, flags, env, content) => {
+    const load = () => loadConfig(flags, content === undefined ? undefined : fileWith(content), env);
+    expect(load).toThrow(new RegExp(`${source}: (host|port) is .*either a socket, or host and port`));
+  });
+});
+
+it('no name is passed over because objects have it', () => {
+  const file = fileWith('{"comfyui": {"headers": {"__proto__": "x"}}}');
+  expect(() => loadConfig({}, file, {})).toThrow(/line 1, column 26: "__proto__" is not a known key/);
 });

@@ -88,10 +88,6 @@ describe('the daemon', () => {
       prompt: null,
       notes: ['prompt: the prompt has no words'],
     });
-    expect(await asked({ prompt: 'a cat '.repeat(20_000) })).toMatchObject({
-      prompt: 'a cat '.repeat(16_667).slice(0, 100_000).trim(),
-      notes: expect.arrayContaining(['prompt: only the first 100000 of its 120000 characters are read']),
-    });
     const told = (await post(`${url}/v1/prompt`, { workflow })).body;
     expect(told).toEqual({
       ...place,
@@ -104,6 +100,37 @@ describe('the daemon', () => {
     expect((await post(`${url}/v1/prompt`, { image: bytes.toString('base64') })).body).toMatchObject({
       prompt: 'an owl',
       negative: 'ugly',
+    });
+  });
+
+  it('repeats no more of a prompt than is judged: many images share it, and each is recorded', async () => {
+    const { url } = await serve(flags());
+    const graph = {
+      '3': { class_type: 'KSampler', inputs: { positive: ['6', 0] } },
+      '6': { class_type: 'CLIPTextEncode', inputs: { text: `(a cat:1.2) ${'and a cat '.repeat(15_000)}` } },
+      '9': { class_type: 'SaveImage', inputs: { images: ['3', 0] } },
+    };
+    const items = [{ id: 'good', image: await image() }, { id: 'bad', image: 'AAAA' }, { image: '!' }];
+    const asked = async (more: object): Promise<Json[]> =>
+      (await post(`${url}/v1/score`, { items, ...more })).body.results;
+    const given = await asked({ prompt: `(a cat:1.2) ${'and a cat '.repeat(50_000)}` });
+    for (const results of [given, await asked({ workflow: { graph, node: '9' } })]) {
+      for (const result of results) expect(JSON.stringify(result).length).toBeLessThan(20_000);
+      expect(results[0].prompt).toMatch(/^a cat( and a cat)+/);
+      expect(results[0].prompt).toHaveLength(8000);
+      expect(results[0].promptSource).toMatchObject({
+        original: expect.stringMatching(/^\(a cat:1\.2\) .*…$/),
+        certain: false,
+        reason: 'only its first 8000 characters are read',
+      });
+      expect(results[0].notes).toContain('prompt: only its first 8000 characters are read');
+    }
+    const history = await (await fetch(`${url}/v1/history?limit=10`)).text();
+    expect(history.length).toBeLessThan(6 * 20_000);
+    const long = 'a cat '.repeat(1000).trim(); // as long as people write
+    expect((await asked({ prompt: long }))[0]).toMatchObject({
+      prompt: long,
+      promptSource: { certain: true },
     });
   });
 
@@ -264,7 +291,10 @@ describe('the daemon', () => {
       'silent',
       ...flags(),
     ]);
+    // before it looks for a scorer
+    const early = await assay(['serve', '--port', String(port), '--scorer', 'nowhere']);
     blocker.close();
+    expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('PORT_IN_USE')]);
     expect(code).toBe(2);
     expect(stderr).toMatch(new RegExp(`port ${port} on 127\\.0\\.0\\.1 is taken[\\s\\S]*--port`));
   });

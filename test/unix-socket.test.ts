@@ -1,5 +1,5 @@
 /** `assay serve --socket`: the daemon on a unix socket, through the real command. */
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -56,16 +56,16 @@ describe.skipIf(process.platform === 'win32')('a daemon on a unix socket', () =>
     expect(existsSync(path)).toBe(false);
   });
 
-  it('asks for the token when there is one, and needs none beyond loopback', async () => {
+  it('asks for the token when there is one, and needs none', async () => {
     const folder = tempFolder();
     const path = join(folder, 's');
-    await serve([...flags(folder), '--socket', path, '--host', '0.0.0.0', '--token', 'long-enough']);
+    await serve([...flags(folder), '--socket', path, '--token', 'long-enough']);
     expect((await ask(path, '/v1/scorers')).status).toBe(401);
     expect((await ask(path, '/v1/scorers', undefined, { authorization: 'Bearer long-enough' })).status).toBe(
       200,
     );
     const open = tempFolder();
-    await serve([...flags(open), '--socket', join(open, 's'), '--host', '0.0.0.0']);
+    await serve([...flags(open), '--socket', join(open, 's')]);
     expect((await ask(join(open, 's'), '/v1/scorers')).status).toBe(200);
   });
 
@@ -88,7 +88,32 @@ describe.skipIf(process.platform === 'win32')('a daemon on a unix socket', () =>
     await new Promise((resolve) => other.once('listening', resolve));
     const { code, stderr } = await assay(['serve', ...flags(folder), '--socket', path]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('SOCKET_IN_USE')]);
+    const early = await assay(['serve', '--scorer', 'nowhere', '--socket', path]);
+    expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('SOCKET_IN_USE')]);
     expect(other.listening).toBe(true);
+  });
+
+  it('takes away at its end only what is its own', async () => {
+    const folder = tempFolder();
+    const path = join(folder, 'assay.sock');
+    const first = await serve([...flags(folder), '--socket', path]);
+    rmSync(path);
+    await serve([...flags(folder), '--socket', path]);
+    expect(await first.stop()).toBe(0);
+    expect((await ask(path, '/healthz')).body.status).toBe('ok');
+    expect(readdirSync(folder).sort()).toEqual(['assay.sock', 'data', 'models']);
+  });
+
+  it('is not mixed with a port', async () => {
+    const folder = tempFolder();
+    const path = join(folder, 's');
+    for (const [flag, value] of [
+      ['--port', '7878'],
+      ['--host', '127.0.0.1'],
+    ]) {
+      const { code, stderr } = await assay(['serve', ...flags(folder), '--socket', path, flag!, value!]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/flags: (port|host) is .*CONFIG_INVALID/s)]);
+    }
   });
 
   it.each([

@@ -1,8 +1,7 @@
 /** `assay doctor`: what runs here, and how to fix what does not. */
-import { createServer } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
 import { styleText } from 'node:util';
-import { listenOnPort, listenOnSocket } from '../bridge/server/listen.ts';
+import { checkFree } from '../bridge/server/listen.ts';
 import type { Config } from '../config.ts';
 import { EXIT, toAssayError } from '../errors.ts';
 import { doubtsOf } from '../loops/policy.ts';
@@ -87,11 +86,11 @@ function problem(thrown: unknown): Finding {
 }
 
 /** Opens the daemon's own door for a moment. */
-async function checkDoor({ host, port, socket }: Config): Promise<Finding> {
+async function checkDoor(config: Config): Promise<Finding> {
+  const { host, port, socket } = config;
   const what = socket === undefined ? `port ${port} on ${host}` : `unix socket ${socket}`;
-  const probe = createServer();
   try {
-    await (socket === undefined ? listenOnPort(probe, host, port) : listenOnSocket(probe, socket));
+    await checkFree(config);
     return { level: 'ok', what: `${what} is free` };
   } catch (error) {
     const { code, message, fix } = toAssayError(error);
@@ -99,8 +98,6 @@ async function checkDoor({ host, port, socket }: Config): Promise<Finding> {
     return taken
       ? { level: 'note', what: `${what} is taken`, fix: TAKEN }
       : { level: 'problem', what: message, fix };
-  } finally {
-    probe.close();
   }
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { orAbort } from '../abort.ts';
 import { checkExposure } from '../bridge/server/access.ts';
+import { checkFree } from '../bridge/server/listen.ts';
 import { startCollector } from '../collector.ts';
 import { EXIT } from '../errors.ts';
 import { createLog } from '../log.ts';
@@ -26,7 +27,9 @@ export async function serve(flags: ServeFlags): Promise<number> {
   const collector = startCollector();
   const { keepAlive, ...rest } = flags;
   const config = configOf({ ...rest, ...(keepAlive !== undefined && { keepAliveMs: 1000 * keepAlive }) });
-  checkExposure(config); // before a model is loaded in vain
+  // before a model is loaded in vain
+  checkExposure(config);
+  await checkFree(config);
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const catalog = catalogOf(config);

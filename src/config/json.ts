@@ -81,6 +81,7 @@ class Reader {
     this.#members('}', (key) => {
       if (!key.text.startsWith('"')) throw this.#wrong(key.at, 'a name in double quotes is expected');
       const name = JSON.parse(key.text) as string;
+      if (name === '__proto__') throw this.#wrong(key.at, `"${name}" is not a known key`); // some pass it over
       const first = found.get(name);
       if (first) throw this.#wrong(key.at, `"${name}" stands here for the second time`);
       const colon = this.#take('a colon');

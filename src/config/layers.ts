@@ -41,12 +41,15 @@ export function sourceOf(layers: Layer[], path: readonly PropertyKey[]): Layer |
   return undefined;
 }
 
-/** Of two settings that say the same thing in different ways, the one of the higher layer stays; in one layer both. */
-export function withRivals(layers: Layer[], a: string, b: string): Layer[] {
-  const top = layers.findLastIndex(({ values }) => values[a] !== undefined || values[b] !== undefined);
-  return layers.map((layer, i) => {
-    if (i >= top) return layer;
-    const { [a]: _a, [b]: _b, ...values } = layer.values;
-    return { ...layer, values };
-  });
+/** Of settings that say the same thing in two ways, those of the highest layer stay; in one layer both. */
+export function withRivals(layers: Layer[], one: string[], other: string[]): Layer[] {
+  const top = layers.findLastIndex(({ values }) =>
+    [...one, ...other].some((key) => values[key] !== undefined),
+  );
+  const says = (keys: string[]) => keys.some((key) => layers[top]?.values[key] !== undefined);
+  const beaten = [...(says(one) ? other : []), ...(says(other) ? one : [])];
+  return layers.map((layer, i) => (i >= top ? layer : { ...layer, values: without(layer.values, beaten) }));
 }
+
+const without = (values: Record<string, unknown>, keys: string[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)));

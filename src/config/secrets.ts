@@ -1,8 +1,8 @@
 /** What is never repeated in a message or a log. */
 
-/** Names whose values are secrets, also where they are misspelt; a file's name is none. */
+/** Names whose values are secrets, also where they are misspelt. What is given for a file may be the secret itself. */
 const SECRET = /tok[a-z]{0,2}n|secret|passw|credential|authorization|cookie|header|api_?key/i;
-const isSecret = (name: string): boolean => SECRET.test(name) && !/file$/i.test(name);
+const isSecret = (name: string): boolean => SECRET.test(name);
 
 const HIDDEN = '(not shown)';
 /** Longest value that is repeated, in characters. */

@@ -1,5 +1,6 @@
 /** The token from a file, where neither a list of processes nor one of environments shows it. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fail, reasonOf } from '../errors.ts';
 import { readPlainFile } from '../plain-file.ts';
 
@@ -10,9 +11,12 @@ export const TOKEN_EXPECTED = 'one word of at least 8 printable characters';
 /**
  * The token in a file, without the space around it, and a note when others may read the file.
  *
- * @throws TOKEN_UNREADABLE; nothing of the file is repeated
+ * @param given its path
+ * @throws TOKEN_UNREADABLE; nothing of the file is repeated, nor the path where it may be the token itself
  */
-export function readToken(path: string): { token: string; notes: string[] } {
+export function readToken(given: string): { token: string; notes: string[] } {
+  const path = resolve(given);
+  const shown = isPath(given) ? path : 'the file that tokenFile names (not shown)';
   try {
     const token = readPlainFile(path)
       .toString('utf8')
@@ -24,8 +28,15 @@ export function readToken(path: string): { token: string; notes: string[] } {
       notes: openToAll(path) ? [`every user of this machine can read ${path}: chmod 600`] : [],
     };
   } catch (cause) {
-    throw fail('TOKEN_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    const reason = reasonOf(cause).replaceAll(path, shown);
+    throw fail('TOKEN_UNREADABLE', { path: shown, reason }, { cause: shown === path ? cause : undefined });
   }
+}
+
+/** Whether it leads somewhere: a token that was given in place of its file does not. */
+function isPath(given: string): boolean {
+  const [top, ...rest] = given.split(/(?<=[^/\\])[/\\]/);
+  return existsSync(given) || (rest.length > 0 && existsSync(top!));
 }
 
 /** Windows keeps no such bits; a pipe is read once, by us. */

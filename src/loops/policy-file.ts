@@ -1,6 +1,7 @@
 /** A policy file: the thresholds of the config, and what is done to images by their verdict. */
 import { z } from 'zod';
 import { readJson } from '../config/json.ts';
+import { keysAt } from '../config/leaves.ts';
 import { expectationOf, policySchema, valueAt } from '../config.ts';
 import { fail } from '../errors.ts';
 import type { FileAction } from '../host.ts';
@@ -28,12 +29,6 @@ export interface PolicyFile {
 /** The actions where no policy file is given. */
 export const KEEP_ALL: PolicyFile['actions'] = { accept: 'keep', unsure: 'keep', reject: 'keep' };
 
-function knownKeys(path: PropertyKey[]): string[] {
-  if (path[0] === 'actions') return Object.keys(actions.shape);
-  if (path[0] === 'aspects' && path.length > 1) return ['minScore', 'minPercentile'];
-  return Object.keys(policyFileSchema.shape);
-}
-
 /**
  * Reads a policy file.
  *
@@ -48,7 +43,7 @@ export function readPolicyFile(path: string): PolicyFile {
     return { policy, actions };
   }
   const issue = parsed.error.issues[0]!;
-  const { key, expected } = expectationOf(issue, knownKeys(issue.path));
+  const { key, expected } = expectationOf(issue, keysAt(policyFileSchema, issue.path) ?? []);
   const [shown, found] = key === '' ? ['the top level', JSON.stringify(values)] : [key, valueAt(values, key)];
   throw fail('CONFIG_INVALID', { source: path, key: shown, found, expected });
 }

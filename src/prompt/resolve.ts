@@ -9,8 +9,20 @@ type Asked = Pick<ScoreItem, 'source' | 'prompt' | 'found' | 'workflow' | 'promp
 /** All texts in the bytes of a file. */
 export type ReadTexts = (bytes: Uint8Array) => readonly FileText[];
 
+/**
+ * Characters of a prompt that are judged, and that a result repeats: models read some hundred words, people write some
+ * thousand characters, and a text that hundreds of images share stands in the result and the history of each.
+ */
+export const MOST_CHARACTERS = 8000;
+const CUT = `only its first ${MOST_CHARACTERS} characters are read`;
+/** Of names and reasons, which may quote a workflow. */
+const MOST_ASIDE = 500;
+
 /** Text without words is no prompt, and then none is looked for: whoever gave it meant none. */
-export function resolvePrompt(asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolved {
+export const resolvePrompt = (asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolved =>
+  bounded(resolved(asked, image, readTexts));
+
+function resolved(asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolved {
   if (asked.prompt === null) return { prompt: null, promptSource: null };
   if (asked.prompt !== undefined) return given(asked.prompt);
   const told = asked.found ?? (asked.workflow && findInWorkflow(asked.workflow));
@@ -24,19 +36,39 @@ export function resolvePrompt(asked: Asked, image: ImageInput, readTexts: ReadTe
 function given(text: string): Resolved {
   const read = text.slice(0, MOST_TEXT);
   const { words, reason } = normalise(read);
-  const original = words === read ? null : read;
-  const cut =
-    text.length > MOST_TEXT ? `only the first ${MOST_TEXT} of its ${text.length} characters are read` : null;
-  return {
-    prompt: words,
-    promptSource: { from: 'request', original, certain: cut === null, reason: reason ?? cut },
-  };
+  const original = words === text ? null : text;
+  return { prompt: words, promptSource: { from: 'request', original, certain: true, reason } };
 }
 
 const sourced = ({ prompt, negative: _, ...promptSource }: PromptFound): Resolved => ({
   prompt,
   promptSource,
 });
+
+/** Says so where words are cut; of the rest, which is there for people, an ellipsis does. */
+function bounded({ prompt, promptSource: source }: Resolved): Resolved {
+  if (!source) return { prompt, promptSource: source };
+  const { from, original, certain, reason } = source;
+  const isCut = prompt !== null && prompt.length > MOST_CHARACTERS;
+  const reasons = [reason && shortened(reason, MOST_ASIDE), isCut && CUT].filter(Boolean);
+  return {
+    prompt: isCut ? beginningOf(prompt) : prompt,
+    promptSource: {
+      from: from && shortened(from, MOST_ASIDE),
+      original: original && shortened(original),
+      certain: certain && !isCut,
+      reason: reasons.length > 0 ? reasons.join('; ') : null,
+    },
+  };
+}
+
+/** Not through the middle of a character. */
+const beginningOf = (text: string, most = MOST_CHARACTERS): string =>
+  text.slice(0, most).replace(/[\ud800-\udbff]$/, '');
+
+/** A text as a result may repeat it. */
+export const shortened = (text: string, most = MOST_CHARACTERS): string =>
+  text.length > most ? `${beginningOf(text, most)}…` : text;
 
 /** What is to be said about a prompt; nothing about files that carry none. */
 export function notesOn({ promptSource }: Resolved): string[] {

@@ -9,11 +9,11 @@ import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
 
 describe('assay doctor', () => {
-  const args = (folder: string) => ['doctor', '--port', '0', '--models', folder, '--scorer', 'test-bright'];
+  const args = (folder: string) => ['doctor', '--models', folder, '--scorer', 'test-bright'];
 
   async function doctor(folder: string, env: Environment = {}) {
     writeModel(folder);
-    return assay([...args(folder), '--data-dir', folder], env);
+    return assay([...args(folder), '--data-dir', folder], { ASSAY_PORT: '0', ...env });
   }
 
   it('tells where the token comes from, what is kept and what is ignored', async () => {
@@ -27,7 +27,6 @@ describe('assay doctor', () => {
       ASSAY_TOKEN_FILE: token,
       ASSAY_HISTORY_MAX_AGE_DAYS: '30',
       ASSAY_POLICY_ASPECTS_QUALITY_MIN_SCORE: '9',
-      ASSAY_PORT: 'tcp://10.0.0.1:7878',
       ASSAY_SERVICE_HOST: '10.0.0.1',
       ASSAY_TREADS: '2',
     });
@@ -38,7 +37,7 @@ describe('assay doctor', () => {
     expect(stdout).toContain('✓ telemetry of the dependencies is off');
     expect(stdout).toContain('· policy.aspects.quality.minScore is 9, and test-bright gives 0 to 5');
     expect(stdout).toContain('· ASSAY_TREADS is no setting and was ignored (did you mean ASSAY_THREADS?)');
-    expect(stdout).toContain('service are ignored: ASSAY_PORT, ASSAY_SERVICE_HOST');
+    expect(stdout).toContain('service are ignored: ASSAY_SERVICE_HOST');
   });
 
   it('finds an open door and a history that cannot be used', async () => {
@@ -56,7 +55,7 @@ describe('assay doctor', () => {
   it('tries a unix socket, and says who can open it', async () => {
     const folder = tempFolder();
     const socket = join(folder, 'assay.sock');
-    const { code, stdout } = await doctor(folder, { ASSAY_SOCKET: socket });
+    const { code, stdout } = await doctor(folder, { ASSAY_SOCKET: socket, ASSAY_PORT: undefined });
     expect(code).toBe(0);
     expect(stdout).toContain(`✓ unix socket ${socket} is free`);
     expect(stdout).toContain('✓ only this user can open the unix socket');

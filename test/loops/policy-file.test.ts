@@ -36,7 +36,11 @@ describe('a policy file', () => {
     ['{"minRewards": 1}', 'minRewards is 1; expected a known key (did you mean "minReward"?)'],
     ['{"minReward": 2}', 'minReward is 2; expected'],
     ['{"aspects": {"quality": {"min": 2}}}', 'aspects.quality.min is 2; expected a known key'],
-    ['{"aspects": {"beauty": {}}}', 'beauty'],
+    [
+      '{"aspects": {"beauty": {}}}',
+      'aspects.beauty is {}; expected a known key (known keys: quality, alignment, authenticity)',
+    ],
+    ['{"aspects": {"qualty": {}}}', 'did you mean "quality"?'],
     ['[]', 'the top level is []; expected object'],
   ])('%s is refused: %s', (text, message) => {
     const path = written(text);
@@ -52,10 +56,13 @@ describe('a policy file', () => {
     expect((found as Error).message).toContain(path);
   });
 
-  it.each(['{', ''])('that is no JSON (%j) is named', (text) => {
-    const path = written(text);
-    expect(() => readPolicyFile(path)).toThrow(expect.objectContaining({ code: 'CONFIG_UNREADABLE' }));
-  });
+  it.each(['{', '', '{"aspects": {"__proto__": {"minScore": 4}}}'])(
+    'that is no JSON (%j) is named',
+    (text) => {
+      const path = written(text);
+      expect(() => readPolicyFile(path)).toThrow(expect.objectContaining({ code: 'CONFIG_UNREADABLE' }));
+    },
+  );
 
   it('that is missing is named', () => {
     expect(() => readPolicyFile('/nowhere/policy.json')).toThrow(/\/nowhere\/policy\.json/);

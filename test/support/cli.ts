@@ -59,7 +59,8 @@ export interface Served {
 
 /** Starts `assay serve <args>` and waits for its address. */
 export async function serve(args: string[]): Promise<Served> {
-  const child = start(['serve', '--port', '0', '--log-level', 'error', ...args]);
+  const address = args.includes('--socket') ? [] : ['--port', '0'];
+  const child = start(['serve', ...address, '--log-level', 'error', ...args]);
   const ended = once(child, 'close').then(([code]) => code as number | null);
   onTestFinished(async () => {
     child.kill('SIGKILL');

@@ -1,7 +1,7 @@
 /** The HTTP routes. Each handler gets a call under its deadline and returns an answer or throws a coded error. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { type AssayError, fail, reasonOf, toAssayError } from '../../errors.ts';
+import { type AssayError, fail, nearest, toAssayError } from '../../errors.ts';
 import { checkAccess, clientOf, isOriginAllowed, isPreflight } from './access.ts';
 import { admitBody, type Incoming, readBody } from './body.ts';
 import type { Call } from './call.ts';
@@ -42,7 +42,7 @@ export function createApp(desk: Desk, openapi: object): Express {
   for (const route of routes) app[route.method](route.path, (rq, rs) => exchange(desk, route, rq, rs));
   for (const path of new Set(routes.map((route) => route.path)))
     app.all(path, (request, response) => refuseMethod(desk, request, response, allowedAt(routes, path)));
-  app.use((request, response) => refuse(desk, request, response, notFound(request)));
+  app.use((request, response) => refuse(desk, request, response, notFound(request, routes)));
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
     refuse(desk, request, response, fromExpress(error)),
   );
@@ -116,12 +116,12 @@ async function exchange(desk: Desk, route: Route, request: Request, response: Re
   try {
     if (!route.always) desk.traffic.checkOpen();
     const answer = await route.handler({ call, request, response });
-    send(request, response, answer);
+    send(desk.outbox, request, response, answer);
     report(desk, call, answer.status ?? 200);
   } catch (thrown) {
     const error = toAssayError(thrown);
     if (error.code === 'STALLED') response.setHeader('connection', 'close'); // the rest is not waited for
-    send(request, response, errorAnswer(error));
+    send(desk.outbox, request, response, errorAnswer(error));
     report(desk, call, error.status, error);
   }
   const timer = setTimeout(() => response.destroy(), desk.tuning.takeTimeoutMs).unref();
@@ -131,12 +131,19 @@ async function exchange(desk: Desk, route: Route, request: Request, response: Re
 /** Answers what no route takes. */
 function refuse(desk: Desk, request: Request, response: Response, error: AssayError): void {
   const call = desk.traffic.begin('refused', clientOf(request));
-  send(request, response, errorAnswer(error));
+  send(desk.outbox, request, response, errorAnswer(error));
   report(desk, call, error.status, error);
   call.end();
 }
 
-const notFound = ({ method, path }: Request): AssayError => fail('NOT_FOUND', { method, path });
+/** The path is not repeated: people put tokens there. */
+function notFound({ method, path }: Request, routes: Route[]): AssayError {
+  const near = nearest(
+    path,
+    routes.map((route) => route.path),
+  );
+  return fail('NOT_FOUND', { method, hint: near ? `; did you mean ${near}?` : '' });
+}
 
 const allowedAt = (routes: Route[], path: string): string[] =>
   routes.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
@@ -148,11 +155,11 @@ function refuseMethod(desk: Desk, request: Request, response: Response, methods:
   refuse(desk, request, response, fail('METHOD_NOT_ALLOWED', { method, path, allowed }));
 }
 
-/** Express itself complains about paths that do not decode; all else is ours. */
+/** Express itself complains about paths that do not decode, and repeats them; all else is ours. */
 function fromExpress(error: unknown): AssayError {
   const status = (error as { status?: unknown } | null)?.status;
   const isTheirs = typeof status === 'number' && status >= 400 && status < 500;
-  return isTheirs ? fail('BAD_REQUEST', { reason: reasonOf(error) }) : toAssayError(error);
+  return isTheirs ? fail('BAD_REQUEST', { reason: 'the path does not decode' }) : toAssayError(error);
 }
 
 // handlers

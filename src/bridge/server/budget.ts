@@ -81,6 +81,7 @@ export class Budget {
   readonly #arriving = new Set<Parcel>();
   readonly #waiting = new Set<Parcel>();
   #timer: NodeJS.Timeout | null = null;
+  #isPressed = false;
 
   /** @param onFreed told of bytes that were given back */
   constructor(rules: BudgetRules, onFreed: (bytes: number) => void = () => {}) {
@@ -104,6 +105,11 @@ export class Budget {
     this.#arriving.add(parcel);
     this.#timer ??= setInterval(() => this.#look(), this.#rules.checkMs).unref();
     return parcel;
+  }
+
+  /** From now on senders are waited for as little as when others wait for room: the daemon is about to end. */
+  press(): void {
+    this.#isPressed = true;
   }
 
   grow(parcel: Parcel, bytes: number): Promise<void> | undefined {
@@ -200,7 +206,7 @@ export class Budget {
     const heard = [...this.#arriving].filter(({ waiter, isPaused }) => waiter === null && !isPaused);
     for (const parcel of heard) if (parcel.held - parcel.mark.held >= paceBytes) parcel.restartClock();
     for (const parcel of heard.sort((a, b) => a.mark.at - b.mark.at)) {
-      const withinMs = this.#waiting.size > 0 ? pressedPaceMs : paceMs;
+      const withinMs = this.#isPressed || this.#waiting.size > 0 ? pressedPaceMs : paceMs;
       if (now - parcel.mark.at > withinMs) this.#drop(parcel, withinMs);
     }
     this.#serve();

@@ -7,6 +7,7 @@ import type { AccessRules } from './access.ts';
 import type { Budget } from './budget.ts';
 import type { Call } from './call.ts';
 import type { Metrics } from './metrics.ts';
+import type { Outbox } from './outbox.ts';
 import type { ErrorAnswer } from './schemas.ts';
 import type { Traffic } from './traffic.ts';
 import type { Tuning } from './tuning.ts';
@@ -19,6 +20,7 @@ export interface Desk {
   metrics: Metrics;
   traffic: Traffic;
   budget: Budget;
+  outbox: Outbox;
   access: AccessRules;
   tuning: Tuning;
 }

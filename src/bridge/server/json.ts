@@ -13,7 +13,7 @@ export interface Decoded {
 }
 
 /** Bytes looked at between two looks at the clock. */
-const STEP_BYTES = 2 ** 20;
+const STEP_BYTES = 2 ** 18;
 /** Fields that hold images; a long string anywhere else is text. */
 const IMAGE_FIELDS = new Set(['image', 'data']);
 /** Stands for a cut; nobody outside can know it. */

@@ -1,13 +1,14 @@
 /** Where the server listens: a TCP port, or a unix socket that only this user can reach. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import type { Server as HttpServer } from 'node:http';
-import { connect, type ListenOptions } from 'node:net';
+import { chmodSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type ListenOptions, type Server } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors.ts';
 
 /** @throws PORT_IN_USE, LISTEN_FAILED */
-export async function listenOnPort(http: HttpServer, host: string, port: number): Promise<void> {
+export async function listenOnPort(server: Server, host: string, port: number): Promise<void> {
   try {
-    await listen(http, { host: host.replace(/^\[|\]$/g, ''), port });
+    await listen(server, { host: host.replace(/^\[|\]$/g, ''), port });
   } catch (cause) {
     if (codeOf(cause) === 'EADDRINUSE') throw fail('PORT_IN_USE', { host, port }, { cause });
     throw fail('LISTEN_FAILED', { host, port, reason: reasonOf(cause) }, { cause });
@@ -15,14 +16,38 @@ export async function listenOnPort(http: HttpServer, host: string, port: number)
 }
 
 /**
- * A socket file that nobody listens on any more is replaced. The file disappears when the server closes.
+ * A socket file that nobody listens on any more is replaced.
  *
+ * @returns takes the file away, unless it is another's by now; for when the server closes
  * @throws SOCKET_IN_USE, SOCKET_UNUSABLE
  */
-export async function listenOnSocket(http: HttpServer, path: string): Promise<void> {
+export async function listenOnSocket(server: Server, path: string): Promise<() => void> {
+  return await explained(path, async () => {
+    if (process.platform === 'win32') {
+      await listen(server, { path });
+      return () => {};
+    }
+    return await listenBeside(server, path);
+  });
+}
+
+/**
+ * Listens for a moment, so that nothing is loaded in vain where the address is taken or cannot be used.
+ *
+ * @throws PORT_IN_USE, LISTEN_FAILED, SOCKET_IN_USE, SOCKET_UNUSABLE
+ */
+export async function checkFree({ host, port, socket }: Config): Promise<void> {
+  const server = createServer();
+  let leave = () => {};
+  if (socket === undefined) await listenOnPort(server, host, port);
+  else leave = await listenOnSocket(server, socket);
+  await new Promise((resolve) => server.close(resolve));
+  leave();
+}
+
+async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    await removeStale(path);
-    await listenPrivately(http, path);
+    return await work();
   } catch (cause) {
     if (codeOf(cause) === 'EADDRINUSE') throw fail('SOCKET_IN_USE', { path }, { cause });
     throw fail('SOCKET_UNUSABLE', { path, reason: reasonOf(cause) }, { cause });
@@ -31,24 +56,48 @@ export async function listenOnSocket(http: HttpServer, path: string): Promise<vo
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
 
-async function listen(http: HttpServer, options: ListenOptions): Promise<void> {
+async function listen(server: Server, options: ListenOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  http.once('error', reject).once('listening', resolve);
+  server.once('error', reject).once('listening', resolve);
   try {
-    http.listen(options);
+    server.listen(options);
     await promise;
   } finally {
-    http.off('error', reject).off('listening', resolve);
+    server.off('error', reject).off('listening', resolve);
   }
 }
 
+/**
+ * Node deletes the name that it bound when it closes, whoever's that is by then. So a name beside is bound, as long as
+ * the path, whose length is limited; the socket then moves to the path, where no close looks for it.
+ */
+async function listenBeside(server: Server, path: string): Promise<() => void> {
+  const beside = join(dirname(path), nameBeside(basename(path)));
+  await removeStale(beside);
+  await listenPrivately(server, beside);
+  const own = lstatSync(beside);
+  try {
+    await removeStale(path); // while this one listens beside it, no other comes so far
+    renameSync(beside, path);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+  return () => {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.dev === own.dev && found.ino === own.ino) unlinkSync(path);
+  };
+}
+
+const nameBeside = (name: string): string => `${name.slice(0, -1)}${name.endsWith('~') ? '_' : '~'}`;
+
 /** Read and written by its owner alone, from its first moment: binding happens before `listen` returns. */
-async function listenPrivately(http: HttpServer, path: string): Promise<void> {
+async function listenPrivately(server: Server, path: string): Promise<void> {
   const umask = setUmask(0o177);
-  const listening = listen(http, { path });
+  const listening = listen(server, { path });
   if (umask !== undefined) setUmask(umask);
   await listening;
-  if (process.platform !== 'win32') chmodSync(path, 0o600);
+  chmodSync(path, 0o600);
 }
 
 /** Undefined in a worker thread, which cannot set it. */

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ScoreResult, Service } from '../../types.ts';
 import type { Budget } from './budget.ts';
+import type { Outbox } from './outbox.ts';
 
 export type Outcome = 'scored' | 'guarded' | 'failed';
 
@@ -26,13 +27,19 @@ export const outcomeOf = (result: ScoreResult): Outcome => {
   return result.guards.length > 0 ? 'guarded' : 'scored';
 };
 
-export function createMetrics(service: Service, version: string, budget: Pick<Budget, 'heldBytes'>): Metrics {
+/** Bytes that are held for clients. */
+interface Held {
+  budget: Pick<Budget, 'heldBytes'>;
+  outbox: Pick<Outbox, 'unsentBytes'>;
+}
+
+export function createMetrics(service: Service, version: string, held: Held): Metrics {
   const registry = new Registry();
   const registers = [registry];
   addGauges(registry, service, version);
   const delay = monitorEventLoopDelay({ resolution: BLOCK_RESOLUTION_MS });
   delay.enable();
-  addProcessGauges(registry, budget, delay);
+  addProcessGauges(registry, held, delay);
   const requests = new Counter({
     name: 'assay_requests_total',
     help: 'Requests answered, by route (or websocket op) and status',
@@ -138,11 +145,12 @@ const BLOCK_RESOLUTION_MS = 20;
 
 function addProcessGauges(
   registry: Registry,
-  budget: Pick<Budget, 'heldBytes'>,
+  { budget, outbox }: Held,
   delay: ReturnType<typeof monitorEventLoopDelay>,
 ): void {
   const gauge = gaugesOf(registry);
   gauge('assay_request_bytes', 'Bytes of requests that are arriving or in work', () => budget.heldBytes);
+  gauge('assay_answer_bytes', 'Bytes of answers that clients have not taken', () => outbox.unsentBytes);
   gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
   gauge('process_start_time_seconds', 'Unix time of the start', () => performance.timeOrigin / 1000);
   gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);

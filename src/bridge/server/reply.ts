@@ -1,9 +1,10 @@
 /** Step 10, reply: answers of HTTP, in the encoding the client accepts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type { AssayError } from '../../errors.ts';
 import { codecOf, json } from './codec.ts';
 import { errorBody, retryAfterMs } from './desk.ts';
+import type { Outbox } from './outbox.ts';
 
 export interface Answer {
   status?: number;
@@ -24,8 +25,16 @@ export const errorAnswer = (error: AssayError): Answer => ({
   body: errorBody(error),
 });
 
+/** Bytes handed over at a time, so that it is seen whether the client takes them. */
+const PART_BYTES = 2 ** 16;
+
+function* partsOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
+}
+
 /** Sends an answer; does nothing when the client is gone. */
 export function send(
+  outbox: Outbox,
   request: IncomingMessage,
   response: ServerResponse,
   { status = 200, headers, body }: Answer,
@@ -40,7 +49,9 @@ export function send(
     'x-content-type-options': 'nosniff',
     ...headers,
   });
-  response.end(payload);
+  response.once('close', outbox.add(request.socket, payload.length));
+  if (payload.length <= PART_BYTES) response.end(payload);
+  else Readable.from(partsOf(payload)).pipe(response);
 }
 
 /** An error answer for a connection that has no ServerResponse: a refused upgrade, or a request that does not parse. */

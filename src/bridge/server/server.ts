@@ -20,6 +20,7 @@ import type { Desk } from './desk.ts';
 import { listenOnPort, listenOnSocket } from './listen.ts';
 import { createMetrics } from './metrics.ts';
 import { createOpenApi } from './openapi.ts';
+import { Outbox } from './outbox.ts';
 import { sendRaw } from './reply.ts';
 import { createSockets, type Sockets } from './socket.ts';
 import { Traffic } from './traffic.ts';
@@ -66,17 +67,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   const sockets = createSockets(desk);
   attach(http, desk, sockets);
-  desk.access.port = await listen(http, options.config);
+  const { port, leave } = await listen(http, options.config);
+  desk.access.port = port;
   // only now: before, the one who asked to listen hears of it
   http.on('error', (error) => desk.log.error({ err: error }, 'server error')); // e.g. out of file descriptors
-  const { port } = desk.access;
   let closing: Promise<void> | null = null;
   return {
     host,
     port,
     url: urlOf(options.config, port),
     close({ drainTimeoutMs }) {
-      closing ??= close(http, desk, sockets, drainTimeoutMs);
+      closing ??= close(http, desk, sockets, drainTimeoutMs).finally(leave);
       return closing;
     },
   };
@@ -85,29 +86,32 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 function createDesk({ config, log, service, version, onFreed, tuning: given }: ServerOptions): Desk {
   const tuning = { ...TUNING, ...given };
   const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes }, onFreed);
+  const outbox = new Outbox(tuning, (bytes) =>
+    log.info({ bytes }, 'a client does not take its answers: connection closed'),
+  );
   return {
     config,
     log,
     service,
     version,
-    metrics: createMetrics(service, version, budget),
+    metrics: createMetrics(service, version, { budget, outbox }),
     traffic: new Traffic(config.limits.requestTimeoutMs),
     budget,
+    outbox,
     access: { config, port: config.port },
     tuning,
   };
 }
 
-/** @returns the port; 0 on a unix socket */
-async function listen(http: HttpServer, config: Config): Promise<number> {
+/** @returns the port, 0 on a unix socket, and what is to be done when nothing listens any more */
+async function listen(http: HttpServer, config: Config): Promise<{ port: number; leave: () => void }> {
   const { host, port, socket } = config;
   checkExposure(config);
   if (socket !== undefined) {
-    await listenOnSocket(http, socket);
-    return 0;
+    return { port: 0, leave: await listenOnSocket(http, socket) };
   }
   await listenOnPort(http, host, port);
-  return (http.address() as AddressInfo).port;
+  return { port: (http.address() as AddressInfo).port, leave: () => {} };
 }
 
 function urlOf({ host, socket }: Config, port: number): string {
@@ -154,6 +158,8 @@ function statusOf({ code }: NodeJS.ErrnoException): string {
 async function close(http: HttpServer, desk: Desk, sockets: Sockets, drainTimeoutMs: number): Promise<void> {
   const { goodbyeMs } = desk.tuning;
   desk.traffic.closeDoor();
+  desk.budget.press();
+  desk.outbox.press();
   await desk.traffic.idle(drainTimeoutMs);
   desk.traffic.abortAll(fail('DRAINING', {})); // the overdue are answered at once
   await desk.traffic.idle(goodbyeMs);

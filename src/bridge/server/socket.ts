@@ -65,7 +65,7 @@ export function createSockets(desk: Desk): Sockets {
 function checkUpgrade(desk: Desk, request: IncomingMessage): void {
   checkAccess(request, desk.access);
   if (pathOf(request) !== SOCKET_PATH)
-    throw fail('NOT_FOUND', { method: 'a websocket at', path: pathOf(request) });
+    throw fail('NOT_FOUND', { method: 'a websocket', hint: `; it is at ${SOCKET_PATH}` });
   desk.traffic.checkOpen();
   checkHandshake(request);
   const offered = offeredBy(request);
@@ -119,7 +119,7 @@ class Peer {
       closed,
       failed: (error: unknown) => desk.log.error({ err: error }, 'websocket failed'),
     };
-    this.#ws = new Websocket(socket, listener, desk.tuning.windowBytes);
+    this.#ws = new Websocket(socket, listener, desk.outbox, desk.tuning.windowBytes);
     this.#session = new Session(desk, this.#ws, codec, client);
   }
 

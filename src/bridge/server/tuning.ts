@@ -1,7 +1,8 @@
 /** Sizes and times of the server that no user needs to set; tests do. */
 import type { BudgetRules } from './budget.ts';
+import type { OutboxRules } from './outbox.ts';
 
-export interface Tuning extends Omit<BudgetRules, 'capacityBytes'> {
+export interface Tuning extends Omit<BudgetRules, 'capacityBytes'>, OutboxRules {
   /** Bytes of one websocket in work, as many more that may wait, and of its answers unsent: ten raw images of 512². */
   windowBytes: number;
   /** Images of one websocket in work. */
@@ -34,6 +35,7 @@ export const TUNING: Tuning = {
   maxSilenceMs: 600_000,
   headersTimeoutMs: 10_000,
   takeTimeoutMs: 60_000,
+  answerBytes: 64 * 2 ** 20,
   handoverMs: 250,
   goodbyeMs: 1_000,
   maxConnections: 1024,

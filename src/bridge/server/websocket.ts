@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { turn } from '../../turn.ts';
 import { CLOSE, type Frame, FrameFault, FrameReader, MAX_CONTROL_BYTES } from './frames.ts';
+import type { Outbox } from './outbox.ts';
 
 export type DataFrame = Extract<Frame, { kind: 'data' }>;
 
@@ -32,6 +33,7 @@ export class Websocket {
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
   readonly #listener: Listener;
+  readonly #outbox: Outbox;
   readonly #maxUnsentBytes: number;
   #isBlocked = false;
   #isClosing = false;
@@ -39,8 +41,9 @@ export class Websocket {
   #onDrain: (() => void)[] = [];
 
   /** @param maxUnsentBytes a peer that takes its answers no faster is not read meanwhile */
-  constructor(socket: Socket, listener: Listener, maxUnsentBytes: number) {
+  constructor(socket: Socket, listener: Listener, outbox: Outbox, maxUnsentBytes: number) {
     this.#socket = socket;
+    this.#outbox = outbox;
     this.#listener = listener;
     this.#maxUnsentBytes = maxUnsentBytes;
   }
@@ -81,7 +84,12 @@ export class Websocket {
       return;
     }
     const isText = typeof data === 'string';
-    this.#write(isText ? OPCODES.text : OPCODES.binary, isText ? Buffer.from(data) : data, onTaken);
+    const payload = isText ? Buffer.from(data) : data;
+    const taken = this.#outbox.add(this.#socket, payload.length, true);
+    this.#write(isText ? OPCODES.text : OPCODES.binary, payload, () => {
+      taken();
+      onTaken();
+    });
   }
 
   ping(): void {

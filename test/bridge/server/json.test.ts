@@ -106,6 +106,24 @@ describe('long base64', () => {
     );
   });
 
+  test('hundreds that are none are refused in slices', async () => {
+    const wires = ['!', '\\u0021'].map((bit) => Buffer.from(bit.repeat(800_000 / bit.length)));
+    const texts = wires.flatMap((wire) => Array.from({ length: 100 }, () => new LongText(wire)));
+    let longest = 0;
+    let last = process.threadCpuUsage(); // what other programs take does not count
+    const look = () => {
+      const { user, system } = process.threadCpuUsage(last);
+      last = process.threadCpuUsage();
+      longest = Math.max(longest, (user + system) / 1000);
+    };
+    const timer = setInterval(look, 1);
+    const refused = await Promise.allSettled(texts.map((text) => decodeLongBase64(text)));
+    clearInterval(timer);
+    look();
+    expect(refused.filter(({ status }) => status === 'rejected')).toHaveLength(texts.length);
+    expect(longest).toBeLessThan(50);
+  });
+
   test.each([
     ['an odd character', `${text.slice(0, 200_000)}!${text.slice(200_000)}`, 'character "!" at 200000'],
     ['padding in the middle', `${'A'.repeat(2 ** 20 - 2)}==${'A'.repeat(2 ** 20)}`, 'padded wrongly'],

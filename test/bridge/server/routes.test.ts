@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { fail } from '../../../src/errors.ts';
-import { ask, closeAll, image, post, start, until } from './harness.ts';
+import { ask, closeAll, dialRefused, image, post, start, until } from './harness.ts';
 
 afterEach(closeAll);
 
@@ -98,6 +98,28 @@ describe('what is not there', () => {
       expect(reply.body.error).toMatchObject({ code: expect.any(String), fix: expect.any(String) });
     },
   );
+
+  test.each([
+    '/v1/scores/SECRET',
+    '/SECRET?token=SECRET',
+    '/%ffSECRET',
+    '/v1/ws/SECRET',
+    '/v1/history?limit=SECRET',
+  ])('%s is not repeated, as it may hold a token', async (path) => {
+    const rig = await start();
+    const replies = [await ask(rig, path), await dialRefused(rig, {}, path)];
+    for (const { status, bytes } of replies) {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(String(bytes)).not.toContain('SECRET');
+    }
+    expect(rig.lines.length).toBeGreaterThan(0);
+    expect(JSON.stringify(rig.lines)).not.toContain('SECRET');
+  });
+
+  test('a slip in the path is told', async () => {
+    const { message } = (await ask(await start(), '/v1/scroe')).body.error;
+    expect(message).toContain('did you mean /v1/score?');
+  });
 
   test.each([
     ['GET', '/v1/score', 'POST'],

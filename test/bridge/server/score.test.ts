@@ -135,6 +135,18 @@ describe('POST /v1/score', () => {
       { items: [{ image: { format: 'rgb8', width: 1, heigth: 1, height: 1, data: '' } }] },
       'unknown field "items[0].image.heigth"; did you mean "height"?',
     ],
+    [
+      { items: [image(1)], policy: { aspects: { qualty: {} } } },
+      'unknown field "policy.aspects.qualty"; did you mean "quality"?',
+    ],
+    [
+      { items: [image(1)], policy: { aspects: { beauty: {} } } },
+      'unknown field "policy.aspects.beauty"; known are quality, alignment, authenticity',
+    ],
+    [
+      { items: [image(1)], policy: { aspects: JSON.parse('{"__proto__": {"minScore": 4}}') } },
+      'unknown field "policy.aspects.__proto_', // MessagePack leaves one off
+    ],
     [{ items: [image(1), { image: 4 }] }, 'items[1].image: expected string or binary or object'],
     [
       { items: [{ image: { format: 'bgr8', width: 1, height: 1, data: '' } }] },
