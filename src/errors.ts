@@ -138,7 +138,7 @@ export const ERRORS = {
   UNAUTHORIZED: input(
     401,
     'this daemon asks for a token',
-    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the ComfyUI nodes take it from ASSAY_TOKEN.',
+    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the ComfyUI nodes take it from ASSAY_TOKEN_FILE or ASSAY_TOKEN.',
   ),
   HOST_REFUSED: input(
     403,

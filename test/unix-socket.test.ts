@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
@@ -67,6 +67,13 @@ describe.skipIf(process.platform === 'win32')('a daemon on a unix socket', () =>
     const open = tempFolder();
     await serve([...flags(open), '--socket', join(open, 's')]);
     expect((await ask(join(open, 's'), '/v1/scorers')).status).toBe(200);
+  });
+
+  it('prints an address that holds in any folder', async () => {
+    const folder = tempFolder();
+    const path = join(folder, 's');
+    const { url } = await serve([...flags(folder), '--socket', relative(process.cwd(), path)]);
+    expect(url).toBe(`unix:${path}`);
   });
 
   it('replaces a socket file that nobody listens on', async () => {

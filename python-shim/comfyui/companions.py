@@ -7,14 +7,27 @@ _PER_IMAGE = ("samples", "noise_mask")
 
 
 def single_masks(masks: list | None) -> list | None:
-    """Masks [1, H, W] of a list of masks [..., H, W]; None when there are none."""
-    rows = [row for mask in masks or [] if mask is not None for row in mask.reshape(-1, 1, *mask.shape[-2:])]
+    """Masks [1, H, W] of a list of masks [..., H, W]; None when there are none. Raises ValueError for other things."""
+    rows = []
+    for mask in masks or []:
+        if mask is None:
+            continue
+        if getattr(mask, "ndim", 0) < 2:
+            raise _no_such("mask", mask)
+        if 0 not in mask.shape:  # a detector that found nothing gives masks without a row, or without a pixel
+            rows += mask.reshape(-1, 1, *mask.shape[-2:])
     return rows or None
 
 
 def single_latents(latents: list | None) -> list | None:
-    """Latents of one image each; None when there are none."""
-    rows = [_row(latent, i) for latent in latents or [] if latent is not None for i in range(len(latent["samples"]))]
+    """Latents of one image each; None when there are none. Raises ValueError for something else."""
+    rows = []
+    for latent in latents or []:
+        if latent is None:
+            continue
+        if not isinstance(latent, dict) or not hasattr(latent.get("samples"), "__len__"):
+            raise _no_such("latent", latent)
+        rows += [_row(latent, i) for i in range(len(latent["samples"]))]
     return rows or None
 
 
@@ -36,6 +49,11 @@ def layout(thing) -> object:
     if isinstance(thing, dict):
         return tuple((key, layout(thing.get(key))) for key in _PER_IMAGE)
     return (tuple(thing.shape), thing.dtype, thing.device) if hasattr(thing, "shape") else id(thing)
+
+
+def _no_such(what: str, found) -> ValueError:
+    described = f"a tensor {list(found.shape)}" if hasattr(found, "shape") else f"a {type(found).__name__}"
+    return ValueError(f"Assay: no {what}: {described} came where a {what} belongs")
 
 
 def _row(latent: dict, i: int) -> dict:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from urllib.parse import urlsplit, urlunsplit
 
+from . import settings
 from .failures import AssayFailure, fail
 from .line import Line
 
 PROTOCOL = "assay.v1.msgpack"
-DEFAULT_URL = "http://127.0.0.1:7878"
+#: In front of the path of a socket, as the daemon prints it.
+UNIX = "unix:"
 CONNECT_S = 1.5
 #: After a connect that timed out, others fail at once for so long: a run with many nodes shall not wait for each.
 SILENCE_S = 3.0
@@ -18,10 +21,12 @@ _GREETINGS = {401: "UNAUTHORIZED", 403: "HOST_REFUSED"}
 
 
 class Connection:
-    """The daemon at `url`. Coroutines must run on one and the same loop."""
+    """The daemon at `url`, or at `unix:` and a path. Coroutines must run on one and the same loop."""
 
     def __init__(self, url: str, token: str | None = None):
         self.url = url.rstrip("/")
+        self._socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
+        self._base = self.url if self._socket is None else "http://localhost"
         self._headers = {"X-Assay-Client": "comfyui"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -33,7 +38,8 @@ class Connection:
 
     @classmethod
     def from_environment(cls) -> Connection:
-        return cls(os.environ.get("ASSAY_URL") or DEFAULT_URL, os.environ.get("ASSAY_TOKEN"))
+        """Raises CONFIG_INVALID, TOKEN_UNREADABLE."""
+        return cls(settings.url(), settings.token())
 
     async def ask(self, message_id: int, frame: bytes, timeout: float) -> dict:
         """Sends a packed message and waits for its answer, which is `ok`.
@@ -64,7 +70,7 @@ class Connection:
 
         limit = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self._session().request(method, f"{self.url}{path}", json=body, timeout=limit) as response:
+            async with self._session().request(method, f"{self._base}{path}", json=body, timeout=limit) as response:
                 if response.status != 200:
                     raise self._refused(response.status)
                 return await response.json()
@@ -93,8 +99,17 @@ class Connection:
         import aiohttp
 
         if self._http is None or self._http.closed:
-            self._http = aiohttp.ClientSession(headers=self._headers)
+            self._http = aiohttp.ClientSession(headers=self._headers, connector=self._connector())
         return self._http
+
+    def _connector(self):
+        import aiohttp
+
+        if self._socket is None:
+            return None
+        if not hasattr(socket, "AF_UNIX"):
+            raise fail("DAEMON_UNREACHABLE", url=self.url, reason="this system has no unix sockets")
+        return aiohttp.UnixConnector(path=self._socket)
 
     async def _opened(self) -> Line:
         self._opening = self._opening or asyncio.Lock()
@@ -112,9 +127,9 @@ class Connection:
             raise self._unreachable(asyncio.TimeoutError(), CONNECT_S)
         try:
             connecting = self._session().ws_connect(
-                _socket_url(self.url), protocols=[PROTOCOL], max_msg_size=0, autoping=True
+                _socket_url(self._base), protocols=[PROTOCOL], max_msg_size=0, autoping=True
             )
-            socket = await asyncio.wait_for(connecting, CONNECT_S)
+            opened = await asyncio.wait_for(connecting, CONNECT_S)
         except aiohttp.WSServerHandshakeError as cause:
             raise self._refused(cause.status) from cause
         except asyncio.TimeoutError as cause:
@@ -122,10 +137,10 @@ class Connection:
             raise self._unreachable(cause, CONNECT_S) from cause
         except (aiohttp.ClientError, OSError, ValueError) as cause:
             raise self._unreachable(cause, CONNECT_S) from cause
-        if socket.protocol != PROTOCOL:
-            await socket.close()
+        if opened.protocol != PROTOCOL:
+            await opened.close()
             raise fail("DAEMON_UNKNOWN", url=self.url, found="it does not speak " + PROTOCOL)
-        return Line(socket, self.url)
+        return Line(opened, self.url)
 
     def _refused(self, status: int) -> AssayFailure:
         host = urlsplit(self.url).hostname or self.url

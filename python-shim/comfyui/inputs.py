@@ -19,15 +19,19 @@ class Pictures:
     prompts: list[str]
     masks: list | None
     latents: list | None
+    #: What is connected and brings nothing for any image, e.g. "masks".
+    missing: list[str]
 
     def singles(self) -> list:
         """The images as batches of one; what is no image stays what it is."""
         return [image[None] if getattr(image, "ndim", 0) == 3 else image for image in self.images]
 
     def left_out(self) -> str:
-        """Words for entries of the list that held no image; empty when there is none."""
+        """Words for entries of the list that held no image, and for inputs that held nothing; mostly empty."""
         empty = sum(not group for group in self.groups)
-        return f" ({empty} empty {'entry' if empty == 1 else 'entries'} left out)" if empty else ""
+        said = [f"{empty} empty {'entry' if empty == 1 else 'entries'} left out"] if empty else []
+        said += [f"no {what} came, and what takes them from here does not run" for what in self.missing]
+        return f" ({'; '.join(said)})" if said else ""
 
 
 def pictures(batches: list, prompts, masks=None, latents=None) -> Pictures:
@@ -35,13 +39,16 @@ def pictures(batches: list, prompts, masks=None, latents=None) -> Pictures:
     groups = grouped_images(batches)
     images = [image for group in groups for image in group]
     numbers = iter(range(len(images)))
+    mask_rows, latent_rows = single_masks(masks), single_latents(latents)
+    brought = (("masks", masks, mask_rows), ("latents", latents, latent_rows))
     return Pictures(
         batches,
         [[next(numbers) for _ in group] for group in groups],
         images,
         _texts(prompts, groups),
-        _along(single_masks(masks), len(images), "masks"),
-        _along(single_latents(latents), len(images), "latents"),
+        _along(mask_rows, len(images), "masks"),
+        _along(latent_rows, len(images), "latents"),
+        [what for what, connected, rows in brought if images and connected is not None and not rows],
     )
 
 

@@ -90,9 +90,10 @@ def _prompt_line(verdict: dict) -> str | None:
     reason = source.get("reason")
     if not prompt:
         return f"no prompt: {reason}" if reason else None
-    place = "" if source.get("from") in (None, "request") else f" – from {source['from']}"
-    doubt = f" – not certain: {reason}" if reason and not source.get("certain", True) else ""
-    return f"prompt: {_short(prompt)}{place}{doubt}"
+    is_certain = source.get("certain", True)
+    place = "" if source.get("from") in (None, "request") else f"from {source['from']}"
+    head = "prompt" if is_certain else "prompt (uncertain)"
+    return f"{head}: {' – '.join(filter(None, [_short(prompt), place, None if is_certain else reason]))}"
 
 
 def _short(text: str) -> str:

@@ -25,7 +25,10 @@ PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 2.0
 #: Failures that the other images would meet, too: they are not sent.
 HOPELESS = frozenset(
-    ("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE")
+    (
+        *("DAEMON_UNREACHABLE", "DAEMON_UNKNOWN", "UNAUTHORIZED", "HOST_REFUSED", "UNKNOWN_SCORER", "DEADLINE"),
+        *("CONFIG_INVALID", "TOKEN_UNREADABLE"),
+    )
 )
 
 #: Refusals of a whole request that may be the fault of one image.

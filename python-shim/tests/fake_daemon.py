@@ -47,8 +47,9 @@ def result(item: dict, policy: dict | None) -> dict:
 class FakeDaemon:
     """`answer(message)` may be replaced; returning None leaves the request without an answer."""
 
-    def __init__(self, token: str | None = None):
+    def __init__(self, token: str | None = None, path: str | None = None):
         self.token = token
+        self.path = path
         self.messages: list[dict] = []
         self.headers: list[dict] = []
         self.protocols = (PROTOCOL,)
@@ -60,13 +61,13 @@ class FakeDaemon:
         self._due = 0
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._site: web.BaseSite | None = None
         self._serving: set[asyncio.Future] = set()
         self.port = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"unix:{self.path}" if self.path else f"http://127.0.0.1:{self.port}"
 
     def ops(self, op: str) -> list[dict]:
         return [message for message in self.messages if message["op"] == op]
@@ -88,6 +89,10 @@ class FakeDaemon:
         app.router.add_post("/v1/prompt", self._find_prompt)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
+        if self.path:
+            self._site = web.UnixSite(self._runner, self.path)
+            await self._site.start()
+            return
         self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await self._site.start()
         self.port = self._site._server.sockets[0].getsockname()[1]

@@ -109,7 +109,7 @@ def test_a_daemon_that_dies_under_way(daemon, nodes, host):
 
 
 @pytest.mark.parametrize(
-    ("token", "said"), [(None, "UNAUTHORIZED"), ("wrong", "UNAUTHORIZED"), ("right-one", "1 accepted")]
+    ("token", "said"), [(None, "UNAUTHORIZED"), ("wrong-one", "UNAUTHORIZED"), ("right-one", "1 accepted")]
 )
 def test_tokens(host, connect, nodes, token, said):
     daemon = FakeDaemon(token="right-one")

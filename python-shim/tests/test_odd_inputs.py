@@ -1,5 +1,7 @@
 """Empty, broken and oversized images: a line says so, and nothing else is lost."""
 
+import re
+
 import numpy
 import pytest
 import torch
@@ -103,3 +105,35 @@ def test_an_image_that_costs_the_connection_costs_no_other(daemon, nodes, how):
 def test_half_a_character_in_a_prompt(daemon, nodes):
     assert gate(nodes, greys(0.6), prompt="a cat \ud83d")["result"][3].startswith("1 image: 1 accepted")
     assert daemon.sent()[0]["prompt"] == "a cat ?"
+
+
+EMPTY = {
+    "masks": [torch.zeros(0, 8, 8), torch.zeros(1, 0, 0), torch.zeros(0, 0), None],
+    "latents": [{"samples": torch.zeros(0, 4, 8, 8)}, None],
+}
+
+
+@pytest.mark.parametrize(("what", "empty"), [(what, empty) for what, all_ in EMPTY.items() for empty in all_])
+def test_masks_and_latents_that_hold_nothing_are_said(daemon, nodes, what, empty):
+    outputs = gate(nodes, greys(0.6, 0.8), **{what: empty})["result"]
+    said = f"no {what} came, and what takes them from here does not run"
+    assert outputs[3].startswith(f"2 images: 2 accepted, 0 rejected ({said})\n")
+    assert shape_of(outputs[4 if what == "masks" else 5]) == [None]
+    assert "came" not in gate(nodes, greys(0.6, 0.8))["result"][3]
+    inputs = {"by": ["reward"], "k": [1], "on_failure": ["pass"], what: [empty]}
+    assert said in nodes.AssayBest().run([greys(0.6)], **inputs, unique_id=["1"])["result"][6]
+
+
+@pytest.mark.parametrize(
+    ("what", "odd", "said"),
+    [
+        ("masks", torch.zeros(8), "no mask: a tensor [8] came"),
+        ("masks", "text", "no mask: a str came"),
+        ("latents", "text", "no latent: a str came"),
+        ("latents", {}, "no latent: a dict came"),
+        ("latents", torch.zeros(1, 4, 8, 8), "no latent: a tensor [1, 4, 8, 8] came"),
+    ],
+)
+def test_what_is_no_mask_or_latent_is_named(daemon, nodes, what, odd, said):
+    with pytest.raises(ValueError, match=f"^Assay: {re.escape(said)} where a {what[:-1]} belongs$"):
+        gate(nodes, greys(0.6), **{what: odd})

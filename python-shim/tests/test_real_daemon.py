@@ -1,7 +1,10 @@
 """The protocol as the real daemon speaks it, where Node and its packages are installed."""
 
+import os
 import re
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,21 +15,25 @@ ROOT = Path(__file__).parents[2]
 NODE = ROOT / "node_modules/.bin/node"
 
 
-@pytest.fixture
-def real(tmp_path, connect):
+@contextmanager
+def served(*flags):
+    """The address of a daemon that runs meanwhile."""
     if not NODE.exists():
         pytest.skip("no Node: run `npm ci`")
-    args = [NODE, "src/cli/index.ts", "serve", "--port", "0", "--data-dir", tmp_path, "--token", "long-enough"]
+    args = [NODE, "src/cli/index.ts", "serve", *flags]
     process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        for line in process.stdout:
-            if found := re.search(r"http://\S+?:\d+", line):
-                connect(found[0], "long-enough")
-                break
-        yield process
+        yield next(found[0] for line in process.stdout if (found := re.search(r"(http://|unix:)\S+", line)))
     finally:
         process.kill()
         process.communicate(timeout=10)
+
+
+@pytest.fixture
+def real(tmp_path, connect):
+    with served("--port", "0", "--data-dir", tmp_path, "--token", "long-enough") as url:
+        connect(url, "long-enough")
+        yield url
 
 
 def picture(seed: int, channels: int = 3, size: int = 256) -> torch.Tensor:
@@ -62,3 +69,18 @@ def test_fingerprint(real, nodes):
     first = nodes.AssayGate.IS_CHANGED(scorer=[""])
     assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-lite"])
     assert first.startswith("assay-lite@")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no unix sockets")
+def test_a_unix_socket_and_a_token_from_a_file(connect, nodes, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:  # short, as the path of a socket must be
+        token = Path(folder, "token")
+        token.write_text("long-enough\n")
+        token.chmod(0o600)
+        flags = ("--socket", f"{folder}/s", "--token-file", token, "--data-dir", folder)
+        with served(*flags) as url:
+            assert url == f"unix:{folder}/s"
+            monkeypatch.setenv("ASSAY_TOKEN_FILE", str(token))
+            connect(url)
+            assert "1 accepted" in gate(nodes, picture(1), threshold=0.0)["result"][3]
+            assert nodes.AssayGate.IS_CHANGED(scorer=[""]).startswith("assay-lite@")

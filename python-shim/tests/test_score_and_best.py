@@ -24,6 +24,8 @@ def test_score_keeps_the_images_and_adds_numbers(daemon, nodes):
     assert shape_of(reward) == [0.2, 0.8, 0.4]
     assert [item["image"]["format"] for item in daemon.sent()] == ["rgb8", "rgb8", "rgba8"]
     assert "quality 4.00 (80%) · reward 0.80" in report
+    assert report.startswith("3 images: reward 0.20 to 0.80\n")
+    assert score(nodes, [greys(0.8)])[5].startswith("1 image: reward 0.80\n")
 
 
 def test_a_missing_number_is_never_a_number(daemon, nodes):
@@ -111,7 +113,7 @@ def test_by_an_aspect_that_nobody_scored_can_stop(daemon, nodes):
 def test_images_that_all_tripped_a_guard_go_on_with_the_reason(daemon, nodes):
     outputs = best(nodes, [greys(0.0, 0.0)])
     assert outputs[3] == [0, 1]
-    assert outputs[6].count("passed unscored: quality 0.00 (0%) – too dark") == 2
+    assert outputs[6].count("passed unranked: quality 0.00 (0%) – too dark") == 2
 
 
 def test_what_is_not_chosen_has_a_reason(daemon, nodes):
@@ -128,6 +130,7 @@ def test_best_when_nothing_can_be_scored(daemon, nodes, rule, images, indexes):
     assert shape_of(outputs[0]) == images
     assert shape_of(outputs[3]) == indexes
     assert set(shape_of(outputs[5])) == {None}
+    assert ("passed unscored" in outputs[6]) == (rule == "pass")
 
 
 def test_best_can_stop(daemon, nodes):

@@ -86,7 +86,7 @@ PLACE = " – from workflow node 4 (Encode)"
         (
             "a cat",
             {"certain": False, "reason": "two texts"},
-            f"prompt: a cat{PLACE} – not certain: two texts",
+            f"prompt (uncertain): a cat{PLACE} – two texts",
         ),
         (None, {"from": None, "reason": "no sampler leads here"}, "no prompt: no sampler leads here"),
         ("x" * 300, {}, f"prompt: {'x' * 200}…{PLACE}"),
@@ -121,6 +121,9 @@ def test_the_prompt_node_asks_the_daemon(daemon, nodes, host):
     assert ask(nodes)["result"] == (["a cat"],)
     assert daemon.asked[0]["workflow"]["input"] == "image"
     assert host.texts[-1][0] == "prompt from workflow node 4 (Encode)\na cat"
+    daemon.prompt = {**daemon.prompt, "certain": False, "reason": "two texts"}
+    ask(nodes)
+    assert host.texts[-1][0] == "prompt (uncertain) from workflow node 4 (Encode) – two texts\na cat"
     assert ask(nodes, override="my words")["result"] == (["my words"],)
     assert ask(nodes, override="  ")["result"] == (["a cat"],)
 

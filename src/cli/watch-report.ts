@@ -67,11 +67,13 @@ function actionText({ action, state, reason }: WatchedImage['output']): string {
 /** Cells of a prompt that are shown. */
 const PROMPT_WIDTH = 60;
 
-/** The words that were judged, or why there are none where something was found. */
-function promptText({ prompt, notes }: WatchedImage['result']): string {
+/** The words that were judged and what makes them doubtful, or why there are none where something was found. */
+function promptText({ prompt, promptSource, notes }: WatchedImage['result']): string {
   const note = notes.find((text) => text.startsWith('prompt: '));
   if (prompt === null) return note === undefined ? '' : `  no ${printable(note)}`;
-  return `  “${shorten(printable(prompt.replaceAll('\n', ' ')), PROMPT_WIDTH)}”`;
+  const words = `“${shorten(printable(prompt.replaceAll('\n', ' ')), PROMPT_WIDTH)}”`;
+  if (promptSource?.certain ?? true) return `  ${words}`;
+  return `  prompt (uncertain): ${words} – ${printable(promptSource?.reason ?? '')}`;
 }
 
 function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {

@@ -15,6 +15,7 @@ export const NODES: readonly NodeDefinition[] = [score, gate, best, prompt];
 const RAISED: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'BODY_TOO_LARGE',
+  'CONFIG_INVALID',
   'DAEMON_UNKNOWN',
   'DAEMON_UNREACHABLE',
   'DEADLINE',
@@ -23,6 +24,7 @@ const RAISED: readonly ErrorCode[] = [
   'IMAGE_VALUES',
   'INTERNAL',
   'PYTHON_PACKAGE_MISSING',
+  'TOKEN_UNREADABLE',
   'UNAUTHORIZED',
 ];
 

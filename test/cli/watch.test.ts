@@ -92,14 +92,19 @@ describe('assay watch', () => {
       '3': { class_type: 'KSampler', inputs: { positive: ['6', 0] } },
       '5': { class_type: 'OllamaGenerate', inputs: { prompt: 'Write a prompt.' } },
       '6': { class_type: 'CLIPTextEncode', inputs: { text } },
+      '8': { class_type: 'StrangeWords', inputs: { text: 'a blue fox' } },
       '9': { class_type: 'SaveImage', inputs: { images: ['3', 0] } },
     });
     comfy.addRun({ images: [await pictureOf(1)], graph: graph('a (red:1.2) fox') });
     comfy.addRun({ images: [await pictureOf(2)], graph: graph(['5', 0]) });
+    comfy.addRun({ images: [await pictureOf(3)], graph: graph(['8', 0]) });
     const { stdout } = await assay(['watch', '--once', ...args]);
     expect(stdout).toMatch(/ComfyUI_00001_\.png .* “a red fox”\n/);
     expect(stdout).toMatch(
       /ComfyUI_00002_\.png .* no prompt: node 5 \(OllamaGenerate\): a language model writes its text\n/,
+    );
+    expect(stdout).toMatch(
+      /ComfyUI_00003_\.png .* {2}prompt \(uncertain\): “a blue fox” – node 8 \(StrangeWords\) is not known, and may change the text\n/,
     );
   });
 

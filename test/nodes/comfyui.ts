@@ -24,6 +24,8 @@ interface Options {
   isWithoutPage?: boolean;
   /** Further packs. */
   packs?: string[];
+  /** Further variables. */
+  env?: Record<string, string>;
 }
 
 function packFolder(isWithoutPage: boolean): string {
@@ -34,8 +36,16 @@ function packFolder(isWithoutPage: boolean): string {
 }
 
 /** Starts ComfyUI and waits until it answers; it ends with the test. */
-export async function comfyui({ daemon, isWithoutPage = false, packs = [] }: Options): Promise<RealHost> {
-  const host = await startReal({ packs: [packFolder(isWithoutPage), ...packs], env: { ASSAY_URL: daemon } });
+export async function comfyui({
+  daemon,
+  isWithoutPage = false,
+  packs = [],
+  env = {},
+}: Options): Promise<RealHost> {
+  const host = await startReal({
+    packs: [packFolder(isWithoutPage), ...packs],
+    env: { ...env, ASSAY_URL: daemon },
+  });
   onTestFinished(() => host.stop());
   const user = join(host.baseDir, 'user/default');
   mkdirSync(user, { recursive: true });

@@ -195,6 +195,39 @@ const FLOWS: Record<string, Flow> = {
       text: /^soft blots of colour$/,
     },
   },
+  'a blend of pictures of two prompts': {
+    graph: {
+      words: node('AssayTestEncode', { text: 'soft blots' }),
+      others: node('AssayTestEncode', { text: 'hard lines' }),
+      made: node('AssayTestSample', { positive: ['words', 0], negative: ['others', 0], seed: 1 }),
+      besides: node('AssayTestSample', { positive: ['others', 0], negative: ['words', 0], seed: 2 }),
+      blend: node('ImageBlend', {
+        ...{ image1: ['made', 0], image2: ['besides', 0], blend_factor: 0.5, blend_mode: 'normal' },
+      }),
+      gate: strict(['blend', 0]),
+      found: node('AssayPrompt', { image: ['blend', 0] }),
+      text: node('PreviewAny', { source: ['found', 0] }),
+      ...saveAs('all', ['blend', 0]),
+      ...saveAs('kept', ['gate', 0]),
+    },
+    saved: { all: 1 },
+    says: {
+      gate: /\nprompt \(uncertain\): soft blots, hard lines – from workflow nodes words .* – node blend \(ImageBlend\)/,
+      found: /^prompt \(uncertain\) from workflow nodes words .* – node blend \(ImageBlend\)/,
+    },
+  },
+  'masks of a detector that found nothing': {
+    graph: {
+      nothing: node('AssayTestOdd', { mode: 'an empty batch' }),
+      masks: node('ImageToMask', { image: ['nothing', 0], channel: 'red' }),
+      gate: strict(['images', 0], { masks: ['masks', 0] }),
+      ...saveAs('kept', ['gate', 0]),
+      shown: node('MaskToImage', { mask: ['gate', 4] }),
+      ...saveAs('of-accepted', ['shown', 0]),
+    },
+    saved: { kept: 5, 'of-accepted': 0 },
+    says: { gate: /^8 images: 5 accepted, 3 rejected \(no masks came, and what takes them from here/ },
+  },
   'the prompt in front of a Gate that holds all back': {
     graph: {
       gate: strict(['dark', 0]),
@@ -230,8 +263,17 @@ describe.skipIf(noComfyui)('drawn in ComfyUI', { timeout: 240_000 }, () => {
     const config = join(folder, 'config.json');
     writeFileSync(config, JSON.stringify({ limits: { maxBodyBytes: 8e6 } }));
     const model = ['--models', join(folder, 'models'), '--scorer', 'test-bright'];
-    const daemon = await serve(['--data-dir', folder, '--config', config, ...model]);
-    const host = await comfyui({ daemon: daemon.url, packs: [TEST_PACK] });
+    // As on a machine that others use, where it can be done.
+    const [token, socket] = [join(folder, 'token'), join(folder, 's')];
+    writeFileSync(token, 'long-enough\n', { mode: 0o600 });
+    const place = process.platform === 'win32' ? [] : ['--socket', socket];
+    const daemon = await serve([
+      ...['--data-dir', folder, '--config', config, '--token-file', token],
+      ...[...place, ...model],
+    ]);
+    const host = await comfyui({
+      ...{ daemon: daemon.url, packs: [TEST_PACK], env: { ASSAY_TOKEN_FILE: token } },
+    });
 
     for (const [name, { graph, saved, says = {} }] of Object.entries(FLOWS)) {
       const { status, outputs } = await run(host, { ...EIGHT, ...graph });

@@ -79,7 +79,9 @@ class Choice:
 
     def label(self, place: int) -> str:
         if place in self.chosen:
-            return "passed unscored" if self.scores[place] is None else f"best {self.chosen.index(place) + 1}"
+            if self.scores[place] is not None:
+                return f"best {self.chosen.index(place) + 1}"
+            return "passed unscored" if self._verdicts[place].get("error") else "passed unranked"
         return "not ranked" if self.scores[place] is None else ""
 
     def why_not(self, place: int) -> str:

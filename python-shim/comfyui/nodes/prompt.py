@@ -42,5 +42,6 @@ def _words(found: dict) -> str:
     reason = found.get("reason")
     if not found.get("prompt"):
         return f"no prompt: {reason or 'none was found'}"
-    doubt = "" if found.get("certain", True) else f", not certain: {reason}"
-    return f"prompt from {found.get('from')}{doubt}"
+    if found.get("certain", True):
+        return f"prompt from {found.get('from')}"
+    return " – ".join(filter(None, [f"prompt (uncertain) from {found.get('from')}", reason]))

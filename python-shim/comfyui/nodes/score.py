@@ -33,7 +33,8 @@ class AssayScore:
 
 def _span(rewards: list) -> str:
     known = [reward for reward in rewards if reward is not None]
-    return f": reward {min(known):.2f} to {max(known):.2f}" if known else ""
+    span = dict.fromkeys(f"{reward:.2f}" for reward in (min(known), max(known))) if known else ()
+    return f": reward {' to '.join(span)}" if span else ""
 
 
 def _label(verdict: dict) -> str:

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../../config.ts';
 import { fail } from '../../errors.ts';
@@ -115,7 +116,8 @@ async function listen(http: HttpServer, config: Config): Promise<{ port: number;
 }
 
 function urlOf({ host, socket }: Config, port: number): string {
-  if (socket !== undefined) return `unix:${socket}`;
+  // Clients start elsewhere: what is printed must hold in any folder.
+  if (socket !== undefined) return `unix:${resolve(socket)}`;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
