@@ -6,7 +6,7 @@ import { comfyuiSettings } from '../config/comfyui.ts';
 import type { Config } from '../config.ts';
 import { fail, reasonOf } from '../errors.ts';
 import type { Choice, Names } from '../loops/watch/choice.ts';
-import { takeHold } from '../store/hold.ts';
+import { holderWords, takeHold } from '../store/hold.ts';
 import { usage } from './flags.ts';
 
 export interface ChoiceFlags {
@@ -70,9 +70,5 @@ export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<strin
 export function holdWatch({ dataDir }: Config, host: string): { release(): void } {
   const hold = takeHold(join(dataDir, `watch-${hash('sha256', host).slice(0, 12)}.lock`));
   if ('release' in hold) return hold;
-  const { pid, machine, since } = hold.holder ?? {};
-  const holder = pid === undefined ? 'another process' : `process ${pid} on ${machine} since ${when(since!)}`;
-  throw fail('WATCH_HELD', { url: host, dataDir, holder });
+  throw fail('WATCH_HELD', { url: host, dataDir, holder: holderWords(hold.holder) });
 }
-
-const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');

@@ -162,7 +162,7 @@ export function resume(options: ResumeOptions): Resumed {
   return { done, failed, rejected, hasLines, notes };
 }
 
-/** In one step. @throws USAGE */
+/** In one step. @throws OUTPUT_UNWRITABLE */
 function replace(path: string, text: string): void {
   const fresh = `${path}.new`;
   try {
