@@ -101,6 +101,13 @@ describe('imports', () => {
     expect([...new Set(users)].toSorted()).toEqual([owner].flat());
   });
 
+  it('make no folder with `recursive`, which does not return in places such as /proc', () => {
+    const makers = files.filter((file) =>
+      /\bmkdir(Sync)?\([^;]*recursive/.test(readFileSync(join(src, file), 'utf8')),
+    );
+    expect(makers).toEqual([]);
+  });
+
   it('have no cycles', () => {
     const graph = new Map(
       files.map((f) => [f, imports.filter((i) => i.from === f && !i.typeOnly).map((i) => i.to)]),

@@ -1,9 +1,10 @@
 /** `assay models`: the scorers that are installed. */
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { EXIT, fail, reasonOf } from '../errors.ts';
+import { createFolder } from '../folder.ts';
 import type { Catalog } from '../reward/catalog.ts';
 import { checkGolden } from '../reward/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
@@ -174,7 +175,7 @@ async function copyModel(from: string, target: string): Promise<void> {
   const parent = dirname(target);
   let copy: string | undefined;
   try {
-    mkdirSync(parent, { recursive: true });
+    createFolder(parent);
     copy = mkdtempSync(join(parent, '.import-'));
     // Not `cpSync`, which keeps links inside a folder.
     await cp(realpathSync(from), copy, { recursive: true, dereference: true });

@@ -227,4 +227,15 @@ describe.runIf(existsSync('/proc/self'))('a data folder that cannot be', () => {
     if (command === 'doctor') expect(stdout + stderr).toMatch(/data folder \/proc\/nope\/deep: ENOENT/);
     else expect(stdout).toContain('a.png');
   });
+
+  it.each([
+    ['score a.png --min quality=0 --copy-top /proc/nope/deep', 3, 'FILE_NOT_COPIED'],
+    ['score a.png --move-rejects /proc/nope/deep', 2, 'REJECT_BIN_UNUSABLE'],
+    ['models import models/test-bright --data-dir /proc/nope/deep', 2, 'MODEL_NOT_COPIED'],
+  ])('ends `%s` with %i and a code', async (command, code, name) => {
+    const { at } = setUp();
+    const rest = command.startsWith('models') ? [] : ['--models', at('models'), '--scorer', 'test-bright'];
+    const child = start([...command.split(' '), ...rest], { cwd: at('.') });
+    expect(await outcomeOf(child)).toMatchObject({ code, stderr: expect.stringContaining(`[${name}]`) });
+  });
 });
