@@ -87,7 +87,7 @@ export interface PromptSource {
   from: string | null;
   /** The text as it stood there, when the words that were judged differ from it. */
   original: string | null;
-  /** False when a choice had to be made that could be wrong. */
+  /** Whether the answer is sure: false for words that could be the wrong ones, and where there may be some after all. */
   certain: boolean;
   /** Why there is none, or why it is not certain. */
   reason: string | null;

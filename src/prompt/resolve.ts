@@ -23,13 +23,13 @@ export function resolvePrompt(asked: Asked, image: ImageInput, readTexts: ReadTe
 
 function given(text: string): Resolved {
   const read = text.slice(0, MOST_TEXT);
-  const { words, reason } = normalise(read);
+  const { words, reason, isOpen } = normalise(read);
   const original = words === read ? null : read;
   const cut =
     text.length > MOST_TEXT ? `only the first ${MOST_TEXT} of its ${text.length} characters are read` : null;
   return {
     prompt: words,
-    promptSource: { from: 'request', original, certain: cut === null, reason: reason ?? cut },
+    promptSource: { from: 'request', original, certain: cut === null && !isOpen, reason: reason ?? cut },
   };
 }
 

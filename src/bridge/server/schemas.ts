@@ -226,7 +226,7 @@ export const promptAnswer = z.object({
   negative: z.string().nullable(),
   from: z.string().nullable().describe('a place in words; null when none was found'),
   original: z.string().nullable().describe('the text as it stood there, when the words differ'),
-  certain: z.boolean(),
+  certain: z.boolean().describe('whether the answer is sure; beside a null prompt: whether there is none'),
   reason: z.string().nullable().describe('why there is none, or why it is not certain'),
 }) satisfies z.ZodType<PromptFound>;
 
