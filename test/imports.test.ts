@@ -52,7 +52,7 @@ const ALLOWED: Record<string, string[]> = {
   'log.ts': ['log-sink.ts'],
   'turn.ts': [],
   'folder.ts': [],
-  'plain-file.ts': [],
+  'plain-file.ts': ['errors.ts'],
   'json.ts': [],
   'quiet.ts': [],
   config: ['config', 'types.ts', 'errors.ts', 'plain-file.ts'],

@@ -1,11 +1,11 @@
 /** What the flags and the config of `assay watch` say of the host and of the images to judge. */
 import { hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comfyuiSettings } from '../config/comfyui.ts';
 import type { Config } from '../config.ts';
-import { fail, reasonOf } from '../errors.ts';
+import { fail } from '../errors.ts';
 import type { Choice, Names } from '../loops/watch/choice.ts';
+import { readNamedFile } from '../plain-file.ts';
 import { holderWords, takeHold } from '../store/hold.ts';
 import { usage } from './flags.ts';
 
@@ -41,16 +41,13 @@ export const choiceOf = ({ comfyui }: Config, flags: ChoiceFlags): Choice => ({
 /** `Name: value`, or the lines of a file, which no list of processes shows. */
 function linesOf(flag: string): string[] {
   if (!flag.startsWith('@')) return [flag];
-  try {
-    return readFileSync(flag.slice(1), 'utf8')
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== '');
-  } catch (cause) {
-    throw fail('FILE_UNREADABLE', { path: flag.slice(1), reason: reasonOf(cause) }, { cause });
-  }
+  return readNamedFile(flag.slice(1))
+    .toString('utf8')
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
 }
 
-/** @throws USAGE, without the value, which is a secret; FILE_UNREADABLE */
+/** @throws USAGE, without the value, which is a secret; FILE_NOT_FOUND, FILE_UNREADABLE */
 export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<string, string> {
   const given = (flags.comfyuiHeader ?? []).flatMap(linesOf).map((line) => {
     const colon = line.indexOf(':');

@@ -28,7 +28,10 @@ async function digestOf(path: string, { sha256 }: ScoreResult, isTagged: boolean
   });
   if (stat.isSymbolicLink()) throw unmoved(path, 'it is a link');
   if (!stat.isFile()) throw unmoved(path, 'it is not a file');
-  const now = hash('sha256', await readFile(path));
+  const bytes = await readFile(path).catch((cause) => {
+    throw unmoved(path, reasonOf(cause), cause);
+  });
+  const now = hash('sha256', bytes);
   if (!isTagged && now !== sha256) throw unmoved(path, 'it was changed since it was scored');
   return now;
 }
