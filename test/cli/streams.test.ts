@@ -2,14 +2,17 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
   constants,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,10 +120,11 @@ onPosix('a pipe that nobody has open', () => {
     rmSync(at('a.png'));
     execFileSync('mkfifo', [at('a.png')]);
     const child = run(['score', 'a.png', '--out', 't.csv', '--resume']);
-    await vi.waitFor(
-      () => writeFileSync(at('a.png'), good, { flag: constants.O_WRONLY | constants.O_NONBLOCK }),
-      { timeout: 10_000 },
-    );
+    const fd = await vi.waitFor(() => openSync(at('a.png'), constants.O_WRONLY | constants.O_NONBLOCK), {
+      timeout: 10_000,
+    });
+    writeSync(fd, good);
+    closeSync(fd);
     expect(await child).toMatchObject({ code: 0, stderr: expect.stringContaining('1 done again') });
   });
 
