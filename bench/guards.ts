@@ -61,9 +61,10 @@ function asFloats({ bytes, ...rest }: RawImage): RawImage {
   return { ...rest, bytes: new Uint8Array(floats.buffer).subarray(0, bytes.length) };
 }
 
-/** Rows with 7 black pixels more. */
-function padded({ bytes, ...rest }: RawImage): RawImage {
-  const [own, row] = [3 * rest.width, 3 * (rest.width + 7)];
+/** Rows with so many black bytes more. */
+function padded({ bytes, ...rest }: RawImage, more: number): RawImage {
+  const own = 3 * rest.width;
+  const row = own + more;
   const from = (i: number) => (i % row < own ? bytes[Math.floor(i / row) * own + (i % row)]! : 0);
   return { ...rest, bytes: bytes.map((_, i) => from(i)) };
 }
@@ -104,7 +105,9 @@ const caught = {
   rowsOfPlanes: 0,
   withAlpha: 0,
   floats: 0,
-  paddedRows: 0,
+  paddedBy7: 0,
+  paddedBy1: 0,
+  paddedByAByte: 0,
 };
 for (const [i, path] of paths.entries()) {
   const bytes = readFileSync(path);
@@ -119,7 +122,9 @@ for (const [i, path] of paths.entries()) {
   if (wrongOrder(inRowsOfPlanes(raw))) caught.rowsOfPlanes++;
   if (wrongOrder(withAlpha(raw))) caught.withAlpha++;
   if (wrongOrder(asFloats(raw))) caught.floats++;
-  if (wrongOrder(padded(raw))) caught.paddedRows++;
+  if (wrongOrder(padded(raw, 21))) caught.paddedBy7++;
+  if (wrongOrder(padded(raw, 3))) caught.paddedBy1++;
+  if (wrongOrder(padded(raw, 1))) caught.paddedByAByte++;
   const { data, width, height } = pixels;
   const mean = await sharp(data, { raw: { width, height, channels: 3 } })
     .resize(1, 1)

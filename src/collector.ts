@@ -21,7 +21,12 @@ export interface Collector {
   stop(): void;
 }
 
-/** The engine's collector, which scripts do not see unless asked for. */
+/**
+ * The engine's collector, which scripts do not see unless asked for. The other ways to it are worse: `--expose-gc` at the
+ * start needs a second process, since a shebang and `npm` pass no flags on; an inspector session stays open and collects
+ * when it comes to it, not when it is told, and some builds of Node have none. The flag is set while the function is
+ * fetched, and only then: no other script gets to see it.
+ */
 function engineCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;

@@ -57,6 +57,7 @@ function createService({ catalog, pipeline, store, listeners }: Parts): Service 
       return ranking;
     },
     scorers: () => catalog.list(),
+    refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),
     history: (query, signal) => store.history(query, signal),
     subscribe(listener) {

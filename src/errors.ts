@@ -88,8 +88,12 @@ export const ERRORS = {
 
   // requests
   OUTPUT_UNWRITABLE: setup(
-    'the standard output cannot be written: {reason}',
-    'Free some space where it goes, or send it elsewhere.',
+    '{output} cannot be written: {reason}',
+    'Free some space where it goes, or send it elsewhere; `assay score --resume` goes on with what a table holds.',
+  ),
+  OUTPUT_HELD: setup(
+    '--out {path}: another run is writing it, {holder}',
+    'Wait for that run or stop it, or give this one another --out.',
   ),
   USAGE: input(400, '{reason}', 'Run the command with --help.'),
   BAD_REQUEST: input(400, 'the request does not fit: {reason}', 'Compare it with GET /openapi.json.'),

@@ -87,7 +87,7 @@ export interface PromptSource {
   from: string | null;
   /** The text as it stood there, when the words that were judged differ from it. */
   original: string | null;
-  /** False when a choice had to be made that could be wrong. */
+  /** Whether the answer is sure: false for words that could be the wrong ones, and where there may be some after all. */
   certain: boolean;
   /** Why there is none, or why it is not certain. */
   reason: string | null;
@@ -226,6 +226,16 @@ export interface ScorerInfo {
   graphs: GraphState[];
 }
 
+/** A model folder that is left out, or a folder of them that cannot be looked into. */
+export interface RefusedScorer {
+  /** As its manifest says, else the name of its folder; null for a folder of model folders. */
+  id: string | null;
+  folder: string;
+  state: 'refused';
+  /** Why, and what to do about it. */
+  error: ItemError & { fix: string };
+}
+
 /** Filters and page of the history; all given filters must hold. */
 export interface HistoryQuery {
   scorer?: string | undefined;
@@ -271,6 +281,8 @@ export interface Service {
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
   scorers(): ScorerInfo[];
+  /** Those that are installed and cannot be used. */
+  refusedScorers(): RefusedScorer[];
   /** The prompt in a workflow or an image file; nothing is scored. Never throws. */
   findPrompt(place: PromptPlace): PromptFound;
   /** Throws STORE_UNAVAILABLE. A page may hold less than its limit and have a next one all the same. */

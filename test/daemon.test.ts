@@ -54,6 +54,28 @@ describe('the daemon', () => {
     expect(await stop()).toBe(0);
   });
 
+  it('lists what is refused beside what serves, with the reason', async () => {
+    const folder = tempFolder();
+    const args = flags(folder);
+    const broken = writeModel(join(folder, 'models'), {
+      id: 'test-broken',
+      edit: (m) => Object.assign(m, { aspects: 5 }),
+    });
+    const { url } = await serve(args);
+    const listed: Json = await (await fetch(`${url}/v1/scorers`)).json();
+    expect(listed.scorers.map((s: { id: string }) => s.id)).not.toContain('test-broken');
+    expect(listed.refused).toEqual([
+      {
+        ...{ id: 'test-broken', folder: broken, state: 'refused' },
+        error: {
+          code: 'MANIFEST_INVALID',
+          message: expect.stringContaining('aspects'),
+          fix: expect.any(String),
+        },
+      },
+    ]);
+  });
+
   it('finds the prompt in the workflow of a request, then in the file, unless one is given or told otherwise', async () => {
     const { url } = await serve(flags());
     const graph = {

@@ -1,7 +1,7 @@
 /** `assay eval`: scores rated images and reports how well the scorer agrees with people. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, fail, reasonOf } from '../errors.ts';
+import { EXIT, fail } from '../errors.ts';
 import { fittedNote, readFitted } from '../eval/fitted.ts';
 import { findRated } from '../eval/images.ts';
 import type { Outcome } from '../eval/pairs.ts';
@@ -17,6 +17,7 @@ import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
 import type { ScorerFlags } from './flags.ts';
 import { fileItem } from './images.ts';
 import { openPipeline, scoreAll } from './open.ts';
+import { cannotWrite } from './out.ts';
 import { startProgress } from './progress.ts';
 import { smallPicture } from './small-picture.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -151,7 +152,7 @@ function attempt(path: string, action: () => unknown): void {
   try {
     action();
   } catch (cause) {
-    throw fail('USAGE', { reason: `--out: cannot write ${path}: ${reasonOf(cause)}` }, { cause });
+    throw cannotWrite(path, cause);
   }
 }
 

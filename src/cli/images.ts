@@ -5,8 +5,9 @@ import { relative, sep } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import picomatch from 'picomatch';
 import { orAbort } from '../abort.ts';
-import { AssayError, fail, reasonOf } from '../errors.ts';
+import { fail } from '../errors.ts';
 import { type FoundFile, type Unreadable, walk } from '../lib/walk.ts';
+import { cannotRead } from '../plain-file.ts';
 import { isRejectBin } from '../store/rejects/recognise.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../types.ts';
@@ -27,7 +28,7 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error });
+    throw cannotRead(path, error);
   }
 }
 
@@ -209,9 +210,7 @@ export async function readImage(
   try {
     return { kind: 'encoded', bytes: await readFrom(path, maxBytes, signal) };
   } catch (cause) {
-    if (cause instanceof AssayError || signal.aborted) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    throw signal.aborted ? cause : cannotRead(path, cause);
   }
 }
 

@@ -3,8 +3,9 @@ import { EXIT, toAssayError } from '../errors.ts';
 import { readTag, tagFile } from '../metadata/file.ts';
 import { recordOf, type ScoreRecord } from '../metadata/metadata.ts';
 import type { ItemError, ScoreResult } from '../types.ts';
+import { claimOut } from './claim.ts';
 import type { Format } from './flags.ts';
-import { expandImages, refuseStdin } from './images.ts';
+import { type Expanded, expandImages, refuseStdin } from './images.ts';
 import { openOut } from './out.ts';
 import { type Look, printer } from './printer.ts';
 import { type Column, table } from './table.ts';
@@ -59,13 +60,24 @@ function failed(source: string, thrown: unknown): FileScore {
   return { source, assay: null, error: { code, message } };
 }
 
+interface ShowFlags {
+  format?: Format;
+  out?: string;
+  force?: boolean;
+}
+
 /** Prints what the files carry; scores nothing. */
-export async function showMetadata(
-  names: string[],
-  flags: { format?: Format; out?: string; force?: boolean },
-): Promise<number> {
+export async function showMetadata(names: string[], flags: ShowFlags): Promise<number> {
   refuseStdin(names, '--show-metadata');
-  const { paths, failures, skipped } = expandImages(names);
+  const claim = claimOut(flags.out);
+  try {
+    return await printAll(expandImages(names), flags);
+  } finally {
+    claim.release();
+  }
+}
+
+async function printAll({ paths, failures, skipped }: Expanded, flags: ShowFlags): Promise<number> {
   const out = openOut(flags.out, flags);
   for (const note of skipped.notes()) process.stderr.write(`${note}\n`);
   const print = printer(flags.format ?? 'table', FILES, out.stream);

@@ -1,9 +1,10 @@
 /** `assay models`: the scorers that are installed. */
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { EXIT, fail, reasonOf } from '../errors.ts';
+import { createFolder } from '../folder.ts';
 import type { Catalog } from '../reward/catalog.ts';
 import { checkGolden } from '../reward/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/manifest.ts';
@@ -11,11 +12,12 @@ import { checkFiles } from '../reward/model-files.ts';
 import { listProviders } from '../reward/providers.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
 import { gpuMemoryMb } from '../reward/vram.ts';
-import type { ScorerInfo } from '../types.ts';
+import type { RefusedScorer, ScorerInfo } from '../types.ts';
 import { complain } from './complaint.ts';
 import type { ScorerFlags } from './flags.ts';
 import { catalogOf, configOf, importedModels } from './open.ts';
 import { type Column, table } from './table.ts';
+import { printable } from './verdicts.ts';
 
 const print = (text: string): void => void process.stdout.write(text);
 const printJson = (value: unknown): void => print(`${JSON.stringify(value, null, 2)}\n`);
@@ -35,11 +37,21 @@ const columns = (catalog: Catalog): Column<ScorerInfo>[] => [
   { title: 'folder', value: (s) => s.folder, flexible: true },
 ];
 
+const REFUSED: Column<RefusedScorer>[] = [
+  { title: 'refused', value: ({ id }) => printable(id ?? '') },
+  { title: 'why', value: ({ error }) => error.code },
+  { title: 'folder', value: ({ folder }) => printable(folder), flexible: true },
+];
+
 export function listModels(flags: ScorerFlags & { json?: boolean }): number {
   const catalog = catalogOf(configOf(flags));
   const scorers = catalog.list();
-  if (flags.json) printJson(scorers);
-  else print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
+  const refused = catalog.refused();
+  if (flags.json) printJson([...scorers, ...refused]);
+  else {
+    print(`${table(scorers, columns(catalog), process.stdout)}\n* used when a request names no scorer\n`);
+    if (refused.length > 0) print(`\n${table(refused, REFUSED, process.stdout)}\n`);
+  }
   for (const scorer of scorers) {
     if (scorer.problem !== null) process.stderr.write(`${scorer.problem}\n`);
     for (const note of scorer.notes) process.stderr.write(`${refOf(scorer)}: ${note}\n`);
@@ -174,7 +186,7 @@ async function copyModel(from: string, target: string): Promise<void> {
   const parent = dirname(target);
   let copy: string | undefined;
   try {
-    mkdirSync(parent, { recursive: true });
+    createFolder(parent);
     copy = mkdtempSync(join(parent, '.import-'));
     // Not `cpSync`, which keeps links inside a folder.
     await cp(realpathSync(from), copy, { recursive: true, dereference: true });

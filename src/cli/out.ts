@@ -16,7 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { reasonOf } from '../errors.ts';
+import { type AssayError, fail, reasonOf } from '../errors.ts';
 import { descriptorOf } from '../plain-file.ts';
 import { extensionOf } from '../tables/names.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
@@ -29,14 +29,14 @@ export interface Out {
   stream: NodeJS.WriteStream;
   /** The file as the user named it; null for the terminal. */
   name: string | null;
-  /** Waits until what was written is taken; not for a reader that left. @throws USAGE when it cannot be written */
+  /** Waits until what was written is taken; not for a reader that left. @throws OUTPUT_UNWRITABLE */
   ready(signal: AbortSignal): Promise<void>;
   /**
    * Waits until all is written; the terminal stays open.
    *
    * @param whole whether that is all that was asked for: only then an older file is replaced
    * @returns where it is; null for the terminal, and when a run was stopped before there was anything
-   * @throws USAGE when it cannot be written
+   * @throws OUTPUT_UNWRITABLE
    */
   close(whole: boolean): Promise<string | null>;
   /** Leaves what there is under its `.part` name, after an error. Nothing once it is closed. */
@@ -77,8 +77,16 @@ function isOurs(path: string): boolean {
   return OURS.some((beginning) => beginning.test(head));
 }
 
-export const cannotWrite = (path: string, cause: unknown) =>
-  usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
+/** Faults of the name that was given, not of the place: another disk, or more room, would not help. */
+const MISNAMED = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP']);
+
+/** What the file system says, as an error of the table: USAGE for a wrong name, else OUTPUT_UNWRITABLE. */
+export function cannotWrite(path: string, cause: unknown): AssayError {
+  const code = (cause as NodeJS.ErrnoException | null)?.code;
+  if (code === undefined || MISNAMED.has(code))
+    return usage(`--out: cannot write ${path}: ${reasonOf(cause)}`);
+  return fail('OUTPUT_UNWRITABLE', { output: `--out: ${path}`, reason: reasonOf(cause) }, { cause });
+}
 
 /** What a path stands for: a link is written through; devices, pipes and what is open already have no name to give. */
 export function targetOf(path: string): { target: string; isDevice: boolean } {
@@ -95,7 +103,16 @@ export function targetOf(path: string): { target: string; isDevice: boolean } {
 
 const holdsResults = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
-/** Makes sure that nothing is lost by writing there. @throws USAGE */
+/** Whether the file may be replaced, and whether a run was cut off there. @throws USAGE, OUTPUT_UNWRITABLE */
+function lookAt(path: string, target: string): [isFree: boolean, isCutOff: boolean] {
+  try {
+    return [!existsSync(target) || isOurs(target), holdsResults(target + PART)];
+  } catch (cause) {
+    throw cannotWrite(path, cause);
+  }
+}
+
+/** Makes sure that nothing is lost by writing there. @throws USAGE, OUTPUT_UNWRITABLE */
 export function checkOut(path: string | undefined, { force, append }: OutOptions = {}): void {
   if (path === undefined || path === '-' || force) return;
   if (IMAGE_EXTENSIONS.includes(extensionOf(path)))
@@ -104,9 +121,10 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
   const { target, isDevice } = targetOf(path);
   if (isDevice) return;
-  if (existsSync(target) && !isOurs(target))
+  const [isFree, isCutOff] = lookAt(path, target);
+  if (!isFree)
     throw usage(`--out ${path}: there is a file that Assay did not write; choose another, or add --force`);
-  if (!append && holdsResults(target + PART))
+  if (!append && isCutOff)
     throw usage(
       `--out ${path}: ${target}${PART} holds results of a run that was cut off; go on with --resume, or begin anew with --force`,
     );
@@ -170,7 +188,7 @@ function streamTo(path: string, file: string, flags: 'w' | 'a'): NodeJS.WriteStr
   }
 }
 
-/** The file, or the terminal. @throws USAGE */
+/** The file, or the terminal. @throws USAGE, OUTPUT_UNWRITABLE */
 export function openOut(path: string | undefined, options: OutOptions = {}): Out {
   const open = standardAt(path);
   if (path === undefined || open) return standard(open ?? process.stdout);
@@ -184,6 +202,16 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   stream.on('error', (error) => {
     broken = error;
   });
+  /** Gives the file its name, where that is due. */
+  const settle = (whole: boolean): string | null => {
+    if (!whole && !holdsResults(file)) {
+      rmSync(file);
+      return null;
+    }
+    if (!whole && !options.append && existsSync(target)) return file;
+    renameSync(file, target);
+    return target;
+  };
   const check = () => {
     if (broken) throw cannotWrite(path, broken);
   };
@@ -199,13 +227,11 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
       await finished(stream.end()).catch(check);
       isOpen = false;
       if (isDevice) return target;
-      if (!whole && !holdsResults(file)) {
-        rmSync(file);
-        return null;
+      try {
+        return settle(whole);
+      } catch (cause) {
+        throw cannotWrite(path, cause);
       }
-      if (!whole && !options.append && existsSync(target)) return file;
-      renameSync(file, target);
-      return target;
     },
     abandon() {
       if (!isOpen) return;

@@ -235,7 +235,10 @@ export async function run(argv: string[]): Promise<number> {
     stopForReader();
     if (error.code === 'EPIPE' || isBroken) return;
     isBroken = true;
-    const failed = complain(fail('OUTPUT_UNWRITABLE', { reason: reasonOf(error) }, { cause: error }), asJson);
+    const failed = complain(
+      fail('OUTPUT_UNWRITABLE', { output: 'the standard output', reason: reasonOf(error) }, { cause: error }),
+      asJson,
+    );
     process.once('exit', () => {
       process.exitCode = failed;
     });

@@ -1,9 +1,8 @@
 /** `assay prompt`: what prompt is found in an image or a workflow, where, how sure, and why. */
-import { open, stat } from 'node:fs/promises';
-import { AssayError, EXIT, fail, nearest, reasonOf } from '../errors.ts';
+import { EXIT, fail, nearest } from '../errors.ts';
 import { parseLenient } from '../json.ts';
 import { isImageFile, textsOf } from '../metadata/texts.ts';
-import { descriptorOf } from '../plain-file.ts';
+import { readWhole } from '../plain-file.ts';
 import { findInTexts, workflowIn } from '../prompt/file.ts';
 import { findAt } from '../prompt/workflow/find.ts';
 import { openGraph } from '../prompt/workflow/graph.ts';
@@ -22,31 +21,6 @@ type Told = PromptFound & { node: string; class: string };
 
 /** The prompt of a file, and of each of its savers where a workflow has several. */
 type Answer = PromptFound & { nodes?: Told[] };
-
-/** Largest file that is read, in bytes. */
-const MOST_BYTES = 256 * 2 ** 20;
-
-async function bytesOf(path: string): Promise<Uint8Array> {
-  try {
-    // A pipe would keep us waiting for its writer.
-    if (descriptorOf(path) === undefined && !(await stat(path)).isFile())
-      throw fail('FILE_UNREADABLE', { path, reason: 'it is not a file' });
-    const handle = await open(path, 'r');
-    try {
-      const stats = await handle.stat();
-      if (!stats.isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a file' });
-      if (stats.size > MOST_BYTES)
-        throw fail('FILE_UNREADABLE', { path, reason: 'it is larger than 256 MiB' });
-      return await handle.readFile();
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    if (cause instanceof AssayError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
-}
 
 /** @throws NODE_UNKNOWN */
 function atNode(graph: Record<string, unknown>, node: string, path: string): PromptFound {
@@ -132,7 +106,7 @@ function textOf({ prompt, negative, from, original, certain, reason, nodes = [] 
 
 /** Prints what was found; that there is no prompt is an answer, too. */
 export async function prompt(path: string, { node, format }: PromptFlags): Promise<number> {
-  const bytes = await bytesOf(path);
+  const { bytes } = await readWhole(path);
   const answer = isImageFile(bytes) ? inImage(bytes, path, node) : inText(bytes, path, node);
   process.stdout.write(format === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer));
   return EXIT.ok;

@@ -1,5 +1,6 @@
 /** `assay score`: images to results, as a table or for machines. */
 import { startCollector } from '../collector.ts';
+import { claimOut } from './claim.ts';
 import { type Format, type ScorerFlags, type Sort, usage } from './flags.ts';
 import { type Expanded, expandImages, refuseStdin } from './images.ts';
 import { type Opened, openPipeline } from './open.ts';
@@ -82,6 +83,15 @@ function resumeWith(flags: ScoreFlags, rest: Omit<ResumeOptions, 'out' | 'format
 export async function score(names: string[], flags: ScoreFlags): Promise<number> {
   checkFlags(flags);
   checkNames(names, flags);
+  const claim = claimOut(flags.out);
+  try {
+    return await scoreInto(names, flags);
+  } finally {
+    claim.release();
+  }
+}
+
+async function scoreInto(names: string[], flags: ScoreFlags): Promise<number> {
   const writing = { force: flags.force, append: flags.resume };
   checkOut(flags.out, writing);
   const folders = [flags.moveRejects, flags.copyTop].filter((folder) => folder !== undefined);

@@ -1,12 +1,12 @@
 /** What the flags and the config of `assay watch` say of the host and of the images to judge. */
 import { hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comfyuiSettings } from '../config/comfyui.ts';
 import type { Config } from '../config.ts';
-import { fail, reasonOf } from '../errors.ts';
+import { fail } from '../errors.ts';
 import type { Choice, Names } from '../loops/watch/choice.ts';
-import { takeHold } from '../store/hold.ts';
+import { readNamedFile } from '../plain-file.ts';
+import { holderWords, takeHold } from '../store/hold.ts';
 import { usage } from './flags.ts';
 
 export interface ChoiceFlags {
@@ -41,16 +41,13 @@ export const choiceOf = ({ comfyui }: Config, flags: ChoiceFlags): Choice => ({
 /** `Name: value`, or the lines of a file, which no list of processes shows. */
 function linesOf(flag: string): string[] {
   if (!flag.startsWith('@')) return [flag];
-  try {
-    return readFileSync(flag.slice(1), 'utf8')
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== '');
-  } catch (cause) {
-    throw fail('FILE_UNREADABLE', { path: flag.slice(1), reason: reasonOf(cause) }, { cause });
-  }
+  return readNamedFile(flag.slice(1))
+    .toString('utf8')
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
 }
 
-/** @throws USAGE, without the value, which is a secret; FILE_UNREADABLE */
+/** @throws USAGE, without the value, which is a secret; FILE_NOT_FOUND, FILE_UNREADABLE */
 export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<string, string> {
   const given = (flags.comfyuiHeader ?? []).flatMap(linesOf).map((line) => {
     const colon = line.indexOf(':');
@@ -70,9 +67,5 @@ export function headersOf({ comfyui }: Config, flags: ChoiceFlags): Record<strin
 export function holdWatch({ dataDir }: Config, host: string): { release(): void } {
   const hold = takeHold(join(dataDir, `watch-${hash('sha256', host).slice(0, 12)}.lock`));
   if ('release' in hold) return hold;
-  const { pid, machine, since } = hold.holder ?? {};
-  const holder = pid === undefined ? 'another process' : `process ${pid} on ${machine} since ${when(since!)}`;
-  throw fail('WATCH_HELD', { url: host, dataDir, holder });
+  throw fail('WATCH_HELD', { url: host, dataDir, holder: holderWords(hold.holder) });
 }
-
-const when = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');

@@ -1,6 +1,6 @@
 /** Texts in EXIF, which is a TIFF file of tags. Damaged ones end the reading, and what was read counts. */
 import { latin1Text, startsWith, viewOf } from './bytes.ts';
-import type { FileText } from './texts.ts';
+import type { FileText } from './file-text.ts';
 
 /** Tags that hold text, and where people find it. */
 const TEXTS: Record<number, string> = {

@@ -4,46 +4,23 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors.ts';
+import { type Contents, cannotRead, readWhole } from '../plain-file.ts';
 import { readScore, type ScoreRecord, writeScore } from './metadata.ts';
 
 /** Names of the copies that a process leaves when it dies in the midst of a write. */
 export const LEFTOVER = /^\.assay-[0-9a-f-]{36}\.tmp$/;
 
-/** Largest file that is read, in bytes. */
-const MAX_FILE = 256 * 2 ** 20;
-
-interface Contents {
+interface Target extends Contents {
   /** The file itself, links followed. */
   target: string;
-  bytes: Uint8Array;
-  stats: BigIntStats;
-}
-
-async function readOpen(handle: FileHandle, path: string): Promise<Omit<Contents, 'target'>> {
-  const stats = await handle.stat({ bigint: true });
-  const unreadable = (reason: string) => fail('FILE_UNREADABLE', { path, reason });
-  if (!stats.isFile()) throw unreadable('it is not a file');
-  if (stats.size > MAX_FILE) throw unreadable(`it is larger than ${MAX_FILE / 2 ** 20} MiB`);
-  return { bytes: await handle.readFile(), stats };
 }
 
 /** @throws FILE_NOT_FOUND, FILE_UNREADABLE */
-async function contentsOf(path: string): Promise<Contents> {
-  try {
-    const target = await realpath(path);
-    // Nothing is created; a FIFO must not keep us waiting for its writer, so its kind is looked up first.
-    if (!(await stat(target)).isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a file' });
-    const handle = await open(target, 'r');
-    try {
-      return { target, ...(await readOpen(handle, path)) };
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    if (cause instanceof AssayError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
+async function contentsOf(path: string): Promise<Target> {
+  const target = await realpath(path).catch((cause) => {
+    throw cannotRead(path, cause);
+  });
+  return { target, ...(await readWhole(target, path)) };
 }
 
 /** The score that a file carries, or null. @throws FILE_NOT_FOUND, FILE_UNREADABLE, METADATA_UNSUPPORTED, IMAGE_CORRUPT */
@@ -80,7 +57,7 @@ async function writeCopy(path: string, bytes: Uint8Array, like: BigIntStats): Pr
 const SAME = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const;
 
 /** Whether nobody has written to the file or replaced it since. */
-async function isUnchanged({ target, stats }: Contents): Promise<boolean> {
+async function isUnchanged({ target, stats }: Target): Promise<boolean> {
   const now = await stat(target, { bigint: true });
   return SAME.every((key) => now[key] === stats[key]);
 }
@@ -92,7 +69,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle?.close();
 }
 
-async function replaceWith(bytes: Uint8Array, contents: Contents, path: string): Promise<void> {
+async function replaceWith(bytes: Uint8Array, contents: Target, path: string): Promise<void> {
   const folder = dirname(contents.target);
   // Hidden, and no image by its name: folders are watched for images.
   const copy = join(folder, `.assay-${randomUUID()}.tmp`);

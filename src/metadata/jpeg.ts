@@ -66,7 +66,7 @@ const EXIF = 'Exif\0\0';
 
 /** EXIF, XMP packets and comments; of a damaged file those before the damage. */
 export function jpegParts(bytes: Uint8Array): Required<Parts> {
-  const parts: Required<Parts> = { exif: [], xmp: [], comments: [] };
+  const parts: Required<Parts> = { exif: [], xmp: [], comments: [], isCut: false };
   try {
     for (const segment of segmentsOf(bytes)) {
       if (isXmp(segment)) parts.xmp.push(packetOf(segment));
@@ -74,7 +74,7 @@ export function jpegParts(bytes: Uint8Array): Required<Parts> {
       else if (segment.marker === COMMENT) parts.comments.push(segment.data);
     }
   } catch {
-    // what was found before counts
+    parts.isCut = true; // what was found before counts
   }
   return parts;
 }

@@ -14,8 +14,8 @@ import {
   viewOf,
 } from './bytes.ts';
 import { exifTexts, plainText } from './exif.ts';
+import { CUT, type FileText, unread } from './file-text.ts';
 import { MAX_TEXT } from './record.ts';
-import type { FileText } from './texts.ts';
 import { describedIn } from './xmp.ts';
 
 export const SIGNATURE = '\x89PNG\r\n\x1a\n';
@@ -98,21 +98,24 @@ const MOST_UNPACKED = 2 * MOST_BYTES;
 /** Texts of all keywords, EXIF and XMP; of a damaged file those before the damage. */
 export function pngTexts(bytes: Uint8Array): FileText[] {
   const found: FileText[] = [];
+  let missed: FileText | undefined;
   let left = MOST_UNPACKED;
   try {
     for (const chunk of chunksOf(bytes)) {
       if (chunk.type === 'eXIf') found.push(...exifTexts(chunk.data));
-      if (!/^(?:tEXt|zTXt|iTXt)$/.test(chunk.type) || left <= 0) continue;
+      if (!/^(?:tEXt|zTXt|iTXt)$/.test(chunk.type)) continue;
       const end = chunk.data.indexOf(0);
-      const content = end < 0 ? null : contentOf(chunk, end + 1, Math.min(left, MOST_BYTES));
-      if (!content || content.length > MOST_BYTES) continue;
-      left -= content.length;
-      found.push(...keyed(latin1Text(chunk.data.subarray(0, Math.min(end, 80))), content));
+      const content = end < 0 || left <= 0 ? null : contentOf(chunk, end + 1, Math.min(left, MOST_BYTES));
+      const key = latin1Text(chunk.data.subarray(0, Math.min(Math.max(end, 0), 80)));
+      if (content && content.length <= MOST_BYTES) {
+        left -= content.length;
+        found.push(...keyed(key, content));
+      } else missed = unread(`PNG chunk ${key}`, 'is damaged or too long to be read');
     }
   } catch {
-    // what was found before counts
+    missed = CUT; // what was found before counts
   }
-  return found;
+  return missed ? [...found, missed] : found;
 }
 
 function keyed(key: string, content: Uint8Array): FileText[] {

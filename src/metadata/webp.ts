@@ -65,7 +65,7 @@ export function webpParts(bytes: Uint8Array): Parts {
       if (isXmp(found)) parts.xmp.push(found.data);
     }
   } catch {
-    // what was found before counts
+    parts.isCut = true; // what was found before counts
   }
   return parts;
 }

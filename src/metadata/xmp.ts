@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { latin1, latin1Text, MAX_FOUND, refuse } from './bytes.ts';
-import type { FileText } from './texts.ts';
+import type { FileText } from './file-text.ts';
 
 /** Namespace of the property. It ends in `#` because RDF joins it with the property's name. */
 export const NAMESPACE = 'urn:assay:score:1#';

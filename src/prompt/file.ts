@@ -13,6 +13,8 @@ export interface FileText {
   place: string;
   key: string;
   text: string;
+  /** Why the text is not there, though the file has one: a prompt may be in it. */
+  unread?: string;
 }
 
 interface Item extends FileText {
@@ -78,13 +80,13 @@ function jsonOf(text: string): unknown {
 }
 
 function worded(item: Item, text: string, negative: string, doubt: string | null = null): PromptFound {
-  const { words, negative: aside, reason } = normalise(PLACEHOLDER.test(text.trim()) ? '' : text);
+  const { words, negative: aside, reason, isOpen } = normalise(PLACEHOLDER.test(text.trim()) ? '' : text);
   return {
     prompt: words,
     negative: (negative === '' ? null : normalise(negative).words) ?? aside,
     from: words === null ? null : item.place,
     original: words === text || text === '' ? null : text,
-    certain: doubt === null,
+    certain: doubt === null && !isOpen,
     reason: reason ?? doubt,
   };
 }
@@ -123,7 +125,7 @@ const descriptions: Reader = (item) => {
   if (INFOTEXTS.test(item.key) && isInfotext(item.text)) return undefined; // it was read as one
   const isJob = JOB.test(item.text);
   if (REMARKS.test(item.key) && !isJob)
-    return { ...noPrompt(`a comment of any kind is not taken for a prompt (${item.place})`), certain: false };
+    return noPrompt(`a comment of any kind is not taken for a prompt (${item.place})`);
   const doubt = isJob ? null : 'it stands where a description of any kind may stand';
   return worded(item, item.text.replace(JOB, ''), '', doubt);
 };
@@ -136,14 +138,17 @@ export function findInTexts(texts: readonly FileText[], name: string | null = nu
   const items = texts.map(itemOf);
   const negative = items.find(({ key }) => NEGATIVES.test(key))?.text ?? '';
   const context = { file: name?.split(/[/\\]/).at(-1) ?? null, negative };
-  let nothing: PromptFound | undefined;
+  const without: PromptFound[] = texts.flatMap(({ place, unread }) =>
+    unread ? [noPrompt(`${place} ${unread}`)] : [],
+  );
   for (const read of READERS)
     for (const item of items) {
       const found = read(item, context);
       if (found?.prompt) return found;
-      nothing ??= found;
+      if (found) without.push(found);
     }
-  return nothing ?? noPrompt(NO_PROMPT);
+  // Where one place may hold a prompt that was not found, the others do not tell that there is none.
+  return without.find(({ certain }) => !certain) ?? without[0] ?? noPrompt(NO_PROMPT, true);
 }
 
 export const NO_PROMPT = 'the file carries no prompt';

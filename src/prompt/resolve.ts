@@ -35,9 +35,11 @@ function resolved(asked: Asked, image: ImageInput, readTexts: ReadTexts): Resolv
 
 function given(text: string): Resolved {
   const read = text.slice(0, MOST_TEXT);
-  const { words, reason } = normalise(read);
+  const { words, reason, isOpen } = normalise(read);
   const original = words === text ? null : text;
-  return { prompt: words, promptSource: { from: 'request', original, certain: true, reason } };
+  const cut = text.length > MOST_TEXT ? `only its first ${MOST_TEXT} characters are read` : null;
+  const certain = cut === null && !isOpen;
+  return { prompt: words, promptSource: { from: 'request', original, certain, reason: reason ?? cut } };
 }
 
 const sourced = ({ prompt, negative: _, ...promptSource }: PromptFound): Resolved => ({

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AssayError, fail, nearest, reasonOf, toAssayError } from '../errors.ts';
-import type { ScorerInfo } from '../types.ts';
+import type { RefusedScorer, ScorerInfo } from '../types.ts';
 import { createEmbeddingCache } from './embeddings.ts';
 import { Installed } from './installed.ts';
 import { type ModelFolder, readManifest, readModelJson, refOf } from './manifest.ts';
@@ -38,6 +38,8 @@ export interface Catalog {
   list(): ScorerInfo[];
   /** Folders that cannot be looked into, or have an unreadable manifest, and what is wrong with them. */
   broken(): AssayError[];
+  /** The same in words for people and clients, in the same order. */
+  refused(): RefusedScorer[];
   /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
   find(name?: string): ModelFolder;
   /** The loaded scorer; loads it when needed. After a failed load, a later call tries again. */
@@ -55,6 +57,7 @@ const inOrder = ({ manifest: a }: ModelFolder, { manifest: b }: ModelFolder): nu
 
 /** A model folder whose manifest is refused. */
 interface Refused {
+  folder: string;
   /** What a user may call it by: the name of the folder, and what its manifest says. */
   names: string[];
   error: AssayError;
@@ -74,7 +77,7 @@ function foldersIn(dir: string, onRefused: (refused: Refused) => void): string[]
     return readdirSync(dir);
   } catch (cause) {
     const error = fail('MODELS_UNREADABLE', { path: dir, reason: reasonOf(cause) }, { cause });
-    onRefused({ names: [], error });
+    onRefused({ folder: dir, names: [], error });
     return [];
   }
 }
@@ -88,7 +91,7 @@ function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelF
     try {
       return [readManifest(folder)];
     } catch (error) {
-      onRefused({ names: namesIn(folder), error: toAssayError(error) });
+      onRefused({ folder, names: namesIn(folder), error: toAssayError(error) });
       return [];
     }
   });
@@ -129,6 +132,10 @@ function infoOf(installed: Installed, options: CatalogOptions, isDefault: boolea
   const problem = planned.problem ?? installed.problem;
   return { ...planned, default: isDefault, loaded: !!live, ...state, problem, notes };
 }
+
+const refusalOf = ({ folder, names, error: { code, message, fix } }: Refused): RefusedScorer => ({
+  ...{ id: names[1] ?? names[0] ?? null, folder, state: 'refused', error: { code, message, fix } },
+});
 
 /** Reads the manifests in `modelDirs`; loads no weights. */
 export function openCatalog(catalogOptions: CatalogOptions): Catalog {
@@ -173,6 +180,7 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
       });
     },
     broken: () => refused.map(({ error }) => error),
+    refused: () => refused.map(refusalOf),
     find: (name) => find(name).model,
     open: async (name) => find(name).open(),
     unready: (name) => find(name).unready,

@@ -3,10 +3,11 @@
  * data folder; without one that can be read or written, scorers are tested at each start.
  */
 import { hash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { createFolder } from '../folder.ts';
 import type { ModelFolder } from './manifest.ts';
 import { runtimeFiles } from './model-files.ts';
 import { runtimeVersion } from './providers.ts';
@@ -53,7 +54,7 @@ function read(path: string): Passed {
 function write(path: string, passed: Passed): void {
   const own = `${path}.${process.pid}`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    createFolder(dirname(path), 0o700);
     writeFileSync(own, `${JSON.stringify({ version: 1, passed }, null, 1)}\n`, { mode: 0o600 });
     renameSync(own, path);
   } catch {

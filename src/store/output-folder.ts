@@ -4,6 +4,7 @@ import { lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors.ts';
 import type { HostFile } from '../host.ts';
+import { cannotRead } from '../plain-file.ts';
 import { IMAGE_EXTENSIONS } from '../types.ts';
 
 /** What a process that died left is older; what is younger may be in the writing. */
@@ -125,9 +126,7 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
     if (size > maxBytes) throw fail('IMAGE_TOO_HEAVY', { bytes: size, maxBytes });
     return await readFile(path);
   } catch (cause) {
-    if (cause instanceof AssayError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    throw cannotRead(path, cause);
   }
 }
 

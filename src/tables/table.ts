@@ -1,8 +1,8 @@
 /** Tables as people have them: CSV of any delimiter, JSON, JSON Lines. Rows keep their place for messages. */
 import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { fail, reasonOf } from '../errors.ts';
-import { readPlainFile } from '../plain-file.ts';
+import { reasonOf } from '../errors.ts';
+import { readNamedFile } from '../plain-file.ts';
 import { jsonRows, looksLikeJson } from './json.ts';
 import { decodeText } from './text.ts';
 
@@ -33,16 +33,6 @@ export type Invalid = (reason: string, cause?: unknown) => Error;
 
 const DELIMITERS = [',', ';', '\t', '|'];
 
-/** @throws FILE_NOT_FOUND, FILE_UNREADABLE */
-function readBytes(path: string): Buffer {
-  try {
-    return readPlainFile(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
-  }
-}
-
 /**
  * Reads a table with a header.
  *
@@ -50,7 +40,7 @@ function readBytes(path: string): Buffer {
  * @throws FILE_NOT_FOUND, FILE_UNREADABLE, and what `invalid` makes
  */
 export function readTable(path: string, invalid: Invalid): Table {
-  const bytes = readBytes(path);
+  const bytes = readNamedFile(path);
   try {
     const { text, notes } = decodeText(bytes);
     const table = looksLikeJson(text) ? fromJson(text) : fromCsv(text);

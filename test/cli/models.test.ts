@@ -129,6 +129,25 @@ describe('assay models', () => {
     expect(stderr).toMatch(/cannot look for models in \S+nope: ENOENT/);
     expect(stderr).toContain(`test-bright@1.0.0: not used, for it comes later: ${twin}`);
   });
+
+  it('lists what is refused behind what can be used', async () => {
+    const { folder, data } = setUp();
+    const broken = writeModel(join(folder, 'elsewhere'), { id: 'test-broken' });
+    writeFileSync(join(broken, 'manifest.json'), '[]');
+    const list = (...flags: string[]) =>
+      assay(['models', 'list', '--models', join(folder, 'elsewhere'), ...flags, ...data]);
+    const { code, stdout } = await list();
+    expect([code, stdout]).toEqual([
+      3,
+      expect.stringMatching(/^refused +why +folder\n.*MANIFEST_INVALID +\S+broken\S*$/m),
+    ]);
+    const all = JSON.parse((await list('--json')).stdout);
+    expect(all.at(-1)).toMatchObject({
+      folder: broken,
+      state: 'refused',
+      error: { code: 'MANIFEST_INVALID' },
+    });
+  });
 });
 
 describe('assay doctor', () => {

@@ -71,7 +71,7 @@ it('lists the savers where they differ, and takes one by its id', async () => {
 
 it('reads images, and the workflows in them', async () => {
   const path = written('image.png', await comfyPng());
-  expect(await json(path)).toMatchObject({ prompt: null, certain: true });
+  expect(await json(path)).toMatchObject({ prompt: null, certain: false });
   const wrong = await assay(['prompt', path, '--node', '77']);
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('[NODE_UNKNOWN]') });
 });

@@ -155,7 +155,7 @@ describe('--out', () => {
     if (full)
       expect([full.code, full.stderr]).toEqual([
         2,
-        expect.stringMatching(/cannot write \/dev\/full: .*ENOSPC/),
+        expect.stringMatching(/\/dev\/full cannot be written: .*ENOSPC.*\[OUTPUT_UNWRITABLE\]/s),
       ]);
     writeFileSync(at('b.csv.part'), 'name,quality\n');
     expect(() => checkOut(at('b.csv'))).toThrow(/results of a run that was cut off; go on with --resume/);

@@ -1,10 +1,22 @@
 /** What is no file where a file is expected: pipes, devices, the streams of the process, names that are empty. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { outcomeOf, start } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
@@ -87,6 +99,10 @@ onPosix('a pipe that nobody has open', () => {
     [['score', 'a.png', '--config', 'pipe'], /cannot read.*pipe: it is not a file/],
     [['score', 'a.png', '--prompts', 'pipe'], /cannot read pipe: it is not a file/],
     [['serve', '--port', '0', '--token-file', 'pipe'], /pipe.*: it is not a file/],
+    [
+      ['watch', '--comfyui', 'http://127.0.0.1:1', '--comfyui-header', '@pipe'],
+      /cannot read pipe: it is not a file/,
+    ],
   ])('ends %j with words', async (args, words) => {
     const { code, stderr } = await setUp().run(args);
     expect([code, stderr]).toEqual([2, expect.stringMatching(words)]);
@@ -96,6 +112,20 @@ onPosix('a pipe that nobody has open', () => {
     const { at } = setUp();
     const { code, stderr } = await outcomeOf(start(['prompt', at('pipe')]));
     expect([code, stderr]).toEqual([2, expect.stringContaining('it is not a file')]);
+  });
+
+  it('where an image was that is done is not read to see whether it is the same', async () => {
+    const { at, run } = setUp();
+    expect((await run(['score', 'a.png', '--out', 't.csv'])).code).toBe(0);
+    rmSync(at('a.png'));
+    execFileSync('mkfifo', [at('a.png')]);
+    const child = run(['score', 'a.png', '--out', 't.csv', '--resume']);
+    const fd = await vi.waitFor(() => openSync(at('a.png'), constants.O_WRONLY | constants.O_NONBLOCK), {
+      timeout: 10_000,
+    });
+    writeSync(fd, good);
+    closeSync(fd);
+    expect(await child).toMatchObject({ code: 0, stderr: expect.stringContaining('1 done again') });
   });
 
   it('is written to once there is a reader', async () => {
@@ -226,5 +256,16 @@ describe.runIf(existsSync('/proc/self'))('a data folder that cannot be', () => {
     const { stdout, stderr } = await outcomeOf(child);
     if (command === 'doctor') expect(stdout + stderr).toMatch(/data folder \/proc\/nope\/deep: ENOENT/);
     else expect(stdout).toContain('a.png');
+  });
+
+  it.each([
+    ['score a.png --min quality=0 --copy-top /proc/nope/deep', 3, 'FILE_NOT_COPIED'],
+    ['score a.png --move-rejects /proc/nope/deep', 2, 'REJECT_BIN_UNUSABLE'],
+    ['models import models/test-bright --data-dir /proc/nope/deep', 2, 'MODEL_NOT_COPIED'],
+  ])('ends `%s` with %i and a code', async (command, code, name) => {
+    const { at } = setUp();
+    const rest = command.startsWith('models') ? [] : ['--models', at('models'), '--scorer', 'test-bright'];
+    const child = start([...command.split(' '), ...rest], { cwd: at('.') });
+    expect(await outcomeOf(child)).toMatchObject({ code, stderr: expect.stringContaining(`[${name}]`) });
   });
 });

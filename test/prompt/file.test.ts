@@ -314,6 +314,51 @@ describe('what other programs write', () => {
   });
 });
 
+describe('a GIF', () => {
+  /** With this extension before its first image. */
+  const gifWith = async (extension: Buffer): Promise<Buffer> => {
+    const gif = await sharp(photo!).gif().toBuffer();
+    const behind = 13 + (gif[10]! & 0x80 ? 3 * 2 ** ((gif[10]! & 7) + 1) : 0);
+    return Buffer.concat([gif.subarray(0, behind), extension, gif.subarray(behind)]);
+  };
+  const blocks = (bytes: Buffer): Buffer => {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += 255) {
+      const piece = bytes.subarray(at, at + 255);
+      pieces.push(Buffer.from([piece.length]), piece);
+    }
+    return Buffer.concat([...pieces, Buffer.from([0])]);
+  };
+  const commented = (words: string) =>
+    gifWith(Buffer.concat([Buffer.from([0x21, 0xfe]), blocks(Buffer.from(words))]));
+
+  it('has it in a comment, of any length', async () => {
+    const long = INFOTEXT.replace('a red fox', `a red fox, ${'snow '.repeat(200)}`);
+    const found = find(await commented(long));
+    expect(found).toMatchObject({ negative: 'ugly', from: 'comment', certain: true });
+    expect(found.prompt).toMatch(/^a red fox, (snow )+snow.*狐$/);
+    expect(find(await commented('made with love'))).toMatchObject({ prompt: null, certain: false });
+  });
+
+  it('has it in XMP', async () => {
+    const tail = Buffer.from([1, ...Array.from({ length: 256 }, (_, i) => 255 - i), 0]);
+    const described = '<dc:description><rdf:Alt><rdf:li>a red fox</rdf:li></rdf:Alt></dc:description>';
+    const head = Buffer.from('\x21\xff\x0bXMP DataXMP', 'latin1');
+    const bytes = await gifWith(Buffer.concat([head, Buffer.from(packet(described)), tail]));
+    expect(await sharp(bytes).metadata()).toMatchObject({ format: 'gif' });
+    expect(find(bytes)).toMatchObject({ prompt: 'a red fox', from: 'XMP dc:description' });
+  });
+
+  it('without one says so, and one that is cut short is not sure', async () => {
+    const bytes = await commented(INFOTEXT);
+    const bare = await sharp(photo!).gif().toBuffer();
+    expect(find(bare)).toMatchObject({ prompt: null, certain: true });
+    for (let end = 6; end < bytes.length; end += 3) find(bytes.subarray(0, end));
+    expect(find(bare.subarray(0, bare.length - 4))).toMatchObject({ prompt: null, certain: false });
+    expect(find(bytes.subarray(0, bytes.length - 4))).toMatchObject(FOX);
+  });
+});
+
 describe('a file carries no prompt', () => {
   it('when it is a photograph, or nothing is in it', async () => {
     const photograph = await sharp(photo!)
@@ -321,7 +366,10 @@ describe('a file carries no prompt', () => {
       .jpeg()
       .toBuffer();
     for (const bytes of [base!, photo!, photograph, Buffer.from('hello'), Buffer.alloc(0)])
-      expect(find(bytes)).toMatchObject({ prompt: null, from: null, reason: 'the file carries no prompt' });
+      expect(find(bytes)).toMatchObject({
+        ...{ prompt: null, from: null, certain: true },
+        reason: 'the file carries no prompt',
+      });
     const camera = withExif(exif(0x010e, Buffer.from('OLYMPUS DIGITAL CAMERA'), 2, true, false));
     expect(find(camera).prompt).toBeNull();
   });
@@ -332,6 +380,53 @@ describe('a file carries no prompt', () => {
     expect(find(withChunks(bomb)).prompt).toBeNull();
     const many = Array.from({ length: 50 }, () => packed('x', Buffer.alloc(2 * 2 ** 20, 'a ')));
     expect(textsOf(withChunks(...many)).length).toBeLessThan(4);
+  });
+
+  it.each([
+    ['cut short', () => base!.subarray(0, base!.length - 20), /^the file is damaged or cut short$/],
+    ['a JPEG that is cut short', () => photo!.subarray(0, 30), /^the file is damaged or cut short$/],
+    [
+      'with a text too long to be read',
+      () => withChunks(packed('parameters', Buffer.alloc(2 ** 22, 'a '))),
+      /^PNG chunk parameters is damaged or too long/,
+    ],
+    ['JPEG XL', () => Buffer.from('\xff\x0a123', 'latin1'), /^JPEG XL is not looked through$/],
+    ['with a choice that is open', () => withChunks(text('parameters', '{a|b} fox')), /cannot be known/],
+    [
+      'with a workflow that tells nothing',
+      () => withChunks(text('prompt', ascii(graph(['77', 0])))),
+      /node 77 is not in/,
+    ],
+    [
+      'with savers of different kinds',
+      () => {
+        const more = {
+          '10': { class_type: 'SaveImage', inputs: { images: ['11', 0] } },
+          '11': { class_type: 'LoadImage', inputs: {} },
+        };
+        return withChunks(text('prompt', ascii(graph('', more))));
+      },
+      /picture that was loaded/,
+    ],
+  ] as const)('for certain, not when it is %s', (_what, bytes, reason) => {
+    expect(find(bytes())).toMatchObject({
+      prompt: null,
+      certain: false,
+      reason: expect.stringMatching(reason),
+    });
+  });
+
+  it('or an empty one, for certain', () => {
+    const encoder = { prompt: null, negative: 'ugly', certain: true };
+    const empty = withChunks(text('prompt', ascii(graph('  '))));
+    expect(find(empty)).toMatchObject({
+      ...encoder,
+      reason: expect.stringMatching(/^the prompt is empty: what guides node 3/),
+    });
+    const tags = withChunks(
+      text('parameters', `<lora:x:1>\nNegative prompt: ugly\nSteps: 20, Seed: 1, Size: 8x8`),
+    );
+    expect(find(tags)).toMatchObject({ ...encoder, reason: 'nothing but tags is left of the prompt' });
   });
 
   it('or has it before the damage', () => {

@@ -141,6 +141,23 @@ describe('guards', () => {
     const bytesOf = ({ buffer }: Float32Array | Float16Array) => new Uint8Array(buffer).subarray(0, 3 * area);
     const rgb8 = { format: 'rgb8', width, height } as const;
 
+    const paddedBy = (more: number) => {
+      const row = 3 * width + more;
+      return data.map((_, i) =>
+        i % row < 3 * width ? data[Math.floor(i / row) * 3 * width + (i % row)]! : 0,
+      );
+    };
+    const inRows = (bytes: Uint8Array) =>
+      bytes.map((_, i) => {
+        const row = Math.floor(i / width);
+        return bytes[(Math.floor(row / 3) * width + (i % width)) * 3 + (row % 3)]!;
+      });
+    /** Neighbours differ as much as any two pixels do, as in gravel. */
+    const rough = rgb(width, height, (x, y) => {
+      const grain = ((x * 7919 + y * 104_729) ^ (x * y)) % 90;
+      return [grain + 40, grain + 60, grain + 90];
+    }).data;
+
     it.each<[what: string, RawImage, string]>([
       [
         'planes',
@@ -181,6 +198,9 @@ describe('guards', () => {
       ],
       ['padded rows', { ...rgb8, bytes: padded(7) }, 'rows of 327 pixels'],
       ['rows padded by a tenth', { ...rgb8, bytes: padded(32) }, 'rows of 352 pixels'],
+      ['rows padded by a pixel', { ...rgb8, bytes: paddedBy(3) }, 'rows of 321 pixels'],
+      ['rows padded by a byte', { ...rgb8, bytes: paddedBy(1) }, 'rows of 961 bytes'],
+      ['rough rows of planes', { ...rgb8, bytes: inRows(rough) }, 'one row a channel (HCW)'],
     ])('see %s', (_, raw, order) => {
       expect(wrongOrder(raw)).toBe(order);
     });
@@ -213,6 +233,16 @@ describe('guards', () => {
       ).toBeNull();
       expect(
         order(rgb(width, height, (x, y) => (x > 300 && y > 120 ? [60, 61, 62 + (x % 40)] : [0, 0, 0]))),
+      ).toBeNull();
+      expect(order({ data: rough, width, height })).toBeNull();
+      const [x0, x1] = [100, width - 100];
+      const inside = (x: number, y: number, c: number) => data[(y * width + x) * 3 + c]!;
+      expect(
+        order(
+          rgb(width, height, (x, y) =>
+            x < x0 || x > x1 ? [0, 0, 0] : [inside(x, y, 0), inside(x, y, 1), inside(x, y, 2)],
+          ),
+        ),
       ).toBeNull();
       const opaque = { format: 'rgba8', width, height, bytes: withAlpha } as const;
       expect(wrongOrder(opaque)).toBeNull();

@@ -49,6 +49,8 @@ export function createApp(desk: Desk, openapi: object): Express {
   return app;
 }
 
+const scorersOf = ({ service }: Desk) => ({ scorers: service.scorers(), refused: service.refusedScorers() });
+
 function routesOf(desk: Desk, openapi: object): Route[] {
   const readUpload = createUploads(desk.config.limits);
   const job = (e: Exchange): Promise<Job> => e.call.run(() => readJob(desk, e, readUpload));
@@ -68,7 +70,7 @@ function routesOf(desk: Desk, openapi: object): Route[] {
       path: '/v1/prompt',
       handler: async (e) => ({ body: await findPrompt(desk, e.call, e.request, e.response) }),
     },
-    { method: 'get', path: '/v1/scorers', handler: () => ({ body: { scorers: desk.service.scorers() } }) },
+    { method: 'get', path: '/v1/scorers', handler: () => ({ body: scorersOf(desk) }) },
     { method: 'get', path: '/v1/history', handler: async (e) => ({ body: await history(desk, e) }) },
     { method: 'get', path: '/healthz', handler: () => health(desk), always: true },
     { method: 'get', path: '/readyz', handler: () => readiness(desk), always: true },

@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
-import { fail, reasonOf } from '../../errors.ts';
+import { fail } from '../../errors.ts';
+import { cannotRead } from '../../plain-file.ts';
 
 const isInside = (folder: string, path: string): boolean => {
   const rest = relative(folder, path);
@@ -39,8 +40,7 @@ async function openFile(real: string, path: string): Promise<FileHandle> {
   try {
     return await open(real, OPEN_FLAGS);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw fail('FILE_NOT_FOUND', { path }, { cause });
-    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
+    throw cannotRead(path, cause);
   }
 }
 

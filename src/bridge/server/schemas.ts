@@ -8,6 +8,7 @@ import {
   type HistoryQuery,
   type PromptFound,
   type RankResult,
+  type RefusedScorer,
   type ScoreResult,
   type ScorerInfo,
 } from '../../types.ts';
@@ -226,7 +227,7 @@ export const promptAnswer = z.object({
   negative: z.string().nullable(),
   from: z.string().nullable().describe('a place in words; null when none was found'),
   original: z.string().nullable().describe('the text as it stood there, when the words differ'),
-  certain: z.boolean(),
+  certain: z.boolean().describe('whether the answer is sure; beside a null prompt: whether there is none'),
   reason: z.string().nullable().describe('why there is none, or why it is not certain'),
 }) satisfies z.ZodType<PromptFound>;
 
@@ -266,8 +267,19 @@ export const scorerInfo = z.object({
     .describe('none before the first use of the scorer'),
 }) satisfies z.ZodType<ScorerInfo>;
 
+const refusedScorer = z.object({
+  id: z
+    .string()
+    .nullable()
+    .describe('as its manifest says, else the name of its folder; null for a folder of model folders'),
+  folder: z.string(),
+  state: z.literal('refused'),
+  error: z.object({ code: z.string(), message: z.string(), fix: z.string() }),
+}) satisfies z.ZodType<RefusedScorer>;
+
 export const scorersAnswer = z.object({
   scorers: z.array(scorerInfo).describe('the first one of an id is what the id alone means'),
+  refused: z.array(refusedScorer).describe('installed, and left out: nothing can be scored with them'),
 });
 
 const historyEntry = z.object({

@@ -11,6 +11,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createFolder } from '../../folder.ts';
 import { CACHE } from './files.ts';
 import type { Pack } from './pack.ts';
 import { RECORD, writeRecord } from './record.ts';
@@ -25,7 +26,7 @@ const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: fal
 function copyPack(pack: Pack, to: string): void {
   mkdirSync(to);
   for (const path of pack.files.keys()) {
-    mkdirSync(dirname(join(to, path)), { recursive: true });
+    createFolder(dirname(join(to, path)));
     copyFileSync(join(pack.folder, path), join(to, path));
   }
   writeRecord(to, pack);
@@ -35,7 +36,7 @@ function copyPack(pack: Pack, to: string): void {
 function keep(foreign: readonly string[], from: string, to: string): void {
   for (const path of foreign) {
     if (isThere(join(to, path))) continue; // the pack's file, which was forced into its place
-    mkdirSync(dirname(join(to, path)), { recursive: true });
+    createFolder(dirname(join(to, path)));
     renameSync(join(from, path), join(to, path));
   }
 }

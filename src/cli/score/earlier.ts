@@ -1,9 +1,9 @@
 /** Results as they stand in a file that an earlier run wrote, whole lines only. */
-import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { emptyResult } from '../../pipeline.ts';
+import { readNamedFile } from '../../plain-file.ts';
 import { ASPECTS, type Aspect, type AspectScore, type ScoreResult } from '../../types.ts';
 import { type Format, usage } from '../flags.ts';
 
@@ -148,7 +148,7 @@ function fromCsv(text: string, path: string): EarlierFile {
 
 /** @throws USAGE for a table of another kind */
 export function readRows(path: string, format: Format): EarlierFile {
-  const text = readFileSync(path, 'utf8');
+  const text = readNamedFile(path).toString('utf8');
   const isJson = text.trimStart().startsWith('{');
   if (text.trim() !== '' && isJson !== (format === 'jsonl'))
     throw usage(`--resume: ${path} is not in the format ${format}`);

@@ -1,9 +1,10 @@
 /** `--move-rejects` and `--copy-top`: what is done to the image files. Nothing is ever overwritten. */
 import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, lstat, mkdir, readFile, utimes } from 'node:fs/promises';
+import { copyFile, lstat, readFile, utimes } from 'node:fs/promises';
 import { basename, dirname, join, parse, resolve, sep } from 'node:path';
 import { fail, reasonOf } from '../../errors.ts';
+import { createFolder } from '../../folder.ts';
 import { openRejectBin } from '../../store/rejects/bin.ts';
 import type { ScoreResult } from '../../types.ts';
 
@@ -27,7 +28,10 @@ async function digestOf(path: string, { sha256 }: ScoreResult, isTagged: boolean
   });
   if (stat.isSymbolicLink()) throw unmoved(path, 'it is a link');
   if (!stat.isFile()) throw unmoved(path, 'it is not a file');
-  const now = hash('sha256', await readFile(path));
+  const bytes = await readFile(path).catch((cause) => {
+    throw unmoved(path, reasonOf(cause), cause);
+  });
+  const now = hash('sha256', bytes);
   if (!isTagged && now !== sha256) throw unmoved(path, 'it was changed since it was scored');
   return now;
 }
@@ -90,9 +94,11 @@ export async function copyAll(folder: string, paths: readonly string[]): Promise
   const done: Copied = { copied: 0, present: 0, errors: [] };
   const uncopied = (path: string, cause: unknown) =>
     fail('FILE_NOT_COPIED', { path, folder, reason: reasonOf(cause) }, { cause });
-  await mkdir(folder, { recursive: true }).catch((cause) => {
+  try {
+    createFolder(folder);
+  } catch (cause) {
     throw uncopied('the listed images', cause);
-  });
+  }
   for (const path of paths)
     try {
       if (await copyInto(folder, path)) done.copied++;

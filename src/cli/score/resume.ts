@@ -1,10 +1,11 @@
 /** `--resume`: what an earlier run has written, and what of it still holds. */
 import { hash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ERRORS } from '../../errors.ts';
 import { counted } from '../../lib/words.ts';
 import { decide } from '../../loops/policy.ts';
+import { readNamedFile } from '../../plain-file.ts';
 import type { Policy, ScoreResult, ScorerStamp } from '../../types.ts';
 import { type Format, usage } from '../flags.ts';
 import { cannotWrite, PART } from '../out.ts';
@@ -56,9 +57,13 @@ const isPassing = ({ error, result: { sha256 } }: EarlierRow): boolean => {
 
 /** Whether the file was written since, and is another image now. */
 function isChanged(path: string, sha256: string | null, since: number): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat || stat.mtimeMs <= since) return false;
-  return hash('sha256', readFileSync(path)) !== sha256;
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (!stat || stat.mtimeMs <= since) return false;
+    return hash('sha256', readNamedFile(path)) !== sha256;
+  } catch {
+    return true; // scoring it again says why
+  }
 }
 
 /** The row as this run would have judged the image by its scores; what a guard rejected stays so. */
@@ -162,7 +167,7 @@ export function resume(options: ResumeOptions): Resumed {
   return { done, failed, rejected, hasLines, notes };
 }
 
-/** In one step. @throws USAGE */
+/** In one step. @throws OUTPUT_UNWRITABLE */
 function replace(path: string, text: string): void {
   const fresh = `${path}.new`;
   try {

@@ -17,6 +17,8 @@ export interface Words {
   negative: string | null;
   /** Why there are no words. */
   reason: string | null;
+  /** Whether something in it is still to be chosen: it has words, though nobody knows which. */
+  isOpen?: true;
 }
 
 /** Longer texts are cut before anything is done with them; models read some hundred words at most. */
@@ -45,7 +47,7 @@ const tidy = (text: string): string =>
 export const hasWords = (text: string): boolean =>
   /[\p{L}\p{N}]/u.test(text.replace(/[\d#*]\ufe0f?\u20e3/gu, ''));
 
-const none = (reason: string, negative: string | null = null): Words => ({ words: null, negative, reason });
+const none = (reason: string, negative: string | null): Words => ({ words: null, negative, reason });
 
 /** Words of one side of a prompt, and what turned out to belong to the other. */
 function plain(text: string): { words: string; negative: string[]; open: string | null } {
@@ -98,10 +100,9 @@ function wordsOf(given: string): Words {
   const { prompt, negative: aside } = sidesOf(text);
   const { words, negative: found, open } = plain(prompt);
   const negative = negativeOf([aside, ...found]);
-  if (open !== null) return none(`${open} is not filled in, so the prompt cannot be known`, negative);
+  if (open !== null)
+    return { ...none(`${open} is not filled in, so the prompt cannot be known`, negative), isOpen: true };
   if (hasWords(words)) return { words, negative, reason: null };
-  return none(
-    hasWords(prompt) ? 'nothing but tags is left of the prompt' : 'the prompt has no words',
-    negative,
-  );
+  const reason = hasWords(prompt) ? 'nothing but tags is left of the prompt' : 'the prompt has no words';
+  return none(reason, negative);
 }

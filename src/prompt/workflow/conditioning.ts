@@ -91,7 +91,9 @@ export class Conditionings {
       if (!node) return this.#search.miss(`node ${link[0]} is not in the workflow`);
       const next: Onward = this.#onward(node, link[1]);
       if ('found' in next) return next.found;
-      if (next.links.length !== 1) return this.#all(next.links);
+      if (next.links.length === 0)
+        return this.#search.miss(`nothing that guides comes into ${titleOf(node)}`);
+      if (next.links.length > 1) return this.#all(next.links);
       link = next.links[0];
     }
     return null;
@@ -130,7 +132,7 @@ export class Conditionings {
 
   /** What a row says of a node; undefined when it says nothing of conditionings. */
   #ruled(row: Family, node: Node, output: number): Onward | undefined {
-    if (row.silent) return { found: null };
+    if (row.silent) return { found: this.#search.end() };
     if (row.unknowable !== undefined) throw notKnown(node, row.unknowable);
     if (row.picks) return { links: linksAt(node, [row.picks(this.#texts.reader(node)) ?? '']) };
     if (row.encodes)
@@ -142,7 +144,7 @@ export class Conditionings {
 
   #said(node: Node, row: Family): Found | null {
     const text = row.says!(this.#texts.reader(node));
-    return text.trim() === '' ? null : { text, nodes: [node], doubt: null };
+    return text.trim() === '' ? this.#search.end() : { text, nodes: [node], doubt: null };
   }
 
   /** Loaders encode both sides: which output is which shows where they lead. */
@@ -158,7 +160,7 @@ export class Conditionings {
 
   #encoded(node: Node, names: readonly string[]): Found | null {
     const found = names.map((name) => this.#textAt(node, name));
-    if (found.every((part) => part === null)) this.#search.misses.push(`${titleOf(node)} has no text`);
+    if (found.every((part) => part === null)) this.#search.silences.push(`${titleOf(node)} has no text`);
     return joined(found);
   }
 
@@ -241,7 +243,7 @@ export class Conditionings {
       guider,
       GUIDES[this.#search.side].filter((name) => name !== 'guider'),
     )[0];
-    return link ? this.of(link) : null;
+    return link ? this.of(link) : this.#search.miss(`nothing guides ${titleOf(guider)}`);
   }
 
   /** The side of a bundle that a node takes: the first of its bundles that has one. */
@@ -260,7 +262,7 @@ export class Conditionings {
       const found = source && !this.#met.has(source) ? this.#held(source) : null;
       if (found) return found;
     }
-    return null;
+    return this.#search.miss(`the bundle of ${titleOf(node)} holds no text`);
   }
 
   /** What a node puts into a bundle, else what its own bundle holds. */

@@ -10,8 +10,10 @@ import { Images } from './images.ts';
 import { createSearch, type Found, type Search } from './search.ts';
 import { Texts } from './texts.ts';
 
-const NONE = { prompt: null, negative: null, from: null, original: null, certain: true } as const;
-export const noPrompt = (reason: string): PromptFound => ({ ...NONE, reason });
+const NONE = { prompt: null, negative: null, from: null, original: null } as const;
+
+/** @param certain whether it is known that there is none; else there may be one that was not found */
+export const noPrompt = (reason: string, certain = false): PromptFound => ({ ...NONE, certain, reason });
 
 /** The images of a request share their place, and with it what was found there. */
 const places = new WeakMap<WorkflowRef, PromptFound>();
@@ -29,7 +31,7 @@ export function findAt(graph: Graph, id: string, input?: string): PromptFound {
   if (!start) return noPrompt(`the workflow has no node ${id.slice(0, 60)}`);
   const positive = look(createSearch(graph, 'positive'), start, input);
   const negative = wordsOf(look(createSearch(graph, 'negative'), start, input).found);
-  const found = positive.found ? described(positive.found) : noPrompt(positive.reason);
+  const found = positive.found ? described(positive.found) : noPrompt(positive.reason, positive.isSilent);
   const sides = [negative, found.negative].filter((words) => words !== null);
   return { ...found, negative: sides.length > 0 ? [...new Set(sides)].join(', ') : null };
 }
@@ -37,16 +39,23 @@ export function findAt(graph: Graph, id: string, input?: string): PromptFound {
 interface Outcome {
   found: Found | null;
   reason: string;
+  /** Whether nothing was found because nothing is there. */
+  isSilent: boolean;
 }
 
 function look(search: Search, start: Node, input: string | undefined): Outcome {
   try {
     const found = follow(search, start, input);
-    return { found, reason: search.misses.at(-1) ?? 'no sampler leads to this image' };
+    return { found, reason: reasonOf(search), isSilent: search.isSilent };
   } catch (error) {
-    if (error instanceof Unknowable) return { found: null, reason: error.message };
+    if (error instanceof Unknowable) return { found: null, reason: error.message, isSilent: false };
     throw error;
   }
+}
+
+function reasonOf({ misses, silences, isSilent }: Search): string {
+  const reason = misses.at(-1) ?? silences.at(-1) ?? 'no sampler leads to this image';
+  return isSilent ? `the prompt is empty: ${reason}` : reason;
 }
 
 function follow(search: Search, start: Node, input: string | undefined): Found | null {
@@ -68,8 +77,9 @@ function placeOf(nodes: readonly Node[]): string {
 }
 
 function described({ text, nodes, doubt }: Found): PromptFound {
-  const { words, negative, reason } = normalise(text);
+  const { words, negative, reason, isOpen } = normalise(text);
   const original = words === text ? null : text;
   const from = words === null ? null : placeOf(nodes);
-  return { prompt: words, negative, from, original, certain: doubt === null, reason: reason ?? doubt };
+  const certain = doubt === null && !isOpen;
+  return { prompt: words, negative, from, original, certain, reason: reason ?? doubt };
 }

@@ -98,7 +98,13 @@ export class Images {
     const row = familyOf(node.class);
     const known = this.#ruled(row, node, pictures);
     if (known) return known;
+    const { silences } = this.#search;
+    const before = silences.length;
     const found = this.#made(node, pictures, row.draws);
+    if (pictures.length === 0 && !found && silences.length === before && !isCanvas(node))
+      return {
+        found: this.#search.miss(`no sampler leads to this image: nothing comes into ${titleOf(node)}`),
+      };
     // The other side belongs to the sampler that has this one.
     const guide = this.#conditionings.guiding(node);
     const isEnd = found !== null || (this.#search.side === 'negative' && guide !== undefined);
@@ -148,13 +154,19 @@ export class Images {
   }
 
   #guided(node: Node, found: Found | null): Found | null {
-    return found ?? this.#search.miss(`what guides ${titleOf(node)} has no text`);
+    return found ?? this.#silent(`what guides ${titleOf(node)} has no text`);
+  }
+
+  #silent(reason: string): null {
+    this.#search.silences.push(reason);
+    return null;
   }
 
   #drawn(node: Node, names: readonly string[]): Found | null {
     const name = names.find((candidate) => node.inputs[candidate] !== undefined);
     const found = name === undefined ? null : this.#texts.of(node.inputs[name]);
-    return found && { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
+    if (!found) return this.#silent(`${titleOf(node)} has no text`);
+    return { ...found, nodes: found.nodes.length > 0 ? found.nodes : [node] };
   }
 
   /** The picture that is retouched has the prompt; a finish made of a loaded picture has its own. */
@@ -197,6 +209,9 @@ export class Images {
     return 'found' in next ? next.found : this.#first(next.links);
   }
 }
+
+/** What a sampler begins with where there is no picture. */
+const isCanvas = (node: Node): boolean => /empty/i.test(node.class);
 
 const isSaver = (node: Node): boolean => SAVES.test(node.class) && !SAMPLES.test(node.class);
 

@@ -89,7 +89,7 @@ export function promptOfSaved(opened: Record<string, unknown>, file: string | nu
   const first = saved[0];
   if (!first) return noPrompt('the workflow saves no image');
   const words = new Set(saved.map(({ found }) => found.prompt));
-  if (words.size === 1) return first.found;
+  if (words.size === 1) return (saved.find(({ found }) => !found.certain) ?? first).found;
   words.delete(null);
   const ids = saved.map(({ node }) => node.id).join(', ');
   if (words.size > 1) return noPrompt(`its workflow saves images of different prompts (nodes ${ids})`);

@@ -20,19 +20,34 @@ const MOST_TEXT = 200_000;
 
 export interface Search extends Pick<Graph, 'lookup' | 'step' | 'usesOf'> {
   readonly side: Side;
-  /** Why nothing was found so far, the last thing met last. */
+  /** Where a way was lost that may have led to words, the last one last. */
   readonly misses: string[];
-  /** Notes why a way leads to nothing. */
+  /** What was found to be without text, the last one last. */
+  readonly silences: string[];
+  /** Notes where a way is lost. */
   miss(reason: string): null;
+  /** Notes that a way was followed to its end, and that no words are there. */
+  end(): null;
+  /** Whether a way was followed to its end, and none was lost: then there are no words. */
+  readonly isSilent: boolean;
 }
 
 export function createSearch({ lookup, step, usesOf }: Graph, side: Side): Search {
   const misses: string[] = [];
+  const silences: string[] = [];
+  let hasEnd = false;
   return {
-    ...{ lookup, step, usesOf, side, misses },
+    ...{ lookup, step, usesOf, side, misses, silences },
     miss(reason) {
       misses.push(reason);
       return null;
+    },
+    end() {
+      hasEnd = true;
+      return null;
+    },
+    get isSilent() {
+      return hasEnd && misses.length === 0;
     },
   };
 }

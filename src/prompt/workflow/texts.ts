@@ -29,7 +29,7 @@ export class Texts {
   /** @throws Unknowable */
   of(value: unknown): Found | null {
     if (typeof value === 'string')
-      return value.trim() === '' ? null : { text: value, nodes: [], doubt: null };
+      return value.trim() === '' ? this.#search.end() : { text: value, nodes: [], doubt: null };
     const link = asLink(value);
     return link ? this.#behind(link) : null;
   }
@@ -62,13 +62,17 @@ export class Texts {
 
   #picked(node: Node, pick: NonNullable<Family['picks']>): Found | null {
     const name = pick(this.reader(node));
-    return name === null ? null : this.#at(node, name);
+    return name === null ? this.#missed(node) : this.#at(node, name);
+  }
+
+  #missed(node: Node): null {
+    return this.#search.miss(`${titleOf(node)}: no text is found in it`);
   }
 
   #said(node: Node, say: NonNullable<Family['says']>, output: number): Found | null {
     const seen: Found[] = [];
     const text = checked(say(this.reader(node, output, seen)));
-    if (text.trim() === '') return null;
+    if (text.trim() === '') return this.#search.end();
     return { text, nodes: nodesOf(node, seen), doubt: doubtOf(seen) };
   }
 
@@ -77,7 +81,7 @@ export class Texts {
     const side =
       output === 1 && this.#search.usesOf(node.id).positive.length === 0 ? 'negative' : this.#search.side;
     const name = sideOf(row.encodes!, side).find((n) => node.inputs[n] !== undefined);
-    const found = name === undefined ? null : this.#at(node, name);
+    const found = name === undefined ? this.#missed(node) : this.#at(node, name);
     const doubt = row.partly?.(this.reader(node)) ?? null;
     if (!found) return doubt === null ? null : { text: '', nodes: [node], doubt };
     return { ...found, doubt: found.doubt ?? doubt };
@@ -93,7 +97,7 @@ export class Texts {
     if (fitting.length > 1) return this.#several(node, fitting);
     if (fitting.length === 1) return this.#single(node, fitting[0]!);
     const onward = linksIn(node).filter(([name]) => !ASIDE.test(name));
-    return onward.length === 1 ? this.#single(node, onward[0]![0]) : null;
+    return onward.length === 1 ? this.#single(node, onward[0]![0]) : this.#missed(node);
   }
 
   #single(node: Node, name: string): Found | null {

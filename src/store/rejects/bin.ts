@@ -6,9 +6,10 @@
  */
 import { hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { AssayError, fail, reasonOf } from '../../errors.ts';
+import { createFolder } from '../../folder.ts';
 import type { HostFile } from '../../host.ts';
 import type { ScoreResult } from '../../types.ts';
 import { moveFile, PART, takeAway } from './move.ts';
@@ -134,7 +135,7 @@ export function openRejectBin(folder: string): RejectBin {
   async function bringIn(path: string, entry: Entry): Promise<void> {
     const place = placeOf(folder, entry);
     if (await exists(place.path)) return finishMove(path, place.path, entry.sha256);
-    await mkdir(place.day, { recursive: true });
+    createFolder(place.day);
     await writeSidecar(place.path + SIDECAR, sidecarOf(path, entry));
     try {
       await moveFile(path, place.path);
@@ -148,7 +149,7 @@ export function openRejectBin(folder: string): RejectBin {
     folder,
     prepare: () =>
       usable(async () => {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+        createFolder(folder, 0o700);
         await access(folder, constants.W_OK);
         await clear(folder);
       }),
@@ -169,7 +170,7 @@ export function openRejectBin(folder: string): RejectBin {
     },
     async restore(rejected, target) {
       try {
-        await mkdir(dirname(target), { recursive: true });
+        createFolder(dirname(target));
         await moveFile(rejected.path, target);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'EEXIST')

@@ -137,6 +137,7 @@ export function createFakeService(): FakeService {
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
     scorers: () => [SCORER],
+    refusedScorers: () => [],
     findPrompt: (place) => ({
       ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
       from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,
