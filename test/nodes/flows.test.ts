@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serve } from '../support/cli.ts';
-import { TEST_PACK } from '../support/comfyui/real.ts';
+import { type RealHost, TEST_PACK } from '../support/comfyui/real.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
 import { comfyui, noComfyui } from './comfyui.ts';
@@ -256,24 +256,23 @@ const ODD: Record<string, { accepted: number; says: RegExp; isUnsavable?: true }
   'too large': { accepted: 2, says: /#1.*\[BODY_TOO_LARGE\]/ },
 };
 
+/** On a socket and with a token, as on a machine that others use. */
+async function started(): Promise<RealHost> {
+  const folder = tempFolder();
+  writeModel(join(folder, 'models'));
+  const [config, token] = [join(folder, 'config.json'), join(folder, 'token')];
+  writeFileSync(config, JSON.stringify({ limits: { maxBodyBytes: 8e6 } }));
+  writeFileSync(token, 'long-enough\n', { mode: 0o600 });
+  const model = ['--models', join(folder, 'models'), '--scorer', 'test-bright'];
+  const place = process.platform === 'win32' ? [] : ['--socket', join(folder, 's')];
+  const own = ['--data-dir', folder, '--config', config, '--token-file', token];
+  const daemon = await serve([...own, ...model, ...place]);
+  return comfyui({ daemon: daemon.url, packs: [TEST_PACK], env: { ASSAY_TOKEN_FILE: token } });
+}
+
 describe.skipIf(noComfyui)('drawn in ComfyUI', { timeout: 240_000 }, () => {
   it('what is accepted is saved, and every node says what it did', async () => {
-    const folder = tempFolder();
-    writeModel(join(folder, 'models'));
-    const config = join(folder, 'config.json');
-    writeFileSync(config, JSON.stringify({ limits: { maxBodyBytes: 8e6 } }));
-    const model = ['--models', join(folder, 'models'), '--scorer', 'test-bright'];
-    // As on a machine that others use, where it can be done.
-    const [token, socket] = [join(folder, 'token'), join(folder, 's')];
-    writeFileSync(token, 'long-enough\n', { mode: 0o600 });
-    const place = process.platform === 'win32' ? [] : ['--socket', socket];
-    const daemon = await serve([
-      ...['--data-dir', folder, '--config', config, '--token-file', token],
-      ...[...place, ...model],
-    ]);
-    const host = await comfyui({
-      ...{ daemon: daemon.url, packs: [TEST_PACK], env: { ASSAY_TOKEN_FILE: token } },
-    });
+    const host = await started();
 
     for (const [name, { graph, saved, says = {} }] of Object.entries(FLOWS)) {
       const { status, outputs } = await run(host, { ...EIGHT, ...graph });
