@@ -37,8 +37,10 @@ function given(text: string): Resolved {
   const read = text.slice(0, MOST_TEXT);
   const { words, reason, isOpen } = normalise(read);
   const original = words === text ? null : text;
-  const cut = text.length > MOST_TEXT ? `only its first ${MOST_TEXT} characters are read` : null;
-  const certain = cut === null && !isOpen;
+  // Of longer words the cut that follows is told.
+  const isCut = text.length > MOST_TEXT && (words ?? '').length <= MOST_CHARACTERS;
+  const cut = isCut ? `only its first ${MOST_TEXT} characters are read` : null;
+  const certain = text.length <= MOST_TEXT && !isOpen;
   return { prompt: words, promptSource: { from: 'request', original, certain, reason: reason ?? cut } };
 }
 
