@@ -9,7 +9,7 @@ import { isCheap, type Preparer } from './image/prepare.ts';
 import type { GraphSpec, ImageSpec } from './model/manifest.ts';
 import type { Reading, TextEncoder } from './text/tokenize.ts';
 
-/** A link and the graph that does it. */
+/** One graph of the chain, and the sessions that run it. */
 export interface Link extends GraphSpec {
   run: Graph;
   /** Names the weights: results of equal weights are shared between scorers. */
@@ -42,16 +42,7 @@ export interface Understood {
   notes: string[];
 }
 
-export interface Chain {
-  understand(prompt: string | null): Understood;
-  /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
-  ahead(pixels: Pixels): void;
-  run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<ChainResult>;
-  /** What each graph is fed with for one image, by its name. */
-  feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
-}
-
-/** One image on its way through the links. */
+/** One image on its way through the chain. */
 interface Trip {
   pixels: Pixels;
   imageKey: () => string;
@@ -61,7 +52,7 @@ interface Trip {
   inferMs: number;
 }
 
-/** Texts of a link for a prompt. A prompt may hold any characters, so it is put in literally. */
+/** Texts that a graph reads for a prompt. A prompt may hold any characters, so it is put in literally. */
 const render = (texts: string[], prompt: string): string[] =>
   texts.map((text) => text.replaceAll('{prompt}', () => prompt));
 
@@ -83,106 +74,125 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-export function createChain({ links, image, preparer, encode, embeddings }: ChainOptions): Chain {
-  const last = links.at(-1)!;
-  const early = links.slice(0, -1);
-  const imageLink = links.find((link) => link.per === 'image') ?? last;
-  const alone = early.length === 0;
+export class Chain {
+  readonly #links: Link[];
+  readonly #image: ImageSpec;
+  readonly #preparer: Pick<Preparer, 'prepare'>;
+  readonly #encode: TextEncoder | undefined;
+  readonly #embeddings: EmbeddingCache;
+  readonly #last: Link;
+  /** Those whose outputs are kept for the next image or prompt. */
+  readonly #early: Link[];
+  readonly #imageLink: Link;
+  readonly #begun = new WeakMap<Pixels, Promise<Tensors>>();
 
-  const tokens = (link: Link, prompt: string): Tensors => {
-    if (link.texts) return encode!.many(render(link.texts, prompt));
-    return alone && encode ? encode.one(prompt) : {};
-  };
+  constructor({ links, image, preparer, encode, embeddings }: ChainOptions) {
+    this.#links = links;
+    this.#image = image;
+    this.#preparer = preparer;
+    this.#encode = encode;
+    this.#embeddings = embeddings;
+    this.#last = links.at(-1)!;
+    this.#early = links.slice(0, -1);
+    this.#imageLink = links.find((link) => link.per === 'image') ?? this.#last;
+  }
 
-  /** How much of the prompt was read, where a link did not read all of it. */
-  const cuts = (prompt: string): string[] => {
-    const texts = links.flatMap((link) =>
-      render(link.texts ?? (alone && encode ? ['{prompt}'] : []), prompt),
-    );
-    const readings = texts.map((text) => encode!.reading(text));
-    const cut = readings.filter(({ read, of, isAll }) => read < of || !isAll);
-    return [...new Set(cut.map(inWords))];
-  };
-
-  const understand = (prompt: string | null): Understood => {
-    if (prompt === null || !encode) return { prompt, notes: [] };
-    const { words, unknown } = encode.reading(prompt);
+  understand(prompt: string | null): Understood {
+    if (prompt === null || !this.#encode) return { prompt, notes: [] };
+    const { words, unknown } = this.#encode.reading(prompt);
     if (unknown === 0) return { prompt, notes: [] };
     const isBlind = unknown === words;
     const notes = isBlind
       ? ["the scorer knows none of the prompt's words: it judged the image as if there were no prompt"]
       : [`the scorer does not know ${unknown} of the prompt's ${words} words and parts of words`];
     return { prompt: isBlind ? null : prompt, notes };
-  };
+  }
 
-  const begun = new WeakMap<Pixels, Promise<Tensors>>();
-  const prepare = (pixels: Pixels, signal: AbortSignal): Promise<Tensors> =>
-    begun.get(pixels) ?? preparer.prepare(pixels, image, signal);
+  /** Begins what is needed of the pixels whatever the prompt is, where that is cheap; `run` goes on with it. */
+  ahead(pixels: Pixels): void {
+    if (!isCheap(this.#image)) return;
+    const tensors = this.#prepare(pixels, new AbortController().signal);
+    tensors.catch(() => {}); // told to whoever goes on with it
+    this.#begun.set(pixels, tensors);
+  }
 
-  const ownFeeds = async (link: Link, trip: Trip, signal: AbortSignal): Promise<Tensors> => ({
-    ...(link === imageLink ? await prepare(trip.pixels, signal) : {}),
-    ...tokens(link, trip.prompt),
-  });
+  async run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<ChainResult> {
+    signal.throwIfAborted();
+    const trip = this.#depart(pixels, prompt, signal);
+    const feeds = await this.#lastFeeds(trip);
+    signal.throwIfAborted();
+    const outputs = await infer(this.#last, feeds, trip, signal);
+    const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
+    const notes = prompt === null ? [] : this.#cuts(prompt);
+    return { outputs: Object.fromEntries(rows), notes, queueMs: trip.queueMs, inferMs: trip.inferMs };
+  }
 
-  const infer = async (link: Link, feeds: Tensors, trip: Trip, signal: AbortSignal): Promise<Tensors> => {
-    const { outputs, queueMs, inferMs } = await link.run.infer(feeds, signal);
-    trip.queueMs += queueMs;
-    trip.inferMs += inferMs;
-    return outputs;
-  };
+  /** What each graph is fed with for one image, by its name. */
+  async feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
+    const trip = this.#depart(pixels, prompt, signal);
+    const found = this.#links.map(async (link): Promise<[string, Tensors]> => {
+      const feeds = await (link === this.#last ? this.#lastFeeds(trip) : this.#ownFeeds(link, trip, signal));
+      return [link.graph, feeds];
+    });
+    return Object.fromEntries(await Promise.all(found));
+  }
 
-  /** Others may wait for the same embeddings, so a caller who gives up does not stop the making of them. */
-  const embed = async (link: Link, trip: Trip): Promise<Tensors> => {
-    const about = link.per === 'image' ? trip.imageKey() : JSON.stringify(render(link.texts!, trip.prompt));
-    const never = new AbortController().signal;
-    const made = embeddings.get(hash('sha256', `${link.weights} ${about}`), async () =>
-      infer(link, await ownFeeds(link, trip, never), trip, never),
-    );
-    return orAbort(made, trip.signal);
-  };
+  #depart(pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip {
+    const imageKey = once(() => keyOf(pixels, this.#image));
+    return { pixels, imageKey, prompt: prompt ?? '', signal, queueMs: 0, inferMs: 0 };
+  }
 
-  const depart = (pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip => ({
-    pixels,
-    imageKey: once(() => keyOf(pixels, image)),
-    prompt: prompt ?? '',
-    signal,
-    queueMs: 0,
-    inferMs: 0,
-  });
-
-  const lastFeeds = async (trip: Trip): Promise<Tensors> => {
+  async #lastFeeds(trip: Trip): Promise<Tensors> {
     const found = await Promise.all([
-      ownFeeds(last, trip, trip.signal),
-      ...early.map((link) => embed(link, trip)),
+      this.#ownFeeds(this.#last, trip, trip.signal),
+      ...this.#early.map((link) => this.#embed(link, trip)),
     ]);
     return Object.assign({}, ...found);
-  };
+  }
 
-  return {
-    understand,
-    ahead(pixels) {
-      if (!isCheap(image)) return;
-      const tensors = prepare(pixels, new AbortController().signal);
-      tensors.catch(() => {}); // told to whoever goes on with it
-      begun.set(pixels, tensors);
-    },
-    async run(pixels, prompt, signal) {
-      signal.throwIfAborted();
-      const trip = depart(pixels, prompt, signal);
-      const feeds = await lastFeeds(trip);
-      signal.throwIfAborted();
-      const outputs = await infer(last, feeds, trip, signal);
-      const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
-      const notes = prompt === null ? [] : cuts(prompt);
-      return { outputs: Object.fromEntries(rows), notes, queueMs: trip.queueMs, inferMs: trip.inferMs };
-    },
-    async feeds(pixels, prompt, signal) {
-      const trip = depart(pixels, prompt, signal);
-      const found = links.map(async (link): Promise<[string, Tensors]> => {
-        const feeds = await (link === last ? lastFeeds(trip) : ownFeeds(link, trip, signal));
-        return [link.graph, feeds];
-      });
-      return Object.fromEntries(await Promise.all(found));
-    },
-  };
+  async #ownFeeds(link: Link, trip: Trip, signal: AbortSignal): Promise<Tensors> {
+    const image = link === this.#imageLink ? await this.#prepare(trip.pixels, signal) : {};
+    return { ...image, ...this.#tokens(link, trip.prompt) };
+  }
+
+  /** Others may wait for the same embeddings, so a caller who gives up does not stop the making of them. */
+  async #embed(link: Link, trip: Trip): Promise<Tensors> {
+    const about = link.per === 'image' ? trip.imageKey() : JSON.stringify(render(link.texts!, trip.prompt));
+    const never = new AbortController().signal;
+    const made = this.#embeddings.get(hash('sha256', `${link.weights} ${about}`), async () =>
+      infer(link, await this.#ownFeeds(link, trip, never), trip, never),
+    );
+    return orAbort(made, trip.signal);
+  }
+
+  #prepare(pixels: Pixels, signal: AbortSignal): Promise<Tensors> {
+    return this.#begun.get(pixels) ?? this.#preparer.prepare(pixels, this.#image, signal);
+  }
+
+  /** A graph that stands alone reads the prompt as it is. */
+  get #isAlone(): boolean {
+    return this.#early.length === 0;
+  }
+
+  #tokens(link: Link, prompt: string): Tensors {
+    if (link.texts) return this.#encode!.many(render(link.texts, prompt));
+    return this.#isAlone && this.#encode ? this.#encode.one(prompt) : {};
+  }
+
+  /** How much of the prompt was read, where a graph did not read all of it. */
+  #cuts(prompt: string): string[] {
+    const texts = this.#links.flatMap((link) =>
+      render(link.texts ?? (this.#isAlone && this.#encode ? ['{prompt}'] : []), prompt),
+    );
+    const readings = texts.map((text) => this.#encode!.reading(text));
+    const cut = readings.filter(({ read, of, isAll }) => read < of || !isAll);
+    return [...new Set(cut.map(inWords))];
+  }
+}
+
+async function infer(link: Link, feeds: Tensors, trip: Trip, signal: AbortSignal): Promise<Tensors> {
+  const { outputs, queueMs, inferMs } = await link.run.infer(feeds, signal);
+  trip.queueMs += queueMs;
+  trip.inferMs += inferMs;
+  return outputs;
 }

@@ -11,7 +11,7 @@ import {
   type ScorerStamp,
 } from '../types.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
-import { type Chain, createChain } from './chain.ts';
+import { Chain } from './chain.ts';
 import { foreignness } from './domain.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './graph/embeddings.ts';
 import { Graph } from './graph/graph.ts';
@@ -79,7 +79,7 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
-  const chain = createChain({
+  const chain = new Chain({
     links: manifest.graphs.map((spec, i) => ({
       ...spec,
       run: graphs[i]!,

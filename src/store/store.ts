@@ -12,14 +12,14 @@ import type { Ledger } from '../host.ts';
 import { orAbort } from '../lib/abort.ts';
 import type { HistoryPage, HistoryQuery, ScoreResult } from '../types.ts';
 import type { Opened } from './file/connection.ts';
-import { createGuardedFile } from './file/guarded.ts';
+import { createGuardedFile, type GuardedFile } from './file/guarded.ts';
 import type { StoreLog } from './file/health.ts';
 import { createLedger } from './ledger.ts';
 import { Janitor } from './upkeep/janitor.ts';
 import type { Retention } from './upkeep/retention.ts';
 import { Aside } from './upkeep/thread-work.ts';
 import { type PageRequest, pageRequest } from './verdicts/history.ts';
-import { BATCH, createRecorder } from './verdicts/recorder.ts';
+import { BATCH, createRecorder, type Recorder } from './verdicts/recorder.ts';
 
 /** Most verdicts that wait: about 20 MB. */
 const MAX_QUEUED = 16_384;
@@ -90,137 +90,153 @@ export interface Store {
  *
  * @example
  * const store = openStore({ dataDir: config.dataDir, log });
- * store.record(results, 'trainer');
+ * store.record(results, 'comfyui');
  * const { entries, next } = await store.history({ decision: 'reject', limit: 50 });
  * await store.close();
  */
-export function openStore(options: StoreOptions): Store {
-  const { dataDir, log, now = Date.now, maxQueued = MAX_QUEUED, searchMs = SEARCH_MS } = options;
-  const path = join(dataDir, 'history.db');
-  const file = createGuardedFile(path, log, now);
-  const recorder = createRecorder(maxQueued, now, log);
-  const reader = new Aside();
-  const { health } = file;
-  let timer: NodeJS.Timeout | undefined;
-  let closed = false;
+export const openStore = (options: StoreOptions): Store => new History(options);
 
-  /** Has the file worked on later. There is at most one timer; while a fault lasts it does not hold the process open. */
-  function wake(afterMs: number): void {
-    if (timer || closed) return;
-    timer = setTimeout(pump, afterMs);
-    if (health.fault) timer.unref();
+class History implements Store {
+  readonly #path: string;
+  readonly #now: () => number;
+  readonly #searchMs: number;
+  readonly #file: GuardedFile;
+  readonly #recorder: Recorder;
+  readonly #reader = new Aside();
+  readonly #janitor: Janitor | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor({ dataDir, log, retention, ...options }: StoreOptions) {
+    const { now = Date.now, maxQueued = MAX_QUEUED, searchMs = SEARCH_MS } = options;
+    this.#path = join(dataDir, 'history.db');
+    this.#now = now;
+    this.#searchMs = searchMs;
+    this.#file = createGuardedFile(this.#path, log, now);
+    this.#recorder = createRecorder(maxQueued, now, log);
+    this.#janitor =
+      retention &&
+      new Janitor({
+        path: this.#path,
+        retention,
+        firstMs: retention.firstMs ?? FIRST_TRIM_MS,
+        everyMs: retention.everyMs ?? TRIM_EVERY_MS,
+        log,
+        now,
+        onPause: () => this.#recorder.waiting > 0 && this.#wake(0),
+      });
+    if (!this.#attempt(() => {}) && this.#file.health.fault) this.#wake(this.#file.health.pauseMs);
   }
 
-  function sleep(): void {
-    clearTimeout(timer);
-    timer = undefined;
+  record(results: readonly ScoreResult[], client: string): void {
+    for (const result of results) this.#recorder.add(result, client);
+    if (this.#recorder.waiting > 0) this.#wake(GATHER_MS);
+  }
+
+  async history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage> {
+    const request = pageRequest(query);
+    this.#checkTry();
+    const late = AbortSignal.timeout(READ_DEADLINE_MS);
+    try {
+      return await this.#read(request, signal ? AbortSignal.any([late, signal]) : late);
+    } catch (cause) {
+      throw cause === late.reason ? fail('STORE_UNAVAILABLE', { reason: LATE }, { cause }) : cause;
+    }
+  }
+
+  ledger(host: string): Ledger {
+    return createLedger(host, (work) => this.#useNow(work), this.#now);
+  }
+
+  status(): StoreStatus {
+    const reason = this.#isClosed ? CLOSED : (this.#file.health.fault?.reason ?? null);
+    const state = this.#isClosed ? 'off' : reason === null ? 'ok' : 'degraded';
+    return { state, reason, ...this.#recorder.counts };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#sleep();
+    if (this.#janitor) await this.#janitor.close();
+    const { writeAll } = this.#recorder;
+    // A second try for a file that turns out damaged just now: the first one has put a fresh one in its place.
+    if (this.#recorder.waiting > 0 && !this.#attempt(writeAll)) this.#attempt(writeAll);
+    this.#recorder.giveUp();
+    this.#isClosed = true;
+    this.#file.close();
+    await this.#reader.close();
+  }
+
+  /** Has the file worked on later. There is at most one timer; while a fault lasts it does not hold the process open. */
+  #wake(afterMs: number): void {
+    if (this.#timer || this.#isClosed) return;
+    this.#timer = setTimeout(() => this.#pump(), afterMs);
+    if (this.#file.health.fault) this.#timer.unref();
+  }
+
+  #sleep(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #pump(): void {
+    this.#sleep();
+    if (this.#janitor?.working) return; // it calls when it is done
+    const worked = this.#attempt(this.#recorder.writeSome);
+    const { health } = this.#file;
+    if (health.fault || this.#recorder.waiting > 0) this.#wake(worked ? 0 : health.pauseMs);
   }
 
   /** Runs `work` on the file. It works again once nothing waits: a batch may find room where the next does not. */
-  function use<T>(work: (opened: Opened) => T): T {
-    const answer = file.run(work);
-    if (recorder.waiting === 0) health.worked({ ...recorder.counts });
+  #use<T>(work: (opened: Opened) => T): T {
+    const answer = this.#file.run(work);
+    if (this.#recorder.waiting === 0) this.#file.health.worked({ ...this.#recorder.counts });
     return answer;
   }
 
   /** Whether it went well; if not, the guard has noted why. */
-  function attempt(work: (opened: Opened) => void): boolean {
+  #attempt(work: (opened: Opened) => void): boolean {
     try {
-      use(work);
+      this.#use(work);
       return true;
     } catch {
       return false;
     }
   }
 
-  function pump(): void {
-    sleep();
-    if (janitor?.working) return; // it calls when it is done
-    const worked = attempt(recorder.writeSome);
-    if (health.fault || recorder.waiting > 0) wake(worked ? 0 : health.pauseMs);
-  }
-
-  /** Writes what waits now, in turns with other work. */
-  async function writeWaiting(until: AbortSignal): Promise<void> {
-    for (let due = recorder.waiting; due > 0 && !until.aborted; due -= BATCH) {
-      await janitor?.paused();
-      use(recorder.writeSome);
-      await setImmediate();
-    }
+  /** Like `#use`, for callers that are told of faults and try again themselves. */
+  #useNow<T>(work: (opened: Opened) => T): T {
+    if (this.#isClosed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
+    return this.#use(work);
   }
 
   /** @throws STORE_UNAVAILABLE when a try is not worth it now */
-  function checkTry(): void {
-    if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
+  #checkTry(): void {
+    const { health } = this.#file;
+    if (this.#isClosed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
     if (!health.mayTry()) throw fail('STORE_UNAVAILABLE', { reason: health.fault!.reason });
   }
 
-  async function read(request: PageRequest, until: AbortSignal): Promise<HistoryPage> {
+  async #read(request: PageRequest, until: AbortSignal): Promise<HistoryPage> {
+    const question = { type: 'page', path: this.#path, request, longestMs: this.#searchMs } as const;
+    const { health } = this.#file;
     try {
-      use(() => {});
-      await orAbort(writeWaiting(until), until);
-      return await reader.ask<HistoryPage>({ type: 'page', path, request, longestMs: searchMs }, until);
+      this.#use(() => {});
+      await orAbort(this.#writeWaiting(until), until);
+      return await this.#reader.ask<HistoryPage>(question, until);
     } catch (cause) {
-      throw until.aborted || cause instanceof AssayError ? cause : file.met(cause);
+      throw until.aborted || cause instanceof AssayError ? cause : this.#file.met(cause);
     } finally {
-      if (health.fault || recorder.waiting > 0) wake(health.pauseMs);
+      if (health.fault || this.#recorder.waiting > 0) this.#wake(health.pauseMs);
     }
   }
 
-  async function history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage> {
-    const request = pageRequest(query);
-    checkTry();
-    const late = AbortSignal.timeout(READ_DEADLINE_MS);
-    try {
-      return await read(request, signal ? AbortSignal.any([late, signal]) : late);
-    } catch (cause) {
-      throw cause === late.reason ? fail('STORE_UNAVAILABLE', { reason: LATE }, { cause }) : cause;
+  /** Writes what waits now, in turns with other work. */
+  async #writeWaiting(until: AbortSignal): Promise<void> {
+    for (let due = this.#recorder.waiting; due > 0 && !until.aborted; due -= BATCH) {
+      await this.#janitor?.paused();
+      this.#use(this.#recorder.writeSome);
+      await setImmediate();
     }
   }
-
-  /** Like `use`, for callers that are told of faults and try again themselves. */
-  function useNow<T>(work: (opened: Opened) => T): T {
-    if (closed) throw fail('STORE_UNAVAILABLE', { reason: CLOSED });
-    return use(work);
-  }
-
-  function status(): StoreStatus {
-    const reason = closed ? CLOSED : (health.fault?.reason ?? null);
-    return { state: closed ? 'off' : reason === null ? 'ok' : 'degraded', reason, ...recorder.counts };
-  }
-
-  async function close(): Promise<void> {
-    if (closed) return;
-    sleep();
-    if (janitor) await janitor.close();
-    // A second try for a file that turns out damaged just now: the first one has put a fresh one in its place.
-    if (recorder.waiting > 0 && !attempt(recorder.writeAll)) attempt(recorder.writeAll);
-    recorder.giveUp();
-    closed = true;
-    file.close();
-    await reader.close();
-  }
-
-  const janitor =
-    options.retention &&
-    new Janitor({
-      path,
-      retention: options.retention,
-      firstMs: options.retention.firstMs ?? FIRST_TRIM_MS,
-      everyMs: options.retention.everyMs ?? TRIM_EVERY_MS,
-      log,
-      now,
-      onPause: () => recorder.waiting > 0 && wake(0),
-    });
-  if (!attempt(() => {}) && health.fault) wake(health.pauseMs);
-  return {
-    record(results, client) {
-      for (const result of results) recorder.add(result, client);
-      if (recorder.waiting > 0) wake(GATHER_MS);
-    },
-    history,
-    ledger: (host) => createLedger(host, useNow, now),
-    status,
-    close,
-  };
 }

@@ -13,7 +13,7 @@ import { followRun } from './follow.ts';
 import { createHistory } from './history.ts';
 import { createHttp } from './http.ts';
 import { createFeeds } from './live/feeds.ts';
-import { createLive } from './live/live.ts';
+import { Live } from './live/live.ts';
 import { createQueue } from './queue.ts';
 import { recent } from './recent.ts';
 import { newPromptId, submitGraph } from './submit.ts';
@@ -39,7 +39,7 @@ export function createComfyHost(options: ComfyOptions): Host {
   const onTooLarge = () => void warnings.tooLarge++;
   const history = createHistory(http, limits.maxBodyBytes, options.findPrompt, onTooLarge);
   const feeds = createFeeds(warnings);
-  const live = createLive({
+  const live = new Live({
     address,
     maxBytes: limits.maxBodyBytes,
     tuning,

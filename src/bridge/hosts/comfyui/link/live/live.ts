@@ -15,16 +15,6 @@ import { openSocket, type Socket } from './socket.ts';
 /** `lost`: the socket is gone or deaf, and what happens until `open` is not heard. */
 export type LiveEvent = Frame | { kind: 'lost' } | { kind: 'open' };
 
-export interface Live {
-  /** Events of a run come here when it is submitted under this id. */
-  readonly clientId: string;
-  readonly isOpen: boolean;
-  /** Starts the channel. Returns when it is open, or when it could not be opened by now. */
-  start(signal: AbortSignal): Promise<void>;
-  listen(listener: (event: LiveEvent) => void): () => void;
-  close(): Promise<void>;
-}
-
 export interface LiveOptions {
   address: Address;
   /** Longest message, in bytes. */
@@ -36,48 +26,74 @@ export interface LiveOptions {
   onReconnect(): void;
 }
 
-export function createLive(options: LiveOptions): Live {
-  const { address, maxBytes, tuning, log } = options;
-  const listeners = new Set<(event: LiveEvent) => void>();
-  const ending = new AbortController();
-  const firstTry = Promise.withResolvers<void>();
-  let clientId: string = randomUUID();
-  let socket: Socket | undefined;
-  let loop: Promise<void> | undefined;
+export class Live {
+  readonly #options: LiveOptions;
+  readonly #listeners = new Set<(event: LiveEvent) => void>();
+  readonly #ending = new AbortController();
+  readonly #firstTry = Promise.withResolvers<void>();
+  #clientId: string = randomUUID();
+  #socket: Socket | undefined;
+  #loop: Promise<void> | undefined;
   /** Length of the queue as last heard, and how many frames were heard at all. */
-  let queue: number | undefined;
-  let frames = 0;
+  #queue: number | undefined;
+  #frames = 0;
 
-  const tell = (event: LiveEvent) => {
-    for (const listener of [...listeners]) listener(event);
-  };
-
-  function onFrame(bytes: Uint8Array, isBinary: boolean): void {
-    const frame = readFrame(bytes, isBinary);
-    frames++;
-    if (frame.kind === 'event' && frame.type === 'status') queue = remainingOf(frame.data) ?? queue;
-    tell(frame);
+  constructor(options: LiveOptions) {
+    this.#options = options;
   }
 
-  async function run(): Promise<void> {
-    for (let tries = 0; !ending.signal.aborted; tries++) {
-      const isOpened = await connect();
-      firstTry.resolve();
+  /** Events of a run come here when it is submitted under this id. */
+  get clientId(): string {
+    return this.#clientId;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** Starts the channel. Returns when it is open, or when it could not be opened by now. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#loop ??= this.#run();
+    await orAbort(this.#firstTry.promise, signal);
+  }
+
+  /** @returns what ends the listening */
+  listen(listener: (event: LiveEvent) => void): () => void {
+    this.#loop ??= this.#run();
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await this.#socket?.close();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { reconnectMs, maxReconnectMs } = this.#options.tuning;
+    const { signal } = this.#ending;
+    for (let tries = 0; !signal.aborted; tries++) {
+      const isOpened = await this.#connect();
+      this.#firstTry.resolve();
       if (isOpened) {
         tries = 0;
-        await listenUntilLost();
+        await this.#listenUntilLost();
       }
-      await pause(backoff(tuning.reconnectMs, tries, tuning.maxReconnectMs), ending.signal).catch(() => {});
+      await pause(backoff(reconnectMs, tries, maxReconnectMs), signal).catch(() => {});
     }
   }
 
-  async function connect(): Promise<boolean> {
+  async #connect(): Promise<boolean> {
+    const { address, maxBytes, tuning, log } = this.#options;
+    const { signal } = this.#ending;
+    const onFrame = this.#onFrame.bind(this);
     try {
-      queue = undefined;
-      const url = address.socket(clientId);
+      this.#queue = undefined;
+      const url = address.socket(this.#clientId);
       const { headers } = address;
-      socket = await openSocket({ url, headers, maxBytes, tuning, signal: ending.signal, onFrame });
-      tell({ kind: 'open' });
+      this.#socket = await openSocket({ url, headers, maxBytes, tuning, signal, onFrame });
+      this.#tell({ kind: 'open' });
       return true;
     } catch (error) {
       log?.debug({ event: 'host.socket', reason: (error as Error).message }, 'no live channel');
@@ -86,59 +102,49 @@ export function createLive(options: LiveOptions): Live {
   }
 
   /** Ends with the old socket closed in full: closed later, it would take its successor's events along. */
-  async function listenUntilLost(): Promise<void> {
+  async #listenUntilLost(): Promise<void> {
     const over = new AbortController();
-    const deaf = watchForDeafness(over.signal);
-    const reason = await Promise.race([socket!.closed, deaf]);
+    const deaf = this.#watchForDeafness(over.signal);
+    const reason = await Promise.race([this.#socket!.closed, deaf]);
     over.abort();
-    await socket!.close();
-    socket = undefined;
-    if (ending.signal.aborted) return;
-    options.onReconnect();
-    log?.warn({ event: 'host.socket', reason }, 'live channel lost');
-    tell({ kind: 'lost' });
+    await this.#socket!.close();
+    this.#socket = undefined;
+    if (this.#ending.signal.aborted) return;
+    this.#options.onReconnect();
+    this.#options.log?.warn({ event: 'host.socket', reason }, 'live channel lost');
+    this.#tell({ kind: 'lost' });
   }
 
   /** Resolves when the host's queue has another length than was heard, and nothing came between two such findings. */
-  async function watchForDeafness(over: AbortSignal): Promise<string> {
-    const signal = AbortSignal.any([over, ending.signal]);
+  async #watchForDeafness(over: AbortSignal): Promise<string> {
+    const { queueLength, tuning } = this.#options;
+    const signal = AbortSignal.any([over, this.#ending.signal]);
     let suspectedAt: number | undefined;
     while (!signal.aborted) {
       await pause(tuning.livenessMs, signal).catch(() => {});
-      if (listeners.size === 0) continue;
-      const length = await options.queueLength(signal).catch(() => null);
-      const isSuspect = length !== null && length !== queue;
-      if (isSuspect && suspectedAt === frames) {
-        clientId = randomUUID();
+      if (this.#listeners.size === 0) continue;
+      const length = await queueLength(signal).catch(() => null);
+      const isSuspect = length !== null && length !== this.#queue;
+      if (isSuspect && suspectedAt === this.#frames) {
+        this.#clientId = randomUUID();
         return 'the socket is open and hears nothing';
       }
-      suspectedAt = isSuspect ? frames : undefined;
+      suspectedAt = isSuspect ? this.#frames : undefined;
     }
     return 'closed';
   }
 
-  return {
-    get clientId() {
-      return clientId;
-    },
-    get isOpen() {
-      return socket !== undefined;
-    },
-    async start(signal) {
-      loop ??= run();
-      await orAbort(firstTry.promise, signal);
-    },
-    listen(listener) {
-      loop ??= run();
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async close() {
-      ending.abort();
-      await socket?.close();
-      await loop;
-    },
-  };
+  #onFrame(bytes: Uint8Array, isBinary: boolean): void {
+    const frame = readFrame(bytes, isBinary);
+    this.#frames++;
+    if (frame.kind === 'event' && frame.type === 'status')
+      this.#queue = remainingOf(frame.data) ?? this.#queue;
+    this.#tell(frame);
+  }
+
+  #tell(event: LiveEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
 }
 
 function remainingOf(data: Record<string, unknown>): number | undefined {
