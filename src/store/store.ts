@@ -90,7 +90,7 @@ export interface Store {
  *
  * @example
  * const store = openStore({ dataDir: config.dataDir, log });
- * store.record(results, 'comfyui');
+ * store.record(results, 'trainer-7');
  * const { entries, next } = await store.history({ decision: 'reject', limit: 50 });
  * await store.close();
  */
