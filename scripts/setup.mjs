@@ -55,6 +55,9 @@ function run(file, args) {
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  // npm starts us through a shell, which dies of a SIGTERM and passes nothing on: then nobody is left to stop the child.
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500).unref();
   child.on('exit', (code) => process.exit(code ?? 1));
 }
 

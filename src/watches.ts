@@ -16,7 +16,9 @@ export interface Watches {
 const summaryOf = ({ output, result }: WatchedImage) => ({
   image: [output.subfolder, output.filename].filter(Boolean).join('/'),
   quality: result.aspects?.quality?.score ?? null,
+  percentile: result.aspects?.quality?.percentile ?? null,
   verdict: result.error?.code ?? result.decision,
+  reasons: result.reasons,
   action: output.action === 'keep' ? undefined : `${output.action} ${output.state}`,
 });
 

@@ -16,6 +16,7 @@ const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 /** Somebody sits there who can stop the daemon. */
 const stays = process.stdout.isTTY;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+process.stdout.on('error', () => {}); // `npm run demo | head`: nobody reads on
 
 function startDaemon(folder: string): ChildProcess {
   const args = [CLI, 'serve', '--port', '0', '--log-level', 'error', '--data-dir', folder];

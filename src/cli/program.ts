@@ -10,6 +10,11 @@ import { stopForReader } from './process/stop-signal.ts';
 import { goToUser } from './process/working-folder.ts';
 import { complain } from './terminal/complaint.ts';
 
+/** Wrong options are told as all other errors are. */
+const OUTPUT = {
+  outputError: (text: string, write: (text: string) => void) => write(text.replace(/^error: /, 'assay: ')),
+};
+
 function buildProgram(exit: Exit): Command {
   const program = new Command('assay')
     .description('Scores the images that diffusion models make.')
@@ -17,7 +22,7 @@ function buildProgram(exit: Exit): Command {
     .showHelpAfterError('Run with --help for the options.');
   for (const make of COMMANDS) program.addCommand(make(exit));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((c) => c.commands)])
-    command.exitOverride();
+    command.exitOverride().configureOutput(OUTPUT);
   return program;
 }
 

@@ -8,3 +8,14 @@ export const fewOf = (names: readonly string[], most = NAMED): string =>
 
 /** `1 image`, `2 images`. */
 export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+const MOST_DIGITS = 6;
+
+/** Two different numbers with as many digits as it takes to tell them apart, at least so many. */
+export function apart(a: number, b: number, least = 2): [string, string] {
+  for (let digits = least; digits < MOST_DIGITS; digits++) {
+    const texts = [a.toFixed(digits), b.toFixed(digits)] as [string, string];
+    if (texts[0] !== texts[1]) return texts;
+  }
+  return [String(a), String(b)];
+}

@@ -1,4 +1,5 @@
 /** 8 calibrate: whether an image is foreign to the scorer, by a figure that its own graph gives. Pure. */
+import { apart } from '../lib/words.ts';
 import type { GuardFinding } from '../types.ts';
 import { type RawOutputs, rowOf } from './calibrate.ts';
 import type { DomainSpec } from './model/manifest.ts';
@@ -14,8 +15,7 @@ export function foreignness(raw: RawOutputs, spec: DomainSpec | null): GuardFind
   if (!spec) return null;
   const value = rowOf(raw, spec.output, 1, 'domain')[0]!;
   if (value <= spec.limit) return null;
-  // Digits enough to tell them apart.
-  const digits = [2, 3, 4].find((n) => value.toFixed(n) !== spec.limit.toFixed(n)) ?? 6;
-  const figures = `${value.toFixed(digits)}; the limit is ${spec.limit.toFixed(digits)}`;
+  const [found, limit] = apart(value, spec.limit);
+  const figures = `${found}; the limit is ${limit}`;
   return { guard: 'out-of-domain', message: `${spec.reason} (${figures})` };
 }

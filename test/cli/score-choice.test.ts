@@ -77,6 +77,30 @@ describe('order', () => {
 });
 
 describe('assay score', () => {
+  it('says where rewards with and without a prompt in them are compared', async () => {
+    const { folder, at, dataDir } = await setUp();
+    const models = join(folder, 'text');
+    writeModel(models, { text: true, id: 'test-text' });
+    const table = join(folder, 'prompts.csv');
+    writeFileSync(table, 'name,prompt\ndark.png,a cat\n');
+    const flags = [
+      '--models',
+      models,
+      '-s',
+      'test-text',
+      '--data-dir',
+      dataDir,
+      '--prompts',
+      table,
+      '--top',
+      '1',
+    ];
+    const mixed = await assay(['score', at('.'), ...flags]);
+    expect(mixed.stderr).toContain('2 of 5 images have no prompt, and a reward without alignment');
+    const fair = await assay(['score', at('.'), ...flags, '--sort', 'quality']);
+    expect(fair.stderr).not.toContain('without alignment');
+  });
+
   it('lists the best, says how many there are, and copies them without overwriting', async () => {
     const { score, names, folder } = await setUp();
     const best = join(folder, 'best');

@@ -53,8 +53,11 @@ export function openListing(out: NodeJS.WriteStream, options: ListingOptions): L
   const ranked = isRanked ? ranking(sort ?? 'reward', top) : undefined;
   let hidden = 0;
   let total = 0;
+  /** Rewards of images with and without an alignment in them. */
+  const rewards = { with: 0, without: 0 };
   const emit = (result: ScoreResult) => {
     total++;
+    if (result.reward !== null) rewards[result.aspects?.alignment ? 'with' : 'without']++;
     if (!isShown(result)) hidden++;
     else if (ranked) ranked.add(result);
     else print.add(result);
@@ -72,6 +75,11 @@ export function openListing(out: NodeJS.WriteStream, options: ListingOptions): L
         notes.push(`not listed: ${hidden} of ${counted(total, 'image')}, below --min or without that score`);
       const left = total - hidden - best.length;
       if (ranked && left > 0) notes.push(`the best ${best.length} of ${total - hidden} are listed`);
+      const byReward = ranked && (sort ?? 'reward') === 'reward';
+      if (byReward && rewards.with > 0 && rewards.without > 0)
+        notes.push(
+          `${rewards.without} of ${counted(total, 'image')} have no prompt, and a reward without alignment: --sort quality, or --no-file-prompts, compares them with the others`,
+        );
       print.end({ ...more, notes: [...more.notes, ...notes] });
       return { shown: best, notes };
     },

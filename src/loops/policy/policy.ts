@@ -1,4 +1,5 @@
 /** 9 decide: accept, reject or unsure, with the reasons in words. Pure. */
+import { apart } from '../../lib/words.ts';
 import {
   ASPECTS,
   type Aspect,
@@ -21,21 +22,26 @@ interface Finding {
   reason: string;
 }
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+function atLeast(what: string, value: number, least: number): Finding[] {
+  if (value >= least) return [];
+  const [found, wanted] = apart(value, least);
+  return [{ decision: 'reject', reason: `${what} ${found} is below ${wanted}` }];
+}
 
-function atLeast(what: string, value: number, least: number, show: (v: number) => string): Finding[] {
-  return value >= least
-    ? []
-    : [{ decision: 'reject', reason: `${what} ${show(value)} is below ${show(least)}` }];
+function percentileFindings(aspect: Aspect, share: number, least: number): Finding[] {
+  if (share >= least) return [];
+  const [found, wanted] = apart(100 * share, 100 * least, 0);
+  return [{ decision: 'reject', reason: `${aspect} percentile ${found} % is below ${wanted} %` }];
 }
 
 function scoreFindings(aspect: Aspect, found: AspectScore, min: number, policy: Policy): Finding[] {
   const [low, high] = found.interval;
   if (policy.unsureWithinInterval && low < min && min <= high) {
-    const reason = `${aspect} ${found.score.toFixed(2)} is too near ${min.toFixed(2)}: it may lie between ${low.toFixed(2)} and ${high.toFixed(2)}`;
+    const [score, wanted] = apart(found.score, min);
+    const reason = `${aspect} ${score} is too near ${wanted}: it may lie between ${low.toFixed(2)} and ${high.toFixed(2)}`;
     return [{ decision: 'unsure', reason }];
   }
-  return atLeast(aspect, found.score, min, (v) => v.toFixed(2));
+  return atLeast(aspect, found.score, min);
 }
 
 function aspectFindings(
@@ -49,14 +55,14 @@ function aspectFindings(
   const byPercentile =
     demand.minPercentile === undefined
       ? []
-      : atLeast(`${aspect} percentile`, found.percentile, demand.minPercentile, percent);
+      : percentileFindings(aspect, found.percentile, demand.minPercentile);
   return [...byScore, ...byPercentile];
 }
 
 function rewardFindings(reward: number | null, minReward: number | undefined): Finding[] {
   if (minReward === undefined) return [];
   if (reward === null) return [{ decision: 'unsure', reason: 'no reward' }];
-  return atLeast('reward', reward, minReward, (v) => v.toFixed(2));
+  return atLeast('reward', reward, minReward);
 }
 
 /**

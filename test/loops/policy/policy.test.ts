@@ -32,6 +32,16 @@ describe('decide', () => {
       'reject',
       ['quality percentile 60 % is below 70 %'],
     ],
+    [
+      'a score that is missed by a hair',
+      { aspects: { quality: { minScore: 3.0004, minPercentile: 0.6004 } }, minReward: 0.6004 },
+      'reject',
+      [
+        'quality 3.0000 is below 3.0004',
+        'quality percentile 60.00 % is below 60.04 %',
+        'reward 0.6000 is below 0.6004',
+      ],
+    ],
     ['a reward that is missed', { minReward: 0.9 }, 'reject', ['reward 0.60 is below 0.90']],
     [
       'an aspect without a score',
