@@ -52,7 +52,7 @@ function run(file, args) {
     stdio: 'inherit',
     env: given.env,
   });
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   // npm starts us through a shell, which dies of a SIGTERM and passes nothing on: then nobody is left to stop the child.

@@ -13,6 +13,7 @@ import { ONCE, settingsSchema } from './config/settings.ts';
 import { readToken } from './config/token.ts';
 import { type AssayError, fail } from './errors/error.ts';
 import { nearest } from './errors/nearest.ts';
+import { plainWords } from './lib/issue.ts';
 
 export { PROVIDERS, type Provider, policySchema } from './config/settings.ts';
 
@@ -54,11 +55,10 @@ type Issue = z.core.$ZodIssue;
 /** The key that an issue is about, and what was expected of it. `keys`: the known ones beside it. */
 export function expectationOf(issue: Issue, keys: string[]): { key: string; expected: string } {
   const path = issue.path.join('.');
-  if (issue.code !== 'unrecognized_keys')
-    return {
-      key: path,
-      expected: issue.message.replace(/^(Invalid input|Invalid option|Too small|Too big): expected /, ''),
-    };
+  if (issue.code !== 'unrecognized_keys') {
+    const { message } = issue.code === 'invalid_key' ? issue.issues[0]! : issue;
+    return { key: path, expected: plainWords(message).replace(/^expected /, '') };
+  }
   const name = issue.keys[0]!;
   const near = nearest(name, keys);
   const hint = near ? `did you mean "${near}"?` : `known keys: ${keys.join(', ')}`;

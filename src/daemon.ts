@@ -56,7 +56,7 @@ function tellDoubts({ config, catalog }: Runtime, log: Log): void {
  * @example const daemon = await startDaemon({ config: loadConfig({ port: 0 }), version: '1.0.0' });
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, version, log = createLog(config.logLevel), onFreed } = options;
+  const { config, version, log = createLog(config.logLevel, config.token), onFreed } = options;
   const runtime = openRuntime({ config, catalog: options.catalog, log });
   tellDoubts(runtime, log);
   const ready = warmUp(runtime.catalog, log);

@@ -8,6 +8,10 @@ export type Log = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'error
  * A reader of stderr that is slow, or gone, neither holds up the scoring nor ends it.
  *
  * @param level pino level, or `silent`
+ * @param secret what no line may hold, wherever a client put it
  */
-export const createLog = (level: string): Log =>
-  pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, createSink());
+export function createLog(level: string, secret?: string): Log {
+  const sink = createSink();
+  const write = (line: string) => sink.write(secret ? line.replaceAll(secret, '(not shown)') : line);
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+}

@@ -3,7 +3,9 @@ import type { HostKind } from './bridge/hosts/kind.ts';
 import { HOST_KINDS } from './bridge/hosts/kinds.ts';
 import type { Log } from './log.ts';
 import { KEEP_ALL, readPolicyFile } from './loops/policy/policy-file.ts';
+import { nameOf } from './loops/watch/jobs.ts';
 import type { WatchedImage } from './loops/watch/ports.ts';
+import { Told } from './loops/watch/told.ts';
 import { findInWorkflow } from './prompt/workflow/find.ts';
 import type { Runtime } from './runtime.ts';
 import { openWatcher, type WatchListener } from './watcher.ts';
@@ -14,20 +16,37 @@ export interface Watches {
 }
 
 const summaryOf = ({ output, result }: WatchedImage) => ({
-  image: [output.subfolder, output.filename].filter(Boolean).join('/'),
+  image: nameOf(output),
+  prompt: result.prompt,
   quality: result.aspects?.quality?.score ?? null,
   percentile: result.aspects?.quality?.percentile ?? null,
   verdict: result.error?.code ?? result.decision,
-  reasons: result.reasons,
+  reasons: result.error ? [result.error.message] : result.reasons,
   action: output.action === 'keep' ? undefined : `${output.action} ${output.state}`,
+  actionReason: output.reason ?? undefined,
 });
 
 /** What a watch says, in the daemon's log. */
-const listenerFor = (kind: HostKind, log: Log): WatchListener => ({
-  onImage: (image) => log.info({ host: kind.id, ...summaryOf(image) }, 'image of a host'),
-  onLeft: (name, reason) => log.debug({ host: kind.id, image: name, reason }, 'image left alone'),
-  onTrouble: (error) => log.warn({ host: kind.id, code: error.code, reason: error.message }, 'watching'),
-});
+function listenerFor({ id: host }: HostKind, log: Log): { listener: WatchListener; end(): void } {
+  const told = new Told();
+  const listener: WatchListener = {
+    onImage(image) {
+      if (told.image(image)) log.info({ host, ...summaryOf(image) }, 'image of a host');
+    },
+    onLeft(image, reason) {
+      const named = told.left(reason);
+      const more = named === 'last' ? '; more of these are counted at the end' : '';
+      if (named !== 'no') log.info({ host, image, reason }, `image left alone${more}`);
+    },
+    onTrouble({ code, message, fix }) {
+      if (told.trouble(code)) log.warn({ host, code, reason: message, fix }, 'watching');
+    },
+  };
+  const end = () => {
+    for (const [reason, count] of told.leftAlone) log.info({ host, reason, count }, 'images left alone');
+  };
+  return { listener, end };
+}
 
 async function startWatch(runtime: Runtime, kind: HostKind, log: Log, signal: AbortSignal) {
   const { config } = runtime;
@@ -38,10 +57,12 @@ async function startWatch(runtime: Runtime, kind: HostKind, log: Log, signal: Ab
   const host = await kind.create({ settings, log, limits: config.limits, findPrompt: findInWorkflow });
   const watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once: false });
   log.info({ host: kind.id, url: host.url }, 'watching a host');
+  const { listener, end } = listenerFor(kind, log);
   const ended = watcher
-    .run(listenerFor(kind, log), signal)
+    .run(listener, signal)
     .catch((error) => log.error({ err: error, host: kind.id }, 'a watch has ended'))
     .finally(async () => {
+      end();
       watcher.close();
       await host.close();
     });

@@ -37,7 +37,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   // before a model is loaded in vain
   checkExposure(config);
   await checkFree(config);
-  const log = createLog(config.logLevel);
+  const log = createLog(config.logLevel, config.token);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const catalog = catalogOf(config);
   // The workers load the scorer while the server's modules are read here.

@@ -89,7 +89,7 @@ export const ERRORS = {
   // requests
   OUTPUT_UNWRITABLE: setup(
     '{output} cannot be written: {reason}',
-    'Free some space where it goes, or send it elsewhere; `assay score --resume` goes on with what a table holds.',
+    'Free some space where it goes, or send it elsewhere; a table of `assay score` is gone on with by --resume.',
   ),
   OUTPUT_HELD: setup(
     '--out {path}: another run is writing it, {holder}',

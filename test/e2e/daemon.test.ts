@@ -1,7 +1,9 @@
 /** The daemon end to end: the real command, real sockets, a real graph, a real database. */
-import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Packr } from 'msgpackr';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
@@ -10,7 +12,7 @@ import { startDaemon } from '../../src/daemon.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { openCatalog } from '../../src/reward/model/catalog.ts';
 import type { Scorer } from '../../src/reward/scorer.ts';
-import { assay, serve } from '../support/cli.ts';
+import { assay, serve, start } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png, toSharp } from '../support/images.ts';
 import { meanGraph, type TestModel, writeModel } from '../support/models.ts';
@@ -205,6 +207,34 @@ describe('the daemon', () => {
     await daemon.ready;
     await daemon.close();
     expect(warnings[0]).toMatch(/^a scorer is left out: .*test-broken.manifest\.json/);
+  });
+
+  it('tells of a model folder that was copied in part', async () => {
+    const folder = tempFolder();
+    const args = flags(folder);
+    rmSync(join(writeModel(join(folder, 'models'), { id: 'test-part' }), 'manifest.json'));
+    const { url } = await serve(args);
+    const { refused }: Json = await (await fetch(`${url}/v1/scorers`)).json();
+    expect(refused).toMatchObject([{ id: 'test-part', error: { code: 'MANIFEST_INVALID' } }]);
+    expect(refused[0].error.message).toContain('no manifest.json');
+  });
+
+  it('logs no line with its token, wherever a client puts it', async () => {
+    const token = 'correct-horse-battery';
+    const child = start(['serve', '--port', '0', '--log-level', 'info', '--token', token, ...flags()]);
+    let log = '';
+    child.stderr!.on('data', (chunk) => {
+      log += chunk;
+    });
+    const closed = once(child, 'close');
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
+    const headers = { authorization: `Bearer ${token}`, 'x-assay-client': token, 'content-type': token };
+    await fetch(`${/http:\S+/.exec(line)![0]}/v1/score`, { method: 'POST', headers, body: 'x' });
+    child.kill('SIGTERM');
+    await closed;
+    expect(log).toContain('UNSUPPORTED_CONTENT_TYPE');
+    expect(log).not.toContain(token);
   });
 
   it('goes on scoring when the history cannot be written, and says so', async () => {

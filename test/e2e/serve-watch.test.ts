@@ -1,5 +1,6 @@
 /** A daemon that watches a host: one model, one history, for what clients send and what the host makes. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openedStore, until } from '../store/helpers.ts';
@@ -78,4 +79,31 @@ it('does not start with a host’s settings that cannot be met', async () => {
     start(['serve', '--port', '0', '--watch', 'comfyui', ...args], { env: missing }),
   );
   expect([code, stderr]).toEqual([2, expect.stringContaining('OUTPUT_DIR_UNUSABLE')]);
+});
+
+it('tells once of a file that it may not move, and of files that it leaves alone', async () => {
+  const { folder, comfy, dataDir, args } = await site({ minReward: 0.9, actions: { reject: 'move' } });
+  symlinkSync(folder, join(comfy.outputDir, 'elsewhere'));
+  comfy.addRun({ images: [await png(flat([9, 9, 9], 64))], prefix: 'elsewhere/x' });
+  const child = start(['serve', '--port', '0', '--watch', 'comfyui', '--log-level', 'info', ...args]);
+  let log = '';
+  child.stderr!.on('data', (chunk) => {
+    log += chunk;
+  });
+  const closed = once(child, 'close');
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await closed;
+  });
+  await until('it is told', () => log.includes('move pending'));
+  const told = JSON.parse(log.split('\n').find((line) => line.includes('move pending'))!);
+  expect(told).toMatchObject({
+    host: 'comfyui',
+    verdict: 'reject',
+    reasons: [expect.stringContaining('blank')],
+  });
+  expect(told.actionReason).toContain('elsewhere');
+  child.kill('SIGTERM');
+  expect(await closed).toEqual([0, null]);
+  expect(existsSync(dataDir)).toBe(true);
 });

@@ -15,13 +15,16 @@ const choose = () => choice.default(() => choice.parse({}));
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]+$/;
 
-export const headersSchema = z.record(z.string().regex(HEADER_NAME), z.string().regex(HEADER_VALUE));
+export const headersSchema = z.record(
+  z.string().regex(HEADER_NAME, 'expected the name of a header'),
+  z.string().regex(HEADER_VALUE, 'expected one line of text'),
+);
 
 /** @param title of the kind of host, for people; `url`: where it is unless told otherwise */
 export const hostSettings = ({ title, url }: { title: string; url: string }) =>
   z.strictObject({
     url: z
-      .url({ protocol: /^https?$/ })
+      .url({ protocol: /^https?$/, error: 'expected an address that begins with http:// or https://' })
       .default(url)
       .describe(`address of ${title}, with a path and a query (\`?token=…\`) where it needs them`),
     headers: headersSchema

@@ -10,17 +10,22 @@ function die(signal: (typeof SIGNALS)[number]): void {
   process.kill(process.pid, signal);
 }
 
-/** Aborts at the first SIGINT, SIGTERM or SIGHUP (a terminal that closes); a second one ends the process at once. */
+/**
+ * Aborts at the first SIGINT, SIGTERM or SIGHUP (a terminal that closes). Ctrl-C once more ends the process at once, and
+ * so does any signal after the release; a terminal that closes, or a supervisor, sends several others for one wish.
+ */
 export function stopSignal(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
+  let isReleased = false;
   const onSignal = (name: (typeof SIGNALS)[number]) => {
-    if (controller.signal.aborted) die(name);
-    else controller.abort();
+    if (!controller.signal.aborted) controller.abort();
+    else if (isReleased || name === 'SIGINT') die(name);
   };
   running.add(controller);
   for (const name of SIGNALS) process.on(name, onSignal);
   const release = () => {
     running.delete(controller);
+    isReleased = true;
     // Once told to stop, the process is to end, also where something that cannot be given up keeps it: a signal that
     // comes while nobody listens would be lost.
     if (!controller.signal.aborted) for (const name of SIGNALS) process.off(name, onSignal);

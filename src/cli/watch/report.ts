@@ -5,6 +5,7 @@ import type { HostWarnings, OutputRow } from '../../host.ts';
 import { counted } from '../../lib/words.ts';
 import { nameOf } from '../../loops/watch/jobs.ts';
 import type { WatchedImage } from '../../loops/watch/ports.ts';
+import { Told } from '../../loops/watch/told.ts';
 import { shorten } from '../terminal/table.ts';
 import { printable } from '../terminal/verdicts.ts';
 
@@ -26,10 +27,6 @@ export interface Report {
 }
 
 const STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
-/** The same trouble is not told again within this time. */
-const QUIET_MS = 60_000;
-/** Files left alone for the same reason that are told one by one; the others are counted at the end. */
-const TOLD_LEFT = 3;
 
 /** One image, flat: what `--format jsonl` prints. */
 const lineOf = ({ output, result }: WatchedImage) => {
@@ -110,39 +107,30 @@ export function createReport(
 ): Report {
   const counts = { scored: 0, failed: 0 };
   const begun = Date.now();
-  /** By their rows: those whose action is tried again, and those that were scored before. */
-  const pending = new Set<number>();
+  /** Rows of those that were scored before. */
   const known = new Set<number>();
-  const told = new Map<string, number>();
+  const told = new Told();
   const troubles = new Map<string, number>();
-  const left = new Map<string, number>();
   let lastWarnings = '';
 
   return {
     counts,
     image(image) {
-      // An action that is tried again tells of its image again.
-      if (!pending.has(image.output.id) || image.output.state !== 'pending')
-        out.write(format === 'jsonl' ? `${JSON.stringify(lineOf(image))}\n` : textOf(image, out));
-      if (!pending.has(image.output.id)) counts[image.result.error ? 'failed' : 'scored']++;
-      if (image.output.state === 'pending') pending.add(image.output.id);
-      else pending.delete(image.output.id);
+      const news = told.image(image);
+      if (news) out.write(format === 'jsonl' ? `${JSON.stringify(lineOf(image))}\n` : textOf(image, out));
+      if (news === 'new') counts[image.result.error ? 'failed' : 'scored']++;
     },
     known({ id, at }) {
       if (at < begun) known.add(id);
     },
     left(name, reason) {
-      const times = (left.get(reason) ?? 0) + 1;
-      left.set(reason, times);
-      const more = times === TOLD_LEFT ? '; more of these are counted at the end' : '';
-      if (times <= TOLD_LEFT) err.write(`assay: left alone: ${printable(`${name}: ${reason}`)}${more}\n`);
+      const named = told.left(reason);
+      const more = named === 'last' ? '; more of these are counted at the end' : '';
+      if (named !== 'no') err.write(`assay: left alone: ${printable(`${name}: ${reason}`)}${more}\n`);
     },
     trouble(error) {
       troubles.set(error.code, (troubles.get(error.code) ?? 0) + 1);
-      const last = told.get(error.code) ?? Number.NEGATIVE_INFINITY;
-      if (performance.now() - last < QUIET_MS) return;
-      told.set(error.code, performance.now());
-      err.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
+      if (told.trouble(error.code)) err.write(`assay: ${error.message}\n  ${error.fix} [${error.code}]\n`);
     },
     warnings(now) {
       const text = warningText(now);
@@ -154,7 +142,7 @@ export function createReport(
         `${counted(counts.scored, 'image')} scored, ${counts.failed} failed`,
         known.size > 0 ? `${known.size} were scored before and are not judged again` : '',
         warningText(warnings),
-        [...left].map(([reason, n]) => `${n} left alone: ${printable(reason)}`).join(', '),
+        [...told.leftAlone].map(([reason, n]) => `${n} left alone: ${printable(reason)}`).join(', '),
         [...troubles].map(([code, n]) => `${code} ${counted(n, 'time')}`).join(', '),
       ];
       err.write(`assay: ${parts.filter((part) => part !== '').join('; ')}\n`);

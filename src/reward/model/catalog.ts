@@ -84,11 +84,20 @@ function foldersIn(dir: string, onRefused: (refused: Refused) => void): string[]
   }
 }
 
+/** A model folder that was copied in part: its graphs are there, and what says what they are is not. */
+function holdsGraphs(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => name.endsWith('.onnx'));
+  } catch {
+    return false; // a file, or none of our business
+  }
+}
+
 /** The readable model folders in `dir`, in order. */
 function readFolders(dir: string, onRefused: (refused: Refused) => void): ModelFolder[] {
   const folders = foldersIn(dir, onRefused)
     .map((name) => join(dir, name))
-    .filter((folder) => existsSync(join(folder, 'manifest.json')));
+    .filter((folder) => existsSync(join(folder, 'manifest.json')) || holdsGraphs(folder));
   const read = folders.flatMap((folder) => {
     try {
       return [readManifest(folder)];

@@ -1,5 +1,5 @@
 /** Where the server listens: a TCP port, or a unix socket that only this user can reach. */
-import { chmodSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import type { Config } from '../../../config.ts';
@@ -72,6 +72,7 @@ async function listen(server: Server, options: ListenOptions): Promise<void> {
  * the path, whose length is limited; the socket then moves to the path, where no close looks for it.
  */
 async function listenBeside(server: Server, path: string): Promise<() => void> {
+  if (!existsSync(dirname(path))) throw new Error('its folder does not exist');
   const beside = join(dirname(path), nameBeside(basename(path)));
   await removeStale(beside);
   await listenPrivately(server, beside);

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { type AssayError, fail } from '../../../errors/error.ts';
 import { nearest } from '../../../errors/nearest.ts';
+import { plainWords } from '../../../lib/issue.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -36,14 +37,12 @@ function deepest(issue: Issue, base: PropertyKey[]): { issue: Issue; path: Prope
   return inner ? deepest(inner, path) : { issue, path };
 }
 
-const plainWords = (message: string): string =>
-  message
-    .replace(/^(Invalid (input|option)|Too (small|big)): /, '')
-    .replace('received undefined', 'nothing came');
+const inWords = (message: string): string =>
+  plainWords(message).replace('received undefined', 'nothing came');
 
 /** What the branches of a union expected, or the issue's own words. */
 function complaint(issue: Issue): string {
-  if (issue.code !== 'invalid_union') return plainWords(issue.message);
+  if (issue.code !== 'invalid_union') return inWords(issue.message);
   const wanted = issue.errors
     .flat()
     .map((i) => ('expected' in i ? String(i.expected) : i.message.replace('expected ', '')));
