@@ -11,7 +11,7 @@ import { orAbort } from './lib/abort.ts';
 import { createFairQueue } from './lib/fair-queue.ts';
 import { InFlight } from './lib/in-flight.ts';
 import type { Log } from './log.ts';
-import { decide } from './loops/policy/policy.ts';
+import { decide, policyOf } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
 import { inspect, together } from './reward/image/guards.ts';
@@ -163,7 +163,8 @@ export function createPipeline(catalog: Catalog, config: Config, log?: Pick<Log,
     try {
       leave = await queue.enter(request.client, request.signal);
       timings.queueMs = performance.now() - start;
-      const { policy = config.policy, signal } = request;
+      const { signal } = request;
+      const policy = policyOf(request.policy ?? config.policy, scorer.manifest.policy);
       await verdict(item, { scorer, policy, signal, timings }, result);
       timings.totalMs = performance.now() - start;
       result.timings = timings;

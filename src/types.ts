@@ -22,7 +22,7 @@ export interface AspectThreshold {
   minPercentile?: number | undefined;
 }
 
-/** When to keep an image. With no thresholds, all that trips no guard is accepted. */
+/** When to keep an image. With no thresholds, those of the scorer's manifest count; `minReward: 0` asks for nothing. */
 export interface Policy {
   aspects: Partial<Record<Aspect, AspectThreshold>>;
   /** Least reward, 0..1. */

@@ -60,5 +60,5 @@ def test_refusals_are_understood(real, nodes):
 
 def test_fingerprint(real, nodes):
     first = nodes.AssayGate.IS_CHANGED(scorer=[""])
-    assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-lite"])
-    assert first.startswith("assay-lite@")
+    assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-base"])
+    assert first.startswith("assay-base@")

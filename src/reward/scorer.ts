@@ -266,7 +266,7 @@ class LoadedScorer implements Scorer {
     const notes = [...known.notes, ...made.notes];
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);
-      const reward = rewardOf(aspects, this.manifest.reward.weights);
+      const reward = rewardOf(aspects, this.manifest.reward);
       const foreign = foreignness(outputs, this.manifest.domain);
       return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
     } catch (cause) {

@@ -1,4 +1,4 @@
-"""Command line: `python -m assay_training lite …` and `… tower …` train the scorers that ship;
+"""Command line: `python -m assay_training lite …`, `… tower …` and `… base …` train the scorers that ship;
 `… train SYSTEM …` and `… convert SYSTEM …` train published ones and make model folders of them;
 `… verify …` and `… parity …` check."""
 
