@@ -10,7 +10,7 @@ import { orAbort } from './lib/abort.ts';
 import { createFairQueue } from './lib/fair-queue.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
-import { decide } from './loops/policy/policy.ts';
+import { decide, policyOf } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { emptyResult, failedResult } from './results.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
@@ -138,13 +138,15 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
 
   async function scoreItem(item: ScoreItem, judge: Judge, request: ScoreRequest): Promise<ScoreResult> {
     const start = performance.now();
-    const { client, policy = config.policy, signal } = request;
+    const { client, signal } = request;
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
     const result = emptyResult(item, judge.stamp);
     let leave = () => {};
     try {
       leave = await queue.enter(client, signal);
       timings.queueMs = performance.now() - start;
+      const asked = request.policy ?? config.policy;
+      const policy = policyOf(asked, judge.policy);
       await examine({ item, judge, policy, signal, result, timings });
       timings.totalMs = performance.now() - start;
       result.timings = timings;

@@ -22,7 +22,7 @@ export interface AspectThreshold {
   minPercentile?: number | undefined;
 }
 
-/** When to keep an image. With no thresholds, all that trips no guard is accepted. */
+/** When to keep an image. With no thresholds, those of the scorer's manifest count; `minReward: 0` asks for nothing. */
 export interface Policy {
   aspects: Partial<Record<Aspect, AspectThreshold>>;
   /** Least reward, 0..1. */
@@ -169,6 +169,8 @@ export interface Domain {
 export interface Judge {
   readonly stamp: ScorerStamp;
   readonly domain: Domain;
+  /** Thresholds that it proposes where nobody demands any. */
+  readonly policy?: Policy | undefined;
   /** Why it cannot judge now; null: it can. */
   readonly fault: string | null;
   /** Told of pixels that will be judged, perhaps, so that it may prepare them. */

@@ -7,7 +7,7 @@ import { fail } from '../src/errors/error.ts';
 import { createPipeline } from '../src/pipeline.ts';
 import { ranked } from '../src/results.ts';
 import { openCatalog } from '../src/reward/model/catalog.ts';
-import type { ImageInput, ScoreItem, ScoreResult } from '../src/types.ts';
+import type { ImageInput, Policy, ScoreItem, ScoreResult } from '../src/types.ts';
 import { tempFolder } from './support/files.ts';
 import { flat, picture, png, type Raw } from './support/images.ts';
 import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from './support/models.ts';
@@ -84,6 +84,53 @@ describe('pipeline', () => {
     });
     expect(result!.aspects).toMatchObject({ alignment: null, authenticity: null });
     expect(result!.scorer!.weights).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it("decides by the manifest's policy where nothing is demanded, and by the config's where something is", async () => {
+    const proposed = { aspects: { quality: { minScore: 2 } }, unsureWithinInterval: true };
+    const model: TestModel = { edit: (manifest) => Object.assign(manifest, { policy: proposed }) };
+    const shade = (level: number) => {
+      const { data, ...size } = picture(32, 32);
+      const mean = data.reduce((sum, v) => sum + v, 0) / data.length;
+      return rawInput({ ...size, data: data.map((v) => level * 51 + (v - mean) / 4) });
+    };
+    const items = [0.8, 2.2, 4].map((level, i) => item(String(i), shade(level)));
+    const decisions = async (settings: ConfigInput, asked?: Policy) => {
+      const { pipeline } = await open(model, settings);
+      const results = await pipeline.score({ ...request(items), policy: asked });
+      return results.map((r) => r.decision);
+    };
+    expect(await decisions({})).toEqual(['reject', 'unsure', 'accept']);
+    expect(await decisions({ policy: { unsureWithinInterval: true } })).toEqual([
+      'reject',
+      'unsure',
+      'accept',
+    ]);
+    expect(await decisions({ policy: { minReward: 0 } })).toEqual(['accept', 'accept', 'accept']);
+    expect(
+      await decisions({}, { aspects: { quality: { minScore: 3 } }, unsureWithinInterval: false }),
+    ).toEqual(['reject', 'reject', 'accept']);
+  });
+
+  it('brings aspects to one scale before it weights them, where the manifest says how they vary', async () => {
+    const standard = { quality: { mean: 2.5, deviation: 1 }, alignment: { mean: 2, deviation: 0.5 } };
+    const { pipeline } = await open({
+      text: true,
+      edit: (manifest) => Object.assign(manifest.reward, { standard }),
+    });
+    const image = rawInput(picture(32, 32));
+    const [long, short, none] = await pipeline.score(
+      request([item('a', image, 'a red cat a red cat'), item('b', image, 'cat'), item('c', image)]),
+    );
+    const z = (result: ScoreResult | undefined) => {
+      const { quality, alignment } = result!.aspects!;
+      const parts = [quality!.score - 2.5, ...(alignment ? [(alignment.score - 2) / 0.5] : [])];
+      return parts.reduce((sum, value) => sum + value, 0) / parts.length;
+    };
+    const share = (x: number) => 1 / (1 + Math.exp(-x * (1.5976 + 0.07056 * x * x)));
+    for (const result of [long, short, none]) expect(result!.reward).toBeCloseTo(share(z(result)), 5);
+    expect(long!.reward! - short!.reward!).toBeGreaterThan(0.2);
+    expect(share(0)).toBe(0.5);
   });
 
   it('gives the same score at any batch size, order, thread count and run', async () => {

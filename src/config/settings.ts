@@ -99,7 +99,7 @@ export const settingsSchema = z.strictObject({
     .describe('folders of model folders, searched before the built-in one'),
   scorer: z
     .string()
-    .default('assay-lite')
+    .default('assay-base')
     .describe('scorer used when a request names none: its id, or id@version'),
   variant: z
     .string()

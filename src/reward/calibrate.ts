@@ -150,21 +150,28 @@ export function calibrate(
   return { quality: one('quality'), alignment: one('alignment'), authenticity: one('authenticity') };
 }
 
+/** Share of a normal distribution below `z` deviations, within 2e-4 (Bowling et al., 2009). */
+const shareBelow = (z: number): number => 1 / (1 + Math.exp(-z * (1.5976 + 0.07056 * z * z)));
+
 /**
- * One number 0..1: the weighted mean of the aspects' scores, each scaled from its range to 0..1.
- * Aspects that are null leave the mean; null when none is left.
+ * One number 0..1: the weighted mean of the aspects' scores, each scaled from its range to 0..1, or where the manifest
+ * says how scores vary, brought to one scale by that. Aspects that are null leave the mean; null when none is left.
  */
 export function rewardOf(
   aspects: Record<Aspect, AspectScore | null>,
-  weights: Partial<Record<string, number>>,
+  { weights, standard }: Manifest['reward'],
 ): number | null {
+  const valueIn = (name: Aspect, { score, range: [low, high] }: AspectScore): number => {
+    const known = standard?.[name];
+    return known ? (score - known.mean) / known.deviation : (score - low) / (high - low);
+  };
   const parts = ASPECTS.flatMap((name) => {
     const aspect = aspects[name];
     const weight = weights[name] ?? 0;
-    if (!aspect || weight === 0) return [];
-    const [low, high] = aspect.range;
-    return [{ weight, value: (aspect.score - low) / (high - low) }];
+    return aspect && weight > 0 ? [{ weight, value: valueIn(name, aspect) }] : [];
   });
   const total = parts.reduce((sum, p) => sum + p.weight, 0);
-  return total > 0 ? parts.reduce((sum, p) => sum + p.weight * p.value, 0) / total : null;
+  if (total === 0) return null;
+  const mean = parts.reduce((sum, p) => sum + p.weight * p.value, 0) / total;
+  return standard ? shareBelow(mean) : mean;
 }

@@ -8,6 +8,7 @@ import {
   type Judge,
   type Judgement,
   type Pixels,
+  type Policy,
   type ScorerStamp,
 } from '../types.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
@@ -215,6 +216,10 @@ class LoadedScorer implements Scorer {
     return this.manifest.image;
   }
 
+  get policy(): Policy | undefined {
+    return this.manifest.policy;
+  }
+
   get provider(): string {
     return this.#machinery.graphs.at(-1)!.provider ?? 'cpu';
   }
@@ -252,7 +257,7 @@ class LoadedScorer implements Scorer {
     const notes = [...known.notes, ...made.notes];
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);
-      const reward = rewardOf(aspects, this.manifest.reward.weights);
+      const reward = rewardOf(aspects, this.manifest.reward);
       const foreign = foreignness(outputs, this.manifest.domain);
       return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
     } catch (cause) {

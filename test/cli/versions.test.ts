@@ -9,8 +9,10 @@ import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
 import { type TestModel, writeModel } from '../support/models.ts';
 
-const EMBEDDED = join(BUILT_IN_MODELS, 'assay-lite');
+const EMBEDDED = join(BUILT_IN_MODELS, 'assay-base');
 const shipped = readManifest(EMBEDDED).manifest.version;
+/** The row of the other scorer that ships. */
+const LITE = `assay-lite ${readManifest(join(BUILT_IN_MODELS, 'assay-lite')).manifest.version}`;
 
 function setUp() {
   const folder = tempFolder();
@@ -31,22 +33,22 @@ const listed = (stdout: string): string[] =>
     .filter((line) => /\d$/.test(line));
 
 describe('an older version of the scorer that ships', () => {
-  const old: TestModel = { id: 'assay-lite', version: '0.0.1' };
+  const old: TestModel = { id: 'assay-base', version: '0.0.1' };
 
   it('is imported beside it and has a name of its own; the plain name stays', async () => {
     const { run, importing } = setUp();
     const imported = await importing(old);
     expect(imported.stdout).toMatch(
-      /imported assay-lite 0\.0\.1 .*\nuse it with --scorer assay-lite@0\.0\.1\n/,
+      /imported assay-base 0\.0\.1 .*\nuse it with --scorer assay-base@0\.0\.1\n/,
     );
     const { stdout } = await run('models', 'list');
-    expect(listed(stdout)).toEqual([`assay-lite * ${shipped}`, 'assay-lite@0.0.1 0.0.1']);
-    const info = await run('models', 'info', 'assay-lite@0.0.1');
-    expect(info.stdout).toMatch(/^assay-lite 0\.0\.1: Test\n[\s\S]*loads and runs/);
-    expect((await run('models', 'info', 'assay-lite')).stdout).toMatch(`assay-lite ${shipped}: Assay Lite`);
-    const verified = await run('models', 'verify', 'assay-lite@0.0.1');
+    expect(listed(stdout)).toEqual([`assay-base * ${shipped}`, LITE, 'assay-base@0.0.1 0.0.1']);
+    const info = await run('models', 'info', 'assay-base@0.0.1');
+    expect(info.stdout).toMatch(/^assay-base 0\.0\.1: Test\n[\s\S]*loads and runs/);
+    expect((await run('models', 'info', 'assay-base')).stdout).toMatch(`assay-base ${shipped}: Assay Base`);
+    const verified = await run('models', 'verify', 'assay-base@0.0.1');
     expect(verified.stdout).toMatch(/fp32 .*loads and runs/);
-    expect((await run('doctor', '--port', '0')).stdout).toMatch(/model assay-lite 0\.0\.1: files are whole/);
+    expect((await run('doctor', '--port', '0')).stdout).toMatch(/model assay-base 0\.0\.1: files are whole/);
   });
 
   it('scores when it is asked for by version', async () => {
@@ -58,17 +60,17 @@ describe('an older version of the scorer that ships', () => {
       const { stdout } = await run('score', image, '--format', 'jsonl', ...scorer);
       return JSON.parse(stdout).scorer.version;
     };
-    expect(await versionFor('--scorer', 'assay-lite@0.0.1')).toBe('0.0.1');
-    expect(await versionFor('--scorer', `assay-lite@${shipped}`)).toBe(shipped);
-    expect(await versionFor('--scorer', 'assay-lite')).toBe(shipped);
+    expect(await versionFor('--scorer', 'assay-base@0.0.1')).toBe('0.0.1');
+    expect(await versionFor('--scorer', `assay-base@${shipped}`)).toBe(shipped);
+    expect(await versionFor('--scorer', 'assay-base')).toBe(shipped);
     expect(await versionFor()).toBe(shipped);
   });
 
   it('marks the default when that is the older one', async () => {
     const { run, importing } = setUp();
     await importing(old);
-    const { stdout } = await run('models', 'list', '--scorer', 'assay-lite@0.0.1');
-    expect(listed(stdout)).toEqual([`assay-lite ${shipped}`, 'assay-lite@0.0.1 * 0.0.1']);
+    const { stdout } = await run('models', 'list', '--scorer', 'assay-base@0.0.1');
+    expect(listed(stdout)).toEqual([`assay-base ${shipped}`, LITE, 'assay-base@0.0.1 * 0.0.1']);
   });
 
   const renumber: TestModel['edit'] = (m) => {
@@ -77,11 +79,11 @@ describe('an older version of the scorer that ships', () => {
 
   it('is found where it was imported to before versions stood side by side', async () => {
     const { folder, run, importing, installed } = setUp();
-    writeModel(join(folder, 'data/models'), { id: 'assay-lite', edit: renumber });
-    expect(listed((await run('models', 'list')).stdout)).toContain('assay-lite@0.0.1 0.0.1');
-    expect((await importing(old)).stderr).toMatch(/assay-lite@0\.0\.1 is installed already.*MODEL_EXISTS/s);
+    writeModel(join(folder, 'data/models'), { id: 'assay-base', edit: renumber });
+    expect(listed((await run('models', 'list')).stdout)).toContain('assay-base@0.0.1 0.0.1');
+    expect((await importing(old)).stderr).toMatch(/assay-base@0\.0\.1 is installed already.*MODEL_EXISTS/s);
     expect((await importing(old, '--force')).code).toBe(0);
-    expect(installed()).toEqual(['assay-lite']);
+    expect(installed()).toEqual(['assay-base']);
   });
 
   it('does not replace what ships when it has the same version', async () => {
@@ -90,7 +92,7 @@ describe('an older version of the scorer that ships', () => {
       const { code, stderr } = await run('models', 'import', EMBEDDED, ...force);
       expect(code).toBe(2);
       expect(stderr).toMatch(
-        /installed already in .*models.assay-lite\n.*a version of its own.*MODEL_EXISTS/,
+        /installed already in .*models.assay-base\n.*a version of its own.*MODEL_EXISTS/,
       );
     }
   });
@@ -98,16 +100,18 @@ describe('an older version of the scorer that ships', () => {
   it('is not found by a name that is not quite its own, and what is there is named', async () => {
     const { folder, run } = setUp();
     writeModel(join(folder, 'data/models'), old);
-    const names = ['assay-lite@9.9.9', 'assay-lite@', '@0.0.1', 'assay-lite@0.0.1@0.0.1', 'other@0.0.1'];
+    const names = ['assay-base@9.9.9', 'assay-base@', '@0.0.1', 'assay-base@0.0.1@0.0.1', 'other@0.0.1'];
     const commands = [
       ...names.map((name) => ['models', 'verify', name]),
-      ['models', 'info', 'assay-lite@9.9.9'],
-      ['score', EMBEDDED, '--scorer', 'assay-lite@9.9.9'],
+      ['models', 'info', 'assay-base@9.9.9'],
+      ['score', EMBEDDED, '--scorer', 'assay-base@9.9.9'],
     ];
     for (const { code, stderr } of await Promise.all(commands.map((command) => run(...command)))) {
       expect(code).toBe(2);
       expect(stderr).toMatch(/no scorer ".*"/);
-      expect(stderr).toContain(`installed are assay-lite@${shipped}, assay-lite@0.0.1\n`);
+      expect(stderr).toContain(
+        `installed are assay-base@${shipped}, ${LITE.replace(' ', '@')}, assay-base@0.0.1\n`,
+      );
       expect(stderr).toContain('[UNKNOWN_SCORER]');
     }
   });
@@ -121,7 +125,7 @@ describe('versions of an imported scorer', () => {
     expect(newer.stdout).toMatch(/use it with --scorer test-bright\n/);
     await importing({ version: '1.10.0-rc.1' });
     const names = ['test-bright 1.10.0', 'test-bright@1.10.0-rc.1 1.10.0-rc.1', 'test-bright@1.9.0 1.9.0'];
-    expect(listed((await run('models', 'list')).stdout)).toEqual([`assay-lite * ${shipped}`, ...names]);
+    expect(listed((await run('models', 'list')).stdout)).toEqual([`assay-base * ${shipped}`, LITE, ...names]);
     expect(installed()).toEqual(['test-bright@1.10.0', 'test-bright@1.10.0-rc.1', 'test-bright@1.9.0']);
   });
 

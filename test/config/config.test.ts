@@ -21,7 +21,7 @@ describe('config', () => {
       ASSAY_HOST: '127.0.0.2',
       ASSAY_LIMITS_MAX_QUEUE: '8',
     });
-    expect(config).toMatchObject({ port: 3, host: '127.0.0.2', threads: 3, scorer: 'assay-lite' });
+    expect(config).toMatchObject({ port: 3, host: '127.0.0.2', threads: 3, scorer: 'assay-base' });
     expect(config.limits).toMatchObject({ maxItems: 7, maxQueue: 8, maxSide: 16_384 });
     expect(Object.isFrozen(config.limits)).toBe(true);
     expect(config.notes).toEqual([]);

@@ -29,7 +29,7 @@ it('runs from the packed file, with its embedded scorer', { timeout: PACKING_MS 
     });
   expect(assay('--version')).toMatch(/^\d+\.\d+\.\d+/);
   const [result] = JSON.parse(assay('score', 'a.png', '-f', 'json')).results;
-  expect(result).toMatchObject({ source: 'a.png', error: null, scorer: { id: 'assay-lite' } });
+  expect(result).toMatchObject({ source: 'a.png', error: null, scorer: { id: 'assay-base' } });
   expect(readdirSync(home).toSorted()).not.toContain('test');
 
   writeModel(join(work, 'models'), {

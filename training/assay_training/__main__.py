@@ -1,4 +1,4 @@
-"""Command line: `python -m assay_training tower …` trains the scorer that ships;
+"""Command line: `python -m assay_training tower …` and `… base …` train the scorers that ship;
 `… train SYSTEM …` and `… convert SYSTEM …` train published ones and make model folders of them;
 `… verify …` and `… parity …` check."""
 

@@ -9,6 +9,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 OPSET = 17  # every operator used here runs in onnxruntime on CPU, CUDA and WebGPU
+CONTRIBUTED = "com.microsoft"  # onnxruntime's own operators: nodes name it as their `domain`
 IR_VERSION = 8
 
 
@@ -48,13 +49,18 @@ class Graph:
 
     def save(self, path: Path, inputs: dict[str, tuple], outputs: dict[str, tuple]) -> None:
         """Checks and writes the model. Inputs and outputs map a name to (numpy dtype, shape)."""
+        onnx.save(self.model(inputs, outputs), path)
+
+    def model(self, inputs: dict[str, tuple], outputs: dict[str, tuple]) -> onnx.ModelProto:
+        """The model, checked; see `save`."""
         graph = helper.make_graph(self.nodes, self.name, _infos(inputs), _infos(outputs), self.constants)
-        opset = [helper.make_opsetid("", OPSET)]
+        domains = {node.domain for node in self.nodes if node.domain}
+        opset = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(name, 1) for name in domains)]
         model = helper.make_model(
             graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="assay_training"
         )
         onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
+        return model
 
 
 def _infos(values: dict[str, tuple]) -> list[onnx.ValueInfoProto]:

@@ -1,5 +1,5 @@
 /** `--min` and `--policy`: what is demanded of an image. */
-import { decide } from '../../loops/policy/policy.ts';
+import { decide, policyOf } from '../../loops/policy/policy.ts';
 import { readPolicyFile } from '../../loops/policy/policy-file.ts';
 import type { Manifest } from '../../reward/model/manifest.ts';
 import { ASPECTS, type Aspect, type Policy, type ScoreResult } from '../../types.ts';
@@ -78,7 +78,7 @@ export function demandsOf(
   checkDemands(least, manifest);
   checkSort(sort, manifest);
   return {
-    policy: min.reduce(withMin, read?.policy ?? base),
+    policy: min.reduce(withMin, read?.policy ?? policyOf(base, manifest.policy)),
     isShown: (result) =>
       min.length === 0 ||
       !result.aspects ||

@@ -86,6 +86,15 @@ export function decide(verdict: Verdict, policy: Policy): { decision: Decision; 
   return { decision: worst, reasons: findings.filter((f) => f.decision === worst).map((f) => f.reason) };
 }
 
+/** What a policy asks for, if anything. */
+const demands = ({ aspects, minReward }: Policy): boolean =>
+  minReward !== undefined ||
+  ASPECTS.some((a) => aspects[a]?.minScore !== undefined || aspects[a]?.minPercentile !== undefined);
+
+/** The policy that was asked for, or where that demands nothing, what the scorer's manifest proposes. */
+export const policyOf = (asked: Policy, proposed: Policy | undefined): Policy =>
+  proposed && !demands(asked) ? proposed : asked;
+
 /** What an aspect of a scorer can be, as its manifest says; absent ones are not predicted. */
 type Predicted = Partial<Record<Aspect, { range: readonly [number, number] } | null>>;
 

@@ -70,11 +70,13 @@ function* levelFaults(name: string, { kind, levels }: AspectSpec): Generator<str
   if (levels && new Set(levels).size < levels.length) yield `aspects.${name}.levels: two of them are equal`;
 }
 
-function* rewardFaults({ aspects, reward: { weights } }: Manifest): Generator<string> {
+function* rewardFaults({ aspects, reward: { weights, standard } }: Manifest): Generator<string> {
   const weighted = ASPECTS.filter((name) => weights[name]);
   for (const name of weighted)
     if (!aspects[name]) yield `reward.weights.${name} is set, but ${name} is not predicted`;
   if (weighted.length === 0) yield 'reward.weights: none is above 0';
+  for (const name of weighted)
+    if (standard && !standard[name]) yield `reward.standard.${name} is missing, but ${name} is weighted`;
 }
 
 const repeated = (names: string[]): string[] => names.filter((name, i) => names.indexOf(name) !== i);

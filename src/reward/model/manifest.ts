@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { policySchema } from '../../config/settings.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
 import { ASPECTS } from '../../types.ts';
@@ -91,6 +92,8 @@ const domainSchema = z.strictObject({
   reason: z.string().min(1).describe('what such an image is, for people; the figure and the limit are added'),
 });
 
+const standardSchema = z.strictObject({ mean: z.number(), deviation: z.number().gt(0) });
+
 /** The last graph of every scorer: image (and prompt) to raw outputs. */
 export const SCORE = 'score';
 
@@ -156,7 +159,14 @@ export const manifestSchema = z
       weights: z
         .partialRecord(z.enum(ASPECTS), z.number().min(0))
         .describe('weight of each aspect in the reward'),
+      standard: z
+        .partialRecord(z.enum(ASPECTS), standardSchema)
+        .optional()
+        .describe(
+          'what brings the aspects to one scale: each score counts by how many deviations it lies above the mean, and the reward is the share of a normal distribution below their weighted mean; when absent, scores count by where they lie in their range',
+        ),
     }),
+    policy: policySchema.optional().describe('thresholds where the config and the request demand nothing'),
     maxBatch: z.int().min(1).max(1024).describe('most images in one run'),
     cpuMaxBatch: z
       .int()

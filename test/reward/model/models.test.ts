@@ -172,6 +172,11 @@ describe('a model folder', () => {
       /aspects: none is predicted/,
     ],
     ['an unknown reward weight', reward({ quality: 1, beauty: 1 }), /reward\.weights.*key/],
+    [
+      'a weighted aspect without its scale',
+      { edit: changed((m) => Object.assign(m, { reward: { weights: { quality: 1 }, standard: {} } })) },
+      /reward\.standard\.quality is missing, but quality is weighted/,
+    ],
     ['a reward of nothing', reward({ quality: 0 }), /reward\.weights: none is above 0/],
     [
       'a reward of what it does not predict',

@@ -1,4 +1,4 @@
-"""`tower`: the scorer that ships with Assay, stage by stage; `figures`: its figures alone."""
+"""`tower` and `base`: the scorers that ship with Assay, stage by stage; `figures`: their figures alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 def add(commands) -> None:
-    """Puts `tower` and `figures` below `commands`."""
+    """Puts `tower`, `base` and `figures` below `commands`."""
     tower = commands.add_parser("tower", help="compress, measure and export assay-lite 2")
     _add_common(tower, "compress,export,features,evaluate,package,verify", "tower.json")
     tower.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
     tower.add_argument("--weights", type=Path, required=True, help="image tower and sentence encoder")
     tower.add_argument("--foreign", type=Path, help="pictures of other kinds, a folder each, for the guard")
     tower.set_defaults(command=_tower)
-    figures = commands.add_parser("figures", help="agreement of assay-lite 2 again, from its kept scores")
+    base = commands.add_parser("base", help="compress, measure and export assay-base")
+    _add_common(base, "compress,export,features,evaluate,package,verify", "base.json")
+    base.add_argument("--pictures", type=Path, required=True, help="unrated pictures (sheets/, single/)")
+    base.add_argument(
+        "--weights", type=Path, required=True, help="image tower, sentence encoder, heads of others"
+    )
+    base.set_defaults(command=_base)
+    figures = commands.add_parser(
+        "figures", help="agreement of assay-lite 2 (or another) again, from its kept scores"
+    )
     figures.add_argument("--data", type=Path, required=True, help="AGIQA-3K folder (ratings.csv)")
     figures.add_argument("--results", type=Path, default=RESULTS / "tower.json", help="beside which they lie")
     figures.add_argument("--out", type=Path, help="model folder: write them to its card and to the results")
@@ -30,6 +39,17 @@ def _tower(options: argparse.Namespace) -> None:
     places = _places(options, "tower.json")
     paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
     run(paths, _stages(options, STAGES), options.workers)
+
+
+def _base(options: argparse.Namespace) -> None:
+    from assay_training.base.pipeline import STAGES, Paths, run
+
+    places = _places(options, "base.json")
+    run(
+        Paths(options.data, options.pictures, options.weights, options.out, *places),
+        _stages(options, STAGES),
+        options.workers,
+    )
 
 
 def _figures(options: argparse.Namespace) -> None:

@@ -130,7 +130,7 @@ def load_tower(path: Path, shape: Shape = SHAPE) -> Tower:
 
     Raises DataError if the file is not the expected graph.
     """
-    stored, tower = _Stored(path), Tower(shape)
+    stored, tower = Stored(path), Tower(shape)
     embeddings = "vision_model.embeddings"
     kernel = stored.value(f"{embeddings}.patch_embedding.weight", tower.patch.weight.shape)
     mean, deviation = (torch.tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
@@ -156,7 +156,7 @@ def _regrid(position: Tensor, shape: Shape) -> Tensor:
     return torch.cat([position[:1], resized.permute(0, 2, 3, 1).reshape(-1, shape.width)])
 
 
-def _copy_block(block: Block, stored: _Stored, index: int) -> None:
+def _copy_block(block: Block, stored: Stored, index: int) -> None:
     path = f"vision_model.encoder.layers.{index}"
     _copy_norm(block.ln1, stored, f"{path}.layer_norm1")
     _copy_norm(block.ln2, stored, f"{path}.layer_norm2")
@@ -169,12 +169,12 @@ def _copy_block(block: Block, stored: _Stored, index: int) -> None:
         layer.bias.copy_(stored.value(f"{path}.{name}.bias", layer.bias.shape))
 
 
-def _copy_norm(norm: nn.LayerNorm, stored: _Stored, name: str) -> None:
+def _copy_norm(norm: nn.LayerNorm, stored: Stored, name: str) -> None:
     norm.weight.copy_(stored.value(f"{name}.weight", norm.weight.shape))
     norm.bias.copy_(stored.value(f"{name}.bias", norm.bias.shape))
 
 
-class _Stored:
+class Stored:
     """The file's float constants by name, and its int8 matrices by the node that uses them."""
 
     def __init__(self, path: Path) -> None:
@@ -194,7 +194,10 @@ class _Stored:
 
     def matrix(self, index: int, name: str, shape: tuple[int, ...]) -> Tensor:
         """The weight [out, in] of one product of a block, dequantised."""
-        part = f"layers.{index}/{name.replace('.', '/')}/"
+        return self.product(f"layers.{index}/{name.replace('.', '/')}/", shape)
+
+    def product(self, part: str, shape: tuple[int, ...]) -> Tensor:
+        """The weight [out, in] of the product whose node's name holds `part`, dequantised."""
         found = next((key for node, key in self.products.items() if part in node), None)
         if found is None:
             raise DataError(f"{self.path}: no CLIP ViT-B/16 image tower: no int8 product for {part}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,18 @@ class Compressed:
     errors: list[float]
 
 
-def compress(tower: Tower, pictures: np.ndarray, recipe: Recipe, threads: int) -> Compressed:
-    """Rounds all matrices of the blocks; pictures uint8 [N, side, side, 3] (18 minutes on two busy cores)."""
+# makes a rounded matrix near `weight` [R, C] that makes outputs [N, T, R] of inputs [N, T, C]
+Refit = Callable[[Tensor, Tensor, Tensor, Recipe], Product]
+
+
+def compress(
+    tower: Tower, pictures: np.ndarray, recipe: Recipe, threads: int, refit: Refit | None = None
+) -> Compressed:
+    """Rounds all matrices of the blocks; pictures uint8 [N, side, side, 3] (18 minutes on two busy cores).
+
+    `refit` says how one matrix is rounded: `refitted` by default.
+    """
+    refit = refit or refitted
     torch.set_num_threads(threads)
     rounded, products, errors = copy.deepcopy(tower), {}, []
     with torch.no_grad():
@@ -79,7 +90,7 @@ def compress(tower: Tower, pictures: np.ndarray, recipe: Recipe, threads: int) -
         found = wanted.clone()
         for index, (block, target) in enumerate(zip(tower.blocks, rounded.blocks, strict=True)):
             started = time.monotonic()
-            made, wanted, found = _block(block, target, wanted, found, recipe, recipe.hidden[index])
+            made, wanted, found = _block(block, target, wanted, found, recipe, recipe.hidden[index], refit)
             products |= {f"{index}.{name}": product for name, product in made.items()}
             errors.append(_error(wanted, found))
             taken = time.monotonic() - started
@@ -118,13 +129,13 @@ def read_errors(path: Path) -> list[float]:
 
 
 def _block(
-    block: Block, target: Block, wanted: Tensor, found: Tensor, recipe: Recipe, count: int
+    block: Block, target: Block, wanted: Tensor, found: Tensor, recipe: Recipe, count: int, rounding: Refit
 ) -> tuple[dict[str, Product], Tensor, Tensor]:
     """Rounds one block; returns its products and the tokens after it, original and rounded."""
     products = {}
 
     def refit(name: str, weight: Tensor, inputs: Tensor, outputs: Tensor) -> nn.Linear:
-        products[name] = refitted(weight, inputs, outputs, recipe)
+        products[name] = rounding(weight, inputs, outputs, recipe)
         layer = nn.Linear(inputs.shape[-1], outputs.shape[-1])
         products[name].put_into(layer)
         setattr(target, name, layer)
@@ -158,7 +169,7 @@ def neurons(hidden: Tensor, weight: Tensor, count: int, recipe: Recipe) -> Tenso
     """
     if count == hidden.shape[-1]:
         return torch.arange(count)
-    _, moments = _moments(hidden, recipe)
+    _, moments = weighted_moments(hidden, recipe)
     kept = torch.arange(len(moments))
     for size in np.linspace(len(kept), count, recipe.rounds + 1)[1:].round().astype(int):
         part = moments[kept][:, kept].double()
@@ -174,8 +185,8 @@ def refitted(weight: Tensor, inputs: Tensor, outputs: Tensor, recipe: Recipe) ->
     """A matrix near `weight` [R, C] that makes `outputs` [N, T, R] of `inputs` [N, T, C], rounded."""
     reach = torch.maximum(MARGIN * inputs.abs().amax((0, 1)), SPAN * inputs.square().mean().sqrt())
     inputs = inputs / reach
-    centre, moments = _moments(inputs, recipe)
-    trust = _trust(inputs, recipe)
+    centre, moments = weighted_moments(inputs, recipe)
+    trust = token_trust(inputs, recipe)
     level = (trust * outputs.flatten(0, 1)).mean(0)
     mixed = ((inputs.flatten(0, 1) - centre) * trust).T @ (outputs.flatten(0, 1) - level) / len(trust)
     # the pull is the same for all channels in units of their plain inputs
@@ -186,15 +197,15 @@ def refitted(weight: Tensor, inputs: Tensor, outputs: Tensor, recipe: Recipe) ->
     return Product(coded, reach.numpy(), bias.numpy())
 
 
-def _moments(inputs: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+def weighted_moments(inputs: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Mean [C] and covariance [C, C] of tokens [N, T, C], class tokens counting more."""
-    flat, trust = inputs.flatten(0, 1), _trust(inputs, recipe)
+    flat, trust = inputs.flatten(0, 1), token_trust(inputs, recipe)
     centre = (trust * flat).mean(0)
     off = (flat - centre) * trust.sqrt()
     return centre, off.T @ off / len(off)
 
 
-def _trust(inputs: Tensor, recipe: Recipe) -> Tensor:
+def token_trust(inputs: Tensor, recipe: Recipe) -> Tensor:
     """[N * T, 1] with mean 1: how much each token of inputs [N, T, C] counts."""
     trust = torch.ones(inputs.shape[1])
     trust[0] = recipe.class_token

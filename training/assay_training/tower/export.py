@@ -32,7 +32,7 @@ def export_tower(compressed: Compressed, path: Path) -> None:
         x = graph.node("Add", x, _attention(graph, x, block, qkv, out, shape.tokens))
         x = graph.node("Add", x, _perceptron(graph, x, block.ln2, fc1, fc2))
         if index in shape.taps:
-            stats += _statistics(graph, x, shape.tokens)
+            stats += pooled(graph, x, shape.tokens)
     graph.node("Concat", *stats, axis=1, name="statistics")
     inputs = {"image": (np.uint8, ["n", shape.side, shape.side, 3])}
     graph.save(path, inputs, {"statistics": (np.float32, ["n", shape.stats])})
@@ -44,17 +44,21 @@ def _embed(graph: Graph, tower: Tower) -> str:
     pixels = graph.node(
         "Transpose", graph.node("Cast", "image", to=onnx.TensorProto.FLOAT), perm=[0, 3, 1, 2]
     )
-    weight, bias = _array(tower.patch.weight), _array(tower.patch.bias)
+    weight, bias = array(tower.patch.weight), array(tower.patch.bias)
     scale = np.abs(weight).max((1, 2, 3), keepdims=True) / STEPS
     codes = graph.constant(np.round(weight / scale).astype(np.int8), "patch.codes")
-    kernel = graph.node("Mul", graph.node("Cast", codes, to=onnx.TensorProto.FLOAT), _float(graph, scale))
-    patches = graph.node("Conv", pixels, kernel, _float(graph, bias), strides=[shape.patch, shape.patch])
-    flat = graph.node("Reshape", patches, _sizes(graph, 0, shape.width, shape.grid**2))
-    padded = graph.node("Pad", graph.node("Transpose", flat, perm=[0, 2, 1]), _sizes(graph, 0, 1, 0, 0, 0, 0))
-    position = _array(tower.position).copy()
-    position[0] += _array(tower.first)
-    placed = graph.node("Add", padded, _stored(graph, position, "position"))
-    return _norm(graph, placed, _array(tower.norm.weight), _array(tower.norm.bias))
+    kernel = graph.node(
+        "Mul", graph.node("Cast", codes, to=onnx.TensorProto.FLOAT), float_constant(graph, scale)
+    )
+    patches = graph.node(
+        "Conv", pixels, kernel, float_constant(graph, bias), strides=[shape.patch, shape.patch]
+    )
+    flat = graph.node("Reshape", patches, sizes(graph, 0, shape.width, shape.grid**2))
+    padded = graph.node("Pad", graph.node("Transpose", flat, perm=[0, 2, 1]), sizes(graph, 0, 1, 0, 0, 0, 0))
+    position = array(tower.position).copy()
+    position[0] += array(tower.first)
+    placed = graph.node("Add", padded, stored(graph, position, "position"))
+    return layer_norm(graph, placed, array(tower.norm.weight), array(tower.norm.bias))
 
 
 def _attention(graph: Graph, x: str, block: Block, qkv: Product, out: Product, tokens: int) -> str:
@@ -64,32 +68,32 @@ def _attention(graph: Graph, x: str, block: Block, qkv: Product, out: Product, t
     factor[:width] = 1 / np.sqrt(size)  # the usual division of the scores
     factor[2 * width :] = 1 / out.reach
     mixed = _product(graph, _reached(graph, x, block.ln1, qkv), qkv, factor)
-    split = graph.node("Reshape", mixed, _sizes(graph, 0, tokens, 3, block.heads, size))
-    parts = graph.nodes_of("Split", split, _sizes(graph, 1, 1, 1), count=3, axis=2)
-    q, k, v = (graph.node("Squeeze", part, _sizes(graph, 2)) for part in parts)
+    split = graph.node("Reshape", mixed, sizes(graph, 0, tokens, 3, block.heads, size))
+    parts = graph.nodes_of("Split", split, sizes(graph, 1, 1, 1), count=3, axis=2)
+    q, k, v = (graph.node("Squeeze", part, sizes(graph, 2)) for part in parts)
     q, v = (graph.node("Transpose", part, perm=[0, 2, 1, 3]) for part in (q, v))
     scores = graph.node("MatMul", q, graph.node("Transpose", k, perm=[0, 2, 3, 1]))
     seen = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
     flat = graph.node(
-        "Reshape", graph.node("Transpose", seen, perm=[0, 2, 1, 3]), _sizes(graph, 0, tokens, width)
+        "Reshape", graph.node("Transpose", seen, perm=[0, 2, 1, 3]), sizes(graph, 0, tokens, width)
     )
     return _product(graph, flat, out)
 
 
 def _perceptron(graph: Graph, x: str, norm: nn.LayerNorm, first: Product, second: Product) -> str:
     y = _product(graph, _reached(graph, x, norm, first), first)
-    gate = graph.node("Sigmoid", graph.node("Mul", y, _float(graph, GELU)))
+    gate = graph.node("Sigmoid", graph.node("Mul", y, float_constant(graph, GELU)))
     gated = graph.node("Mul", y, gate)
-    return _product(graph, graph.node("Mul", gated, _float(graph, 1 / second.reach)), second)
+    return _product(graph, graph.node("Mul", gated, float_constant(graph, 1 / second.reach)), second)
 
 
 def _reached(graph: Graph, x: str, norm: nn.LayerNorm, product: Product) -> str:
     """Layer norm with the division by `reach` inside."""
-    return _norm(graph, x, _array(norm.weight) / product.reach, _array(norm.bias) / product.reach)
+    return layer_norm(graph, x, array(norm.weight) / product.reach, array(norm.bias) / product.reach)
 
 
-def _norm(graph: Graph, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
-    gain, shift = _float(graph, weight), _float(graph, bias)
+def layer_norm(graph: Graph, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
+    gain, shift = float_constant(graph, weight), float_constant(graph, bias)
     return graph.node("LayerNormalization", x, gain, shift, axis=-1, epsilon=EPSILON)
 
 
@@ -98,12 +102,12 @@ def _product(graph: Graph, x: str, product: Product, factor: np.ndarray | float 
 
     What comes out is multiplied by `factor`, at no cost.
     """
-    step, middle = _float(graph, 1 / STEPS), graph.constant(np.array(MIDDLE, np.uint8))
+    step, middle = float_constant(graph, 1 / STEPS), graph.constant(np.array(MIDDLE, np.uint8))
     left = graph.node("DequantizeLinear", graph.node("QuantizeLinear", x, step, middle), step, middle)
     name = f"product_{len(graph.nodes)}"
     right = _matrix(graph, product.coded, product.coded.scale * factor, name)
     return graph.node(
-        "Add", graph.node("MatMul", left, right), _stored(graph, product.bias * factor, f"{name}.bias")
+        "Add", graph.node("MatMul", left, right), stored(graph, product.bias * factor, f"{name}.bias")
     )
 
 
@@ -117,42 +121,42 @@ def _matrix(graph: Graph, coded: Coded, scale: np.ndarray, name: str) -> str:
     codes = graph.node("Cast", codes, to=onnx.TensorProto.INT32)
     books = [graph.constant(member, f"{name}.book.{index}") for index, member in enumerate(coded.book.T)]
     members = [graph.node("GatherElements", book, codes) for book in books]
-    laid = [graph.node("Reshape", member, _sizes(graph, -1, 1, len(scale))) for member in members]
-    integers = graph.node("Reshape", graph.node("Concat", *laid, axis=1), _sizes(graph, -1, len(scale)))
+    laid = [graph.node("Reshape", member, sizes(graph, -1, 1, len(scale))) for member in members]
+    integers = graph.node("Reshape", graph.node("Concat", *laid, axis=1), sizes(graph, -1, len(scale)))
     zeros = _zeros(graph, len(scale))
-    return graph.node("DequantizeLinear", integers, _stored(graph, scale, f"{name}.scale"), zeros, axis=1)
+    return graph.node("DequantizeLinear", integers, stored(graph, scale, f"{name}.scale"), zeros, axis=1)
 
 
 def _zeros(graph: Graph, count: int) -> str:
     """int8 [count], stored once for each count."""
     name = f"zeros_{count}"
-    stored = any(constant.name == name for constant in graph.constants)
-    return name if stored else graph.constant(np.zeros(count, np.int8), name)
+    known = any(constant.name == name for constant in graph.constants)
+    return name if known else graph.constant(np.zeros(count, np.int8), name)
 
 
-def _statistics(graph: Graph, x: str, tokens: int) -> list[str]:
+def pooled(graph: Graph, x: str, tokens: int) -> list[str]:
     """Class token, mean and deviation of the patch tokens: each [n, width]."""
-    first, patches = graph.nodes_of("Split", x, _sizes(graph, 1, tokens - 1), count=2, axis=1)
+    first, patches = graph.nodes_of("Split", x, sizes(graph, 1, tokens - 1), count=2, axis=1)
     mean = graph.node("ReduceMean", patches, axes=[1], keepdims=1)
     off = graph.node("Sub", patches, mean)
     variance = graph.node("ReduceMean", graph.node("Mul", off, off), axes=[1], keepdims=1)
     return [
-        graph.node("Squeeze", part, _sizes(graph, 1)) for part in (first, mean, graph.node("Sqrt", variance))
+        graph.node("Squeeze", part, sizes(graph, 1)) for part in (first, mean, graph.node("Sqrt", variance))
     ]
 
 
-def _array(value) -> np.ndarray:
+def array(value) -> np.ndarray:
     return value.detach().numpy()
 
 
-def _sizes(graph: Graph, *values: int) -> str:
+def sizes(graph: Graph, *values: int) -> str:
     return graph.constant(np.array(values, np.int64), f"sizes_{len(graph.constants)}")
 
 
 def attach_heads(backbone: Path, target: Path, heads: Heads, words: Words) -> None:
     """The whole scorer: the backbone's graph, and the heads on its statistics."""
     graph = Graph("heads")
-    response, foreignness = _kernel(graph, heads.projection, heads.kernel)
+    response, foreignness = kernel_response(graph, heads.projection, heads.kernel)
     quality = _mean_and_spread(graph, response, heads.quality_weight, heads.quality_offset, "quality")
     _alignment(graph, response, quality, heads, words)
     graph.node("Identity", foreignness, name="foreignness")
@@ -169,110 +173,118 @@ def attach_heads(backbone: Path, target: Path, heads: Heads, words: Words) -> No
     onnx.save(merged, target)
 
 
-def _stored(graph: Graph, value: np.ndarray, name: str) -> str:
+def stored(graph: Graph, value: np.ndarray, name: str) -> str:
     """A constant kept as float16 and widened when the graph is loaded."""
     half = graph.constant(value.astype(np.float16), f"{name}.half")
     return graph.node("Cast", half, to=onnx.TensorProto.FLOAT, name=name)
 
 
-def _float(graph: Graph, value: np.ndarray | float) -> str:
+def float_constant(graph: Graph, value: np.ndarray | float) -> str:
     return graph.constant(np.asarray(value, np.float32))
 
 
-def _kernel(graph: Graph, projection: Projection, kernel: Kernel) -> tuple[str, str]:
+def kernel_response(
+    graph: Graph, projection: Projection, kernel: Kernel, statistics: str = "statistics"
+) -> tuple[str, str]:
     """Statistics to kernel values [n, M], and how foreign they are, [n, 1]: see Heads.foreignness.
 
     |a - b|^2 is taken apart into |a|^2 + |b|^2 - 2ab.
     """
     standard = graph.node(
         "Div",
-        graph.node("Sub", "statistics", _float(graph, projection.centre)),
-        _float(graph, projection.scale),
+        graph.node("Sub", statistics, float_constant(graph, projection.centre)),
+        float_constant(graph, projection.scale),
     )
-    components = graph.node("MatMul", standard, _rounded(graph, projection.axes, "projection"))
-    squares = graph.node("ReduceSum", graph.node("Mul", components, components), _sizes(graph, 1), keepdims=1)
+    components = graph.node("MatMul", standard, rounded_constant(graph, projection.axes, "projection"))
+    squares = graph.node("ReduceSum", graph.node("Mul", components, components), sizes(graph, 1), keepdims=1)
     products = graph.node(
         "MatMul",
         components,
-        graph.node("Transpose", _rounded(graph, kernel.landmarks, "landmarks"), perm=[1, 0]),
+        graph.node("Transpose", rounded_constant(graph, kernel.landmarks, "landmarks"), perm=[1, 0]),
     )
     own = (kernel.landmarks.value**2).sum(1)[None]
     distances = graph.node(
         "Sub",
-        graph.node("Add", squares, _float(graph, own)),
-        graph.node("Mul", products, _float(graph, 2.0)),
+        graph.node("Add", squares, float_constant(graph, own)),
+        graph.node("Mul", products, float_constant(graph, 2.0)),
     )
-    positive = graph.node("Max", distances, _float(graph, 0.0))
-    response = graph.node("Exp", graph.node("Mul", positive, _float(graph, -kernel.gamma)))
+    positive = graph.node("Max", distances, float_constant(graph, 0.0))
+    response = graph.node("Exp", graph.node("Mul", positive, float_constant(graph, -kernel.gamma)))
     lengths = graph.node("Mul", standard, standard)
     return response, graph.node("ReduceMean", lengths, axes=[1], keepdims=1)
 
 
 def _mean_and_spread(graph: Graph, response: str, weight: np.ndarray, offset: np.ndarray, name: str) -> str:
     """The output `name` [n, 2]; returns the mean alone, [n, 1]."""
-    raw = graph.node("Add", graph.node("MatMul", response, _float(graph, weight)), _float(graph, offset))
-    mean, spread = _halves(graph, raw)
+    raw = graph.node(
+        "Add", graph.node("MatMul", response, float_constant(graph, weight)), float_constant(graph, offset)
+    )
+    mean, spread = halves(graph, raw)
     graph.node("Concat", mean, _spread(graph, spread), axis=1, name=name)
     return mean
 
 
-def _halves(graph: Graph, raw: str) -> tuple[str, str]:
-    return tuple(graph.nodes_of("Split", raw, _sizes(graph, 1, 1), count=2, axis=1))
+def halves(graph: Graph, raw: str) -> tuple[str, str]:
+    return tuple(graph.nodes_of("Split", raw, sizes(graph, 1, 1), count=2, axis=1))
 
 
 def _spread(graph: Graph, logarithm: str) -> str:
-    return graph.node("Max", graph.node("Exp", logarithm), _float(graph, FLOOR))
+    return graph.node("Max", graph.node("Exp", logarithm), float_constant(graph, FLOOR))
 
 
 def _alignment(graph: Graph, response: str, quality: str, heads: Heads, words: Words) -> None:
     """See Heads.alignment; the prompt's vector is the scaled sum of its pieces' rows of the table."""
-    total = graph.node("ReduceSum", _pieces(graph, words.table), _sizes(graph, 1), keepdims=0)
-    looks = graph.node("MatMul", response, _rounded(graph, heads.text_weight, "text"))
-    prompt = _unit(graph, total)
+    total = graph.node("ReduceSum", pieces(graph, words.table), sizes(graph, 1), keepdims=0)
+    looks = graph.node("MatMul", response, rounded_constant(graph, heads.text_weight, "text"))
+    prompt = unit_of(graph, total)
     known = graph.node("ReduceMax", graph.node("Abs", graph.node("Sign", prompt)), axes=[1], keepdims=1)
-    wanted = graph.node("Mul", _unit(graph, graph.node("Sub", prompt, _float(graph, heads.usual))), known)
-    product = graph.node("ReduceSum", graph.node("Mul", looks, wanted), _sizes(graph, 1), keepdims=1)
-    cosine = graph.node("Div", product, _length(graph, looks))
+    wanted = graph.node(
+        "Mul", unit_of(graph, graph.node("Sub", prompt, float_constant(graph, heads.usual))), known
+    )
+    product = graph.node("ReduceSum", graph.node("Mul", looks, wanted), sizes(graph, 1), keepdims=1)
+    cosine = graph.node("Div", product, length_of(graph, looks))
     raw = graph.node(
         "Add",
-        graph.node("MatMul", response, _float(graph, heads.alignment_weight)),
-        _float(graph, heads.alignment_offset),
+        graph.node("MatMul", response, float_constant(graph, heads.alignment_weight)),
+        float_constant(graph, heads.alignment_offset),
     )
-    image, spread = _halves(graph, raw)
+    image, spread = halves(graph, raw)
     columns = graph.node("Concat", image, quality, cosine, axis=1)
     mean = graph.node(
-        "Add", graph.node("MatMul", columns, _float(graph, heads.mix[1:, None])), _float(graph, heads.mix[:1])
+        "Add",
+        graph.node("MatMul", columns, float_constant(graph, heads.mix[1:, None])),
+        float_constant(graph, heads.mix[:1]),
     )
     graph.node("Concat", mean, _spread(graph, spread), axis=1, name="alignment")
 
 
-def _pieces(graph: Graph, table: Rounded) -> str:
+def pieces(graph: Graph, table: Rounded) -> str:
     """Token ids to the rows of the table, [n, CONTEXT, SIZE]."""
     rows = graph.node("Gather", graph.constant(table.packed(), "words"), "ids")
-    return graph.node("Mul", _unpacked(graph, rows, axis=2), _float(graph, table.step))
+    return graph.node("Mul", unpacked(graph, rows, axis=2), float_constant(graph, table.step))
 
 
-def _rounded(graph: Graph, matrix: Rounded, name: str) -> str:
+def rounded_constant(graph: Graph, matrix: Rounded, name: str) -> str:
     """A constant kept in few bits and widened when the graph is loaded."""
     if matrix.bits == 4:
-        integers = _unpacked(graph, graph.constant(matrix.packed(), name), axis=1)
+        integers = unpacked(graph, graph.constant(matrix.packed(), name), axis=1)
     else:
         integers = graph.node("Cast", graph.constant(matrix.integers, name), to=onnx.TensorProto.FLOAT)
-    return graph.node("Mul", integers, _float(graph, matrix.step))
+    return graph.node("Mul", integers, float_constant(graph, matrix.step))
 
 
-def _unpacked(graph: Graph, packed: str, axis: int) -> str:
+def unpacked(graph: Graph, packed: str, axis: int) -> str:
     """Bytes of two integers each to floats, see Rounded.packed."""
     both = graph.node("Cast", packed, to=onnx.TensorProto.FLOAT)
-    high = graph.node("Floor", graph.node("Mul", both, _float(graph, 1 / 16)))
-    low = graph.node("Sub", both, graph.node("Mul", high, _float(graph, 16.0)))
-    return graph.node("Sub", graph.node("Concat", low, high, axis=axis), _float(graph, float(ZERO)))
+    high = graph.node("Floor", graph.node("Mul", both, float_constant(graph, 1 / 16)))
+    low = graph.node("Sub", both, graph.node("Mul", high, float_constant(graph, 16.0)))
+    return graph.node("Sub", graph.node("Concat", low, high, axis=axis), float_constant(graph, float(ZERO)))
 
 
-def _unit(graph: Graph, x: str) -> str:
-    return graph.node("Div", x, _length(graph, x))
+def unit_of(graph: Graph, x: str) -> str:
+    return graph.node("Div", x, length_of(graph, x))
 
 
-def _length(graph: Graph, x: str) -> str:
-    squares = graph.node("ReduceSum", graph.node("Mul", x, x), _sizes(graph, 1), keepdims=1)
-    return graph.node("Max", graph.node("Sqrt", squares), _float(graph, 1e-6))
+def length_of(graph: Graph, x: str) -> str:
+    squares = graph.node("ReduceSum", graph.node("Mul", x, x), sizes(graph, 1), keepdims=1)
+    return graph.node("Max", graph.node("Sqrt", squares), float_constant(graph, 1e-6))

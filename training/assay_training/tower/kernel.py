@@ -33,10 +33,13 @@ class Projection:
         return (np.asarray(x, np.float32) - self.centre) / self.scale
 
 
-def fit_projection(x: np.ndarray, size: int) -> Projection:
-    """Principal components of standardised statistics, by way of the (smaller) matrix of inner products."""
+def fit_projection(x: np.ndarray, size: int, scale: np.ndarray | None = None) -> Projection:
+    """Principal components of standardised statistics, by way of the (smaller) matrix of inner products.
+
+    `scale` [D] takes the place of the deviations.
+    """
     x = np.asarray(x, np.float32)
-    centre, scale = x.mean(0), x.std(0) + 1e-6
+    centre, scale = x.mean(0), x.std(0) + 1e-6 if scale is None else scale
     z = (x - centre) / scale
     values, vectors = np.linalg.eigh((z @ z.T).astype(np.float64))
     size = min(size, len(x) - 1)

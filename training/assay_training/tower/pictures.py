@@ -43,11 +43,12 @@ def list_sources(folder: Path) -> list[Source]:
     ]
 
 
-def choose(folder: Path, count: int, seed: int, damaged: bool) -> np.ndarray:
+def choose(folder: Path, count: int, seed: int, damaged: bool, side: int | None = None) -> np.ndarray:
     """uint8 [count or all, side, side, 3]: a random choice, of the undamaged ones only or of all."""
+    side = side or SHAPE.side
     sources = [source for source in list_sources(folder) if damaged or source.damage is None]
     rows = np.random.default_rng(seed).permutation(len(sources))[:count]
-    return np.stack([stretched(picture(sources[row], int(row)), SHAPE.side) for row in np.sort(rows)])
+    return np.stack([stretched(picture(sources[row], int(row)), side) for row in np.sort(rows)])
 
 
 def picture(source: Source, number: int) -> Image.Image:

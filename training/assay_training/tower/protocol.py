@@ -96,13 +96,13 @@ def measure(ratings: Ratings, features: Features, held: Held, last: dict[str, np
         "images": len(ratings),
         "prompts": len(np.unique(ratings.prompt)),
         "seeds": list(SEEDS),
-        "generatorMean": metrics.srcc(_generator_means(ratings), rated),
-        "quality": _aspect(ratings, held.quality, rated, last and last.get("quality")),
-        "alignment": _aspect(ratings, held.alignment, aligned, None),
-        "unseen": _unseen(ratings, held.unseen[..., 0], rated, last and last.get("unseen")),
-        "unseenAlignment": _unseen(ratings, held.unseen_alignment, aligned, None),
+        "generatorMean": metrics.srcc(generator_means(ratings), rated),
+        "quality": aspect_table(ratings, held.quality, rated, last and last.get("quality")),
+        "alignment": aspect_table(ratings, held.alignment, aligned, None),
+        "unseen": unseen_table(ratings, held.unseen[..., 0], rated, last and last.get("unseen")),
+        "unseenAlignment": unseen_table(ratings, held.unseen_alignment, aligned, None),
         "rightPrompt": over_prompts(ratings, held.wins, lambda wins, rows: float(np.nanmean(wins[rows]))),
-        "damage": _damage(features, held, ratings),
+        "damage": damage_table(held, len(features.rows)),
     }
     results["alignment"]["qualityInItsPlace"] = {
         "srcc": float(np.mean([metrics.srcc(q[:, 0], aligned) for q in held.quality])),
@@ -113,7 +113,7 @@ def measure(ratings: Ratings, features: Features, held: Held, last: dict[str, np
     return results
 
 
-def _aspect(ratings: Ratings, raw: np.ndarray, rated: np.ndarray, last: np.ndarray | None) -> dict:
+def aspect_table(ratings: Ratings, raw: np.ndarray, rated: np.ndarray, last: np.ndarray | None) -> dict:
     """Agreement of raw [S, N, 2] with ratings [N], and how many of them its intervals hold."""
     found = [cross_fitted(part, rated, ratings.fold) for part in raw]
     table = agreement(ratings, np.stack([part["score"] for part in found]), rated, last)
@@ -139,7 +139,7 @@ def _coverage(ratings: Ratings, found: list[dict], rated: np.ndarray, raw: np.nd
     }
 
 
-def _unseen(ratings: Ratings, predicted: np.ndarray, rated: np.ndarray, last: np.ndarray | None) -> dict:
+def unseen_table(ratings: Ratings, predicted: np.ndarray, rated: np.ndarray, last: np.ndarray | None) -> dict:
     """Each image judged without its generator family; its prompt was seen with other generators."""
     family = ratings.family()
     pooled = lambda s, rows: metrics.srcc(s[rows], rated[rows])  # noqa: E731
@@ -155,7 +155,7 @@ def _unseen(ratings: Ratings, predicted: np.ndarray, rated: np.ndarray, last: np
     }
 
 
-def _damage(features: Features, held: Held, ratings: Ratings) -> dict:
+def damage_table(held: Held, images: int) -> dict:
     """Steps that lower the score, and where damaged copies of good images land among all images."""
     kinds, steps, percentiles = list(LADDERS), [], []
     noise = []
@@ -167,7 +167,7 @@ def _damage(features: Features, held: Held, ratings: Ratings) -> dict:
         noise.append(np.searchsorted(known, held.noise[place]).mean() / len(known))
     falls, places = np.mean(steps, 0), np.mean(percentiles, 0)
     return {
-        "images": len(features.rows),
+        "images": images,
         "steps": float(falls.mean()),
         "kinds": {
             kind: {
@@ -197,7 +197,7 @@ def domain_limit(held: Held) -> float:
     return float(max(np.quantile(found, DOMAIN_SHARE) for found in (held.foreignness, held.pictures)))
 
 
-def _generator_means(ratings: Ratings) -> np.ndarray:
+def generator_means(ratings: Ratings) -> np.ndarray:
     """[N] the mean rating of each image's generator: a predictor that never looks at the image."""
     means = np.empty(len(ratings))
     for name in np.unique(ratings.generator):

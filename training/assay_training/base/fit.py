@@ -1,0 +1,216 @@
+"""Fits the heads, closed-form: seconds a fit, so that the protocol can repeat it per fold, seed
+and family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assay_training.base.clip import Judge
+from assay_training.base.compress import SHAPE
+from assay_training.base.features import DAMAGES, damage_of
+from assay_training.base.heads import (
+    LEVELS,
+    OWN_LOSSES,
+    TRUSTED_MORE,
+    Heads,
+    Seen,
+    Settings,
+    Table,
+    Words,
+    columns,
+    doubts,
+    squared,
+    start,
+)
+from assay_training.tower.heads import FLOOR, MILD
+from assay_training.tower.kernel import Kernel, Projection, fit_projection
+from assay_training.tower.rounding import rounded
+from assay_training.tower.words import unit
+
+Features = Mapping[str, np.ndarray]
+
+
+def there(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows that have been computed."""
+    return rows[~np.isnan(features[rows, -1])]
+
+
+def project(features: Features, rows: np.ndarray, settings: Settings) -> Projection:
+    """The part of the fit that takes longest and depends on neither ratings nor seed."""
+    parts = [features["plain"][rows]]
+    parts += [
+        features[name][there(features[name], rows[at::3])] for at, name in enumerate(("damaged", "harmless"))
+    ]
+    seen = Seen.of(np.concatenate(parts))
+    scale = seen.statistics.std(0) + 1e-6
+    end, count = slice(SHAPE.stats, None), seen.embedding.shape[1]
+    # one scale for the whole embedding, which keeps its shape
+    scale[end] = np.sqrt(np.square(scale[end]).mean() * count / (settings.embedding_share * SHAPE.stats))
+    return fit_projection(seen.statistics, settings.components, scale)
+
+
+def fit_heads(
+    features: Features,
+    judges: tuple[Judge, ...],
+    table: Table,
+    rows: np.ndarray,
+    settings: Settings,
+    seed: int,
+    projection: Projection | None = None,
+) -> Heads:
+    """Fits everything on `rows`; images of other rows are not looked at. `projection`: see `project`."""
+    projection = projection or project(features, rows, settings)
+    rng = np.random.default_rng(seed)
+    same, worse = (there(features[name], rows) for name in ("harmless", "damaged"))
+    plain, changed, damaged = (
+        Seen.of(features[name][of]) for name, of in (("plain", rows), ("harmless", same), ("damaged", worse))
+    )
+    noise = Seen.of(features["noise"][::2])
+    known, *copies = (projection(part.statistics) for part in (plain, changed, damaged))
+    kernel = Kernel(rounded(_landmarks(known, copies, settings.landmarks, rng), 8), settings.gamma)
+    opinion, offset = np.column_stack([j.weight for j in judges]), np.array([j.bias for j in judges])
+    parts = (plain, changed, damaged, noise)
+    points = np.concatenate([projection(part.statistics) for part in parts])
+    opinions = np.concatenate([part.embedding for part in parts]) @ opinion + offset
+    trust = np.repeat(
+        [1.0, settings.same_trust, settings.copy_trust, settings.copy_trust], [len(p) for p in parts]
+    )
+    kinds = (DAMAGES[damage_of(int(row))[0]] for row in worse)
+    own = [TRUSTED_MORE.get(kind, settings.copy_trust) for kind in kinds]
+    trust[len(plain) + len(changed) :][: len(worse)] = own
+    supposed = table.quality[worse] * (1 - _losses(worse))
+    quality = np.concatenate([table.quality[rows], table.quality[same], supposed, np.zeros(len(noise))])
+    alignment = np.concatenate([table.alignment[rows], table.alignment[same]])
+    scale = Scale.of(opinions[: len(plain)])
+    strengths = (settings.strength, settings.alignment_strength)
+    found = []
+    for rated, strength in zip((quality, alignment), strengths, strict=True):
+        own = slice(len(rated))
+        level = float(rated[: len(plain)].mean())
+        found.append(
+            solved(
+                kernel, points[own], scale, opinions[own], rated[own], level, trust[own], strength, settings
+            )
+        )
+    begun, weight = (np.column_stack(part) for part in zip(*found, strict=True))
+    words = fit_words(plain, table, rows, settings)
+    spread = np.zeros((LEVELS + len(kernel.landmarks.value), 2))
+    heads = Heads(projection, kernel, opinion, offset, begun, weight, spread, words)
+    return _finished(heads, plain, known, table, rows, settings)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and deviation of opinions [2], which are compared in units of it."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @staticmethod
+    def of(opinions: np.ndarray) -> Scale:
+        return Scale(opinions.mean(0), opinions.std(0) + 1e-9)
+
+
+def solved(kernel, points, scale: Scale, opinions, rated, level, trust, strength, settings: Settings):
+    """Start [3] and kernel weights [M] that minimise trusted squared error + strength * size of both
+    parts."""
+    linear = np.sqrt(settings.opinions) * (opinions - scale.mean) / scale.deviation
+    response = kernel(points).astype(np.float64)
+    features, count = np.hstack([response, linear]), response.shape[1]
+    penalty = 1e-6 * np.eye(features.shape[1])
+    penalty[:count, :count] += strength * kernel(kernel.landmarks.value)
+    penalty[count:, count:] += strength * np.eye(linear.shape[1])
+    weighted = features * trust[:, None]
+    found = np.linalg.solve(features.T @ weighted + penalty, weighted.T @ (rated - level))
+    slope = np.sqrt(settings.opinions) * found[count:] / scale.deviation
+    return np.concatenate([[level - slope @ scale.mean], slope]), found[:count]
+
+
+def _losses(rows: np.ndarray) -> np.ndarray:
+    """Share of its rating that each damaged copy is supposed to lose."""
+    found = [damage_of(int(row)) for row in rows]
+    most = np.array([OWN_LOSSES[DAMAGES[kind]] for kind, _ in found])
+    return most * (MILD + (1 - MILD) * np.array([share for _, share in found]))
+
+
+def _landmarks(
+    known: np.ndarray, copies: list[np.ndarray], count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """A seventh from either kind of copies, the rest rated images."""
+    chosen = [part[rng.permutation(len(part))[: count // 7]] for part in copies]
+    rest = count - sum(map(len, chosen))
+    return np.concatenate([known[rng.permutation(len(known))[:rest]], *chosen])
+
+
+def fit_words(plain: Seen, table: Table, rows: np.ndarray, settings: Settings) -> Words:
+    """Each prompt's goal is the mean embedding of its images; those that do not show it count little."""
+    trust = np.clip(table.alignment[rows] - settings.words_floor, 0.1, None)
+    usual = np.average(plain.embedding, 0, trust)
+    prompts, first = np.unique(table.prompt[rows], return_index=True)
+    goals = np.empty((len(prompts), plain.embedding.shape[1]))
+    for place, prompt in enumerate(prompts):
+        own = table.prompt[rows] == prompt
+        goals[place] = np.average(plain.embedding[own] - usual, 0, trust[own])
+    known = unit(table.meaning[rows][first]).astype(np.float32)
+    apart = squared(known, known)
+    gamma = settings.words_gamma / apart.mean()
+    gram = np.exp(-gamma * apart) + settings.words_strength * np.eye(len(known))
+    return Words(known, float(gamma), rounded(np.linalg.solve(gram, goals), 8), usual.astype(np.float32))
+
+
+def _finished(
+    heads: Heads, plain: Seen, known: np.ndarray, table: Table, rows: np.ndarray, settings: Settings
+):
+    """The mix of alignment and the spreads, fitted to what inner folds say of images new to them."""
+    group, count = table.group[rows], len(rows)
+    opinions = plain.embedding @ heads.opinion + heads.opinion_offset
+    rated = np.column_stack([table.quality, table.alignment])[rows]
+    strengths = (settings.strength, settings.alignment_strength)
+    inner, agreement, other = np.empty((count, 2)), np.empty(count), np.empty(count)
+    response, rng = heads.kernel(known), np.random.default_rng(0)
+    scale = Scale.of(opinions)
+    for number in np.unique(group):
+        test, train = group == number, group != number
+        for aspect, strength in enumerate(strengths):
+            own, trust = rated[train, aspect], np.ones(int(train.sum()))
+            level = float(own.mean())
+            begun, weight = solved(
+                heads.kernel, known[train], scale, opinions[train], own, level, trust, strength, settings
+            )
+            inner[test, aspect] = start(opinions[test]) @ begun + response[test] @ weight
+        words = fit_words(_part(plain, train), table, rows[train], settings)
+        images, wanted = _part(plain, test), words.wanted(table.meaning[rows[test]])
+        agreement[test] = replace(heads, words=words).agreement(images, wanted)
+        other[test] = replace(heads, words=words).agreement(
+            images, wanted[_others(table.prompt[rows[test]], rng)]
+        )
+    turn = float(np.quantile(agreement, settings.turn))
+    mixed = columns(inner[:, 1], inner[:, 0], agreement, turn)
+    mix = np.append(np.linalg.lstsq(mixed[:, :-1], rated[:, 1], rcond=None)[0], 0.0)
+    # nobody rated images with prompts of others: what they would get is supposed
+    wrong = columns(inner[:, 1], inner[:, 0], other, turn)
+    lacking = wrong @ mix - settings.wrong_share * rated[:, 1]
+    mix[-1] = -max(0.0, float((wrong[:, -1] * lacking).sum() / np.square(wrong[:, -1]).sum()))
+    errors = np.abs(rated - np.column_stack([inner[:, 0], mixed @ mix]))
+    features = doubts({"quality": inner[:, 0], "response": response})
+    penalty = 1e-6 * np.eye(features.shape[1])
+    penalty[LEVELS:, LEVELS:] += settings.spread_strength * heads.kernel(heads.kernel.landmarks.value)
+    gram = features.T @ features + penalty
+    spread = np.linalg.solve(gram, features.T @ np.log(errors + FLOOR))
+    return replace(heads, mix=mix, turn=turn, spread=spread)
+
+
+def _others(prompts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For each row another one with another prompt, where there is any."""
+    chosen = rng.permutation(len(prompts))
+    for _ in range(8):
+        same = prompts[chosen] == prompts
+        chosen[same] = rng.integers(0, len(prompts), int(same.sum()))
+    return chosen
+
+
+def _part(seen: Seen, rows: np.ndarray) -> Seen:
+    return Seen(seen.statistics[rows], seen.embedding[rows])

@@ -1,0 +1,40 @@
+"""Milliseconds an image on one thread, beside the same tower in float32, in turns so that both meet the
+same load."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from assay_training.base.clip import EMBEDDING, load_embedder
+from assay_training.base.compress import SHAPE, load
+from assay_training.base.export import export_tower
+from assay_training.scorer import open_session
+from assay_training.tower.clip import load_tower
+
+
+def speed(original: Path, compressed: Path, work: Path, score: Path, rounds: int = 25) -> dict:
+    """{"ms", "floatMs", "ratio", "bytes"}: medians; the ratio is that of the fastest runs. Batch 1."""
+    plain = work / "tower.float.onnx"
+    if not plain.exists():
+        export_tower(
+            load(load_tower(original, SHAPE), compressed), load_embedder(original, SHAPE.width), plain, None
+        )
+    image = np.random.default_rng(0).integers(0, 256, (1, SHAPE.side, SHAPE.side, 3), np.uint8)
+    feeds = {"image": image, "wanted": np.zeros((1, EMBEDDING), np.float32)}
+    runs = [(open_session(score), feeds, []), (open_session(plain), {"image": image}, [])]
+    for _ in range(rounds):
+        for session, own, times in runs:
+            started = time.perf_counter()
+            session.run(None, own)
+            times.append(1000 * (time.perf_counter() - started))
+    (ours, floats) = (times[3:] for _, _, times in runs)
+    return {
+        "ms": statistics.median(ours),
+        "floatMs": statistics.median(floats),
+        "ratio": min(ours) / min(floats),
+        "bytes": score.stat().st_size,
+    }
