@@ -1,3 +1,4 @@
+# A copy of python-shim/assay_client/wire/line.py, made by `npm run generate`.
 """One open websocket to the daemon, and the answers that are due on it."""
 
 from __future__ import annotations
@@ -5,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from .failures import AssayFailure, fail, from_answer
-from .wire import pack, unpack
+from .packing import pack, unpack
 
 #: Close code for a message that is too big.
 _TOO_BIG = 1009
