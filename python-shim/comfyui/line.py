@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from .failures import AssayFailure, fail, from_answer
 from .packing import pack, unpack
@@ -17,10 +18,14 @@ class Lost(AssayFailure):
 
 
 class Line:
-    """Answers come in any order; each request is matched by its id."""
+    """Answers come in any order; each request is matched by its id.
 
-    def __init__(self, socket, url: str):
+    `dismiss` is called when the loop ends under the open line: then nobody else can.
+    """
+
+    def __init__(self, socket, url: str, dismiss: Callable[[], Awaitable[None]]):
         self.socket = socket
+        self._dismiss = dismiss
         self._url = url
         self._due: dict[int, asyncio.Future] = {}
         self._reader = asyncio.ensure_future(self._read())
@@ -57,6 +62,10 @@ class Line:
                     self._settle(unpack(message.data))
         except ValueError:
             await self.socket.close()
+        except asyncio.CancelledError:
+            await self.socket.close()
+            await self._dismiss()
+            raise
         finally:
             self._end_all(self._lost())
 

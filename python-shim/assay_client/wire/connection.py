@@ -89,6 +89,14 @@ class Connection:
             await self._http.close()
         self._line = self._http = None
 
+    def abandon(self) -> object:
+        """Lets go of what belongs to another loop or process, where nothing can be closed, and returns it."""
+        left = (self._line, self._http, self._http and self._http.connector)
+        if self._http:
+            self._http.detach()
+        self._line = self._http = None
+        return left
+
     def _leave(self, line: Line) -> None:
         """The daemon has a shorter deadline of its own: a line on which nothing came is dead, though it looks open."""
         if self._line is line:
@@ -145,7 +153,7 @@ class Connection:
         if opened.protocol != PROTOCOL:
             await opened.close()
             raise fail("DAEMON_UNKNOWN", url=self.url, found="it does not speak " + PROTOCOL)
-        return Line(opened, self.url)
+        return Line(opened, self.url, self._session().close)
 
     def _refused(self, status: int) -> AssayFailure:
         host = urlsplit(self.url).hostname or self.url
