@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from . import runner
 from .request import Item, items_of
 from .results import Health, Ranking, Result
-from .sending import IN_FLIGHT, Call, Patience
+from .sending import Call, Gate, Patience
 from .wire import settings
 from .wire.connection import UNIX, Connection
 from .wire.failures import fail
@@ -53,7 +53,7 @@ class AsyncAssayClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = os.getpid()
         self._connection: Connection | None = None
-        self._gate: asyncio.Semaphore | None = None
+        self._gate: Gate | None = None
 
     async def score(
         self,
@@ -135,14 +135,14 @@ class AsyncAssayClient:
         patience = usual if timeout is None else Patience(timeout, usual.wait, usual.reconnects)
         return Call(connection, gate, fields, patience)
 
-    def _here(self) -> tuple[Connection, asyncio.Semaphore]:
+    def _here(self) -> tuple[Connection, Gate]:
         """The connection of the loop that runs. One of another loop, or from before a fork, is left as it is."""
         loop = asyncio.get_running_loop()
         if self._connection is None or self._gate is None or self._loop is not loop:
             self._forget()
             self._loop = loop
             self._connection = Connection(self.url, self._token, self._given["name"], _CONNECT_S)
-            self._gate = asyncio.Semaphore(IN_FLIGHT)
+            self._gate = Gate()
         return self._connection, self._gate
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,12 @@ def pictures_of(images: Any, layout: str | None = None) -> list[Picture]:
     channels_first = None if layout is None else layout.endswith("CHW")
     if _is_one(images):
         return list(_pictures("images", images, channels_first))
-    try:
-        given = list(images)
-    except TypeError:
-        raise _no_image("images", images) from None
+    if isinstance(images, (Mapping, Set)) or not isinstance(images, Iterable):
+        raise _no_image("images", images)
     return [
-        picture for at, image in enumerate(given) for picture in _pictures(f"images[{at}]", image, channels_first, True)
+        picture
+        for at, image in enumerate(images)
+        for picture in _pictures(f"images[{at}]", image, channels_first, True)
     ]
 
 

@@ -8,6 +8,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from .request import Item
@@ -39,9 +40,9 @@ _HOPELESS = frozenset(
         *("PYTHON_PACKAGE_MISSING", "TOKEN_UNREADABLE"),
     )
 )
-#: The daemon hangs up over a message beyond its limit, and does not say whose it was: ours may be sent again, so often,
-#: when it is no larger than this.
-_INNOCENT_BYTES, _INNOCENT_TIMES = 64 * 2**20, 2
+#: The daemon refuses a message beyond its limit unread, and cannot say whose it was: all that is under way is suspect,
+#: and sent again one by one, so often.
+_SUSPECTED = 2
 #: Why no daemon will come, however long one waits.
 _LASTING = (socket.gaierror, ssl.SSLError, PermissionError, ValueError)
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
@@ -60,10 +61,18 @@ class Patience:
     reconnects: int
 
 
-class Call:
-    """One call of a client. `gate` bounds what is under way for all of its calls together."""
+class Gate:
+    """What all calls of a client have under way together is bounded; what is suspect goes one by one."""
 
-    def __init__(self, connection: Connection, gate: asyncio.Semaphore, fields: dict, patience: Patience):
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(IN_FLIGHT)
+        self.suspects = asyncio.Lock()
+
+
+class Call:
+    """One call of a client."""
+
+    def __init__(self, connection: Connection, gate: Gate, fields: dict, patience: Patience):
         self._connection = connection
         self._gate = gate
         self._fields = fields
@@ -98,7 +107,7 @@ class Call:
     async def _portion(self, items: list[Item], part: list[int], outcomes: dict) -> None:
         """Fills in the outcomes of a part: a raw result, or a failure."""
         try:
-            async with self._gate:
+            async with self._gate.places:
                 rest = await asyncio.to_thread(_load, items, part, outcomes)
                 for attempt in range(_ATTEMPTS):
                     again = await self._ask(rest, outcomes)
@@ -140,7 +149,7 @@ class Call:
         id = next(_ids)
         size = sum(len(_data(message)) for message in messages)
         frame = await asyncio.to_thread(pack, {"id": id, "op": op, **self._fields, "items": messages}, size)
-        losses, absent_since, pause = 0, None, _SHORTEST_PAUSE_S
+        losses, suspected, absent_since, pause = 0, 0, None, _SHORTEST_PAUSE_S
         while True:
             if self._gone:
                 raise self._gone
@@ -148,7 +157,8 @@ class Call:
             try:
                 if left <= 0:
                     raise self._late()
-                return await self._connection.ask(id, frame, left)
+                async with self._gate.suspects if suspected else nullcontext():
+                    return await self._connection.ask(id, frame, left)
             except Lost as failure:
                 losses += 1
                 absent_since = None
@@ -160,8 +170,8 @@ class Call:
                     absent_since = self._awaited(failure, absent_since)
                 elif failure.code == "DEADLINE" and self._until - self._clock() <= 0:
                     raise self._late() from failure
-                elif failure.code == "BODY_TOO_LARGE" and size < _INNOCENT_BYTES and losses < _INNOCENT_TIMES:
-                    losses += 1
+                elif failure.code == "BODY_TOO_LARGE" and suspected < _SUSPECTED:
+                    suspected += 1
                 elif failure.code not in _LATER:
                     raise
                 pause = failure.retry_after or pause

@@ -43,7 +43,7 @@ class AssayReward(_Base):
         self._measure = Measure.of(measure or "reward")
         self._missing = checked("raise" if missing is None else missing)
 
-    def __call__(self, prompt: list[str], image: list | None = None, **_: Any) -> Any:
+    def __call__(self, prompt: list[str], image: list | None = None) -> Any:
         import torch
 
         results = ask(self._client, [self._measure], image, prompt)[self._measure.scorer]
