@@ -143,14 +143,26 @@ const nodeFiles = HOST_KINDS.flatMap((kind): [string, () => string][] => {
   ];
 });
 
+const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
+
+/** What speaks with the daemon, copied into each pack, so that a host needs nothing more. */
+const WIRE = ['connection', 'failures', 'line', 'packing', 'settings'];
+const PACKS = ['python-shim/comfyui'];
+const wireFiles = PACKS.flatMap((pack) =>
+  WIRE.map((name): [string, () => string] => [`${pack}/${name}.py`, () => wireCopy(name)]),
+);
+
+function wireCopy(name: string): string {
+  const source = `python-shim/assay_client/wire/${name}.py`;
+  return `# A copy of ${source}, made by \`npm run generate\`.\n${readFileSync(pathOf(source), 'utf8')}`;
+}
+
 const FILES: Record<string, () => string> = {
-  ...Object.fromEntries(nodeFiles),
+  ...Object.fromEntries([...nodeFiles, ...wireFiles]),
   'docs/errors.md': errorsPage,
   'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,
 };
-
-const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
 /** Generated files that differ from what the source gives now. */
 export const stale = (): string[] =>

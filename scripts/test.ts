@@ -59,7 +59,12 @@ interface PythonProject {
 
 const PYTHON_PROJECTS: PythonProject[] = [
   { folder: 'training', needs: [...TRAINING, 'xdist'], lint: ['.', '../bench'], parallel: true },
-  { folder: 'python-shim', needs: ['torch', 'numpy', 'aiohttp', 'msgpack'], lint: ['.'], parallel: false },
+  {
+    folder: 'python-shim',
+    needs: ['torch', 'numpy', 'aiohttp', 'msgpack', 'PIL'],
+    lint: ['.', '../examples'],
+    parallel: false,
+  },
 ];
 const TOOLS = ['pytest', 'ruff'];
 

@@ -1,3 +1,4 @@
+# A copy of python-shim/assay_client/wire/connection.py, made by `npm run generate`.
 """One websocket to the daemon, opened when first needed and again when it was lost. It lives on one event loop."""
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ _GREETINGS = {401: "UNAUTHORIZED", 403: "HOST_REFUSED"}
 
 
 class Connection:
-    """The daemon at `url`, or at `unix:` and a path. Coroutines must run on one and the same loop."""
+    """The daemon at `url`, or at `unix:` and a path. Coroutines must run on one and the same loop.
 
-    def __init__(self, url: str, token: str | None = None):
+    `client` is what the daemon calls us, in its log and where it is fair between clients; `connect` is how many seconds
+    an opening may take.
+    """
+
+    def __init__(self, url: str, token: str | None = None, client: str | None = None, connect: float = CONNECT_S):
         self.url = url.rstrip("/")
         self._socket = self.url.removeprefix(UNIX) if self.url.startswith(UNIX) else None
         self._base = self.url if self._socket is None else "http://localhost"
-        self._headers = {"X-Assay-Client": "comfyui"}
+        self._connect_s = connect
+        self._headers = {"X-Assay-Client": client} if client else {}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._http = None
@@ -37,9 +43,9 @@ class Connection:
         self._farewells: set[asyncio.Future] = set()
 
     @classmethod
-    def from_environment(cls) -> Connection:
+    def from_environment(cls, client: str) -> Connection:
         """Raises CONFIG_INVALID, TOKEN_UNREADABLE."""
-        return cls(settings.url(), settings.token())
+        return cls(settings.url(), settings.token(), client)
 
     async def ask(self, message_id: int, frame: bytes, timeout: float) -> dict:
         """Sends a packed message and waits for its answer, which is `ok`.
@@ -57,21 +63,21 @@ class Connection:
             self._leave(line)
             raise fail("DEADLINE", timeoutMs=round(timeout * 1000)) from end
 
-    async def get(self, path: str, timeout: float) -> dict:
-        """The JSON that GET `path` answers. Raises AssayFailure."""
-        return await self._call("GET", path, None, timeout)
+    async def get(self, path: str, timeout: float, also: int = 200) -> dict:
+        """The JSON that GET `path` answers, with status 200 or `also`. Raises AssayFailure."""
+        return await self._call("GET", path, None, timeout, also)
 
     async def post(self, path: str, body: dict, timeout: float) -> dict:
         """The JSON that POST `path` answers. Raises AssayFailure."""
         return await self._call("POST", path, body, timeout)
 
-    async def _call(self, method: str, path: str, body: dict | None, timeout: float) -> dict:
+    async def _call(self, method: str, path: str, body: dict | None, timeout: float, also: int = 200) -> dict:
         import aiohttp
 
         limit = aiohttp.ClientTimeout(total=timeout)
         try:
             async with self._session().request(method, f"{self._base}{path}", json=body, timeout=limit) as response:
-                if response.status != 200:
+                if response.status not in (200, also):
                     raise self._refused(response.status)
                 return await response.json()
         except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError) as cause:
@@ -83,6 +89,14 @@ class Connection:
         if self._http:
             await self._http.close()
         self._line = self._http = None
+
+    def abandon(self) -> object:
+        """Lets go of what belongs to another loop or process, where nothing can be closed, and returns it."""
+        left = (self._line, self._http, self._http and self._http.connector)
+        if self._http:
+            self._http.detach()
+        self._line = self._http = None
+        return left
 
     def _leave(self, line: Line) -> None:
         """The daemon has a shorter deadline of its own: a line on which nothing came is dead, though it looks open."""
@@ -124,23 +138,23 @@ class Connection:
 
         clock = asyncio.get_running_loop().time
         if clock() < self._silent_until:
-            raise self._unreachable(asyncio.TimeoutError(), CONNECT_S)
+            raise self._unreachable(asyncio.TimeoutError(), self._connect_s)
         try:
             connecting = self._session().ws_connect(
                 _socket_url(self._base), protocols=[PROTOCOL], max_msg_size=0, autoping=True
             )
-            opened = await asyncio.wait_for(connecting, CONNECT_S)
+            opened = await asyncio.wait_for(connecting, self._connect_s)
         except aiohttp.WSServerHandshakeError as cause:
             raise self._refused(cause.status) from cause
         except asyncio.TimeoutError as cause:
             self._silent_until = clock() + SILENCE_S
-            raise self._unreachable(cause, CONNECT_S) from cause
+            raise self._unreachable(cause, self._connect_s) from cause
         except (aiohttp.ClientError, OSError, ValueError) as cause:
-            raise self._unreachable(cause, CONNECT_S) from cause
+            raise self._unreachable(cause, self._connect_s) from cause
         if opened.protocol != PROTOCOL:
             await opened.close()
             raise fail("DAEMON_UNKNOWN", url=self.url, found="it does not speak " + PROTOCOL)
-        return Line(opened, self.url)
+        return Line(opened, self.url, self._session().close)
 
     def _refused(self, status: int) -> AssayFailure:
         host = urlsplit(self.url).hostname or self.url

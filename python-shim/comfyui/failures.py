@@ -1,8 +1,9 @@
+# A copy of python-shim/assay_client/wire/failures.py, made by `npm run generate`.
 """What can go wrong, in the words of Assay's table of errors."""
 
 from __future__ import annotations
 
-from .definitions import ERRORS
+from .errors import ERRORS
 
 
 class AssayFailure(Exception):
@@ -14,6 +15,9 @@ class AssayFailure(Exception):
         self.message = message
         self.fix = fix
         self.retry_after = retry_after
+
+    def __reduce__(self):
+        return type(self), (self.code, self.message, self.fix, self.retry_after)
 
 
 def fail(code: str, **details: object) -> AssayFailure:

@@ -1,11 +1,13 @@
+# A copy of python-shim/assay_client/wire/line.py, made by `npm run generate`.
 """One open websocket to the daemon, and the answers that are due on it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from .failures import AssayFailure, fail, from_answer
-from .wire import pack, unpack
+from .packing import pack, unpack
 
 #: Close code for a message that is too big.
 _TOO_BIG = 1009
@@ -16,10 +18,14 @@ class Lost(AssayFailure):
 
 
 class Line:
-    """Answers come in any order; each request is matched by its id."""
+    """Answers come in any order; each request is matched by its id.
 
-    def __init__(self, socket, url: str):
+    `dismiss` is called when the loop ends under the open line: then nobody else can.
+    """
+
+    def __init__(self, socket, url: str, dismiss: Callable[[], Awaitable[None]]):
         self.socket = socket
+        self._dismiss = dismiss
         self._url = url
         self._due: dict[int, asyncio.Future] = {}
         self._reader = asyncio.ensure_future(self._read())
@@ -56,6 +62,10 @@ class Line:
                     self._settle(unpack(message.data))
         except ValueError:
             await self.socket.close()
+        except asyncio.CancelledError:
+            await self.socket.close()
+            await self._dismiss()
+            raise
         finally:
             self._end_all(self._lost())
 

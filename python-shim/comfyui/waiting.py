@@ -14,7 +14,7 @@ SLICE_S = 0.025
 
 @cache
 def daemon() -> Connection:
-    return Connection.from_environment()
+    return Connection.from_environment("comfyui")
 
 
 def submit(coroutine) -> Future:

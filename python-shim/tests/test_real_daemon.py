@@ -1,32 +1,13 @@
 """The protocol as the real daemon speaks it, where Node and its packages are installed."""
 
 import os
-import re
-import subprocess
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import gate, greys
-
-ROOT = Path(__file__).parents[2]
-NODE = ROOT / "node_modules/.bin/node"
-
-
-@contextmanager
-def served(*flags):
-    """The address of a daemon that runs meanwhile."""
-    if not NODE.exists():
-        pytest.skip("no Node: run `npm ci`")
-    args = [NODE, "src/cli/index.ts", "serve", *flags]
-    process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield next(found[0] for line in process.stdout if (found := re.search(r"(http://|unix:)\S+", line)))
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
+from real_daemon import served
 
 
 @pytest.fixture

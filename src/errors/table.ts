@@ -85,6 +85,11 @@ export const ERRORS = {
     'scorer {scorer} needs a prompt and {lack}',
     'Send the prompt of the image, or use a scorer of quality alone.',
   ),
+  NO_REWARD: input(
+    422,
+    'image {id} has no reward: {reason}',
+    'Choose what the trainer gets instead: missing="nan", "worst" or a number, as docs/rewards.md says.',
+  ),
 
   // requests
   OUTPUT_UNWRITABLE: setup(

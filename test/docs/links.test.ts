@@ -10,7 +10,7 @@ const pagesIn = (folder: string): string[] =>
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name));
 
-const PAGES = ['.', 'docs', 'training', 'bench', 'python-shim/comfyui'].flatMap(pagesIn);
+const PAGES = ['.', 'docs', 'training', 'bench', 'python-shim/comfyui', 'examples/trainers'].flatMap(pagesIn);
 
 const linksIn = (page: string): string[] =>
   [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)\s]+)\)/g)]

@@ -9,7 +9,7 @@ _SPARE_BYTES = 64 * 1024
 
 
 def _msgpack():
-    """Imported on first use: without the package the nodes still load, and say what is missing."""
+    """Imported on first use: without the package the nodes of a host still load, and say what is missing."""
     try:
         import msgpack
     except ImportError as cause:

@@ -1,0 +1,173 @@
+"""The client for asyncio. It may be used on one loop after the other; each gets a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import runner
+from .request import Item, items_of
+from .results import Health, Ranking, Result
+from .sending import Call, Gate, Patience
+from .wire import settings
+from .wire.connection import UNIX, Connection
+from .wire.failures import fail
+
+TIMEOUT_S = 120.0
+WAIT_S = 30.0
+RECONNECTS = 5
+_CONNECT_S = 10.0
+HEALTH_S = 5.0
+
+
+class AsyncAssayClient:
+    """Scores images with an Assay daemon.
+
+    `url` is an http(s) address or `unix:` and a path; without it, and without `token`, they come from ASSAY_URL, and
+    ASSAY_TOKEN or ASSAY_TOKEN_FILE. `name` is what the daemon calls this client, to be fair between clients.
+    `timeout` is in seconds, for a whole call. A daemon that does not answer is asked again for `wait` seconds, since it
+    may be starting; a request whose connection breaks is sent again `reconnects` times.
+
+        async with AsyncAssayClient() as assay:
+            results = await assay.score(images, prompts=prompts)
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        name: str | None = None,
+        timeout: float = TIMEOUT_S,
+        wait: float = WAIT_S,
+        reconnects: int = RECONNECTS,
+    ):
+        """Raises CONFIG_INVALID, TOKEN_UNREADABLE."""
+        self._given = {"url": url, "token": token, "name": name}
+        self._patience = Patience(timeout, wait, reconnects)
+        self.url = _checked_url(url or settings.url())
+        self._token = token if token is not None else settings.token()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+        self._connection: Connection | None = None
+        self._gate: Gate | None = None
+
+    async def score(
+        self,
+        images: Any,
+        prompts: str | Sequence[str | None] | None = None,
+        *,
+        ids: Sequence[str | int] | None = None,
+        groups: Sequence[Hashable] | Hashable = None,
+        scorer: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+        layout: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Result]:
+        """One result for each image, in order.
+
+        `images`: a tensor of torch or array of NumPy [N, …] or of one image, NCHW or NHWC, float 0..1 or uint8; or a
+        list of such single images, pictures of Pillow, paths, and bytes of files. `prompts`: one text for all, or one
+        for each image. `ids` and `groups` come back with the results. `layout` says "NCHW" or "NHWC" where a shape may
+        be both.
+
+        Raises AssayFailure for what is wrong with the call, and when no image got an answer. Else each image has its
+        own outcome: where `error` is set there is no score.
+        """
+        items = await asyncio.to_thread(items_of, images, prompts, ids, groups, layout)
+        return await self._call(scorer, policy, timeout).results(items) if items else []
+
+    async def rank(
+        self,
+        images: Any,
+        prompt: str | None = None,
+        *,
+        ids: Sequence[str | int] | None = None,
+        scorer: str | None = None,
+        layout: str | None = None,
+        timeout: float | None = None,
+    ) -> Ranking:
+        """Images of one prompt, best first, in one request. Arguments and failures as in `score`."""
+        items: list[Item] = await asyncio.to_thread(items_of, images, prompt, ids, None, layout)
+        if not items:
+            return Ranking([], [], None)
+        results, answer = await self._call(scorer, None, timeout).rank(items)
+        return Ranking(results, answer["order"], answer["best"])
+
+    async def health(self, timeout: float = HEALTH_S) -> Health:
+        """The daemon, as it answers now. Raises DAEMON_UNREACHABLE, DAEMON_UNKNOWN, UNAUTHORIZED."""
+        connection, _ = self._here()
+        alive = await connection.get("/healthz", timeout)
+        state = await connection.get("/readyz", timeout, also=503)
+        try:
+            return Health(str(alive["version"]), bool(state["ready"]), state.get("reason"))
+        except (KeyError, TypeError, AttributeError) as cause:
+            raise fail("DAEMON_UNKNOWN", url=self.url, found="it tells no version") from cause
+
+    async def close(self) -> None:
+        """Ends the connection. A later call opens another."""
+        if self._connection is not None and self._loop is asyncio.get_running_loop():
+            await self._connection.close()
+        self._forget()
+
+    async def __aenter__(self) -> AsyncAssayClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __getstate__(self) -> dict:
+        return {**self._given, "patience": self._patience}
+
+    def __setstate__(self, state: dict) -> None:
+        patience = state.pop("patience")
+        self.__init__(  # type: ignore[misc]
+            **state, timeout=patience.timeout, wait=patience.wait, reconnects=patience.reconnects
+        )
+
+    def _call(self, scorer: str | None, policy: Mapping[str, Any] | None, timeout: float | None) -> Call:
+        connection, gate = self._here()
+        fields = {key: value for key, value in (("scorer", scorer), ("policy", policy)) if value}
+        usual = self._patience
+        patience = usual if timeout is None else Patience(timeout, usual.wait, usual.reconnects)
+        return Call(connection, gate, fields, patience)
+
+    def _here(self) -> tuple[Connection, Gate]:
+        """The connection of the loop that runs. One of another loop, or from before a fork, is left as it is."""
+        loop = asyncio.get_running_loop()
+        if self._connection is None or self._gate is None or self._loop is not loop:
+            self._forget()
+            self._loop = loop
+            self._connection = Connection(self.url, self._token, self._given["name"], _CONNECT_S)
+            self._gate = Gate()
+        return self._connection, self._gate
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        left = connection.abandon()
+        if self._process != os.getpid():
+            runner.keep(left)
+            self._process = os.getpid()
+
+
+def _checked_url(url: str) -> str:
+    expected = "http://HOST:PORT, or unix: and a path"
+    if url.startswith(UNIX) and len(url) > len(UNIX):
+        return url
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise fail("CONFIG_INVALID", source="ASSAY_URL or url=", key="the address", found=repr(url), expected=expected)
+    return url

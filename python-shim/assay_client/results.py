@@ -1,0 +1,134 @@
+"""What the daemon says of an image, as types. Fields that a newer daemon sends beside them are in `raw`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .wire.failures import AssayFailure
+
+Decision = Literal["accept", "reject", "unsure"]
+
+
+@dataclass(frozen=True)
+class AspectScore:
+    """A predicted mean opinion score; higher is better."""
+
+    score: float
+    #: Lowest and highest possible score.
+    range: tuple[float, float]
+    #: Share of the scorer's reference images that score lower, 0..1.
+    percentile: float
+    #: Prediction interval, and the share of human ratings that fall into it.
+    interval: tuple[float, float]
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A check of the pixels that makes any score meaningless: `blank`, `noise`, `corrupt`, `out-of-domain`."""
+
+    guard: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Which weights made a score."""
+
+    id: str
+    version: str
+    variant: str
+    weights: str
+    calibration: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one image. Exactly one of `aspects` and `error` is set.
+
+    `reward` is 0..1; None when a guard tripped or the image has no score. It is never 0.0 for a failure.
+    """
+
+    id: str
+    #: What the caller gave as the group of the image; it does not travel.
+    group: Hashable = None
+    reward: float | None = None
+    aspects: Mapping[str, AspectScore | None] | None = None
+    guards: tuple[Guard, ...] = ()
+    decision: Decision | None = None
+    reasons: tuple[str, ...] = ()
+    #: What was cut, guessed or not applied, for people.
+    notes: tuple[str, ...] = ()
+    prompt: str | None = None
+    source: str | None = None
+    width: int | None = None
+    height: int | None = None
+    sha256: str | None = None
+    scorer: Scorer | None = None
+    error: AssayFailure | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def score(self, aspect: str = "quality") -> float | None:
+        """The score of an aspect, whatever the guards say; None when there is none."""
+        found = (self.aspects or {}).get(aspect)
+        return None if found is None else found.score
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Images of one prompt; `order` has indexes into `results`, best first, those without a reward last."""
+
+    results: list[Result]
+    order: list[int]
+    #: `order[0]`, or None when no image has a reward.
+    best: int | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """The daemon, as it answers now."""
+
+    version: str
+    ready: bool
+    #: Why it is not ready.
+    reason: str | None = None
+
+
+def result_of(raw: dict, id: str, group: Hashable, notes: list[str]) -> Result:
+    """The result in an answer. Raises INTERNAL for what makes no sense, KeyError and TypeError among it."""
+    error = raw.get("error")
+    reward = raw.get("reward")
+    return Result(
+        id=id,
+        group=group,
+        reward=None if reward is None else float(reward),
+        aspects=None if error else {name: _aspect(found) for name, found in raw["aspects"].items()},
+        guards=tuple(Guard(found["guard"], found["message"]) for found in raw.get("guards") or ()),
+        decision=raw.get("decision"),
+        reasons=tuple(raw.get("reasons") or ()),
+        notes=(*(raw.get("notes") or ()), *notes),
+        prompt=raw.get("prompt"),
+        source=raw.get("source"),
+        width=raw.get("width"),
+        height=raw.get("height"),
+        sha256=raw.get("sha256"),
+        scorer=_scorer(raw.get("scorer")),
+        error=AssayFailure(error["code"], error["message"], error.get("fix", "")) if error else None,
+        raw=raw,
+    )
+
+
+def _aspect(raw: dict | None) -> AspectScore | None:
+    if raw is None:
+        return None
+    low, high = raw["range"]
+    least, most = raw["interval"]
+    return AspectScore(raw["score"], (low, high), raw["percentile"], (least, most), raw["coverage"])
+
+
+def _scorer(raw: dict | None) -> Scorer | None:
+    if raw is None:
+        return None
+    return Scorer(raw["id"], raw["version"], raw["variant"], raw["weights"], raw["calibration"])

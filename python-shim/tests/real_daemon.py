@@ -1,0 +1,36 @@
+"""The real daemon, where Node and its packages are installed."""
+
+import re
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / "node_modules/.bin/node"
+
+
+def started(*flags) -> tuple[subprocess.Popen, str]:
+    """A daemon and its address."""
+    if not NODE.exists():
+        pytest.skip("no Node: run `npm ci`")
+    args = [NODE, "src/cli/index.ts", "serve", *flags]
+    process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return process, next(found[0] for line in process.stdout if (found := re.search(r"(http://|unix:)\S+", line)))
+
+
+def ended(process: subprocess.Popen) -> None:
+    """Without a farewell."""
+    process.kill()
+    process.communicate(timeout=10)
+
+
+@contextmanager
+def served(*flags):
+    """The address of a daemon that runs meanwhile."""
+    process, url = started(*flags)
+    try:
+        yield url
+    finally:
+        ended(process)
