@@ -77,5 +77,5 @@ describe('assay-base', () => {
       expect(decision, source).not.toBe('accept');
       expect(reasons.length, source).toBeGreaterThan(0);
     }
-  });
+  }, 90_000);
 });

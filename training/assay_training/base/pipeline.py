@@ -17,7 +17,7 @@ from assay_training.base.clip import load_embedder, load_judges
 from assay_training.base.compress import RECIPE, SHAPE, load, refitted, save
 from assay_training.base.encoder import Encoder, load_encoder, meanings
 from assay_training.base.export import export_tower
-from assay_training.base.features import Maker, build_features, open_features
+from assay_training.base.features import IMAGE, Job, Maker, build_features, open_features
 from assay_training.base.fit import fit_heads
 from assay_training.base.heads import Settings, Table
 from assay_training.base.held import Held
@@ -26,10 +26,11 @@ from assay_training.base.measure import calibrations, measure
 from assay_training.base.package import SCORE, Fitted, package
 from assay_training.base.report import print_results
 from assay_training.base.score_graph import attach_heads, write_words
-from assay_training.base.speed import speed
+from assay_training.base.speed import activation_noise, speed
 from assay_training.data import FOLDS, DataError, Ratings, load_ratings
 from assay_training.folder import write_json
 from assay_training.images import list_images
+from assay_training.prepare import prepare
 from assay_training.report import shortened
 from assay_training.tower.clip import load_tower
 from assay_training.tower.compress import compress, read_errors
@@ -108,6 +109,8 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
     images = map(ratings.path, everything)
     write_json(paths.out / fitted.FILE, fitted.fingerprints("AGIQA-3K", images))
     results["speed"] = speed(paths.weights / ORIGINAL, paths.compressed, paths.work, paths.out / SCORE)
+    pixels = [prepare(maker.picture(Job("plain", row)), IMAGE)["image"] for row in everything[::100]]
+    results["activations"] = activation_noise(paths.out / SCORE, pixels, paths.work)
     results["bytes"] = sum(path.stat().st_size for path in paths.out.rglob("*") if path.is_file())
     paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     write_predictions(paths.results.with_suffix(".csv"), ratings, held)

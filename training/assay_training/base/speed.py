@@ -8,12 +8,31 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from assay_training.base.clip import EMBEDDING, load_embedder
 from assay_training.base.compress import SHAPE, load
 from assay_training.base.export import export_tower
 from assay_training.scorer import open_session
 from assay_training.tower.clip import load_tower
+
+
+def activation_noise(score: Path, images: list[np.ndarray], work: Path) -> dict:
+    """{"images", "mean", "largest"}: how far eight-bit activations are from float ones, in raw quality."""
+    model = onnx.load(score)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "accuracy_level":
+                attribute.i = 0
+    plain = work / "score.float.onnx"
+    onnx.save(model, plain)
+    wanted = np.zeros((1, EMBEDDING), np.float32)
+    found = [
+        [session.run(["quality"], {"image": image[None], "wanted": wanted})[0][0, 0] for image in images]
+        for session in (open_session(score), open_session(plain))
+    ]
+    off = np.abs(np.subtract(*found))
+    return {"images": len(images), "mean": float(off.mean()), "largest": float(off.max())}
 
 
 def speed(original: Path, compressed: Path, work: Path, score: Path, rounds: int = 25) -> dict:
