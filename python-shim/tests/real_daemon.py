@@ -15,7 +15,8 @@ def started(*flags) -> tuple[subprocess.Popen, str]:
     """A daemon and its address."""
     if not NODE.exists():
         pytest.skip("no Node: run `npm ci`")
-    args = [NODE, "src/cli/index.ts", "serve", *flags]
+    # The default scorer finds drawn pictures foreign, and tests have no others.
+    args = [NODE, "src/cli/index.ts", "serve", "--scorer", "assay-lite", *flags]
     process = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return process, next(found[0] for line in process.stdout if (found := re.search(r"(http://|unix:)\S+", line)))
 

@@ -48,8 +48,8 @@ def test_refusals_are_understood(real, nodes):
 
 def test_fingerprint(real, nodes):
     first = nodes.AssayGate.IS_CHANGED(scorer=[""])
-    assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-base"])
-    assert first.startswith("assay-base@")
+    assert first == nodes.AssayGate.IS_CHANGED(scorer=["assay-lite"])
+    assert first.startswith("assay-lite@")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no unix sockets")
@@ -64,4 +64,4 @@ def test_a_unix_socket_and_a_token_from_a_file(connect, nodes, monkeypatch):
             monkeypatch.setenv("ASSAY_TOKEN_FILE", str(token))
             connect(url)
             assert "1 accepted" in gate(nodes, picture(1), threshold=0.0)["result"][3]
-            assert nodes.AssayGate.IS_CHANGED(scorer=[""]).startswith("assay-base@")
+            assert nodes.AssayGate.IS_CHANGED(scorer=[""]).startswith("assay-lite@")
