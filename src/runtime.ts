@@ -67,6 +67,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     },
     notReady: () => notReady(catalog),
     load: () => pipeline.load(),
+    pressure: () => pipeline.pressure(),
     recording: () => store.status(),
     ledger: (host) => store.ledger(host),
     async close() {

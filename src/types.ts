@@ -112,6 +112,8 @@ export interface ScoreRequest {
   policy?: Policy | undefined;
   /** Who asks: the queue is fair between clients. */
   client: string;
+  /** How long it may wait for room in a full queue; not at all when absent. */
+  patienceMs?: number | undefined;
   /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
   records?: 'itself' | undefined;
   signal: AbortSignal;
@@ -342,6 +344,8 @@ export interface Service {
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */
   load(): { waiting: number; running: number };
+  /** How full the queue is: requests that wait for room in it, milliseconds of the oldest wait, and of an image inside. */
+  pressure(): { held: number; oldestMs: number; serviceMs: number };
   /** Verdicts written to the history and lost since the start, and whether it works now. */
   recording(): { recorded: number; dropped: number; state: 'ok' | 'degraded' | 'off' };
 }

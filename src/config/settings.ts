@@ -49,6 +49,14 @@ export const limitsSchema = z.strictObject({
   maxQueue: count
     .default(4096)
     .describe('most images waiting, all clients together; beyond it answers are BUSY'),
+  maxQueuePerClient: count
+    .default(2048)
+    .describe(
+      'most images waiting of one client, so that none fills the queue; beyond it answers are CLIENT_BUSY',
+    ),
+  queueWaitMs: millis
+    .default(20_000)
+    .describe('how long a request waits for room in a full queue before it is answered BUSY or CLIENT_BUSY'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
 });
 

@@ -270,6 +270,11 @@ export const ERRORS = {
     'It was deleted from the queue, or the host was restarted: submit it again.',
   ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
+  CLIENT_BUSY: retry(
+    429,
+    'this client has {waiting} images waiting; its share of the queue is {limit}',
+    'Send it again after the stated pause, or raise limits.maxQueuePerClient in the config.',
+  ),
   DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
   DEADLINE: retry(
     503,

@@ -125,6 +125,17 @@ function addGauges(registry: Registry, service: Service, version: string): void 
   const gauge = gaugesOf(registry);
   gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
   gauge('assay_queue_running', 'Images in work', () => service.load().running);
+  gauge('assay_queue_held', 'Requests that wait for room in the queue', () => service.pressure().held);
+  gauge('assay_queue_oldest_seconds', 'How long the oldest image or request has waited', () => {
+    return service.pressure().oldestMs / 1000;
+  });
+  gauge(
+    'assay_queue_service_seconds',
+    'Time of an image from its turn to its result, on a running average',
+    () => {
+      return service.pressure().serviceMs / 1000;
+    },
+  );
   gauge('assay_ready', '1 when the default scorer is loaded and warm', () => (service.notReady() ? 0 : 1));
   gauge('assay_history_recorded', 'Verdicts written to the history', () => service.recording().recorded);
   gauge('assay_history_dropped', 'Verdicts that could not be written', () => service.recording().dropped);

@@ -1,6 +1,5 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
 import type { RankResult, ScoreResult } from '../../types.ts';
-import type { Call } from './call.ts';
 import type { Job } from './routes/job.ts';
 import type { Work } from './routes/route.ts';
 
@@ -15,7 +14,7 @@ export async function scoreJob(work: Work, job: Job): Promise<{ results: ScoreRe
   const results = await finished(
     work,
     job,
-    () => service.score(requestOf(work.call, job)),
+    () => service.score(requestOf(work, job)),
     (all) => all,
   );
   note(work, results);
@@ -28,7 +27,7 @@ export async function rankJob(work: Work, job: Job): Promise<RankResult> {
   const ranked = await finished(
     work,
     job,
-    () => service.rank(requestOf(work.call, job)),
+    () => service.rank(requestOf(work, job)),
     ({ results }) => results,
   );
   note(work, ranked.results);
@@ -53,11 +52,12 @@ async function finished<T>(
   return outcome;
 }
 
-const requestOf = (call: Call, { items, scorer, policy }: Job) => ({
+const requestOf = ({ call, context }: Work, { items, scorer, policy }: Job) => ({
   items,
   scorer,
   policy,
   client: call.client,
+  patienceMs: context.config.limits.queueWaitMs,
   signal: call.signal,
 });
 

@@ -153,6 +153,7 @@ export function createFakeService(): FakeService {
     },
     notReady: () => fake.unready,
     load: () => ({ waiting: 3, running: 2 }),
+    pressure: () => ({ held: 1, oldestMs: 1500, serviceMs: 40 }),
     recording: () => ({ recorded: 7, dropped: 1, state: 'degraded' }),
     publish(result, client) {
       for (const listener of listeners) listener(result, client);

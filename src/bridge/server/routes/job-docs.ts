@@ -61,6 +61,7 @@ export const JOB_ERRORS: readonly ErrorCode[] = [
   'TOO_MANY_IMAGES',
   'UNKNOWN_SCORER',
   'BUSY',
+  'CLIENT_BUSY',
   'DRAINING',
   'DEADLINE',
   'MODEL_LOAD_FAILED',
