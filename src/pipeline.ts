@@ -44,7 +44,7 @@ export interface Pipeline {
 }
 
 /** What does not depend on who asks: kept for identical requests. */
-type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes'> & {
+type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
 };
 
@@ -197,7 +197,9 @@ function findingOf(
 ): Finding {
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;
-  return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
+  const { aspects, truncated } = judged;
+  const cut = truncated ? { truncated } : {};
+  return { width, height, guards, aspects, reward, notes: [...notes, ...judged.notes], ...cut };
 }
 
 const nameOf = (sha256: string, image: ImageInput): string =>

@@ -61,6 +61,8 @@ export interface ScoreItem {
   source: string | null;
   /** The text that the image was generated from, as given; null: it has none; absent: it is looked for. */
   prompt?: string | null | undefined;
+  /** Images whose rewards are compared with each other share it. */
+  group?: string | undefined;
   /** One that was found before: by a host, in its history. */
   found?: PromptFound | undefined;
   /** Where to look first when none is given. */
@@ -114,6 +116,10 @@ export interface ScoreRequest {
   client: string;
   /** How long it may wait for room in a full queue; not at all when absent. */
   patienceMs?: number | undefined;
+  /** What it is known by when it is sent again: then only the rest of it is scored, and nothing recorded twice. */
+  key?: string | undefined;
+  /** The same of each item, for whoever records. */
+  once?: readonly string[] | undefined;
   /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
   records?: 'itself' | undefined;
   signal: AbortSignal;
@@ -130,6 +136,18 @@ export interface AspectScore {
   interval: [number, number];
   /** Share of human ratings that fall into the interval, e.g. 0.9. */
   coverage: number;
+  /** What the model said before it was calibrated. */
+  raw?: number | undefined;
+  /** Standard deviation of that, from the model itself; absent when it has none. */
+  spread?: number | undefined;
+  /** Probability of each level of the raw value, where the model predicts levels. */
+  distribution?: Distribution | undefined;
+}
+
+/** Equally long lists. */
+export interface Distribution {
+  levels: number[];
+  probabilities: number[];
 }
 
 /** Which weights made a score: enough to reproduce it. */
@@ -152,6 +170,8 @@ export interface Judgement {
   foreign: GuardFinding[];
   /** What was cut or is not known of the prompt, for people. */
   notes: string[];
+  /** Whether the prompt was longer than what is read of it. */
+  truncated?: boolean | undefined;
   queueMs: number;
   inferMs: number;
 }
@@ -211,6 +231,8 @@ export interface ScoreResult {
   sha256: string | null;
   width: number | null;
   height: number | null;
+  /** That of the item; absent when it has none. */
+  group?: string | undefined;
   /** The words that were judged; null when there are none. */
   prompt: string | null;
   /** Null when no prompt was given and none looked for. */
@@ -225,6 +247,8 @@ export interface ScoreResult {
   reasons: string[];
   /** What was cut, guessed, skipped or not applied, for people. */
   notes: string[];
+  /** True when the scorer read only the beginning of the prompt. */
+  truncated?: boolean | undefined;
   timings: Timings | null;
   error: ItemError | null;
 }

@@ -128,6 +128,11 @@ export const ERRORS = {
     'request id {id} is in flight on this connection already',
     'Give each request in flight an id of its own.',
   ),
+  KEY_REUSED: input(
+    409,
+    'the idempotency key "{key}" was used for {what}',
+    'Give each request a key of its own, such as a UUID, and send the same key only with the same request.',
+  ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
   NOT_FOUND: input(
     404,

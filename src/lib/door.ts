@@ -7,8 +7,8 @@ export interface Request {
 }
 
 export interface DoorRules {
-  /** How many places a client has. */
-  inLine(client: string): number;
+  /** How many places a client has, in the line and behind it. */
+  placesOf(client: string): number;
   /** Whether a request waits for its own client alone, and so holds up nobody else. */
   isBarred(request: Request): boolean;
   fits(request: Request): boolean;
@@ -65,11 +65,11 @@ export class Door {
 
   /** Lets in whom there is room for: of the client that has least in the line first, then in the order they came. */
   open(): void {
-    const { inLine, isBarred, fits, admit } = this.#rules;
+    const { placesOf, isBarred, fits, admit } = this.#rules;
     while (this.#held.size > 0) {
       const [next] = [...this.#held]
         .filter((held) => !isBarred(held))
-        .sort((a, b) => inLine(a.client) - inLine(b.client));
+        .sort((a, b) => placesOf(a.client) - placesOf(b.client));
       if (!next || !fits(next)) return;
       this.#held.delete(next);
       admit(next);

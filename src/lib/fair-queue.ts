@@ -50,6 +50,12 @@ const RETRY_AFTER_MS = { least: 1000, most: 60_000 };
 /** Weight of one image in the running average of the time inside. */
 const NEWS = 0.05;
 
+function add(counts: Map<string, number>, client: string, count: number): void {
+  const sum = (counts.get(client) ?? 0) + count;
+  if (sum > 0) counts.set(client, sum);
+  else counts.delete(client);
+}
+
 /**
  * @param width most that are inside
  * @param maxWaiting most that wait
@@ -59,6 +65,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
   // Insertion order is the order of turns: a client that was served goes to the end.
   const lines = new Map<string, Ticket[]>();
   const booked = new Map<string, number>();
+  const inside = new Map<string, number>();
   let serviceMs = 0;
   let waiting = 0;
   let running = 0;
@@ -70,10 +77,10 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
   const fitsClient = (client: string, count: number): boolean => inLine(client) + count <= free() + maxOwn;
 
   const door = new Door({
-    inLine,
+    placesOf: (client) => inLine(client) + (inside.get(client) ?? 0),
     isBarred: ({ client, count }) => !fitsClient(client, count),
     fits: ({ count }) => fitsLine(count),
-    admit: ({ client, count }) => booked.set(client, (booked.get(client) ?? 0) + count),
+    admit: ({ client, count }) => add(booked, client, count),
   });
 
   const retryAfterMs = (): number => {
@@ -85,12 +92,6 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
     fitsClient(client, count)
       ? fail('BUSY', { waiting }, { retryAfterMs: retryAfterMs() })
       : fail('CLIENT_BUSY', { waiting: inLine(client), limit: maxOwn }, { retryAfterMs: retryAfterMs() });
-
-  const unbook = (client: string): void => {
-    const left = booked.get(client)! - 1;
-    if (left > 0) booked.set(client, left);
-    else booked.delete(client);
-  };
 
   const leave = (client: string, ticket: Ticket): void => {
     const line = lines.get(client) ?? [];
@@ -107,6 +108,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
       const ticket = line.shift()!;
       waiting--;
       running++;
+      add(inside, client, 1);
       lines.delete(client);
       if (line.length > 0) lines.set(client, line);
       ticket.admit();
@@ -114,13 +116,14 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
     door.open();
   };
 
-  const exit = (): (() => void) => {
+  const exit = (client: string): (() => void) => {
     const since = performance.now();
     let left = false;
     return () => {
       if (left) return;
       left = true;
       running--;
+      add(inside, client, -1);
       const ms = performance.now() - since;
       serviceMs += (serviceMs === 0 ? 1 : NEWS) * (ms - serviceMs);
       admitNext();
@@ -144,7 +147,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
     admitNext();
     try {
       await promise;
-      return exit();
+      return exit(client);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -158,7 +161,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
       if (!isIn) throw full(client, count);
       return {
         enter(until) {
-          unbook(client);
+          add(booked, client, -1);
           const entered = enter(client, until);
           if (until.aborted) door.open();
           return entered;

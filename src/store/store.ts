@@ -69,8 +69,16 @@ export interface StoreStatus {
 }
 
 export interface Store {
-  /** Takes results in at once and writes them soon. Never throws. */
-  record(results: readonly ScoreResult[], client: string): void;
+  /**
+   * Takes results in at once and writes them soon. Never throws.
+   *
+   * @param once what a result is known by when it comes a second time: it is written once
+   */
+  record(
+    results: readonly ScoreResult[],
+    client: string,
+    once?: (result: ScoreResult) => string | undefined,
+  ): void;
   /**
    * One page of the history, with everything that was recorded before the call. It is read beside the main thread. A
    * long search ends early: its page may hold less than the limit, and the next one goes on where it ended.
@@ -214,8 +222,8 @@ export function openStore(options: StoreOptions): Store {
     });
   if (!attempt(() => {}) && health.fault) wake(health.pauseMs);
   return {
-    record(results, client) {
-      for (const result of results) recorder.add(result, client);
+    record(results, client, once) {
+      for (const result of results) recorder.add(result, client, once?.(result));
       if (recorder.waiting > 0) wake(GATHER_MS);
     },
     history,

@@ -52,10 +52,11 @@ async function finished<T>(
   return outcome;
 }
 
-const requestOf = ({ call, context }: Work, { items, scorer, policy }: Job) => ({
+const requestOf = ({ call, context }: Work, { items, scorer, policy, key }: Job) => ({
   items,
   scorer,
   policy,
+  key,
   client: call.client,
   patienceMs: context.config.limits.queueWaitMs,
   signal: call.signal,

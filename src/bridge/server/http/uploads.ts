@@ -215,9 +215,10 @@ class Shelf {
 
 type Entry = Partial<UploadRequest['items'][number]>;
 
-const itemOf = (file: Upload, { id, prompt, source }: Entry): ScoreBody['items'][number] => ({
+const itemOf = (file: Upload, { id, prompt, group, source }: Entry): ScoreBody['items'][number] => ({
   id,
   prompt,
+  group,
   source: source ?? file.name,
   image: file.bytes,
 });

@@ -59,6 +59,7 @@ export const JOB_ERRORS: readonly ErrorCode[] = [
   'BODY_TOO_LARGE',
   'STALLED',
   'TOO_MANY_IMAGES',
+  'KEY_REUSED',
   'UNKNOWN_SCORER',
   'BUSY',
   'CLIENT_BUSY',

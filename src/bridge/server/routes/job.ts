@@ -1,24 +1,32 @@
 /** A request for scores, and how it comes: as a body in one of three forms, or as a message of the websocket. */
+import type { IncomingMessage } from 'node:http';
 import type { Policy, ScoreItem } from '../../../types.ts';
 import type { ServerContext } from '../context.ts';
 import { admitBody } from '../http/body.ts';
 import { readValue } from '../http/value.ts';
 import { toScoreItems } from '../wire/items.ts';
 import { checkItemCount, parse } from '../wire/parse.ts';
-import { type ScoreBody, scoreBody } from '../wire/schemas.ts';
+import { idempotencyKey, type ScoreBody, scoreBody } from '../wire/schemas.ts';
 import type { Exchange, SocketForm } from './route.ts';
 
 export interface Job {
   items: ScoreItem[];
   scorer: string | undefined;
   policy: Policy | undefined;
+  key: string | undefined;
 }
 
 const TYPES = 'multipart/form-data, application/json or application/msgpack';
 
 /** @throws UNSUPPORTED_CONTENT_TYPE, BODY_TOO_LARGE, MALFORMED_BODY, BAD_REQUEST, STALLED */
 export async function readJob(exchange: Exchange): Promise<Job> {
-  return jobOf(await readScoreBody(exchange), exchange.context);
+  return withKey(jobOf(await readScoreBody(exchange), exchange.context), exchange.request);
+}
+
+/** A key may come as a header, too, as HTTP clients that try again by themselves send it. @throws BAD_REQUEST */
+export function withKey<J extends Pick<Job, 'key'>>(job: J, { headers }: IncomingMessage): J {
+  const header = headers['idempotency-key'];
+  return header === undefined ? job : { ...job, key: parse(idempotencyKey, header, ['Idempotency-Key']) };
 }
 
 async function readScoreBody({ context, call, request, response }: Exchange): Promise<ScoreBody> {
@@ -33,6 +41,7 @@ const jobOf = (body: ScoreBody, { config: { allowedDirs, limits } }: ServerConte
   items: toScoreItems(body, { allowedDirs, maxImageBytes: limits.maxImageBytes }),
   scorer: body.scorer,
   policy: body.policy,
+  key: body.idempotencyKey,
 });
 
 /** The same as a message of the websocket. */

@@ -70,6 +70,7 @@ export function toScoreItems(body: ScoreBody, rules: FetchRules): ScoreItem[] {
     const refusal = refusalOf(item, index);
     return {
       id: item.id?.slice(0, MOST_ID) ?? String(index),
+      group: item.group?.slice(0, MOST_ID),
       source: (item.source ?? item.path)?.slice(0, MOST_SOURCE) ?? null,
       prompt: item.prompt === undefined ? body.prompt : item.prompt,
       workflow: body.workflow,

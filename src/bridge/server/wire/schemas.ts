@@ -72,6 +72,11 @@ export const scoreItem = z
     prompt: prompt
       .optional()
       .describe('the text the image was generated from; null for none, and none is looked for'),
+    group: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(`images whose rewards are compared with each other share it; at most ${MOST_ID} characters`),
     image: image.optional(),
     path: z
       .string()
@@ -86,10 +91,20 @@ export const scoreItem = z
 /** Looked at for each item by itself, behind scoreItem. */
 export const itemBounds = z.object({
   id: z.string().max(MOST_ID).optional(),
+  group: z.string().max(MOST_ID).optional(),
   source: z.string().max(MOST_SOURCE).nullish(),
   path: z.string().max(MOST_SOURCE).optional(),
 });
 export const sizeBounds = z.object({ width: z.int().max(MOST_SIDE), height: z.int().max(MOST_SIDE) });
+
+/** Of a request that may be sent again. */
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(256)
+  .describe(
+    'names the request, so that it is not scored or recorded twice when it is sent again within ten minutes',
+  );
 
 const scoreFields = {
   scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),
@@ -100,6 +115,7 @@ const scoreFields = {
     .boolean()
     .default(true)
     .describe('look for the prompt in the file when none is given and the workflow tells none'),
+  idempotencyKey: idempotencyKey.optional(),
   items: z.array(scoreItem).min(1),
 };
 
@@ -114,12 +130,14 @@ export const uploadRequest = z.strictObject({
   policy: scoreFields.policy,
   workflow: scoreFields.workflow,
   promptFromFile: scoreFields.promptFromFile,
+  idempotencyKey: scoreFields.idempotencyKey,
   items: z
     .array(
       z.strictObject({
         id: scoreItem.shape.id,
         source: scoreItem.shape.source,
         prompt: scoreItem.shape.prompt,
+        group: scoreItem.shape.group,
         file: name.optional().describe('field or file name; the next unnamed file when absent'),
       }),
     )
@@ -170,10 +188,20 @@ const aspectScore = z.object({
   percentile: z.number().min(0).max(1),
   interval: z.tuple([z.number(), z.number()]),
   coverage: z.number().min(0).max(1),
+  raw: z.number().optional().describe('what the model said before it was calibrated'),
+  spread: z
+    .number()
+    .optional()
+    .describe("the model's own standard deviation of raw; absent when it has none"),
+  distribution: z
+    .object({ levels: z.array(z.number()), probabilities: z.array(z.number()) })
+    .optional()
+    .describe('probability of each level of raw, where the model predicts levels'),
 });
 
 export const scoreResult = z.object({
   id: z.string(),
+  group: z.string().optional().describe('that of the item; absent when it has none'),
   source: z.string().nullable(),
   sha256: z.string().nullable(),
   width: z.int().nullable(),
@@ -205,6 +233,7 @@ export const scoreResult = z.object({
   decision: z.enum(['accept', 'reject', 'unsure']).nullable(),
   reasons: z.array(z.string()),
   notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
+  truncated: z.boolean().optional().describe('true when the scorer read only the beginning of the prompt'),
   timings: z
     .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
     .nullable(),
