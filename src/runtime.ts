@@ -11,6 +11,9 @@ import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
+import { refOf } from './reward/model/manifest.ts';
+import { profilesOf } from './reward/profile/profiles.ts';
+import { rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
@@ -58,11 +61,17 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
 
   const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
   const score = (request: ScoreRequest) => answered.score(request, scoreAll);
+  const scorerOf = (name: string | undefined) => {
+    const { manifest } = catalog.find(name);
+    return { ref: refOf(manifest), weights: manifest.reward.weights };
+  };
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
+    reward: (request) => rewardsOf(request, { config, scorerOf, score }),
+    profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
     refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),

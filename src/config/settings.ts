@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { Aspect, Policy } from '../types.ts';
+import { rewardsSchema } from './profiles.ts';
 import { TOKEN, TOKEN_EXPECTED } from './token.ts';
 
 /** What is read once is not worth compiling. */
@@ -144,4 +145,5 @@ export const settingsSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limitsSchema.default(() => limitsSchema.parse({}, ONCE)),
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
 });

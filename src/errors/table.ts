@@ -80,6 +80,11 @@ export const ERRORS = {
     'raw {format} of {width}×{height} needs {expected} bytes, {found} came',
     'Send width × height × channels bytes, rows without padding.',
   ),
+  ARRAY_UNFIT: input(
+    422,
+    'the array is not images: {found}; expected uint8 of [number, height, width, 3 or 4]',
+    'np.save a C-ordered array with channels last: x.transpose(0, 2, 3, 1) of [number, channels, height, width], and (x * 255).round().clip(0, 255).astype("uint8") of floats from 0 to 1.',
+  ),
   PROMPT_REQUIRED: input(
     422,
     'scorer {scorer} needs a prompt and {lack}',
@@ -134,6 +139,11 @@ export const ERRORS = {
     'Give each request a key of its own, such as a UUID, and send the same key only with the same request.',
   ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
+  UNKNOWN_PROFILE: input(
+    404,
+    'no reward profile "{name}"{hint}; known are {known}',
+    'Add it to rewards.profiles in the config, or send the profile itself. GET /v1/profiles lists them.',
+  ),
   NOT_FOUND: input(
     404,
     '{method} leads nowhere with this path{hint}',
@@ -276,7 +286,7 @@ export const ERRORS = {
   ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
   CLIENT_BUSY: retry(
-    429,
+    503,
     'this client has {waiting} images waiting; its share of the queue is {limit}',
     'Send it again after the stated pause, or raise limits.maxQueuePerClient in the config.',
   ),

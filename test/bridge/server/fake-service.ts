@@ -136,6 +136,8 @@ export function createFakeService(): FakeService {
         .sort((a, b) => (results[b]!.reward ?? -1) - (results[a]!.reward ?? -1));
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
+    reward: () => Promise.reject(new Error('the fake gives no rewards')),
+    profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
     findPrompt: (place) => ({

@@ -52,7 +52,7 @@ test('a client has a share of the queue, and beyond it is told so while others c
   const { rig, release, first } = await filled({ maxQueue: 100, maxQueuePerClient: 4, queueWaitMs: 50 });
   const [own, other] = [pack(rig, '/v1/score', many(1), 'first'), pack(rig, '/v1/score', many(3), 'other')];
   const refused = await own;
-  expect([refused.status, refused.body.error.code]).toEqual([429, 'CLIENT_BUSY']);
+  expect([refused.status, refused.body.error.code]).toEqual([503, 'CLIENT_BUSY']);
   expect(refused.body.error.message).toBe('this client has 4 images waiting; its share of the queue is 4');
   expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
   release();

@@ -4,11 +4,13 @@ import { onTestFinished } from 'vitest';
 import { startServer } from '../../../src/bridge/server/server.ts';
 import { loadConfig } from '../../../src/config.ts';
 import { fail } from '../../../src/errors/error.ts';
+import { orAbort } from '../../../src/lib/abort.ts';
 import { catalogOf } from '../../../src/reward/model/catalog.ts';
 import { openRuntime, type Runtime } from '../../../src/runtime.ts';
-import type { AspectScore, Judge } from '../../../src/types.ts';
+import type { AspectScore, Judge, Judgement } from '../../../src/types.ts';
 import { tempFolder } from '../../support/files.ts';
 import { picture } from '../../support/images.ts';
+import { writeModel } from '../../support/models.ts';
 import { ask, packr, type Reply, type Rig } from './harness.ts';
 
 export interface RealRig extends Rig {
@@ -24,12 +26,33 @@ const quality = (score: number): AspectScore => ({
   ...{ raw: score * 10, spread: 0.5 },
 });
 
+const modelDir = (): string => {
+  const folder = tempFolder();
+  writeModel(folder);
+  return folder;
+};
+
 const QUIET = { info() {}, warn() {}, error() {}, debug() {}, child: () => QUIET } as never;
 
-/** `assay-lite` and any other scorer give the number in the prompt, 0..5, the latter ten times the first. */
+function judgement(words: string, hasAlignment: boolean): Judgement {
+  const score = Number(words);
+  const alignment = hasAlignment ? quality(5 - score) : null;
+  const aspects = { quality: quality(score), alignment, authenticity: null };
+  return {
+    aspects,
+    reward: score / 5,
+    foreign: [],
+    notes: [],
+    truncated: words === '4',
+    queueMs: 0,
+    inferMs: 1,
+  };
+}
+
+/** `assay-lite` gives the number in the prompt, 0..5, `test-bright` half of it and no alignment. */
 export async function startReal(settings: object = {}): Promise<RealRig> {
   const config = loadConfig(
-    { port: 0, dataDir: tempFolder(), scorer: 'assay-lite', ...settings },
+    { port: 0, dataDir: tempFolder(), scorer: 'assay-lite', modelDirs: [modelDir()], ...settings },
     undefined,
     {},
   );
@@ -41,19 +64,11 @@ export async function startReal(settings: object = {}): Promise<RealRig> {
     fault: null,
     async judge(_pixels, prompt, signal) {
       judged.push(`${prompt}`);
-      await Promise.race([
-        gate,
-        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
-      ]);
+      await orAbort(gate, signal);
       if (prompt === 'fail') throw fail('INFERENCE_FAILED', { scorer: id, reason: 'it is a toy' });
-      const score = prompt === null ? null : Number(prompt);
-      const aspects = {
-        quality: quality(score ?? 2),
-        alignment: score === null ? null : quality(5 - score),
-        authenticity: null,
-      };
-      const truncated = prompt === '4';
-      return { aspects, reward: (score ?? 2) / 5, foreign: [], notes: [], truncated, queueMs: 0, inferMs: 1 };
+      return id === 'assay-lite'
+        ? judgement(prompt ?? '2', prompt !== null)
+        : judgement(`${Number(prompt ?? 4) / 2}`, false);
     },
   });
   const real = catalogOf(config);

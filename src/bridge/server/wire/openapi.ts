@@ -84,7 +84,7 @@ function failure(status: string, codes: ErrorCode[]): AnswerDocs {
   const { message, fix } = ERRORS[codes[0]!];
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
-    ...(status === '503' || status === '429' ? { headers: RETRY_AFTER } : {}),
+    ...(status === '503' ? { headers: RETRY_AFTER } : {}),
     content: content(named('Error', errorAnswer), { error: { code: codes[0], message, fix } }),
   };
 }

@@ -106,7 +106,7 @@ export const idempotencyKey = z
     'names the request, so that it is not scored or recorded twice when it is sent again within ten minutes',
   );
 
-const scoreFields = {
+export const scoreFields = {
   scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),
   prompt: prompt.optional().describe('prompt of the items that have none of their own'),
   policy: policySchema.optional().describe('thresholds for the decisions; those of the config when absent'),
@@ -115,8 +115,8 @@ const scoreFields = {
     .boolean()
     .default(true)
     .describe('look for the prompt in the file when none is given and the workflow tells none'),
-  idempotencyKey: idempotencyKey.optional(),
   items: z.array(scoreItem).min(1),
+  idempotencyKey: idempotencyKey.optional(),
 };
 
 /** Body of `POST /v1/score` and `POST /v1/rank`. */
@@ -143,7 +143,7 @@ export const uploadRequest = z.strictObject({
     )
     .default([]),
 });
-export type UploadRequest = z.infer<typeof uploadRequest>;
+export type UploadEntry = z.infer<typeof uploadRequest>['items'][number];
 
 /** Body of `POST /v1/prompt`. */
 export const promptBody = z
@@ -182,7 +182,7 @@ export type MessageId = z.infer<typeof messageId>;
 
 // answers
 
-const aspectScore = z.object({
+export const aspectScore = z.object({
   score: z.number(),
   range: z.tuple([z.number(), z.number()]),
   percentile: z.number().min(0).max(1),
@@ -198,6 +198,21 @@ const aspectScore = z.object({
     .optional()
     .describe('probability of each level of raw, where the model predicts levels'),
 });
+
+export const scorerStamp = z.object({
+  id: z.string(),
+  version: z.string(),
+  variant: z.string(),
+  weights: z.string(),
+  calibration: z.string(),
+});
+
+export const guardFinding = z.object({
+  guard: z.enum(['blank', 'noise', 'corrupt', 'out-of-domain']),
+  message: z.string(),
+});
+
+export const itemError = z.object({ code: z.string(), message: z.string() });
 
 export const scoreResult = z.object({
   id: z.string(),
@@ -216,20 +231,10 @@ export const scoreResult = z.object({
     })
     .nullable()
     .describe('null when no prompt was given and none looked for'),
-  scorer: z
-    .object({
-      id: z.string(),
-      version: z.string(),
-      variant: z.string(),
-      weights: z.string(),
-      calibration: z.string(),
-    })
-    .nullable(),
+  scorer: scorerStamp.nullable(),
   aspects: z.record(z.enum(ASPECTS), aspectScore.nullable()).nullable(),
   reward: z.number().min(0).max(1).nullable(),
-  guards: z.array(
-    z.object({ guard: z.enum(['blank', 'noise', 'corrupt', 'out-of-domain']), message: z.string() }),
-  ),
+  guards: z.array(guardFinding),
   decision: z.enum(['accept', 'reject', 'unsure']).nullable(),
   reasons: z.array(z.string()),
   notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
@@ -237,7 +242,7 @@ export const scoreResult = z.object({
   timings: z
     .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
     .nullable(),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  error: itemError.nullable(),
 }) satisfies z.ZodType<ScoreResult>;
 
 export const promptAnswer = z.object({
