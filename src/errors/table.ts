@@ -139,6 +139,11 @@ export const ERRORS = {
     'Give each request a key of its own, such as a UUID, and send the same key only with the same request.',
   ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
+  REWARD_MISSING: input(
+    422,
+    '{count} of {of} images have no reward, which this route has no word for; image {id}: {reason}',
+    'Say in the profile what a missing reward is: `missing` as "worst" or {"floor": …}. POST /v1/rewards answers for each image by itself.',
+  ),
   UNKNOWN_PROFILE: input(
     404,
     'no reward profile "{name}"{hint}; known are {known}',
@@ -283,6 +288,11 @@ export const ERRORS = {
     503,
     'prompt {id} is neither in the history nor in the queue of {url}',
     'It was deleted from the queue, or the host was restarted: submit it again.',
+  ),
+  REWARD_FAILED: retry(
+    503,
+    '{count} of {of} images have no reward yet; image {id}: {reason}',
+    'Send it again; what was scored is remembered. POST /v1/rewards answers for each image by itself.',
   ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
   CLIENT_BUSY: retry(

@@ -10,6 +10,9 @@ export const isArray = (type: string | undefined): boolean => /^application\/x-n
 const BRACE = '{'.charCodeAt(0);
 const LINE_END = '\n'.charCodeAt(0);
 
+const isPlain = (item: unknown): boolean =>
+  item !== null && typeof item === 'object' && !Array.isArray(item) && !Object.hasOwn(item, 'image');
+
 /** The line, and where the array begins. */
 async function lineOf(body: Buffer): Promise<{ request: Record<string, unknown>; start: number }> {
   if (body[0] !== BRACE) return { request: {}, start: 0 };
@@ -39,5 +42,8 @@ export async function readArray(incoming: Incoming, maxItems: number): Promise<u
     throw fail('BAD_REQUEST', {
       reason: `items: expected as many as there are images in the array, which is ${images.length}`,
     });
+  const wrong = items.findIndex((item) => !isPlain(item));
+  if (wrong >= 0)
+    throw fail('BAD_REQUEST', { reason: `items[${wrong}]: expected an object without an image of its own` });
   return { ...request, items: images.map((data, i) => ({ ...items[i], image: { ...raw, data } })) };
 }

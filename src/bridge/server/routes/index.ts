@@ -14,9 +14,9 @@ import { score } from './score.ts';
 import { scorers } from './scorers.ts';
 
 export const ROUTES: readonly Route[] = [
+  rewards,
   score,
   rank,
-  rewards,
   profiles,
   prompt,
   scorers,

@@ -1,7 +1,9 @@
 /** `POST /v1/rewards`, and `rewards` on the websocket. */
+import { profileSchema } from '../../../config/profiles.ts';
 import { fail } from '../../../errors/error.ts';
 import type { Profile, RewardRequest } from '../../../types.ts';
 import { rewardJob } from '../scoring.ts';
+import { parse } from '../wire/parse.ts';
 import { type RewardBody, rewardAnswer, rewardBody, rewardUpload } from '../wire/reward-schemas.ts';
 import { answer, named } from './docs.ts';
 import { type ItemsJob, itemsOf, type JobForm, messageOf, readerOf } from './job.ts';
@@ -17,9 +19,12 @@ function profileIn({ profile, scorers }: RewardBody): string | Profile | undefin
     throw fail('BAD_REQUEST', { reason: 'scorers: expected either profile or scorers, not both' });
   const twice = scorers.find((scorer, i) => scorers.indexOf(scorer) < i);
   if (twice !== undefined) throw fail('BAD_REQUEST', { reason: `scorers: "${twice}" came twice` });
-  const terms = scorers.map((scorer) => ({ scorer, weight: 1 / scorers.length, scale: 'range' }));
-  return { terms, missing: 'leave-out', guards: ['blank', 'noise', 'corrupt', 'out-of-domain'] };
+  return meanOf(scorers);
 }
+
+/** The mean of the scorers' own rewards. */
+export const meanOf = (scorers: string[]): Profile =>
+  parse(profileSchema, { terms: scorers.map((scorer) => ({ scorer, weight: 1 / scorers.length })) });
 
 const form: JobForm<RewardBody, RewardJob> = {
   body: rewardBody,
