@@ -14,8 +14,8 @@ import { score } from './score.ts';
 import { scorers } from './scorers.ts';
 
 export const ROUTES: readonly Route[] = [
-  rewards,
   score,
+  rewards,
   rank,
   profiles,
   prompt,
