@@ -1,8 +1,9 @@
 /** The reward profiles that there are, by name. */
 import type { Config } from '../../config.ts';
-import { fail } from '../../errors/error.ts';
+import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
-import type { Profile } from '../../types.ts';
+import type { Profile, ProfileTerm } from '../../types.ts';
+import type { Manifest } from '../model/manifest.ts';
 
 /** The reward of the default scorer, as it gives it. */
 const DEFAULT: Profile = {
@@ -29,4 +30,30 @@ export function findProfile(
   const near = nearest(name, known);
   const hint = near ? ` (did you mean "${near}"?)` : '';
   throw fail('UNKNOWN_PROFILE', { name: name.slice(0, 64), hint, known: known.join(', ') });
+}
+
+/** What is known of a scorer by its name. @throws UNKNOWN_SCORER */
+type LookUp = (name: string | undefined) => { manifest: Pick<Manifest, 'id' | 'aspects'> };
+
+/** What of the profiles in the config cannot be as it was meant, for people. */
+export function profileDoubts(config: Pick<Config, 'rewards'>, lookUp: LookUp): string[] {
+  const { profile, profiles } = config.rewards;
+  const unknown = Object.hasOwn(profilesOf(config), profile)
+    ? []
+    : [`rewards.profile: there is no profile "${profile}"`];
+  const wrong = Object.entries(profiles).flatMap(([name, { terms }]) =>
+    terms.flatMap((term, i) =>
+      termDoubt(term, lookUp).map((doubt) => `rewards.profiles.${name}.terms.${i}: ${doubt}`),
+    ),
+  );
+  return [...unknown, ...wrong];
+}
+
+function termDoubt({ scorer, aspect }: ProfileTerm, lookUp: LookUp): string[] {
+  try {
+    const { id, aspects } = lookUp(scorer).manifest;
+    return aspect && !aspects[aspect] ? [`${id} does not predict ${aspect}, so no image gets a reward`] : [];
+  } catch (error) {
+    return [reasonOf(error)];
+  }
 }
