@@ -11,8 +11,7 @@ import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
-import { refOf } from './reward/model/manifest.ts';
-import { profilesOf } from './reward/profile/profiles.ts';
+import { profilesOf, scorerIn } from './reward/profile/profiles.ts';
 import { rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
@@ -61,10 +60,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
 
   const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
   const score = (request: ScoreRequest) => answered.score(request, scoreAll);
-  const scorerOf = (name: string | undefined) => {
-    const { manifest } = catalog.find(name);
-    return { ref: refOf(manifest), weights: manifest.reward.weights };
-  };
+  const scorerOf = scorerIn(catalog);
   return {
     config,
     catalog,

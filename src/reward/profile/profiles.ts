@@ -3,7 +3,7 @@ import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
 import type { Profile, ProfileTerm } from '../../types.ts';
-import type { Manifest } from '../model/manifest.ts';
+import { type Manifest, refOf } from '../model/manifest.ts';
 
 /** The reward of the default scorer, as it gives it. */
 const DEFAULT: Profile = {
@@ -33,7 +33,15 @@ export function findProfile(
 }
 
 /** What is known of a scorer by its name. @throws UNKNOWN_SCORER */
-type LookUp = (name: string | undefined) => { manifest: Pick<Manifest, 'id' | 'aspects'> };
+type LookUp = (name: string | undefined) => { manifest: Manifest };
+
+/** What a name of a scorer, or none, stands for, and the weights of its own reward. */
+export const scorerIn =
+  ({ find }: { find: LookUp }) =>
+  (name: string | undefined) => {
+    const { manifest } = find(name);
+    return { ref: refOf(manifest), weights: manifest.reward.weights };
+  };
 
 /** What of the profiles in the config cannot be as it was meant, for people. */
 export function profileDoubts(config: Pick<Config, 'rewards'>, lookUp: LookUp): string[] {

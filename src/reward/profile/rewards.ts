@@ -64,7 +64,7 @@ async function scoreWithAll(
 ): Promise<Map<string, ScoreResult[]>> {
   const refused = new AbortController();
   const signal = AbortSignal.any([request.signal, refused.signal]);
-  const items = refs.length > 1 ? request.items.map(fetchedOnce) : request.items;
+  const items = refs.length > 1 ? request.items.map((item) => fetchedOnce(item, refs.length)) : request.items;
   const work = refs.map(
     async (scorer) => [scorer, await score({ ...request, items, scorer, signal })] as const,
   );
@@ -77,14 +77,16 @@ async function scoreWithAll(
   }
 }
 
-/** Several scorers want the bytes of an item, which may be fetched once. */
-function fetchedOnce(item: ScoreItem): ScoreItem {
+/** Several scorers want the bytes of an item, which may be fetched once; the last one takes them along. */
+function fetchedOnce(item: ScoreItem, scorers: number): ScoreItem {
+  let left = scorers;
   let bytes: Promise<ImageInput> | undefined;
   return {
     ...item,
     fetch: (signal, maxBytes) => {
-      bytes ??= Promise.resolve(item.fetch(signal, maxBytes));
-      return bytes;
+      const mine = bytes ?? Promise.resolve(item.fetch(signal, maxBytes));
+      bytes = --left > 0 ? mine : undefined;
+      return mine;
     },
   };
 }
