@@ -4,15 +4,15 @@ import { type Affine, ASPECTS, type GuardName, type Profile, type ProfileTerm } 
 
 const GUARD_NAMES = ['blank', 'noise', 'corrupt', 'out-of-domain'] as const satisfies readonly GuardName[];
 
+/** So that no reward, and no square of one, leaves the numbers. */
+const modest = z.number().min(-1e9).max(1e9);
+
 const affine: z.ZodType<Affine> = z.strictObject({
   of: z
     .enum(['score', 'raw', 'percentile'])
     .describe('the calibrated score, what the model said, or its percentile'),
-  subtract: z.number().default(0),
-  divide: z
-    .number()
-    .refine((value) => value !== 0, 'expected another number than 0')
-    .default(1),
+  subtract: modest.default(0),
+  divide: modest.refine((value) => Math.abs(value) >= 1e-9, 'expected another number than 0').default(1),
 });
 
 /**
@@ -38,22 +38,30 @@ const scale = z
   .union([z.enum(['range', ...(Object.keys(SCALES) as ScaleName[])]), affine])
   .describe('`range` (its range becomes 0..1), another name of the table, or `{of, subtract, divide}`');
 
-const term = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-zA-Z0-9][\w.@/-]{0,63}$/, 'expected up to 64 letters, digits, ., @, /, _ or -')
-    .optional()
-    .describe('of the component in answers; scorer and aspect when absent'),
-  scorer: z
-    .string()
-    .min(1)
-    .max(256)
-    .optional()
-    .describe('id, or id@version; the configured default when absent'),
-  aspect: z.enum(ASPECTS).optional().describe("an aspect of it; the scorer's own reward, 0..1, when absent"),
-  weight: z.number().default(1),
-  scale: scale.default('range'),
-});
+const term = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-zA-Z0-9][\w.@/-]{0,63}$/, 'expected up to 64 letters, digits, ., @, /, _ or -')
+      .optional()
+      .describe('of the component in answers; scorer and aspect when absent'),
+    scorer: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('id, or id@version; the configured default when absent'),
+    aspect: z
+      .enum(ASPECTS)
+      .optional()
+      .describe("an aspect of it; the scorer's own reward, 0..1, when absent"),
+    weight: modest.default(1),
+    scale: scale.default('range'),
+  })
+  .refine(({ aspect, scale }) => aspect !== undefined || scale === 'range', {
+    path: ['scale'],
+    error: "expected an aspect beside it; a scorer's own reward has no other scale",
+  });
 
 /** What the component of a term is called. */
 export const termName = ({ name, scorer, aspect }: ProfileTerm): string =>
@@ -70,7 +78,7 @@ export const profileSchema = z.strictObject({
     )
     .describe('the reward is their weighted sum'),
   missing: z
-    .union([z.enum(['leave-out', 'worst']), z.strictObject({ floor: z.number() })])
+    .union([z.enum(['leave-out', 'worst']), z.strictObject({ floor: modest })])
     .default('leave-out')
     .describe('reward of an image without one: none, the worst of its group, or `{floor}`'),
   guards: z

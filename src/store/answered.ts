@@ -9,9 +9,9 @@ import { ERRORS, type ErrorCode } from '../errors/table.ts';
 import { orAbort } from '../lib/abort.ts';
 import type { ScoreItem, ScoreRequest, ScoreResult } from '../types.ts';
 
-/** How long answers are kept, and how many results of them: some 100 MB at most. */
+/** How long answers are kept, and how many results of them: some 30 MB at most. */
 const KEPT_MS = 10 * 60_000;
-const KEPT_RESULTS = 2 ** 16;
+const KEPT_RESULTS = 2 ** 14;
 
 interface Kept {
   /** What was asked, beside the pixels. */

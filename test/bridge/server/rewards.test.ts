@@ -297,6 +297,8 @@ describe('is refused', () => {
       'BAD_REQUEST',
       'another number than 0',
     ],
+    [{ profile: { terms: [{ weight: 1e300 }] } }, 400, 'BAD_REQUEST', 'profile.terms[0].weight'],
+    [{ profile: { terms: [{ scale: 'raw' }] } }, 400, 'BAD_REQUEST', 'profile.terms[0].scale'],
     [{ profile: { terms: [{}, {}] } }, 400, 'BAD_REQUEST', 'a name of its own for each term'],
     [{ profile: { terms: [{ name: '__proto__' }] } }, 400, 'BAD_REQUEST', 'profile.terms[0].name'],
     [{ profile: 'default', scorers: ['assay-lite'] }, 400, 'BAD_REQUEST', 'either profile or scorers'],
