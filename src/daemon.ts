@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { doubtsOf } from './loops/policy/policy.ts';
 import type { Catalog } from './reward/model/catalog.ts';
+import { profileDoubts } from './reward/profile/profiles.ts';
 import { openRuntime, type Runtime } from './runtime.ts';
 import { startWatches, type Watches } from './watches.ts';
 
@@ -44,7 +45,10 @@ async function warmUp(catalog: Catalog, log: Log): Promise<void> {
 /** What of the setup is not as it could be. */
 function tellDoubts({ config, catalog }: Runtime, log: Log): void {
   const { manifest } = catalog.find();
-  const doubts = doubtsOf(config.policy, manifest.id, manifest.aspects);
+  const doubts = [
+    ...doubtsOf(config.policy, manifest.id, manifest.aspects),
+    ...profileDoubts(config, (name) => catalog.find(name)),
+  ];
   const refused = catalog.broken().map(({ message }) => `a scorer is left out: ${message}`);
   for (const note of [...config.notes, ...doubts, ...refused]) log.warn(note);
 }

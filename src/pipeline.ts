@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
-import { createFairQueue } from './lib/fair-queue.ts';
+import { type Booking, createFairQueue, type Pressure } from './lib/fair-queue.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
@@ -36,14 +36,15 @@ export interface Pipeline {
    * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
    * reason stands in the other items.
    *
-   * @throws BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
+   * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
    */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   load(): { waiting: number; running: number };
+  pressure(): Pressure;
 }
 
 /** What does not depend on who asks: kept for identical requests. */
-type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes'> & {
+type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
 };
 
@@ -77,7 +78,8 @@ const DECODED_BYTES = 256 * 2 ** 20;
 
 /** @param log told of faults that are ours, with their cause */
 export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
-  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), config.limits.maxQueue);
+  const { maxQueue, maxQueuePerClient } = config.limits;
+  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
   const findings = new SharedCache<Finding>(config.resultCache);
   const memory = new PixelMemory(DECODED_BYTES);
   const options = { ...config.limits, background: config.background };
@@ -136,14 +138,19 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     }
   }
 
-  async function scoreItem(item: ScoreItem, judge: Judge, request: ScoreRequest): Promise<ScoreResult> {
+  async function scoreItem(
+    item: ScoreItem,
+    judge: Judge,
+    request: ScoreRequest,
+    booking: Booking,
+  ): Promise<ScoreResult> {
     const start = performance.now();
-    const { client, signal } = request;
+    const { signal } = request;
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
     const result = emptyResult(item, judge.stamp);
     let leave = () => {};
     try {
-      leave = await queue.enter(client, signal);
+      leave = await booking.enter(signal);
       timings.queueMs = performance.now() - start;
       const asked = request.policy ?? config.policy;
       const policy = policyOf(asked, judge.policy);
@@ -162,23 +169,25 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
 
   return {
     async score(request) {
-      const { items, signal } = request;
+      const { items, client, patienceMs = 0, signal } = request;
       const failed = (item: ScoreItem, judge?: Judge) =>
         failedResult(item, judge?.stamp ?? null, signal.reason);
-      let judge: Judge;
+      let judge: Judge | undefined;
+      let booking: Booking;
       try {
         judge = await orAbort(judges.open(request.scorer), signal);
+        booking = await queue.book(client, items.length, patienceMs, signal);
       } catch (error) {
-        if (signal.aborted) return items.map((item) => failed(item));
+        if (signal.aborted) return items.map((item) => failed(item, judge));
         throw error;
       }
-      queue.checkRoom(items.length);
       // What goes on of an item that was given up may fill the cache; its result is nobody's.
       const scoreUntilAbort = (item: ScoreItem) =>
-        orAbort(scoreItem(item, judge, request), signal).catch(() => failed(item, judge));
+        orAbort(scoreItem(item, judge, request, booking), signal).catch(() => failed(item, judge));
       return Promise.all(items.map(scoreUntilAbort));
     },
     load: () => ({ waiting: queue.waiting, running: queue.running }),
+    pressure: () => queue.pressure,
   };
 }
 
@@ -190,7 +199,9 @@ function findingOf(
 ): Finding {
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;
-  return { width, height, guards, aspects: judged.aspects, reward, notes: [...notes, ...judged.notes] };
+  const { aspects, truncated } = judged;
+  const cut = truncated ? { truncated } : {};
+  return { width, height, guards, aspects, reward, notes: [...notes, ...judged.notes], ...cut };
 }
 
 const nameOf = (sha256: string, image: ImageInput): string =>

@@ -1,15 +1,16 @@
 /** What results are made of: a result that says nothing yet, one that failed, and the order of several. */
 import { fail, toAssayError } from './errors/error.ts';
 import { shortened } from './prompt/resolve.ts';
-import type { RankResult, ScoreItem, ScoreResult, ScorerStamp } from './types.ts';
+import type { AspectScore, RankResult, ScoreItem, ScoreResult, ScorerStamp } from './types.ts';
 
 /** A result that says nothing yet. */
 export function emptyResult(
-  { id, source, prompt }: Pick<ScoreItem, 'id' | 'source' | 'prompt'>,
+  { id, source, prompt, group }: Pick<ScoreItem, 'id' | 'source' | 'prompt' | 'group'>,
   scorer: ScorerStamp | null,
 ): ScoreResult {
   return {
     id,
+    ...(group === undefined ? {} : { group }),
     source,
     sha256: null,
     width: null,
@@ -30,7 +31,7 @@ export function emptyResult(
 
 /** The result of an item that came to nothing. */
 export function failedResult(
-  item: Pick<ScoreItem, 'id' | 'source' | 'prompt'>,
+  item: Pick<ScoreItem, 'id' | 'source' | 'prompt' | 'group'>,
   scorer: ScorerStamp | null,
   thrown: unknown,
 ): ScoreResult {
@@ -38,10 +39,13 @@ export function failedResult(
   return { ...emptyResult(item, scorer), error: { code, message } };
 }
 
+const numbersOf = (aspect: AspectScore): number[] => [
+  ...[aspect.score, aspect.percentile, aspect.coverage, ...aspect.range, ...aspect.interval],
+  ...[aspect.raw ?? 0, aspect.spread ?? 0, ...(aspect.distribution?.probabilities ?? [])],
+];
+
 function hasFiniteNumbers({ aspects, reward }: ScoreResult): boolean {
-  const numbers = Object.values(aspects ?? {}).flatMap((aspect) =>
-    aspect ? [aspect.score, aspect.percentile, aspect.coverage, ...aspect.range, ...aspect.interval] : [],
-  );
+  const numbers = Object.values(aspects ?? {}).flatMap((aspect) => (aspect ? numbersOf(aspect) : []));
   return [...numbers, reward ?? 0].every(Number.isFinite);
 }
 

@@ -2,13 +2,18 @@
  * Where the parts of Assay are put together: scorers, pipeline, history, and whoever wants to hear of results. The
  * daemon, watches, commands and benches stand on it.
  */
+import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
 import { createPipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
+import { sha256Of } from './reward/image/slices.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
+import { profilesOf, scorerIn } from './reward/profile/profiles.ts';
+import { rewardsOf } from './reward/profile/rewards.ts';
+import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
@@ -40,23 +45,29 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const catalog = given.catalog ?? catalogOf(config);
   const pipeline = createPipeline(catalog, config, log);
   const store = storeFor(config, log, unrecorded);
+  const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();
 
   /** 10 reply, record: neither the history nor a listener can fail the reply. */
   function finish(results: ScoreResult[], request: ScoreRequest): ScoreResult[] {
     const replies = results.map(sealed);
     const finished = replies.filter((result) => isFinished(result, request));
-    if (request.records !== 'itself' && finished.length > 0) store.record(finished, request.client);
+    if (request.records !== 'itself' && finished.length > 0)
+      store.record(finished, request.client, marksOf(replies, request));
     for (const listener of listeners) for (const result of finished) listener(result, request.client);
     return replies;
   }
 
-  const score = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
+  const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
+  const score = (request: ScoreRequest) => answered.score(request, scoreAll);
+  const scorerOf = scorerIn(catalog);
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
+    reward: (request) => rewardsOf(request, { config, scorerOf, score }),
+    profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
     refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),
@@ -67,6 +78,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     },
     notReady: () => notReady(catalog),
     load: () => pipeline.load(),
+    pressure: () => pipeline.pressure(),
     recording: () => store.status(),
     ledger: (host) => store.ledger(host),
     async close() {
@@ -89,6 +101,16 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
 function isFinished({ error }: ScoreResult, { signal }: ScoreRequest): boolean {
   if (!signal.aborted) return true;
   return signal.reason.code !== 'CANCELLED' && error?.code !== signal.reason.code;
+}
+
+/** What the history knows each result by: the same image at the same place of the same request, whenever it comes. */
+function marksOf(results: ScoreResult[], { once }: ScoreRequest) {
+  const marks = new Map(results.map((result, i) => [result, once?.[i]]));
+  return (result: ScoreResult): string | undefined => {
+    const mark = marks.get(result);
+    const isMarked = mark !== undefined && result.error === null;
+    return isMarked ? hash('sha256', JSON.stringify([mark, result.sha256, result.prompt])) : undefined;
+  };
 }
 
 function notReady(catalog: Catalog): string | null {

@@ -61,6 +61,8 @@ export interface ScoreItem {
   source: string | null;
   /** The text that the image was generated from, as given; null: it has none; absent: it is looked for. */
   prompt?: string | null | undefined;
+  /** Images whose rewards are compared with each other share it. */
+  group?: string | undefined;
   /** One that was found before: by a host, in its history. */
   found?: PromptFound | undefined;
   /** Where to look first when none is given. */
@@ -112,6 +114,12 @@ export interface ScoreRequest {
   policy?: Policy | undefined;
   /** Who asks: the queue is fair between clients. */
   client: string;
+  /** How long it may wait for room in a full queue; not at all when absent. */
+  patienceMs?: number | undefined;
+  /** What it is known by when it is sent again: then only the rest of it is scored, and nothing recorded twice. */
+  key?: string | undefined;
+  /** The same of each item, for whoever records. */
+  once?: readonly string[] | undefined;
   /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
   records?: 'itself' | undefined;
   signal: AbortSignal;
@@ -128,6 +136,18 @@ export interface AspectScore {
   interval: [number, number];
   /** Share of human ratings that fall into the interval, e.g. 0.9. */
   coverage: number;
+  /** What the model said before it was calibrated. */
+  raw?: number | undefined;
+  /** Standard deviation of that, from the model itself; absent when it has none. */
+  spread?: number | undefined;
+  /** Probability of each level of the raw value, where the model predicts levels. */
+  distribution?: Distribution | undefined;
+}
+
+/** Equally long lists. */
+export interface Distribution {
+  levels: number[];
+  probabilities: number[];
 }
 
 /** Which weights made a score: enough to reproduce it. */
@@ -150,6 +170,8 @@ export interface Judgement {
   foreign: GuardFinding[];
   /** What was cut or is not known of the prompt, for people. */
   notes: string[];
+  /** Whether the prompt was longer than what is read of it. */
+  truncated?: boolean | undefined;
   queueMs: number;
   inferMs: number;
 }
@@ -211,6 +233,8 @@ export interface ScoreResult {
   sha256: string | null;
   width: number | null;
   height: number | null;
+  /** That of the item; absent when it has none. */
+  group?: string | undefined;
   /** The words that were judged; null when there are none. */
   prompt: string | null;
   /** Null when no prompt was given and none looked for. */
@@ -225,6 +249,8 @@ export interface ScoreResult {
   reasons: string[];
   /** What was cut, guessed, skipped or not applied, for people. */
   notes: string[];
+  /** True when the scorer read only the beginning of the prompt. */
+  truncated?: boolean | undefined;
   timings: Timings | null;
   error: ItemError | null;
 }
@@ -236,6 +262,112 @@ export interface RankResult {
   order: number[];
   /** `order[0]`, or null when no item has a reward. */
   best: number | null;
+}
+
+/** How a score becomes a part of a reward: `(of − subtract) / divide`. */
+export interface Affine {
+  of: 'score' | 'raw' | 'percentile';
+  subtract: number;
+  divide: number;
+}
+
+/** One score in a reward. */
+export interface ProfileTerm {
+  /** Of the component in answers; scorer and aspect when absent. */
+  name?: string | undefined;
+  /** Id, or `id@version`; the configured default when absent. */
+  scorer?: string | undefined;
+  /** Its own reward when absent. */
+  aspect?: Aspect | undefined;
+  weight: number;
+  /** A name of config/profiles.ts, or what such a name stands for. */
+  scale: string | Affine;
+}
+
+/** What a missing reward is to a trainer. */
+export type MissingRule = 'leave-out' | 'worst' | { floor: number };
+
+/** Which scores make a reward, and what a missing one is. */
+export interface Profile {
+  /** The reward is their weighted sum. */
+  terms: ProfileTerm[];
+  missing: MissingRule;
+  /** Guards that leave an image without a reward. */
+  guards: GuardName[];
+}
+
+/** How rewards of a group become advantages; `zscore-each` does it for each component, and then weighs. */
+export const ADVANTAGES = ['zscore', 'rank', 'zscore-each'] as const;
+export type Advantage = (typeof ADVANTAGES)[number];
+
+export interface RewardRequest extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records'> {
+  /** By name, or itself; the one of the config when absent. */
+  profile?: string | Profile | undefined;
+  advantage?: Advantage | undefined;
+}
+
+/** One term of a reward, for one image. */
+export interface RewardComponent {
+  weight: number;
+  /** On the scale of the profile; null when there is none. */
+  value: number | null;
+  /** Why there is none. */
+  reason: string | null;
+  scorer: ScorerStamp | null;
+  /** The scores that it is made of. */
+  aspects: Partial<Record<Aspect, AspectScore>>;
+}
+
+/** Why there is no reward, and what was put in its place. */
+export interface MissingReward {
+  because: 'failed' | 'guard' | 'not-applicable';
+  reason: string;
+  /** `leave-out` beside a null reward, also where there is no other of the group to be worst. */
+  applied: 'leave-out' | 'worst' | 'floor';
+}
+
+export interface RewardItem
+  extends Pick<ScoreResult, 'id' | 'source' | 'sha256' | 'width' | 'height' | 'prompt'> {
+  group: string | null;
+  /** On the scale of the profile; null: leave it out. */
+  reward: number | null;
+  missing: MissingReward | null;
+  /** When asked for: null beside a null reward. */
+  advantage?: number | null;
+  /** By name of the term. */
+  components: Record<string, RewardComponent>;
+  /** Whether a scorer read only the beginning of the prompt. */
+  truncated: boolean;
+  guards: GuardFinding[];
+  notes: string[];
+  /** Of the first scorer that failed. */
+  error: ItemError | null;
+}
+
+/** Statistics of the rewards of one group, with those that were put in the place of missing ones. */
+export interface RewardGroup {
+  /** Null for the images that came without one. */
+  group: string | null;
+  count: number;
+  /** How many have a reward. */
+  used: number;
+  mean: number | null;
+  /** Of the whole group: divided by the number, not by one less. */
+  std: number | null;
+  /** Nothing can be learned from the group: its rewards are equal, or fewer than two. */
+  zeroVariance: boolean;
+  /** Ids of images that are equal byte by byte. */
+  duplicates: string[][];
+  /** Ids of images of nearly one colour. */
+  nearBlank: string[];
+}
+
+export interface RewardResult {
+  /** As it was applied; the name is null for one that came with the request. */
+  profile: Profile & { name: string | null };
+  scorers: ScorerStamp[];
+  results: RewardItem[];
+  groups: RewardGroup[];
 }
 
 /** One graph of a scorer, as it is now. */
@@ -331,6 +463,10 @@ export interface Service {
    */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
   rank(request: ScoreRequest): Promise<RankResult>;
+  /** Rewards of several scorers at once. @throws UNKNOWN_PROFILE, and as `score` */
+  reward(request: RewardRequest): Promise<RewardResult>;
+  /** The reward profiles by name. */
+  profiles(): Record<string, Profile>;
   scorers(): ScorerInfo[];
   /** Those that are installed and cannot be used. */
   refusedScorers(): RefusedScorer[];
@@ -344,6 +480,8 @@ export interface Service {
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */
   load(): { waiting: number; running: number };
+  /** How full the queue is: requests that wait for room in it, milliseconds of the oldest wait, and of an image inside. */
+  pressure(): { held: number; oldestMs: number; serviceMs: number };
   /** Verdicts written to the history and lost since the start, and whether it works now. */
   recording(): { recorded: number; dropped: number; state: 'ok' | 'degraded' | 'off' };
 }

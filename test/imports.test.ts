@@ -111,6 +111,7 @@ const OWNERS: Record<string, string | string[]> = {
   '@tensorflow/tfjs-core': 'reward/graph/session-tfjs.ts',
   picomatch: 'cli/input/images.ts',
   'csv-parse/sync': ['cli/score/earlier.ts', 'tables/table.ts'],
+  'hyparquet-writer': 'cli/export/parquet.ts',
   '@observablehq/plot': 'eval/page/plots.ts',
 };
 

@@ -40,6 +40,8 @@ const IN_FLIGHT = 48;
 export interface ScoreAll {
   count: number;
   itemAt: (index: number) => ScoreItem;
+  /** The configured default when absent. */
+  scorer?: string | undefined;
   /** Thresholds; those of the config when absent. */
   policy?: Policy | undefined;
   /** Once it aborts, no item is begun, and those that run are given up. */
@@ -50,12 +52,12 @@ export interface ScoreAll {
 
 /** Scores any number of items, a window of them at a time. */
 export async function scoreAll(service: Pick<Service, 'score'>, options: ScoreAll): Promise<void> {
-  const { count, itemAt, policy, signal, onResult } = options;
+  const { count, itemAt, scorer, policy, signal, onResult } = options;
   let next = 0;
   const lane = async () => {
     while (next < count && !signal.aborted) {
       const index = next++;
-      const [result] = await service.score({ items: [itemAt(index)], client: 'cli', signal, policy });
+      const [result] = await service.score({ items: [itemAt(index)], scorer, client: 'cli', signal, policy });
       if (signal.aborted && result!.error?.code === 'CANCELLED') return;
       await onResult(index, result!);
     }

@@ -63,7 +63,11 @@ function checkFlags(flags: ScoreFlags): void {
 }
 
 /** @param names folders among them are what names in a table may be relative to */
-function promptsFor(flags: ScoreFlags, { paths }: Expanded, names: string[]): PromptSource {
+export function promptsFor(
+  flags: Pick<ScoreFlags, 'prompt' | 'prompts' | 'filePrompts'>,
+  { paths }: Expanded,
+  names: string[],
+): PromptSource {
   const otherwise = flags.filePrompts === false ? null : undefined;
   if (flags.prompts === undefined) return onePrompt(flags.prompt ?? otherwise);
   return readPrompts(flags.prompts, paths, names, otherwise);
@@ -136,8 +140,8 @@ async function scoreInto(names: string[], flags: ScoreFlags): Promise<number> {
 }
 
 /** Closes what was opened, however the work ends. */
-async function withRuntime(
-  flags: ScoreFlags,
+export async function withRuntime(
+  flags: ScorerFlags,
   work: (runtime: Runtime, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const runtime = openFor(flags);

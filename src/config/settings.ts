@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { Aspect, Policy } from '../types.ts';
+import { rewardsSchema } from './profiles.ts';
 import { TOKEN, TOKEN_EXPECTED } from './token.ts';
 
 /** What is read once is not worth compiling. */
@@ -49,6 +50,14 @@ export const limitsSchema = z.strictObject({
   maxQueue: count
     .default(4096)
     .describe('most images waiting, all clients together; beyond it answers are BUSY'),
+  maxQueuePerClient: count
+    .default(2048)
+    .describe(
+      'most images waiting of one client, so that none fills the queue; beyond it answers are CLIENT_BUSY',
+    ),
+  queueWaitMs: millis
+    .default(20_000)
+    .describe('how long a request waits for room in a full queue before it is answered BUSY or CLIENT_BUSY'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
 });
 
@@ -136,4 +145,5 @@ export const settingsSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limitsSchema.default(() => limitsSchema.parse({}, ONCE)),
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
 });

@@ -80,6 +80,11 @@ export const ERRORS = {
     'raw {format} of {width}×{height} needs {expected} bytes, {found} came',
     'Send width × height × channels bytes, rows without padding.',
   ),
+  ARRAY_UNFIT: input(
+    422,
+    'the array is not images: {found}; expected uint8 of [number, height, width, 3 or 4]',
+    'np.save a C-ordered array with channels last: x.transpose(0, 2, 3, 1) of [number, channels, height, width], and (x * 255).round().clip(0, 255).astype("uint8") of floats from 0 to 1.',
+  ),
   PROMPT_REQUIRED: input(
     422,
     'scorer {scorer} needs a prompt and {lack}',
@@ -133,7 +138,22 @@ export const ERRORS = {
     'request id {id} is in flight on this connection already',
     'Give each request in flight an id of its own.',
   ),
+  KEY_REUSED: input(
+    409,
+    'the idempotency key "{key}" was used for {what}',
+    'Give each request a key of its own, such as a UUID, and send the same key only with the same request.',
+  ),
   UNKNOWN_SCORER: input(404, 'no scorer "{id}"{hint}; installed are {known}', 'Run `assay models list`.'),
+  REWARD_MISSING: input(
+    422,
+    '{count} of {of} images have no reward, which this route has no word for; image {id}: {reason}',
+    'Say in the profile what a missing reward is: `missing` as "worst" or {"floor": …}. POST /v1/rewards answers for each image by itself.',
+  ),
+  UNKNOWN_PROFILE: input(
+    404,
+    'no reward profile "{name}"{hint}; known are {known}',
+    'Add it to rewards.profiles in the config, or send the profile itself. GET /v1/profiles lists them.',
+  ),
   NOT_FOUND: input(
     404,
     '{method} leads nowhere with this path{hint}',
@@ -274,7 +294,17 @@ export const ERRORS = {
     'prompt {id} is neither in the history nor in the queue of {url}',
     'It was deleted from the queue, or the host was restarted: submit it again.',
   ),
+  REWARD_FAILED: retry(
+    503,
+    '{count} of {of} images have no reward yet; image {id}: {reason}',
+    'Send it again; what was scored is remembered. POST /v1/rewards answers for each image by itself.',
+  ),
   BUSY: retry(503, 'the queue is full ({waiting} images wait)', 'Send it again after the stated pause.'),
+  CLIENT_BUSY: retry(
+    503,
+    'this client has {waiting} images waiting; its share of the queue is {limit}',
+    'Send it again after the stated pause, or raise limits.maxQueuePerClient in the config.',
+  ),
   DRAINING: retry(503, 'the daemon is shutting down', 'Send it again when it is back.'),
   DEADLINE: retry(
     503,

@@ -1,6 +1,6 @@
 /** 8 calibrate: raw outputs to MOS, prediction interval, percentile and reward. Pure. */
 import { z } from 'zod';
-import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
+import { ASPECTS, type Aspect, type AspectScore, type Distribution } from '../types.ts';
 import type { AspectSpec, Manifest } from './model/manifest.ts';
 
 const increasing = (values: number[]): boolean => values.every((v, i) => i === 0 || v > values[i - 1]!);
@@ -76,12 +76,14 @@ const ROUNDING = 1e-3;
 
 interface Estimate {
   mean: number;
-  spread: number;
+  /** The model's own; undefined when it has none. */
+  spread?: number;
+  distribution?: Distribution;
 }
 
-/** Mean and spread of one output row; a bare mean has spread 1, so its interval has a constant width. */
+/** Mean and spread of one output row. */
 function estimate(spec: AspectSpec, row: number[]): Estimate {
-  if (spec.kind === 'mean') return { mean: row[0]!, spread: 1 };
+  if (spec.kind === 'mean') return { mean: row[0]! };
   if (spec.kind === 'mean-spread') {
     if (row[1]! < 0) throw new Error(`output "${spec.output}" has a negative spread (${row[1]})`);
     return { mean: row[0]!, spread: row[1]! };
@@ -94,20 +96,23 @@ function estimate(spec: AspectSpec, row: number[]): Estimate {
     );
   const mean = row.reduce((sum, p, i) => sum + p * levels[i]!, 0) / total;
   const spread = Math.sqrt(row.reduce((sum, p, i) => sum + p * (levels[i]! - mean) ** 2, 0) / total);
-  return { mean, spread };
+  return { mean, spread, distribution: { levels, probabilities: row } };
 }
 
 function scoreOf(spec: AspectSpec, calibration: AspectCalibration, row: number[]): AspectScore {
-  const { mean, spread } = estimate(spec, row);
+  const { mean, ...more } = estimate(spec, row);
   const { map, interval, quantiles } = calibration;
   const score = clamp(interpolate(map.x, map.y, mean), spec.range);
-  const reach = interval.scale * spread;
+  // a bare mean has an interval of constant width
+  const reach = interval.scale * (more.spread ?? 1);
   return {
     score,
     range: spec.range,
     percentile: percentileOf(quantiles, score),
     interval: [clamp(score - reach, spec.range), clamp(score + reach, spec.range)],
     coverage: interval.coverage,
+    raw: mean,
+    ...more,
   };
 }
 

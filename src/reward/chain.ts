@@ -30,6 +30,8 @@ export interface ChainResult {
   outputs: Record<string, number[]>;
   /** What was cut, for people. */
   notes: string[];
+  /** Whether something was. */
+  truncated: boolean;
   /** Sums over the graphs that were run for this image. */
   queueMs: number;
   inferMs: number;
@@ -124,7 +126,8 @@ export class Chain {
     const outputs = await infer(this.#last, feeds, trip, signal);
     const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
     const notes = prompt === null ? [] : this.#cuts(prompt);
-    return { outputs: Object.fromEntries(rows), notes, queueMs: trip.queueMs, inferMs: trip.inferMs };
+    const { queueMs, inferMs } = trip;
+    return { outputs: Object.fromEntries(rows), notes, truncated: notes.length > 0, queueMs, inferMs };
   }
 
   /** What each graph is fed with for one image, by its name. */

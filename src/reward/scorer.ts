@@ -249,7 +249,7 @@ class LoadedScorer implements Scorer {
   async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
     const known = this.#machinery.chain.understand(prompt);
     this.#requirePrompt(prompt, known.prompt);
-    const { outputs, queueMs, inferMs, ...made } = await this.#machinery.chain.run(
+    const { outputs, truncated, queueMs, inferMs, ...made } = await this.#machinery.chain.run(
       pixels,
       known.prompt,
       signal,
@@ -259,7 +259,7 @@ class LoadedScorer implements Scorer {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward);
       const foreign = foreignness(outputs, this.manifest.domain);
-      return { aspects, reward, foreign: foreign ? [foreign] : [], notes, queueMs, inferMs };
+      return { aspects, reward, foreign: foreign ? [foreign] : [], notes, truncated, queueMs, inferMs };
     } catch (cause) {
       throw this.#failed(cause);
     }

@@ -69,8 +69,16 @@ export interface StoreStatus {
 }
 
 export interface Store {
-  /** Takes results in at once and writes them soon. Never throws. */
-  record(results: readonly ScoreResult[], client: string): void;
+  /**
+   * Takes results in at once and writes them soon. Never throws.
+   *
+   * @param once what a result is known by when it comes a second time: it is written once
+   */
+  record(
+    results: readonly ScoreResult[],
+    client: string,
+    once?: (result: ScoreResult) => string | undefined,
+  ): void;
   /**
    * One page of the history, with everything that was recorded before the call. It is read beside the main thread. A
    * long search ends early: its page may hold less than the limit, and the next one goes on where it ended.
@@ -128,8 +136,12 @@ class History implements Store {
     if (!this.#attempt(() => {}) && this.#file.health.fault) this.#wake(this.#file.health.pauseMs);
   }
 
-  record(results: readonly ScoreResult[], client: string): void {
-    for (const result of results) this.#recorder.add(result, client);
+  record(
+    results: readonly ScoreResult[],
+    client: string,
+    once?: (result: ScoreResult) => string | undefined,
+  ): void {
+    for (const result of results) this.#recorder.add(result, client, once?.(result));
     if (this.#recorder.waiting > 0) this.#wake(GATHER_MS);
   }
 

@@ -8,6 +8,7 @@ import { createUploads, type ReadUpload } from './http/uploads.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { type Ops, opsOf } from './ops/table.ts';
 import { Outbox } from './outbox.ts';
+import { compatRoutes } from './routes/compat/index.ts';
 import { ROUTES } from './routes/index.ts';
 import type { Route } from './routes/route.ts';
 import { Traffic } from './traffic.ts';
@@ -47,7 +48,8 @@ export interface ServerContext {
 }
 
 export function createContext(options: ServerOptions): ServerContext {
-  const { config, log, service, version, routes = ROUTES, onFreed } = options;
+  const { config, log, service, version, onFreed } = options;
+  const routes = options.routes ?? [...ROUTES, ...compatRoutes(config)];
   const tuning = { ...TUNING, ...options.tuning };
   const budget = new Budget({ ...tuning, capacityBytes: config.limits.maxBodyBytes }, onFreed);
   const outbox = new Outbox(tuning, (bytes) =>

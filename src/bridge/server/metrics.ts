@@ -1,7 +1,7 @@
 /** Prometheus metrics of the server, in a registry of their own. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { ScoreResult, Service } from '../../types.ts';
+import type { RewardItem, ScoreResult, Service } from '../../types.ts';
 import type { Budget } from './budget.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -13,6 +13,7 @@ export interface Metrics {
   /** @param status HTTP status, or `ok` or an error code for websocket requests */
   request(route: string, status: string, ms: number): void;
   results(results: readonly ScoreResult[]): void;
+  rewards(results: readonly RewardItem[]): void;
   socketOpened(): void;
   socketClosed(): void;
   eventsLost(count: number): void;
@@ -22,7 +23,7 @@ export interface Metrics {
 /** Seconds; from a cached answer to a full queue. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
-export const outcomeOf = (result: ScoreResult): Outcome => {
+export const outcomeOf = (result: Pick<ScoreResult, 'error' | 'guards'>): Outcome => {
   if (result.error) return 'failed';
   return result.guards.length > 0 ? 'guarded' : 'scored';
 };
@@ -82,6 +83,9 @@ export function createMetrics(service: Service, version: string, held: Held): Me
     results: (results) => {
       for (const result of results) countItem(result, items, stages);
     },
+    rewards: (results) => {
+      for (const result of results) items.inc({ outcome: outcomeOf(result) });
+    },
     socketOpened: () => sockets.inc(),
     socketClosed: () => sockets.dec(),
     eventsLost: (count) => lost.inc(count),
@@ -125,6 +129,17 @@ function addGauges(registry: Registry, service: Service, version: string): void 
   const gauge = gaugesOf(registry);
   gauge('assay_queue_waiting', 'Images waiting', () => service.load().waiting);
   gauge('assay_queue_running', 'Images in work', () => service.load().running);
+  gauge('assay_queue_held', 'Requests that wait for room in the queue', () => service.pressure().held);
+  gauge('assay_queue_oldest_seconds', 'How long the oldest image or request has waited', () => {
+    return service.pressure().oldestMs / 1000;
+  });
+  gauge(
+    'assay_queue_service_seconds',
+    'Time of an image from its turn to its result, on a running average',
+    () => {
+      return service.pressure().serviceMs / 1000;
+    },
+  );
   gauge('assay_ready', '1 when the default scorer is loaded and warm', () => (service.notReady() ? 0 : 1));
   gauge('assay_history_recorded', 'Verdicts written to the history', () => service.recording().recorded);
   gauge('assay_history_dropped', 'Verdicts that could not be written', () => service.recording().dropped);

@@ -1,7 +1,7 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
-import type { RankResult, ScoreResult } from '../../types.ts';
-import type { Call } from './call.ts';
-import type { Job } from './routes/job.ts';
+import type { RankResult, RewardItem, RewardResult, ScoreResult } from '../../types.ts';
+import type { ItemsJob, Job } from './routes/job.ts';
+import type { RewardJob } from './routes/rewards.ts';
 import type { Work } from './routes/route.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function scoreJob(work: Work, job: Job): Promise<{ results: ScoreRe
   const results = await finished(
     work,
     job,
-    () => service.score(requestOf(work.call, job)),
+    () => service.score(requestOf(work, job)),
     (all) => all,
   );
   note(work, results);
@@ -28,19 +28,36 @@ export async function rankJob(work: Work, job: Job): Promise<RankResult> {
   const ranked = await finished(
     work,
     job,
-    () => service.rank(requestOf(work.call, job)),
+    () => service.rank(requestOf(work, job)),
     ({ results }) => results,
   );
   note(work, ranked.results);
   return ranked;
 }
 
+/** @throws as `scoreJob`, UNKNOWN_PROFILE */
+export async function rewardJob(
+  work: Work,
+  { profile, advantage, ...job }: RewardJob,
+): Promise<RewardResult> {
+  const { service } = work.context;
+  const asked = { ...requestOf(work, job), profile, advantage };
+  const rewards = await finished(
+    work,
+    job,
+    () => service.reward(asked),
+    ({ results }) => results,
+  );
+  work.context.metrics.rewards(rewards.results);
+  return rewards;
+}
+
 /** The outcome of what the service does, unless it was cancelled or, given up, has nothing to show. */
 async function finished<T>(
   { context, call }: Work,
-  { items }: Job,
+  { items }: ItemsJob,
   ask: () => Promise<T>,
-  resultsOf: (outcome: T) => ScoreResult[],
+  resultsOf: (outcome: T) => readonly Pick<ScoreResult | RewardItem, 'error'>[],
 ): Promise<T> {
   call.items = items.length;
   const outcome = await call.handOver(ask, context.tuning.handoverMs);
@@ -53,11 +70,10 @@ async function finished<T>(
   return outcome;
 }
 
-const requestOf = (call: Call, { items, scorer, policy }: Job) => ({
-  items,
-  scorer,
-  policy,
+const requestOf = <J extends ItemsJob>({ call, context }: Work, job: J) => ({
+  ...job,
   client: call.client,
+  patienceMs: context.config.limits.queueWaitMs,
   signal: call.signal,
 });
 

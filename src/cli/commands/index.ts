@@ -7,6 +7,7 @@ import type { Exit } from '../input/options.ts';
 import { benchCommand } from './bench.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
 import { modelsCommand } from './models.ts';
 import { promptCommand } from './prompt.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   watchCommand,
   rejectsCommand,
   evalCommand,
+  exportCommand,
   promptCommand,
   benchCommand,
   modelsCommand,

@@ -6,6 +6,8 @@ export interface Pending {
   at: number;
   client: string;
   result: ScoreResult;
+  /** What it is known by when it comes a second time: it is written once. */
+  once?: string | undefined;
 }
 
 export interface Queue {

@@ -12,7 +12,7 @@ export interface Recorder {
   /** Since the start. */
   readonly counts: { recorded: number; dropped: number };
   /** Takes a verdict, or counts it as dropped when too many wait. */
-  add(result: ScoreResult, client: string): void;
+  add(result: ScoreResult, client: string, once?: string): void;
   /**
    * Writes some of what waits.
    *
@@ -62,8 +62,8 @@ export function createRecorder(bound: number, now: () => number, log: StoreLog):
       return queue.size;
     },
     counts,
-    add(result, client) {
-      if (ended || !queue.push({ at: now(), client, result })) overflowed();
+    add(result, client, once) {
+      if (ended || !queue.push({ at: now(), client, result, once })) overflowed();
     },
     writeSome,
     writeAll(opened) {

@@ -34,6 +34,9 @@ export interface VerdictColumns {
   total_ms: Real;
   error_code: Text;
   error_message: Text;
+  item_group: Text;
+  truncated: number;
+  once: Text;
 }
 
 /** A row of `verdicts` joined with its stamp. */
@@ -56,13 +59,16 @@ export interface AspectRow {
   interval_low: number;
   interval_high: number;
   coverage: number;
+  raw: Real;
+  spread: Real;
+  distribution: Text;
 }
 
 /** NUL and lone surrogates, which SQLite's text cannot hold, become U+FFFD. */
 export const plain = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
 export const plainOrNull = (text: Text): Text => (text === null ? null : plain(text));
 
-export const verdictColumns = ({ at, client, result }: Pending): VerdictColumns => ({
+export const verdictColumns = ({ at, client, result, once }: Pending): VerdictColumns => ({
   at,
   client: plain(client),
   item: plain(result.id),
@@ -84,6 +90,9 @@ export const verdictColumns = ({ at, client, result }: Pending): VerdictColumns 
   total_ms: result.timings?.totalMs ?? null,
   error_code: result.error?.code ?? null,
   error_message: plainOrNull(result.error?.message ?? null),
+  item_group: plainOrNull(result.group ?? null),
+  truncated: result.truncated ? 1 : 0,
+  once: once ?? null,
 });
 
 export function aspectRows(verdict: number, aspects: ScoreResult['aspects']): AspectRow[] {
@@ -105,6 +114,9 @@ const aspectRow = (verdict: number, aspect: string, value: AspectScore): AspectR
   interval_low: value.interval[0],
   interval_high: value.interval[1],
   coverage: value.coverage,
+  raw: value.raw ?? null,
+  spread: value.spread ?? null,
+  distribution: value.distribution ? JSON.stringify(value.distribution) : null,
 });
 
 const aspectScore = (row: AspectRow): AspectScore => ({
@@ -113,6 +125,9 @@ const aspectScore = (row: AspectRow): AspectScore => ({
   percentile: row.percentile,
   interval: [row.interval_low, row.interval_high],
   coverage: row.coverage,
+  ...(row.raw !== null && { raw: row.raw }),
+  ...(row.spread !== null && { spread: row.spread }),
+  ...(row.distribution !== null && { distribution: JSON.parse(row.distribution) }),
 });
 
 /** A result has aspects exactly when it has no error; those without a row are null. */
@@ -152,6 +167,7 @@ export function entryOf(row: VerdictRow, aspects: AspectRow[]): HistoryEntry {
   const error = row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' };
   const result: ScoreResult = {
     id: row.item,
+    ...(row.item_group !== null && { group: row.item_group }),
     source: row.source,
     sha256: row.sha256,
     width: row.width,
@@ -165,6 +181,7 @@ export function entryOf(row: VerdictRow, aspects: AspectRow[]): HistoryEntry {
     decision: row.decision as Decision | null,
     reasons: JSON.parse(row.reasons),
     notes: JSON.parse(row.notes),
+    ...(row.truncated === 1 && { truncated: true }),
     timings: timingsOf(row),
     error,
   };

@@ -19,12 +19,13 @@ const VERDICT = [
     'infer_ms',
     'total_ms',
   ],
-  ...['error_code', 'error_message'],
+  ...['error_code', 'error_message', 'item_group', 'truncated', 'once'],
 ];
 const ASPECT = [
   ...['verdict', 'aspect', 'score', 'range_low', 'range_high', 'percentile'],
-  ...['interval_low', 'interval_high', 'coverage'],
+  ...['interval_low', 'interval_high', 'coverage', 'raw', 'spread', 'distribution'],
 ];
+const ONCE = 'ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING';
 const STAMP = ['version', 'variant', 'weights', 'calibration'];
 
 const insert = (table: string, columns: string[]): string =>
@@ -48,7 +49,7 @@ export interface Writer {
 }
 
 export function createWriter(db: Database): Writer {
-  const verdict = db.prepare(insert('verdicts', VERDICT));
+  const verdict = db.prepare(`${insert('verdicts', VERDICT)} ${ONCE}`);
   const aspect = db.prepare(insert('aspects', ASPECT));
   const stampId = createStampIds(db);
   const begin = db.prepare('SAVEPOINT verdict');
@@ -57,7 +58,8 @@ export function createWriter(db: Database): Writer {
 
   function add(entry: Pending): number {
     const stamp = entry.result.scorer && stampId(entry.result.scorer);
-    const { lastInsertRowid } = verdict.run({ ...verdictColumns(entry), stamp });
+    const { lastInsertRowid, changes } = verdict.run({ ...verdictColumns(entry), stamp });
+    if (Number(changes) === 0) return Number(lastInsertRowid); // it is there already
     for (const row of aspectRows(Number(lastInsertRowid), entry.result.aspects)) aspect.run({ ...row });
     return Number(lastInsertRowid);
   }

@@ -136,6 +136,8 @@ export function createFakeService(): FakeService {
         .sort((a, b) => (results[b]!.reward ?? -1) - (results[a]!.reward ?? -1));
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
+    reward: () => Promise.reject(new Error('the fake gives no rewards')),
+    profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
     findPrompt: (place) => ({
@@ -153,6 +155,7 @@ export function createFakeService(): FakeService {
     },
     notReady: () => fake.unready,
     load: () => ({ waiting: 3, running: 2 }),
+    pressure: () => ({ held: 1, oldestMs: 1500, serviceMs: 40 }),
     recording: () => ({ recorded: 7, dropped: 1, state: 'degraded' }),
     publish(result, client) {
       for (const listener of listeners) listener(result, client);

@@ -46,7 +46,10 @@ function allowOrigin(context: ServerContext, request: Request, response: Respons
   response.setHeader('access-control-expose-headers', 'Retry-After');
   if (!isPreflight(request)) return;
   response.setHeader('access-control-allow-methods', 'GET, POST');
-  response.setHeader('access-control-allow-headers', 'Authorization, Content-Type, X-Assay-Client');
+  response.setHeader(
+    'access-control-allow-headers',
+    'Authorization, Content-Type, Idempotency-Key, X-Assay-Client',
+  );
   response.setHeader('access-control-max-age', '600');
 }
 

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import type { z } from 'zod';
 import { fail, reasonOf } from '../../../errors/error.ts';
 import { nearest } from '../../../errors/nearest.ts';
 import { orAbort } from '../../../lib/abort.ts';
 import { Sink } from '../sink.ts';
 import { json } from '../wire/codec.ts';
 import { checkItemCount, MAX_ECHO, parse, tooManyItems } from '../wire/parse.ts';
-import { type ScoreBody, type UploadRequest, uploadRequest } from '../wire/schemas.ts';
+import { type ScoreBody, type UploadEntry, uploadRequest } from '../wire/schemas.ts';
 import { type Incoming, receive, tooLarge } from './body.ts';
 
 export interface UploadLimits {
@@ -17,7 +18,17 @@ export interface UploadLimits {
   maxItems: number;
 }
 
-export type ReadUpload = (incoming: Incoming, response: ServerResponse) => Promise<ScoreBody>;
+/** @param schema of the part `request` */
+export type ReadUpload = <Request extends UploadRequest>(
+  incoming: Incoming,
+  response: ServerResponse,
+  schema: z.ZodType<Request>,
+) => Promise<Omit<Request, 'items'> & Pick<ScoreBody, 'items'>>;
+
+/** Of a part `request` no more is looked at here. */
+interface UploadRequest {
+  items: UploadEntry[];
+}
 
 /** What multer leaves on what it was given to read. */
 interface Received {
@@ -76,12 +87,12 @@ export function createUploads({ maxBodyBytes, maxItems }: UploadLimits): ReadUpl
       fieldSize: MAX_FIELD_BYTES,
     },
   }).any() as unknown as Accept;
-  return async (incoming, response) => {
+  return async (incoming, response, schema) => {
     const { files, wire } = split(await readParts(accept, incoming, response, maxItems));
     const value = await wire;
     checkItemCount(value, maxItems);
     if (files.length > maxItems) throw tooManyItems(files.length, maxItems);
-    return pair(files, parse(uploadRequest, value, [REQUEST_PART]));
+    return pair(files, parse(schema, value, [REQUEST_PART]));
   };
 }
 
@@ -158,7 +169,10 @@ async function withTexts(request: unknown, texts: Record<string, unknown>): Prom
 }
 
 /** Joins entries and files: named files first, then the remaining in order; files without an entry come last. */
-function pair(files: Upload[], { items: entries, ...rest }: UploadRequest): ScoreBody {
+function pair<Request extends UploadRequest>(
+  files: Upload[],
+  { items: entries, ...rest }: Request,
+): Omit<Request, 'items'> & Pick<ScoreBody, 'items'> {
   if (files.length === 0)
     throw fail('BAD_REQUEST', { reason: 'no file came; send each image as a file part' });
   const shelf = new Shelf(files);
@@ -213,11 +227,12 @@ class Shelf {
   }
 }
 
-type Entry = Partial<UploadRequest['items'][number]>;
+type Entry = Partial<UploadEntry>;
 
-const itemOf = (file: Upload, { id, prompt, source }: Entry): ScoreBody['items'][number] => ({
+const itemOf = (file: Upload, { id, prompt, group, source }: Entry): ScoreBody['items'][number] => ({
   id,
   prompt,
+  group,
   source: source ?? file.name,
   image: file.bytes,
 });

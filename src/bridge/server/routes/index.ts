@@ -4,16 +4,20 @@ import { greeting } from './greeting.ts';
 import { health } from './health.ts';
 import { history } from './history.ts';
 import { metricsPage } from './metrics-page.ts';
+import { profiles } from './profiles.ts';
 import { prompt } from './prompt.ts';
 import { rank } from './rank.ts';
 import { readiness } from './readiness.ts';
+import { rewards } from './rewards.ts';
 import type { Route } from './route.ts';
 import { score } from './score.ts';
 import { scorers } from './scorers.ts';
 
 export const ROUTES: readonly Route[] = [
   score,
+  rewards,
   rank,
+  profiles,
   prompt,
   scorers,
   history,

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../../../errors/table.ts';
 import { scoreBody, type scoreResult, uploadRequest } from '../wire/schemas.ts';
-import { type Content, content, named } from './docs.ts';
+import { type Content, content, type NamedSchema, named } from './docs.ts';
 
 /** An image of one black pixel. */
 const RAW_EXAMPLE = { format: 'rgb8', width: 1, height: 1, data: 'AAAA' };
@@ -37,30 +37,47 @@ export const RESULT_EXAMPLE: z.infer<typeof scoreResult> = {
   error: null,
 };
 
-const upload = {
+const uploadOf = (request: NamedSchema) => ({
   type: 'object',
   properties: {
-    request: named('UploadRequest', uploadRequest),
+    request,
     prompt: { type: 'string', description: 'as the field of `request`, for callers without JSON' },
     scorer: { type: 'string', description: 'as the field of `request`, for callers without JSON' },
   },
   additionalProperties: { type: 'string', format: 'binary', description: 'an image file' },
+});
+
+const NPY = {
+  type: 'string',
+  format: 'binary',
+  description:
+    'uint8 [number, height, width, 3 or 4] as np.save writes it; one line of JSON may come before it, with the other fields, and items without images',
 };
 
-export const JOB_BODY: Content = {
-  ...content(named('ScoreRequest', scoreBody), BODY_EXAMPLE),
-  'multipart/form-data': { schema: upload, encoding: { request: { contentType: 'application/json' } } },
-};
+/** The forms that a job comes in. */
+export const jobBody = (message: NamedSchema, request: NamedSchema): Content => ({
+  ...content(message, BODY_EXAMPLE),
+  'multipart/form-data': {
+    schema: uploadOf(request),
+    encoding: { request: { contentType: 'application/json' } },
+  },
+  'application/x-npy': { schema: NPY },
+});
+
+export const JOB_BODY = jobBody(named('ScoreRequest', scoreBody), named('UploadRequest', uploadRequest));
 
 export const JOB_ERRORS: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'MALFORMED_BODY',
   'UNSUPPORTED_CONTENT_TYPE',
   'BODY_TOO_LARGE',
+  'ARRAY_UNFIT',
   'STALLED',
   'TOO_MANY_IMAGES',
+  'KEY_REUSED',
   'UNKNOWN_SCORER',
   'BUSY',
+  'CLIENT_BUSY',
   'DRAINING',
   'DEADLINE',
   'MODEL_LOAD_FAILED',

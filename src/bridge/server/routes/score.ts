@@ -2,16 +2,16 @@
 import { scoreJob } from '../scoring.ts';
 import { scoreAnswer } from '../wire/schemas.ts';
 import { answer, named } from './docs.ts';
-import { type Job, messageOfJob, readJob } from './job.ts';
+import { type Job, messageOf, readerOf, scoreForm } from './job.ts';
 import { JOB_BODY, JOB_ERRORS, RESULT_EXAMPLE } from './job-docs.ts';
 import type { Route } from './route.ts';
 
 export const score: Route<Job> = {
   method: 'post',
   path: '/v1/score',
-  read: readJob,
+  read: readerOf(scoreForm),
   handler: async (work, job) => ({ body: await scoreJob(work, job) }),
-  socket: { op: 'score', ...messageOfJob },
+  socket: { op: 'score', ...messageOf(scoreForm) },
   docs: {
     summary: 'Score images',
     body: JOB_BODY,

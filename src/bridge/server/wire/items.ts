@@ -12,6 +12,9 @@ export interface FetchRules {
   maxImageBytes: number;
 }
 
+/** A body with items, whatever else is in it. */
+export type ItemsBody = Pick<ScoreBody, 'items' | 'prompt' | 'workflow' | 'promptFromFile'>;
+
 type WireItem = ScoreBody['items'][number];
 type WireImage = NonNullable<WireItem['image']>;
 
@@ -65,11 +68,12 @@ const isRaw = (image: WireImage | undefined): boolean =>
   typeof image === 'object' && !(image instanceof LongText) && !(image instanceof Uint8Array);
 
 /** Items of a parsed body, in request order, with the request-wide prompt and default ids filled in. */
-export function toScoreItems(body: ScoreBody, rules: FetchRules): ScoreItem[] {
+export function toScoreItems(body: ItemsBody, rules: FetchRules): ScoreItem[] {
   return body.items.map((item, index) => {
     const refusal = refusalOf(item, index);
     return {
       id: item.id?.slice(0, MOST_ID) ?? String(index),
+      group: item.group?.slice(0, MOST_ID),
       source: (item.source ?? item.path)?.slice(0, MOST_SOURCE) ?? null,
       prompt: item.prompt === undefined ? body.prompt : item.prompt,
       workflow: body.workflow,

@@ -15,7 +15,7 @@ export interface Decoded {
 /** Bytes looked at between two looks at the clock. */
 const STEP_BYTES = 2 ** 18;
 /** Fields that hold images; a long string anywhere else is text. */
-const IMAGE_FIELDS = new Set(['image', 'data']);
+const IMAGE_FIELDS = new Set(['image', 'data', 'images', 'image_b64']);
 /** Stands for a cut; nobody outside can know it. */
 const STAND_IN = `long ${randomUUID()} `;
 

@@ -72,6 +72,11 @@ export const scoreItem = z
     prompt: prompt
       .optional()
       .describe('the text the image was generated from; null for none, and none is looked for'),
+    group: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(`images whose rewards are compared with each other share it; at most ${MOST_ID} characters`),
     image: image.optional(),
     path: z
       .string()
@@ -86,12 +91,22 @@ export const scoreItem = z
 /** Looked at for each item by itself, behind scoreItem. */
 export const itemBounds = z.object({
   id: z.string().max(MOST_ID).optional(),
+  group: z.string().max(MOST_ID).optional(),
   source: z.string().max(MOST_SOURCE).nullish(),
   path: z.string().max(MOST_SOURCE).optional(),
 });
 export const sizeBounds = z.object({ width: z.int().max(MOST_SIDE), height: z.int().max(MOST_SIDE) });
 
-const scoreFields = {
+/** Of a request that may be sent again. */
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(256)
+  .describe(
+    'names the request, so that it is not scored or recorded twice when it is sent again within ten minutes',
+  );
+
+export const scoreFields = {
   scorer: name.optional().describe('scorer id, or id@version; the configured default when absent'),
   prompt: prompt.optional().describe('prompt of the items that have none of their own'),
   policy: policySchema.optional().describe('thresholds for the decisions; those of the config when absent'),
@@ -101,6 +116,7 @@ const scoreFields = {
     .default(true)
     .describe('look for the prompt in the file when none is given and the workflow tells none'),
   items: z.array(scoreItem).min(1),
+  idempotencyKey: idempotencyKey.optional(),
 };
 
 /** Body of `POST /v1/score` and `POST /v1/rank`. */
@@ -114,18 +130,20 @@ export const uploadRequest = z.strictObject({
   policy: scoreFields.policy,
   workflow: scoreFields.workflow,
   promptFromFile: scoreFields.promptFromFile,
+  idempotencyKey: scoreFields.idempotencyKey,
   items: z
     .array(
       z.strictObject({
         id: scoreItem.shape.id,
         source: scoreItem.shape.source,
         prompt: scoreItem.shape.prompt,
+        group: scoreItem.shape.group,
         file: name.optional().describe('field or file name; the next unnamed file when absent'),
       }),
     )
     .default([]),
 });
-export type UploadRequest = z.infer<typeof uploadRequest>;
+export type UploadEntry = z.infer<typeof uploadRequest>['items'][number];
 
 /** Body of `POST /v1/prompt`. */
 export const promptBody = z
@@ -164,16 +182,41 @@ export type MessageId = z.infer<typeof messageId>;
 
 // answers
 
-const aspectScore = z.object({
+export const aspectScore = z.object({
   score: z.number(),
   range: z.tuple([z.number(), z.number()]),
   percentile: z.number().min(0).max(1),
   interval: z.tuple([z.number(), z.number()]),
   coverage: z.number().min(0).max(1),
+  raw: z.number().optional().describe('what the model said before it was calibrated'),
+  spread: z
+    .number()
+    .optional()
+    .describe("the model's own standard deviation of raw; absent when it has none"),
+  distribution: z
+    .object({ levels: z.array(z.number()), probabilities: z.array(z.number()) })
+    .optional()
+    .describe('probability of each level of raw, where the model predicts levels'),
 });
+
+export const scorerStamp = z.object({
+  id: z.string(),
+  version: z.string(),
+  variant: z.string(),
+  weights: z.string(),
+  calibration: z.string(),
+});
+
+export const guardFinding = z.object({
+  guard: z.enum(['blank', 'noise', 'corrupt', 'out-of-domain']),
+  message: z.string(),
+});
+
+export const itemError = z.object({ code: z.string(), message: z.string() });
 
 export const scoreResult = z.object({
   id: z.string(),
+  group: z.string().optional().describe('that of the item; absent when it has none'),
   source: z.string().nullable(),
   sha256: z.string().nullable(),
   width: z.int().nullable(),
@@ -188,27 +231,18 @@ export const scoreResult = z.object({
     })
     .nullable()
     .describe('null when no prompt was given and none looked for'),
-  scorer: z
-    .object({
-      id: z.string(),
-      version: z.string(),
-      variant: z.string(),
-      weights: z.string(),
-      calibration: z.string(),
-    })
-    .nullable(),
+  scorer: scorerStamp.nullable(),
   aspects: z.record(z.enum(ASPECTS), aspectScore.nullable()).nullable(),
   reward: z.number().min(0).max(1).nullable(),
-  guards: z.array(
-    z.object({ guard: z.enum(['blank', 'noise', 'corrupt', 'out-of-domain']), message: z.string() }),
-  ),
+  guards: z.array(guardFinding),
   decision: z.enum(['accept', 'reject', 'unsure']).nullable(),
   reasons: z.array(z.string()),
   notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
+  truncated: z.boolean().optional().describe('true when the scorer read only the beginning of the prompt'),
   timings: z
     .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
     .nullable(),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  error: itemError.nullable(),
 }) satisfies z.ZodType<ScoreResult>;
 
 export const promptAnswer = z.object({

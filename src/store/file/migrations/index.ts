@@ -4,5 +4,13 @@ import { historyFilters } from './002-history-filters.ts';
 import { outputs } from './003-outputs.ts';
 import { provenance } from './004-provenance.ts';
 import { restored } from './005-restored.ts';
+import { rewards } from './006-rewards.ts';
 
-export const MIGRATIONS: readonly string[] = [verdicts, historyFilters, outputs, provenance, restored];
+export const MIGRATIONS: readonly string[] = [
+  verdicts,
+  historyFilters,
+  outputs,
+  provenance,
+  restored,
+  rewards,
+];

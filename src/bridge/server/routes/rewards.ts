@@ -1,0 +1,54 @@
+/** `POST /v1/rewards`, and `rewards` on the websocket. */
+import { profileSchema } from '../../../config/profiles.ts';
+import { fail } from '../../../errors/error.ts';
+import type { Profile, RewardRequest } from '../../../types.ts';
+import { rewardJob } from '../scoring.ts';
+import { parse } from '../wire/parse.ts';
+import { type RewardBody, rewardAnswer, rewardBody, rewardUpload } from '../wire/reward-schemas.ts';
+import { answer, named } from './docs.ts';
+import { type ItemsJob, itemsOf, type JobForm, messageOf, readerOf } from './job.ts';
+import { JOB_ERRORS, jobBody } from './job-docs.ts';
+import type { Route } from './route.ts';
+
+export interface RewardJob extends ItemsJob, Pick<RewardRequest, 'profile' | 'advantage'> {}
+
+/** @throws BAD_REQUEST */
+function profileIn({ profile, scorers }: RewardBody): string | Profile | undefined {
+  if (!scorers) return profile;
+  if (profile !== undefined)
+    throw fail('BAD_REQUEST', { reason: 'scorers: expected either profile or scorers, not both' });
+  const twice = scorers.find((scorer, i) => scorers.indexOf(scorer) < i);
+  if (twice !== undefined) throw fail('BAD_REQUEST', { reason: `scorers: "${twice}" came twice` });
+  return meanOf(scorers);
+}
+
+/** The mean of the scorers' own rewards. */
+export const meanOf = (scorers: string[]): Profile =>
+  parse(profileSchema, { terms: scorers.map((scorer) => ({ scorer, weight: 1 / scorers.length })) });
+
+const form: JobForm<RewardBody, RewardJob> = {
+  body: rewardBody,
+  upload: rewardUpload,
+  jobOf: (body, context) => ({
+    items: itemsOf(body, context),
+    profile: profileIn(body),
+    advantage: body.advantage,
+    key: body.idempotencyKey,
+  }),
+};
+
+export const rewards: Route<RewardJob> = {
+  method: 'post',
+  path: '/v1/rewards',
+  read: readerOf(form),
+  handler: async (work, job) => ({ body: await rewardJob(work, job) }),
+  socket: { op: 'rewards', ...messageOf(form) },
+  docs: {
+    summary: 'Rewards for a training loop: several scorers, one number an image, figures of each group',
+    body: jobBody(named('RewardRequest', rewardBody), named('RewardUpload', rewardUpload)),
+    answers: {
+      200: answer('Rewards in request order, and their groups', named('RewardAnswer', rewardAnswer)),
+    },
+    errors: ['UNKNOWN_PROFILE', ...JOB_ERRORS],
+  },
+};

@@ -1,0 +1,67 @@
+/** The reward profiles that there are, by name. */
+import type { Config } from '../../config.ts';
+import { fail, reasonOf } from '../../errors/error.ts';
+import { nearest } from '../../errors/nearest.ts';
+import type { Profile, ProfileTerm } from '../../types.ts';
+import { type Manifest, refOf } from '../model/manifest.ts';
+
+/** The reward of the default scorer, as it gives it. */
+const DEFAULT: Profile = {
+  terms: [{ weight: 1, scale: 'range' }],
+  missing: 'leave-out',
+  guards: ['blank', 'noise', 'corrupt', 'out-of-domain'],
+};
+
+export const profilesOf = ({ rewards }: Pick<Config, 'rewards'>): Record<string, Profile> => ({
+  default: DEFAULT,
+  ...rewards.profiles,
+});
+
+/** @throws UNKNOWN_PROFILE */
+export function findProfile(
+  config: Pick<Config, 'rewards'>,
+  asked: string | Profile | undefined,
+): Profile & { name: string | null } {
+  if (typeof asked === 'object') return { name: null, ...asked };
+  const name = asked ?? config.rewards.profile;
+  const profiles = profilesOf(config);
+  if (Object.hasOwn(profiles, name)) return { name, ...profiles[name]! };
+  const known = Object.keys(profiles);
+  const near = nearest(name, known);
+  const hint = near ? ` (did you mean "${near}"?)` : '';
+  throw fail('UNKNOWN_PROFILE', { name: name.slice(0, 64), hint, known: known.join(', ') });
+}
+
+/** What is known of a scorer by its name. @throws UNKNOWN_SCORER */
+type LookUp = (name: string | undefined) => { manifest: Manifest };
+
+/** What a name of a scorer, or none, stands for, and how it makes its own reward. */
+export const scorerIn =
+  ({ find }: { find: LookUp }) =>
+  (name: string | undefined) => {
+    const { manifest } = find(name);
+    return { ref: refOf(manifest), ownReward: manifest.reward };
+  };
+
+/** What of the profiles in the config cannot be as it was meant, for people. */
+export function profileDoubts(config: Pick<Config, 'rewards'>, lookUp: LookUp): string[] {
+  const { profile, profiles } = config.rewards;
+  const unknown = Object.hasOwn(profilesOf(config), profile)
+    ? []
+    : [`rewards.profile: there is no profile "${profile}"`];
+  const wrong = Object.entries(profiles).flatMap(([name, { terms }]) =>
+    terms.flatMap((term, i) =>
+      termDoubt(term, lookUp).map((doubt) => `rewards.profiles.${name}.terms.${i}: ${doubt}`),
+    ),
+  );
+  return [...unknown, ...wrong];
+}
+
+function termDoubt({ scorer, aspect }: ProfileTerm, lookUp: LookUp): string[] {
+  try {
+    const { id, aspects } = lookUp(scorer).manifest;
+    return aspect && !aspects[aspect] ? [`${id} does not predict ${aspect}, so no image gets a reward`] : [];
+  } catch (error) {
+    return [reasonOf(error)];
+  }
+}
