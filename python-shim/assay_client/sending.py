@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from .link.connection import Connection
+from .link.failures import AssayFailure, fail
+from .link.line import Lost
+from .link.wire import pack
 from .request import Item
 from .results import Result, result_of
-from .wire.connection import Connection
-from .wire.failures import AssayFailure, fail
-from .wire.line import Lost
-from .wire.packing import pack
 
 logger = logging.getLogger("assay_client")
 
@@ -67,6 +67,8 @@ class Gate:
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(IN_FLIGHT)
         self.suspects = asyncio.Lock()
+        #: Whether it has been said that there is no daemon.
+        self.has_said = False
 
 
 class Call:
@@ -79,7 +81,6 @@ class Call:
         self._patience = patience
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + patience.timeout
-        self._is_awaiting = False
         #: What each further request would meet, too.
         self._gone: AssayFailure | None = None
 
@@ -158,13 +159,15 @@ class Call:
                 if left <= 0:
                     raise self._late()
                 async with self._gate.suspects if suspected else nullcontext():
-                    return await self._connection.ask(id, frame, left)
+                    answer = await self._connection.ask(id, frame, left)
+                self._gate.has_said = False
+                return answer
             except Lost as failure:
                 losses += 1
                 absent_since = None
                 if losses > self._patience.reconnects:
                     raise
-                logger.warning("Assay: %s", failure)
+                logger.info("Assay: %s", failure.message)
             except AssayFailure as failure:
                 if failure.code == "DAEMON_UNREACHABLE" and not _is_lasting(failure):
                     absent_since = self._awaited(failure, absent_since)
@@ -181,8 +184,8 @@ class Call:
     def _awaited(self, failure: AssayFailure, since: float | None) -> float:
         """Since when there is no daemon. Raises the failure when that is too long."""
         now = self._clock()
-        if not self._is_awaiting:
-            self._is_awaiting = True
+        if not self._gate.has_said:
+            self._gate.has_said = True
             logger.warning("Assay: %s; asking again for %g s", failure.message, self._patience.wait)
         since = now if since is None else since
         if now - since >= self._patience.wait:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from real_daemon import ROOT, served
 
+from assay_client.link.errors import ERRORS
 from assay_client.rewards import asking
-from assay_client.wire.errors import ERRORS
 
 EXAMPLES = ROOT / "examples/trainers"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/example.py"))

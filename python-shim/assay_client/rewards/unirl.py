@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client import AssayClient
-from ..wire.failures import AssayFailure
+from ..link.failures import AssayFailure
 from .asking import ask, shared
 from .measures import Measure
 
