@@ -89,10 +89,12 @@ class Call:
         outcomes = dict.fromkeys(range(len(items)))
         sending = [asyncio.ensure_future(self._portion(items, part, outcomes)) for part in _portions(items)]
         try:
-            await asyncio.gather(*sending)
+            # Waiting for a place counts, too: others may hold them all.
+            await asyncio.wait(sending, timeout=self._patience.timeout)
         finally:
             for task in sending:
                 task.cancel()
+        outcomes = {at: self._late() if outcome is None else outcome for at, outcome in outcomes.items()}
         failures = [outcome for outcome in outcomes.values() if isinstance(outcome, AssayFailure)]
         if failures and len(failures) == len(items):
             raise failures[0]
@@ -106,7 +108,7 @@ class Call:
         return [_result(item, raw) for item, raw in zip(items, results)], answer
 
     async def _portion(self, items: list[Item], part: list[int], outcomes: dict) -> None:
-        """Fills in the outcomes of a part: a raw result, or a failure."""
+        """Fills in the outcomes of a part: a raw result, or a failure. Raises nothing but the cancelling."""
         try:
             async with self._gate.places:
                 rest = await asyncio.to_thread(_load, items, part, outcomes)
@@ -121,6 +123,9 @@ class Call:
                 self._gone = failure
             for at in part:
                 outcomes[at] = outcomes[at] or failure
+        except Exception as thrown:
+            for at in part:
+                outcomes[at] = outcomes[at] or fail("INTERNAL", reason=repr(thrown))
 
     async def _ask(self, messages: dict[int, dict], outcomes: dict) -> list[int]:
         """Keeps the results; those that are worth to be asked for again are returned."""
