@@ -21,6 +21,8 @@ BLOCKS = {
     title: found[1] for title, text in SECTIONS.items() if (found := re.search(r"```python\n(.*?)```", text, re.S))
 }
 
+BLOCKS["README"] = re.search(r"```python\n(from assay_client .*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[1]
+
 
 def numbers(text: str) -> list[float]:
     return [float(found) for found in re.findall(r"-?\d+\.?\d*", text)]
@@ -66,7 +68,7 @@ def test_block_of_the_page(title, capsys):
 
 def test_each_trainer_has_a_block_and_an_example():
     assert len(NAMES) == 8
-    assert len(BLOCKS) == len(NAMES) + 1  # and the client itself
+    assert len(BLOCKS) == len(NAMES) + 2  # the client itself, on the page and in the README
 
 
 def test_the_errors_are_those_of_the_page():
