@@ -60,7 +60,8 @@ class AssayBackend(_Base):
             self._client,
             self._measures.values(),
             request.images,
-            request.prompts or None,
+            # Newer versions leave it to the backend which prompt is meant.
+            (request.prompts if hasattr(request, "prompts") else self.prompts(request)) or None,
             ids=request.sample_ids,
             groups=request.group_ids,
         )
