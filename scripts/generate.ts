@@ -146,14 +146,14 @@ const nodeFiles = HOST_KINDS.flatMap((kind): [string, () => string][] => {
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
 /** What speaks with the daemon, copied into each pack, so that a host needs nothing more. */
-const WIRE = ['connection', 'failures', 'line', 'packing', 'settings'];
+const WIRE = ['connection', 'failures', 'line', 'settings', 'wire'];
 const PACKS = ['python-shim/comfyui'];
 const wireFiles = PACKS.flatMap((pack) =>
   WIRE.map((name): [string, () => string] => [`${pack}/${name}.py`, () => wireCopy(name)]),
 );
 
 function wireCopy(name: string): string {
-  const source = `python-shim/assay_client/wire/${name}.py`;
+  const source = `python-shim/assay_client/link/${name}.py`;
   return `# A copy of ${source}, made by \`npm run generate\`.\n${readFileSync(pathOf(source), 'utf8')}`;
 }
 

@@ -6,8 +6,8 @@ with AssayClient() as assay:
 
 from .aio import AsyncAssayClient
 from .client import AssayClient
+from .link.failures import AssayFailure
 from .results import AspectScore, Guard, Health, Ranking, Result, Scorer
-from .wire.failures import AssayFailure
 
 __all__ = [
     "AspectScore",

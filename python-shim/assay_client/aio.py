@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import runner
+from .link import settings
+from .link.connection import UNIX, Connection
+from .link.failures import fail
 from .request import Item, items_of
 from .results import Health, Ranking, Result
 from .sending import Call, Gate, Patience
-from .wire import settings
-from .wire.connection import UNIX, Connection
-from .wire.failures import fail
 
 TIMEOUT_S = 120.0
 WAIT_S = 30.0

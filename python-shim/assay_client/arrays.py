@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .wire.failures import AssayFailure, fail
+from .link.failures import AssayFailure, fail
 
 _FORMATS = {1: "rgb8", 3: "rgb8", 4: "rgba8"}
 #: Share of values that may lie outside 0..1, as the filters of a resize leave them; more are another scale.
@@ -161,4 +161,4 @@ def _wire(image: np.ndarray) -> dict:
     """The wire's form of 8-bit pixels [H, W, C]."""
     height, width, channels = image.shape
     pixels = np.repeat(image, 3, axis=2) if channels == 1 else np.ascontiguousarray(image)
-    return {"format": _FORMATS[channels], "width": width, "height": height, "data": memoryview(pixels).cast("B")}
+    return {"format": _FORMATS[channels], "width": width, "height": height, "data": pixels.data.cast("B")}

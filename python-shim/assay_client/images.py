@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .arrays import array_pictures
-from .wire.failures import AssayFailure, fail
+from .link.failures import AssayFailure, fail
 
 #: Modes of Pillow that convert to 8 bits without loss of meaning; those with more bits are cut off instead of scaled.
 _RGB_MODES = frozenset(("1", "L", "P", "RGB", "CMYK", "YCbCr", "HSV", "LAB", "RGBX"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .images import Picture, pictures_of
-from .wire.failures import AssayFailure, fail
+from .link.failures import AssayFailure, fail
 
 #: The daemon takes no longer ids.
 _MOST_ID = 256

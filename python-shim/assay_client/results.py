@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .wire.failures import AssayFailure
+from .link.failures import AssayFailure
 
 Decision = Literal["accept", "reject", "unsure"]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from .link.connection import Connection
+from .link.failures import AssayFailure, fail
+from .link.line import Lost
+from .link.wire import pack
 from .request import Item
 from .results import Result, result_of
-from .wire.connection import Connection
-from .wire.failures import AssayFailure, fail
-from .wire.line import Lost
-from .wire.packing import pack
 
 logger = logging.getLogger("assay_client")
 
@@ -67,6 +67,8 @@ class Gate:
     def __init__(self) -> None:
         self.places = asyncio.Semaphore(IN_FLIGHT)
         self.suspects = asyncio.Lock()
+        #: Whether it has been said that there is no daemon.
+        self.has_said = False
 
 
 class Call:
@@ -79,7 +81,6 @@ class Call:
         self._patience = patience
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + patience.timeout
-        self._is_awaiting = False
         #: What each further request would meet, too.
         self._gone: AssayFailure | None = None
 
@@ -88,10 +89,12 @@ class Call:
         outcomes = dict.fromkeys(range(len(items)))
         sending = [asyncio.ensure_future(self._portion(items, part, outcomes)) for part in _portions(items)]
         try:
-            await asyncio.gather(*sending)
+            # Waiting for a place counts, too: others may hold them all.
+            await asyncio.wait(sending, timeout=self._patience.timeout)
         finally:
             for task in sending:
                 task.cancel()
+        outcomes = {at: self._late() if outcome is None else outcome for at, outcome in outcomes.items()}
         failures = [outcome for outcome in outcomes.values() if isinstance(outcome, AssayFailure)]
         if failures and len(failures) == len(items):
             raise failures[0]
@@ -105,7 +108,7 @@ class Call:
         return [_result(item, raw) for item, raw in zip(items, results)], answer
 
     async def _portion(self, items: list[Item], part: list[int], outcomes: dict) -> None:
-        """Fills in the outcomes of a part: a raw result, or a failure."""
+        """Fills in the outcomes of a part: a raw result, or a failure. Raises nothing but the cancelling."""
         try:
             async with self._gate.places:
                 rest = await asyncio.to_thread(_load, items, part, outcomes)
@@ -120,6 +123,9 @@ class Call:
                 self._gone = failure
             for at in part:
                 outcomes[at] = outcomes[at] or failure
+        except Exception as thrown:
+            for at in part:
+                outcomes[at] = outcomes[at] or fail("INTERNAL", reason=repr(thrown))
 
     async def _ask(self, messages: dict[int, dict], outcomes: dict) -> list[int]:
         """Keeps the results; those that are worth to be asked for again are returned."""
@@ -158,13 +164,15 @@ class Call:
                 if left <= 0:
                     raise self._late()
                 async with self._gate.suspects if suspected else nullcontext():
-                    return await self._connection.ask(id, frame, left)
+                    answer = await self._connection.ask(id, frame, left)
+                self._gate.has_said = False
+                return answer
             except Lost as failure:
                 losses += 1
                 absent_since = None
                 if losses > self._patience.reconnects:
                     raise
-                logger.warning("Assay: %s", failure)
+                logger.info("Assay: %s", failure.message)
             except AssayFailure as failure:
                 if failure.code == "DAEMON_UNREACHABLE" and not _is_lasting(failure):
                     absent_since = self._awaited(failure, absent_since)
@@ -181,8 +189,8 @@ class Call:
     def _awaited(self, failure: AssayFailure, since: float | None) -> float:
         """Since when there is no daemon. Raises the failure when that is too long."""
         now = self._clock()
-        if not self._is_awaiting:
-            self._is_awaiting = True
+        if not self._gate.has_said:
+            self._gate.has_said = True
             logger.warning("Assay: %s; asking again for %g s", failure.message, self._patience.wait)
         since = now if since is None else since
         if now - since >= self._patience.wait:

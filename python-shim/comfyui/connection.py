@@ -1,4 +1,4 @@
-# A copy of python-shim/assay_client/wire/connection.py, made by `npm run generate`.
+# A copy of python-shim/assay_client/link/connection.py, made by `npm run generate`.
 """One websocket to the daemon, opened when first needed and again when it was lost. It lives on one event loop."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# A copy of python-shim/assay_client/wire/failures.py, made by `npm run generate`.
+# A copy of python-shim/assay_client/link/failures.py, made by `npm run generate`.
 """What can go wrong, in the words of Assay's table of errors."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# A copy of python-shim/assay_client/wire/line.py, made by `npm run generate`.
+# A copy of python-shim/assay_client/link/line.py, made by `npm run generate`.
 """One open websocket to the daemon, and the answers that are due on it."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .failures import AssayFailure, fail, from_answer
-from .packing import pack, unpack
+from .wire import pack, unpack
 
 #: Close code for a message that is too big.
 _TOO_BIG = 1009
@@ -27,7 +27,7 @@ class Line:
         self.socket = socket
         self._dismiss = dismiss
         self._url = url
-        self._due: dict[int, asyncio.Future] = {}
+        self._due: dict[object, asyncio.Future] = {}
         self._reader = asyncio.ensure_future(self._read())
 
     @property

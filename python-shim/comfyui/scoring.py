@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from .failures import AssayFailure, fail
 from .images import raw_bytes, raw_image
 from .line import Lost
-from .packing import pack
 from .waiting import check_interrupted, daemon, first_done, submit
+from .wire import pack
 
 #: A request is closed when it has so many images or bytes. The first has one image, so that the daemon starts at once,
 #: and each further one twice as many: what is sent too early takes time from the first inference.

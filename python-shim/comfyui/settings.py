@@ -1,4 +1,4 @@
-# A copy of python-shim/assay_client/wire/settings.py, made by `npm run generate`.
+# A copy of python-shim/assay_client/link/settings.py, made by `npm run generate`.
 """What the environment says of the daemon: its address, and its token by the rules that the daemon itself has."""
 
 from __future__ import annotations

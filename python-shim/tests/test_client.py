@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import socket
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -263,6 +264,34 @@ def test_a_deadline_with_nothing_finished_raises(assay, daemon):
     assert refusal(lambda: assay.score(greys(10), timeout=0.2)).code == "DEADLINE"
     daemon.answer = daemon.scores
     assert places(assay.score(greys(2))) == expected(2)
+
+
+def test_a_deadline_holds_while_others_have_all_places(daemon):
+    daemon.answer = lambda _message: None
+
+    async def run():
+        async with AsyncAssayClient(daemon.url) as assay:
+            others = [asyncio.ensure_future(assay.score(greys(1))) for _ in range(IN_FLIGHT)]
+            while daemon.items() < IN_FLIGHT:
+                await asyncio.sleep(0.01)
+            with pytest.raises(AssayFailure, match=r"300 ms.*DEADLINE"):
+                await assay.score(greys(1), timeout=0.3)
+            for other in others:
+                other.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no unix sockets")
+def test_a_unix_socket(loop):
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:  # short, as the path of a socket must be
+        daemon = FakeDaemon(path=f"{folder}/s")
+        late = threading.Timer(0.2, lambda: loop.call(daemon.start()))
+        late.start()
+        with AssayClient(f"unix:{folder}/s") as assay:
+            assert places(assay.score(greys(3))) == expected(3)
+        late.join()
+        loop.call(daemon.stop())
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What each adapter gives, and what it gives where there is no reward."""
 
 import asyncio
+import importlib
 import math
-from types import SimpleNamespace
+import sys
+from abc import ABC, abstractmethod
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,6 +163,74 @@ def test_flow_factory(daemon):
     no_reward(lambda: model()(prompt=list("abc"), image=[*images(GREYS)]))
     worst = model(missing="worst")(prompt=list("abc"), image=[*images(GREYS)]).rewards
     assert worst.tolist() == pytest.approx([0.2, 0.2, 0.6])
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Loads an adapter as it is where its trainer is installed: with modules of that name."""
+
+    def load(adapter: str, **modules: dict):
+        for name, content in modules.items():
+            module = ModuleType(name.replace("__", "."))
+            vars(module).update(content)
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+        name = f"assay_client.rewards.{adapter}"
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return load
+
+
+def test_flow_factory_where_it_is_installed(daemon, installed):
+    class Pointwise(ABC):
+        def __init__(self, config, accelerator):
+            self.accelerator, self.config = accelerator, config
+            self.device = accelerator.device if config.device == torch.device("cuda") else config.device
+
+        @abstractmethod
+        def __call__(self, *args, **kwargs): ...
+
+    made = installed(
+        "flow_factory",
+        flow_factory={},
+        flow_factory__rewards={},
+        flow_factory__rewards__abc={"PointwiseRewardModel": Pointwise, "RewardModelOutput": SimpleNamespace},
+    )
+    config = SimpleNamespace(device=torch.device("cpu"), dtype=torch.float32)
+    model = made.AssayReward(config, SimpleNamespace(device=torch.device("cpu")))
+    assert isinstance(model, Pointwise)
+    assert model(prompt=list("abc"), image=[*images()]).rewards.tolist() == pytest.approx([0.2, 0.4, 0.6])
+
+
+def test_unirl_where_it_is_installed(daemon, installed):
+    class Backend(ABC):
+        def __init__(self, model_name="", batch_size=8, timeout=60.0, **_):
+            self.model_name = model_name
+
+        def prompts(self, request):
+            return request.original_prompt
+
+        @abstractmethod
+        def compute_rewards(self, request): ...
+
+        @abstractmethod
+        def is_available(self): ...
+
+    class Response(SimpleNamespace): ...
+
+    parts = {"unirl": {}, "unirl__reward": {}, "unirl__types": {}}
+    made = installed(
+        "unirl",
+        **parts,
+        unirl__reward__base={"RewardBackend": Backend},
+        unirl__types__reward={"RewardResponse": Response},
+    )
+    backend = made.AssayBackend()
+    assert isinstance(backend, Backend) and backend.model_name == "assay"
+    request = SimpleNamespace(images=[*images()], original_prompt=list("abc"), sample_ids=None, group_ids=None)
+    response = backend.compute_rewards(request)
+    assert isinstance(response, Response) and response.rewards == pytest.approx([0.2, 0.4, 0.6])
+    assert [item["prompt"] for item in daemon.sent()] == ["a", "b", "c"]
 
 
 def test_unirl(daemon):

@@ -10,8 +10,8 @@ import pytest
 import torch
 from real_daemon import ROOT, served
 
+from assay_client.link.errors import ERRORS
 from assay_client.rewards import asking
-from assay_client.wire.errors import ERRORS
 
 EXAMPLES = ROOT / "examples/trainers"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/example.py"))
@@ -20,6 +20,8 @@ SECTIONS = {section.split("\n", 1)[0]: section for section in re.split(r"^## ", 
 BLOCKS = {
     title: found[1] for title, text in SECTIONS.items() if (found := re.search(r"```python\n(.*?)```", text, re.S))
 }
+
+BLOCKS["README"] = re.search(r"```python\n(from assay_client .*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[1]
 
 
 def numbers(text: str) -> list[float]:
@@ -66,7 +68,7 @@ def test_block_of_the_page(title, capsys):
 
 def test_each_trainer_has_a_block_and_an_example():
     assert len(NAMES) == 8
-    assert len(BLOCKS) == len(NAMES) + 1  # and the client itself
+    assert len(BLOCKS) == len(NAMES) + 2  # the client itself, on the page and in the README
 
 
 def test_the_errors_are_those_of_the_page():

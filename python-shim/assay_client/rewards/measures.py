@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..link.failures import AssayFailure, fail
 from ..results import Result
-from ..wire.failures import AssayFailure, fail
 
 #: `raise`: the call fails. `none`, `nan`: that, in the place of the value. `worst`: the least value of the same call. A
 #: number: that one, such as a floor that the trainer states.

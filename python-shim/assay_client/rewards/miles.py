@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..wire.failures import fail
+from ..link.failures import fail
 from .asking import ask_async
 from .measures import Measure, checked, filled
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client import AssayClient
-from ..wire.failures import AssayFailure
+from ..link.failures import AssayFailure
 from .asking import ask, shared
 from .measures import Measure
 
@@ -60,7 +60,8 @@ class AssayBackend(_Base):
             self._client,
             self._measures.values(),
             request.images,
-            request.prompts or None,
+            # Newer versions leave it to the backend which prompt is meant.
+            (request.prompts if hasattr(request, "prompts") else self.prompts(request)) or None,
             ids=request.sample_ids,
             groups=request.group_ids,
         )

@@ -1,4 +1,4 @@
-# A copy of python-shim/assay_client/wire/packing.py, made by `npm run generate`.
+# A copy of python-shim/assay_client/link/wire.py, made by `npm run generate`.
 """Plain values to MessagePack and back."""
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .failures import AssayFailure, fail, from_answer
-from .packing import pack, unpack
+from .wire import pack, unpack
 
 #: Close code for a message that is too big.
 _TOO_BIG = 1009
@@ -26,7 +26,7 @@ class Line:
         self.socket = socket
         self._dismiss = dismiss
         self._url = url
-        self._due: dict[int, asyncio.Future] = {}
+        self._due: dict[object, asyncio.Future] = {}
         self._reader = asyncio.ensure_future(self._read())
 
     @property
