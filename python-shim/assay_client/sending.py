@@ -42,7 +42,7 @@ _HOPELESS = frozenset(
 )
 #: The daemon refuses a message beyond its limit unread, and cannot say whose it was: all that is under way is suspect,
 #: and sent again one by one, so often.
-_SUSPECTED = 2
+_SUSPECTED = 4
 #: Why no daemon will come, however long one waits.
 _LASTING = (socket.gaierror, ssl.SSLError, PermissionError, ValueError)
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
