@@ -42,7 +42,7 @@ _HOPELESS = frozenset(
 )
 #: The daemon refuses a message beyond its limit unread, and cannot say whose it was: all that is under way is suspect,
 #: and sent again one by one, so often.
-_SUSPECTED = 4
+_SUSPECTED = 2
 #: Why no daemon will come, however long one waits.
 _LASTING = (socket.gaierror, ssl.SSLError, PermissionError, ValueError)
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
@@ -77,6 +77,8 @@ class Call:
     def __init__(self, connection: Connection, gate: Gate, fields: dict, patience: Patience):
         self._connection = connection
         self._gate = gate
+        #: One of its messages was too large: all others go one by one, so that none is lost along with it.
+        self._is_wary = False
         self._fields = fields
         self._patience = patience
         self._clock = asyncio.get_running_loop().time
@@ -163,7 +165,7 @@ class Call:
             try:
                 if left <= 0:
                     raise self._late()
-                async with self._gate.suspects if suspected else nullcontext():
+                async with self._gate.suspects if self._is_wary else nullcontext():
                     answer = await self._connection.ask(id, frame, left)
                 self._gate.has_said = False
                 return answer
@@ -180,6 +182,7 @@ class Call:
                     raise self._late() from failure
                 elif failure.code == "BODY_TOO_LARGE" and suspected < _SUSPECTED:
                     suspected += 1
+                    self._is_wary = True
                 elif failure.code not in _LATER:
                     raise
                 pause = failure.retry_after or pause

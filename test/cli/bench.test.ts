@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { assay } from '../support/cli.ts';
 
 it('assay bench measures throughput, latency, start-up, memory, fairness and invariance', async () => {
-  const { code, stdout, stderr } = await assay(['bench', '--quick', '--json']);
+  const { code, stdout, stderr } = await assay(['bench', '--scorer', 'assay-lite', '--quick', '--json']);
   expect([code, stderr]).toEqual([0, '']);
   const figures = JSON.parse(stdout);
   expect(figures.throughput.ratio).toBeGreaterThan(0);

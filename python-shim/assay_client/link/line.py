@@ -27,11 +27,13 @@ class Line:
         self._dismiss = dismiss
         self._url = url
         self._due: dict[object, asyncio.Future] = {}
+        #: The daemon has said that it closes the connection.
+        self._is_ending = False
         self._reader = asyncio.ensure_future(self._read())
 
     @property
     def is_open(self) -> bool:
-        return not self.socket.closed and not self._reader.done()
+        return not self._is_ending and not self.socket.closed and not self._reader.done()
 
     async def ask(self, message_id: int, frame: bytes) -> dict:
         due = self._due[message_id] = asyncio.get_running_loop().create_future()
@@ -73,6 +75,7 @@ class Line:
         due = self._due.get(answer.get("id"))
         if due is None:
             if failure and answer.get("id") is None:  # a frame that the daemon could not even read
+                self._is_ending = failure.code == "BODY_TOO_LARGE"
                 self._end_all(failure)
         elif not due.done():
             due.set_exception(failure) if failure else due.set_result(answer)
