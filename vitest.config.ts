@@ -3,11 +3,11 @@ import { defaultExclude, defineConfig } from 'vitest/config';
 /** What starts processes of its own, loads the embedded scorer or takes seconds: left out between edits. */
 const SLOW = [
   'test/{cli,e2e,package,models,nodes,examples}/**',
-  'test/bridge/hosts/kinds.test.ts',
-  'test/bridge/server/{arrival,fuzz,json}.test.ts',
+  'test/bridge/hosts/{kinds,comfyui/timelines}.test.ts',
+  'test/bridge/server/{answers,arrival,control,fuzz,idempotency,json,pressure}.test.ts',
   'test/eval/{evaluate,page}.test.ts',
   'test/lib/{quiet,threads}.test.ts',
-  'test/reward/{parity,image/main-thread}.test.ts',
+  'test/reward/{chain,parity,image/main-thread,image/prepare}.test.ts',
   'test/store/{damage,faults,retention,search}.test.ts',
 ];
 const isQuick = process.env.ASSAY_QUICK === '1';
