@@ -2,7 +2,7 @@
 import type { HostKind } from './bridge/hosts/kind.ts';
 import { HOST_KINDS } from './bridge/hosts/kinds.ts';
 import type { Log } from './log.ts';
-import { KEEP_ALL, readPolicyFile } from './loops/policy/policy-file.ts';
+import { policyFrom } from './loops/policy/policy-file.ts';
 import { nameOf } from './loops/watch/jobs.ts';
 import type { WatchedImage } from './loops/watch/ports.ts';
 import { Told } from './loops/watch/told.ts';
@@ -52,8 +52,7 @@ async function startWatch(runtime: Runtime, kind: HostKind, log: Log, signal: Ab
   const { config } = runtime;
   const settings = config.hosts[kind.id]!;
   const { policyFile, outputsOnly } = settings;
-  const policy =
-    policyFile === undefined ? { policy: config.policy, actions: KEEP_ALL } : readPolicyFile(policyFile);
+  const policy = policyFrom(policyFile, config.policy);
   const host = await kind.create({ settings, log, limits: config.limits, findPrompt: findInWorkflow });
   const watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once: false });
   log.info({ host: kind.id, url: host.url }, 'watching a host');

@@ -4,7 +4,7 @@ import { EXIT } from '../errors/exit.ts';
 import type { Host } from '../host.ts';
 import { startCollector } from '../lib/collector.ts';
 import { createLog } from '../log.ts';
-import { KEEP_ALL, readPolicyFile } from '../loops/policy/policy-file.ts';
+import { policyFrom } from '../loops/policy/policy-file.ts';
 import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { openRuntime } from '../runtime.ts';
 import { openWatcher, type Watcher } from '../watcher.ts';
@@ -58,8 +58,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   const config = configOf(flags);
   tellNotes(config);
   const { kind, settings } = hostOf(config, flags);
-  const policyFile = flags.policy ?? settings.policyFile;
-  const policy = policyFile ? readPolicyFile(policyFile) : { policy: config.policy, actions: KEEP_ALL };
+  const policy = policyFrom(flags.policy ?? settings.policyFile, config.policy);
   const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);

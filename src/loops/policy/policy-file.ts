@@ -27,7 +27,11 @@ export interface PolicyFile {
 }
 
 /** The actions where no policy file is given. */
-export const KEEP_ALL: PolicyFile['actions'] = { accept: 'keep', unsure: 'keep', reject: 'keep' };
+const KEEP_ALL: PolicyFile['actions'] = { accept: 'keep', unsure: 'keep', reject: 'keep' };
+
+/** What a policy file says; without one, the policy of the config, and all files are kept. @throws as `readPolicyFile` */
+export const policyFrom = (path: string | undefined, policy: Policy): PolicyFile =>
+  path ? readPolicyFile(path) : { policy, actions: KEEP_ALL };
 
 /**
  * Reads a policy file.

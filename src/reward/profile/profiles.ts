@@ -1,4 +1,5 @@
 /** The reward profiles that there are, by name. */
+import { profileSchema } from '../../config/profiles.ts';
 import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
@@ -6,11 +7,7 @@ import type { Profile, ProfileTerm } from '../../types.ts';
 import { type Manifest, refOf } from '../model/manifest.ts';
 
 /** The reward of the default scorer, as it gives it. */
-const DEFAULT: Profile = {
-  terms: [{ weight: 1, scale: 'range' }],
-  missing: 'leave-out',
-  guards: ['blank', 'noise', 'corrupt', 'out-of-domain'],
-};
+const DEFAULT: Profile = profileSchema.parse({ terms: [{}] });
 
 export const profilesOf = ({ rewards }: Pick<Config, 'rewards'>): Record<string, Profile> => ({
   default: DEFAULT,
