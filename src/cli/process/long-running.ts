@@ -41,7 +41,7 @@ export function runLong(log: Pick<Log, 'error'>, drainMs: number): LongRunning {
     signal: AbortSignal.any([stop.signal, crash.signal]),
     codeOr,
     release() {
-      stop.release();
+      stop.release(true);
       setTimeout(() => process.exit(), LINGER_MS).unref();
     },
   };

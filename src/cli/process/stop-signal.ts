@@ -13,8 +13,10 @@ function die(signal: (typeof SIGNALS)[number]): void {
 /**
  * Aborts at the first SIGINT, SIGTERM or SIGHUP (a terminal that closes). Ctrl-C once more ends the process at once, and
  * so does any signal after the release; a terminal that closes, or a supervisor, sends several others for one wish.
+ *
+ * @returns `release` ends the listening; whoever ends the process soon by itself says so, and only Ctrl-C cuts that short
  */
-export function stopSignal(): { signal: AbortSignal; release(): void } {
+export function stopSignal(): { signal: AbortSignal; release(endsItself?: boolean): void } {
   const controller = new AbortController();
   let isReleased = false;
   const onSignal = (name: (typeof SIGNALS)[number]) => {
@@ -23,9 +25,9 @@ export function stopSignal(): { signal: AbortSignal; release(): void } {
   };
   running.add(controller);
   for (const name of SIGNALS) process.on(name, onSignal);
-  const release = () => {
+  const release = (endsItself = false) => {
     running.delete(controller);
-    isReleased = true;
+    isReleased = !endsItself;
     // Once told to stop, the process is to end, also where something that cannot be given up keeps it: a signal that
     // comes while nobody listens would be lost.
     if (!controller.signal.aborted) for (const name of SIGNALS) process.off(name, onSignal);
