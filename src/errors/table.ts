@@ -252,6 +252,15 @@ export const ERRORS = {
     'It was deleted or overwritten before it was fetched; previews disappear when the host restarts.',
   ),
 
+  // studies
+  STUDY_INVALID: input(422, 'the study does not fit: {field}: {reason}', 'Correct that field.'),
+  TRIAL_UNKNOWN: input(
+    404,
+    'no trial {id} in this study, which has asked for {known} so far',
+    'Tell the trials that it asked for, by their ids.',
+  ),
+  TRIAL_TOLD: input(409, 'trial {id} was told already', 'Tell each trial once; the first outcome counts.'),
+
   DAEMON_UNKNOWN: input(
     422,
     '{url} answers, but not as the Assay daemon: {found}',

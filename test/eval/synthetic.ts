@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { randomFrom } from '../../src/eval/figures/bootstrap.ts';
+import { randomFrom } from '../../src/lib/random.ts';
 import type { Aspect, AspectScore, ScoreItem, ScoreResult } from '../../src/types.ts';
 import { tempFolder } from '../support/files.ts';
 
