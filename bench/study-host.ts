@@ -26,8 +26,11 @@ if (!hasReal) throw new Error('set COMFYUI_DIR to a checkout of ComfyUI');
 
 const STEPS = 10;
 const workflow = {
-  1: { class_type: 'EmptyImage', inputs: { width: 512, height: 512, batch_size: 1, color: 0x4080c0 } },
-  2: { class_type: 'ImageAddNoise', inputs: { image: ['1', 0], seed: 1, strength: 0.2 } },
+  1: { class_type: 'AssayTestPicture', inputs: { seed: 1 } },
+  2: {
+    class_type: 'ImageScale',
+    inputs: { image: ['1', 0], upscale_method: 'bilinear', width: 512, height: 512, crop: 'disabled' },
+  },
   3: {
     class_type: 'AssayTestSteps',
     inputs: { image: ['2', 0], steps: STEPS, ms: Number(flags.ms) / STEPS },
@@ -78,7 +81,11 @@ try {
   const figures = {
     trials: runs.length,
     hostMs: round(mean(own), 1),
-    overheadMs: { mean: round(mean(idle), 1), median: round(median(idle), 1), worst: Math.max(...idle) },
+    overheadMs: {
+      mean: round(mean(idle), 1),
+      median: round(median(idle), 1),
+      worst: idle.toSorted((a, b) => b - a).slice(0, 3),
+    },
   };
   process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
 } finally {

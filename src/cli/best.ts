@@ -12,7 +12,7 @@ import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { expectedOf } from '../reward/expected.ts';
 import { readCalibration } from '../reward/scorer.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
-import { openSearch, type Search } from '../search.ts';
+import { holdStudy, openSearch, type Search } from '../search.ts';
 import type { Aspect } from '../types.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { type BestFormat, createTold } from './best/told.ts';
@@ -48,7 +48,7 @@ type Target = ReturnType<typeof hostOf>;
 /** A study that is begun or gone on with; its folder is made only once the host answers. */
 interface Start extends Target {
   template: Template;
-  folder(runtime: Runtime): Promise<StudyFolder>;
+  folder(runtime: Runtime): Promise<{ folder: StudyFolder; hold: { release(): void } }>;
 }
 
 function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
@@ -65,9 +65,10 @@ async function begin(config: Config, file: string | undefined, flags: BestFlags)
   const plan = planOf({ flags, template, file, text, host });
   const out = flags.out ?? folderFor(plan.begun);
   if (holdsStudy(out)) throw fail('STUDY_EXISTS', { folder: out, what: 'a study' });
-  const folder = (runtime: Runtime) => {
+  const folder = async (runtime: Runtime) => {
     const expected = expectedBy(runtime, plan.spec);
-    return beginFolder(out, { ...plan, spec: { ...plan.spec, ...(expected && { expected }) } });
+    const begun = await beginFolder(out, { ...plan, spec: { ...plan.spec, ...(expected && { expected }) } });
+    return { folder: begun, hold: holdStudy(out) };
   };
   return { ...target, template, folder };
 }
@@ -87,11 +88,14 @@ async function goOn(config: Config, file: string | undefined, flags: BestFlags):
   if (given) throw usage(`--${given}: a study that is gone on with has its own; leave it out, or begin anew`);
   if (file !== undefined)
     throw usage(`${file}: a study that is gone on with has its own workflow; leave it out`);
+  if (!holdsStudy(out)) throw fail('STUDY_MISSING', { folder: out });
+  // Before it is read: another process may be writing.
+  const hold = holdStudy(out);
   const folder = openFolder(out);
   const { workflow, host } = folder.plan;
   const target = hostOf(config, flags as ChoiceFlags, host);
   const template = await templateOf(target, workflow.text, workflow.file);
-  return { ...target, template, folder: async () => folder };
+  return { ...target, template, folder: async () => ({ folder, hold }) };
 }
 
 /** Says what is varied, so that a seed that should have stayed is seen at once. */
@@ -138,13 +142,13 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const runtime = openRuntime({ config });
-  let folder: StudyFolder | undefined;
-  let found: Search | undefined;
+  let opened: Awaited<ReturnType<Start['folder']>> | undefined;
   try {
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
-    folder = await openIt(runtime);
-    found = openSearch({
+    opened = await openIt(runtime);
+    const { folder } = opened;
+    const found = openSearch({
       ...{ runtime, host, folder, template },
       policy: { ...policy, named: flags.policy !== undefined },
       thumbnail: (path) => smallPicture(path, config),
@@ -155,8 +159,8 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
     if (signal.aborted) return EXIT.stopped;
     throw error;
   } finally {
-    found?.close();
-    folder?.close();
+    opened?.folder.close();
+    opened?.hold.release();
     await Promise.all([host.close(), runtime.close()]);
     collector.stop();
     release(true);
