@@ -40,10 +40,11 @@ IMAGE = {
     "layout": "nhwc",
     "dtype": "uint8",
 }
+COPIES = ("harmless", "damaged")
 DAMAGES = (*DEGRADATIONS, "squeezed")
 MILD_SQUEEZE, HEAVY_SQUEEZE = 0.75, 0.45
-LADDER_IMAGES, NOISE_IMAGES, PICTURES, FOREIGN = 16, 20, 60, 15
-FIRST = 250  # copies of rated images that are made before everything else but the images themselves
+CHOICE_IMAGES, REPORTED_IMAGES = 16, 64  # with ladders, wobble and shapes: to choose by, and to report
+NOISE_IMAGES, PICTURES, FOREIGN = 20, 60, 15
 PICTURE_SEED = 5
 
 
@@ -69,11 +70,13 @@ def damaged(image: Image.Image, kind: str, share: float, rng: np.random.Generato
     return squeezed(image, factor if rng.random() < 0.6 else 1 / factor)
 
 
-def ladder_rows(ratings: Ratings) -> np.ndarray:
-    """Images of the better half: what is bad already has nothing to lose."""
-    better = np.flatnonzero(ratings.quality >= np.median(ratings.quality))
-    count = min(LADDER_IMAGES, len(better))
-    return np.sort(np.random.default_rng(0).choice(better, count, replace=False))
+def ladder_rows(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    """Images of the better half (what is bad already has nothing to lose): those by which settings are
+    chosen, and others, which are reported."""
+    better, rng = np.flatnonzero(ratings.quality >= np.median(ratings.quality)), np.random.default_rng(0)
+    chosen = np.sort(rng.choice(better, min(CHOICE_IMAGES, len(better) // 2), replace=False))
+    others = np.setdiff1d(better, chosen)
+    return chosen, np.sort(rng.choice(others, min(REPORTED_IMAGES, len(others)), replace=False))
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Maker:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        return ladder_rows(self.ratings)
+        """Images with ladders, wobble and shapes: those to choose by first, then those to report."""
+        return np.concatenate(ladder_rows(self.ratings))
 
     @cached_property
     def unrated(self) -> list[tuple[int, Source]]:
@@ -188,15 +192,15 @@ def _jobs(maker: Maker, worker: int, workers: int) -> Iterator[Job]:
     copies = [
         Job(group, int(row))
         for row in np.random.default_rng(0).permutation(len(maker.ratings))
-        for group in ("harmless", "damaged")
+        for group in COPIES
     ]
-    others = {
-        group: [Job(group, int(row)) for row in np.random.default_rng(0).permutation(count)]
+    others = [
+        Job(group, int(row))
         for group, count in maker.sizes.items()
-        if group not in ("harmless", "damaged")
-    }
-    plain, rest = others.pop("plain"), [job for jobs in others.values() for job in jobs]
-    yield from [*plain, *copies[: 2 * FIRST], *rest, *copies[2 * FIRST :]][worker::workers]
+        if group not in COPIES
+        for row in np.random.default_rng(0).permutation(count)
+    ]
+    yield from [*others, *copies][worker::workers]
 
 
 def _fill(maker: Maker, graph: Path, folder: Path, worker: int, workers: int) -> None:
