@@ -25,6 +25,7 @@ class Paths:
     work: Path
     results: Path
     foreign: Path | None = None
+    reuse: Path | None = None  # a model folder whose tower is kept instead of compressing another
 
     @property
     def original(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from assay_training.base.features import CHOICE_IMAGES
 from assay_training.base.package import COMMAND, VERSION
 from assay_training.card_tables import (
     CHECKED,
@@ -242,11 +243,11 @@ def _limits(results: dict) -> str:
         lines.append(f"| {label} | {low} to {high} | {reached(value, not low <= value <= high, '+.3f')} |")
     size = results["bytes"] / 1e6
     why = (
-        "Why: neither the kernel's variance nor disagreement with the heads of others told more of the error than the level "
-        "of the score does (`LOG.md`); shape and squeezing pull in opposite directions, since both are seen by the bars "
-        "beside the picture, and the few copies that teach the difference leave a shift of wide crops. The figures of "
-        f"damage, wobble and shapes are of {results['damage']['images']} images, good to about .04, and how much copies are "
-        "trusted was chosen with them in view."
+        "Spread and error: errors of single images are mostly chance (raters differ, and a generator's own mean error "
+        "would reach .17); what can be told of them comes from the level of both scores and from where the kernel knows "
+        "little (`LOG.md`). Shape and squeezing pull in opposite directions, since both are seen by the bars beside the "
+        f"picture. Damage, wobble and shapes are measured on {results['damage']['images']} images by which nothing was "
+        f"chosen; the {CHOICE_IMAGES} by which trust in copies was chosen are others."
     )
     return "\n".join([*lines, f"| folder | at most 64 MB | {reached(size, size > 64, '.1f')} MB |", "", why])
 
@@ -274,8 +275,9 @@ def _made(results: dict) -> str:
 - Heads of others: `sac_public_2022_06_29_vit_b_16_linear.pth` (crowsonkb/simulacra-aesthetic-models, MIT), fitted to some
   176,000 ratings of AI images; `sa_0_4_vit_b_16_linear.pth` (LAION-AI/aesthetic-predictor, MIT).
 {RATED}: {results["images"]} images of {results["prompts"]} prompts by
-  ten generator settings, {copies["harmless"]} copies of them cropped to other shapes, mirrored, scaled or saved again that keep
-  their rating, and {copies["damaged"]} damaged ones. The shipped heads are fitted to all of them, seed 0.
+  ten generator settings, {copies["harmless"]} copies of them cropped to other shapes, mirrored, scaled or saved again, and
+  {copies["damaged"]} damaged ones. A copy says how far it is from its original: not at all, or as far as is supposed; what
+  the original is rated is said once. The shipped heads are fitted to all of them, seed 0.
 - Prompts: all-MiniLM-L6-v2 (Apache-2.0) in 4 bits.
 - Folds: five, grouped by prompt. The settings of the heads were chosen on families left out and inside generators
   (`LOG.md`), so figures are slightly optimistic. Seeds vary the landmarks; the tower is one.

@@ -19,7 +19,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from assay_training.base.changes import SHAPE_PAIRS, SQUEEZED, WOBBLE, harmless, squeezed, wide_and_square
+from assay_training.base.changes import (
+    SHAPE_PAIRS,
+    SQUEEZED,
+    WOBBLE,
+    Harmless,
+    harmless,
+    squeezed,
+    wide_and_square,
+)
 from assay_training.base.clip import EMBEDDING
 from assay_training.base.compress import SHAPE
 from assay_training.base.foreign import KINDS, TURNED, drawn
@@ -62,6 +70,11 @@ def damage_of(row: int) -> tuple[int, float]:
     return int(rng.integers(len(DAMAGES))), float(rng.random())
 
 
+def harmless_of(row: int) -> Harmless:
+    """How the harmlessly changed copy of a rated image was made."""
+    return harmless(np.random.default_rng((5, row)))
+
+
 def damaged(image: Image.Image, kind: str, share: float, rng: np.random.Generator) -> Image.Image:
     """A copy `share` 0..1 of the way from mild to heavy damage."""
     if kind != "squeezed":
@@ -90,6 +103,11 @@ class Maker:
     def rows(self) -> np.ndarray:
         """Images with ladders, wobble and shapes: those to choose by first, then those to report."""
         return np.concatenate(ladder_rows(self.ratings))
+
+    @property
+    def reported(self) -> slice:
+        """Which of `rows` no choice was made by."""
+        return slice(len(ladder_rows(self.ratings)[0]), None)
 
     @cached_property
     def unrated(self) -> list[tuple[int, Source]]:
@@ -128,7 +146,7 @@ class Maker:
         return self._rated(row)
 
     def _harmless(self, row: int) -> Image.Image:
-        return harmless(self._rated(row), np.random.default_rng((5, row)))
+        return harmless_of(row)(self._rated(row))
 
     def _damaged(self, row: int) -> Image.Image:
         kind, share = damage_of(row)

@@ -15,7 +15,7 @@ from assay_training.base.clip import load_embedder, load_judges
 from assay_training.base.compress import RECIPE, SHAPE, load, refitted, save
 from assay_training.base.encoder import Encoder, load_encoder, meanings
 from assay_training.base.export import export_tower
-from assay_training.base.features import IMAGE, Job, Maker, build_features, open_features
+from assay_training.base.features import COPIES, IMAGE, Job, Maker, build_features, open_features
 from assay_training.base.fit import fit_heads
 from assay_training.base.heads import Settings, Table
 from assay_training.base.held import Held
@@ -23,6 +23,7 @@ from assay_training.base.hold_out import guard_of, hold_out
 from assay_training.base.measure import calibrations, measure
 from assay_training.base.package import SCORE, Fitted, package
 from assay_training.base.report import print_results
+from assay_training.base.reuse import read_products
 from assay_training.base.score_graph import attach_heads, write_words
 from assay_training.base.speed import activation_noise, speed
 from assay_training.data import Ratings
@@ -40,11 +41,17 @@ from assay_training.verify import verify
 
 
 def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
-    if not paths.compressed.exists():
-        paths.work.mkdir(parents=True, exist_ok=True)
+    if paths.compressed.exists():
+        return
+    paths.work.mkdir(parents=True, exist_ok=True)
+    if paths.reuse:
+        errors = json.loads(paths.results.read_text())["compressed"]["errors"]
+        save(read_products(paths.reuse / SCORE), errors, paths.compressed)
+    else:
         pictures = choose(paths.pictures, RECIPE.pictures, RECIPE.seed, damaged=True, side=SHAPE.side)
         tower = load_tower(paths.original, SHAPE)
-        save(compress(tower, pictures, RECIPE, workers, refitted), paths.compressed)
+        found = compress(tower, pictures, RECIPE, workers, refitted)
+        save(found.products, found.errors, paths.compressed)
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int) -> None:
@@ -64,13 +71,11 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int) -> None:
     held = hold_out(ratings, features, load_judges(paths.weights), table, maker.rows, Settings())
     held.save(paths.work / "held.npz")
     last = read_predictions(last_of(paths.results), ratings) or {}
-    results = measure(ratings, held, maker.rows, last)
+    results = measure(ratings, held.of_images(maker.reported), maker.rows[maker.reported], last)
     results["compressed"] = asdict(RECIPE) | {"errors": read_errors(paths.compressed)}
     tokenizer, judges = paths.weights / TOKENIZER, load_judges(paths.weights)
     results["blind"] = blind_table(ratings, features, judges, table, _encoder(paths), tokenizer, Settings())
-    results["copies"] = {
-        name: int((~np.isnan(features[name][:, -1])).sum()) for name in ("harmless", "damaged")
-    }
+    results["copies"] = {name: int((~np.isnan(features[name][:, -1])).sum()) for name in COPIES}
     paths.results.parent.mkdir(parents=True, exist_ok=True)
     paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))

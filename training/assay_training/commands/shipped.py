@@ -25,6 +25,9 @@ def add(commands) -> None:
     base.add_argument(
         "--weights", type=Path, required=True, help="image tower, sentence encoder, heads of others"
     )
+    base.add_argument(
+        "--reuse", type=Path, help="model folder whose tower is kept, so that only heads are fitted"
+    )
     base.set_defaults(command=_base)
     figures = commands.add_parser(
         "figures", help="agreement of assay-lite 2 (or another) again, from its kept scores"
@@ -38,18 +41,18 @@ def add(commands) -> None:
 def _tower(options: argparse.Namespace) -> None:
     from assay_training.tower.pipeline import STAGES
 
-    _run(options, STAGES, "tower.json", options.foreign)
+    _run(options, STAGES, "tower.json", foreign=options.foreign)
 
 
 def _base(options: argparse.Namespace) -> None:
     from assay_training.base.pipeline import STAGES
 
-    _run(options, STAGES, "base.json")
+    _run(options, STAGES, "base.json", reuse=options.reuse)
 
 
-def _run(options: argparse.Namespace, known: Stages, results: str, foreign: Path | None = None) -> None:
+def _run(options: argparse.Namespace, known: Stages, results: str, **more: Path | None) -> None:
     places = _places(options, results)
-    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, foreign)
+    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, **more)
     run(known, paths, _stages(options, known), options.workers)
 
 
