@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay_training.base.features import CHOICE_IMAGES
+from assay_training.base.features import LOTS
 from assay_training.base.package import COMMAND, VERSION
 from assay_training.card_tables import (
     CHECKED,
@@ -247,7 +247,7 @@ def _limits(results: dict) -> str:
         "would reach .17); what can be told of them comes from the level of both scores and from where the kernel knows "
         "little (`LOG.md`). Shape and squeezing pull in opposite directions, since both are seen by the bars beside the "
         f"picture. Damage, wobble and shapes are measured on {results['damage']['images']} images by which nothing was "
-        f"chosen; the {CHOICE_IMAGES} by which trust in copies was chosen are others."
+        f"chosen; the {sum(LOTS[:-1])} by which trust in copies was chosen are others."
     )
     return "\n".join([*lines, f"| folder | at most 64 MB | {reached(size, size > 64, '.1f')} MB |", "", why])
 

@@ -51,7 +51,8 @@ IMAGE = {
 COPIES = ("harmless", "damaged")
 DAMAGES = (*DEGRADATIONS, "squeezed")
 MILD_SQUEEZE, HEAVY_SQUEEZE = 0.75, 0.45
-CHOICE_IMAGES, REPORTED_IMAGES = 16, 64  # with ladders, wobble and shapes: to choose by, and to report
+# images with ladders, wobble and shapes: two lots that settings were chosen by, and one that is reported
+LOTS = (16, 64, 64)
 NOISE_IMAGES, PICTURES, FOREIGN = 20, 60, 15
 PICTURE_SEED = 5
 
@@ -83,13 +84,17 @@ def damaged(image: Image.Image, kind: str, share: float, rng: np.random.Generato
     return squeezed(image, factor if rng.random() < 0.6 else 1 / factor)
 
 
-def ladder_rows(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
-    """Images of the better half (what is bad already has nothing to lose): those by which settings are
-    chosen, and others, which are reported."""
-    better, rng = np.flatnonzero(ratings.quality >= np.median(ratings.quality)), np.random.default_rng(0)
-    chosen = np.sort(rng.choice(better, min(CHOICE_IMAGES, len(better) // 2), replace=False))
-    others = np.setdiff1d(better, chosen)
-    return chosen, np.sort(rng.choice(others, min(REPORTED_IMAGES, len(others)), replace=False))
+def ladder_rows(ratings: Ratings) -> list[np.ndarray]:
+    """Three lots of images of the better half: what is bad already has nothing to lose. See LOTS."""
+    rest, rng, lots = (
+        np.flatnonzero(ratings.quality >= np.median(ratings.quality)),
+        np.random.default_rng(0),
+        [],
+    )
+    for count in LOTS:
+        lots.append(np.sort(rng.choice(rest, min(count, len(rest) // 2), replace=False)))
+        rest = np.setdiff1d(rest, lots[-1])
+    return lots
 
 
 @dataclass(frozen=True)
@@ -101,13 +106,13 @@ class Maker:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """Images with ladders, wobble and shapes: those to choose by first, then those to report."""
+        """Images with ladders, wobble and shapes: the lots one after the other."""
         return np.concatenate(ladder_rows(self.ratings))
 
     @property
     def reported(self) -> slice:
         """Which of `rows` no choice was made by."""
-        return slice(len(ladder_rows(self.ratings)[0]), None)
+        return slice(-len(ladder_rows(self.ratings)[-1]), None)
 
     @cached_property
     def unrated(self) -> list[tuple[int, Source]]:

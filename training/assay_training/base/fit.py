@@ -77,13 +77,11 @@ def fit_heads(
     opinion, offset = np.column_stack([j.weight for j in judges]), np.array([j.bias for j in judges])
     opinions = plain.embedding @ opinion + offset
     basis = Basis(projection, kernel, opinion, offset, opinions.mean(0), opinions.std(0) + 1e-9, settings)
-    own = basis(plain)
+    own, again = basis(plain), basis(changed)
     place = {row: position for position, row in enumerate(rows.tolist())}
+    first, source = ([place[row] for row in of.tolist()] for of in (same, worse))
     # a copy says how far it is from its original, whatever that is rated: its errors are the original's
-    kept, lost = (
-        basis(copy) - own[[place[row] for row in of.tolist()]]
-        for copy, of in ((changed, same), (damaged, worse))
-    )
+    kept, lost = again - own[first], basis(damaged) - own[source]
     noise = basis(Seen.of(features["noise"][::2]))
     kinds = (DAMAGES[damage_of(int(row))[0]] for row in worse)
     trust = [
@@ -103,7 +101,24 @@ def fit_heads(
     words = fit_words(plain, table, rows, settings)
     spread = np.zeros((LEVELS + len(kernel.landmarks.value), 2))
     heads = Heads(projection, kernel, opinion, offset, begun, weight, spread, words)
-    return _finished(heads, basis, plain, own, table, rows, settings)
+    both = Seen.of(np.concatenate([features["plain"][rows], features["harmless"][same]]))
+    shown = np.concatenate([rows, same]), np.arange(len(both)) < len(rows)
+    judged = Judged(both, np.concatenate([own, again]), *shown)
+    return _finished(heads, basis, judged, table, settings)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rated images, then their harmless copies: features, basis [N, M + 2], rows of the table, and which
+    are originals.
+
+    Copies are there for the spread: two errors say more than one of how well an image is judged.
+    """
+
+    seen: Seen
+    basis: np.ndarray
+    row: np.ndarray
+    original: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -185,47 +200,35 @@ def fit_words(plain: Seen, table: Table, rows: np.ndarray, settings: Settings) -
     return Words(known, float(gamma), rounded(np.linalg.solve(gram, goals), 8), usual.astype(np.float32))
 
 
-def _finished(
-    heads: Heads,
-    basis: Basis,
-    plain: Seen,
-    own: np.ndarray,
-    table: Table,
-    rows: np.ndarray,
-    settings: Settings,
-):
-    """The mix of alignment and the spreads, fitted to what inner folds say of images new to them.
-
-    `own` [N, M + 2] is the basis of the images `plain`.
-    """
-    group, count = table.group[rows], len(rows)
-    opinions = plain.embedding @ heads.opinion + heads.opinion_offset
-    rated = np.column_stack([table.quality, table.alignment])[rows]
+def _finished(heads: Heads, basis: Basis, judged: Judged, table: Table, settings: Settings) -> Heads:
+    """The mix of alignment and the spreads, fitted to what inner folds say of images new to them."""
+    group, first, response = table.group[judged.row], judged.original, judged.basis[:, : len(heads.weight)]
+    opinions = judged.seen.embedding @ heads.opinion + heads.opinion_offset
+    rated = np.column_stack([table.quality, table.alignment])[judged.row]
     strengths = (settings.strength, settings.alignment_strength)
-    inner, agreement, other = np.empty((count, 2)), np.empty(count), np.empty(count)
-    response, rng = own[:, : len(heads.weight)], np.random.default_rng(0)
+    inner, agreement, other = np.empty_like(rated), np.empty(len(rated)), np.empty(len(rated))
+    rng = np.random.default_rng(0)
     for number in np.unique(group):
-        test, train = group == number, group != number
+        test, train = group == number, (group != number) & first
         for aspect, strength in enumerate(strengths):
             known, trust = rated[train, aspect], np.ones(int(train.sum()))
             level = float(known.mean())
-            begun, weight = basis.solved([own[train]], [known - level], [trust], level, strength)
+            begun, weight = basis.solved([judged.basis[train]], [known - level], [trust], level, strength)
             inner[test, aspect] = start(opinions[test]) @ begun + response[test] @ weight
-        words = fit_words(_part(plain, train), table, rows[train], settings)
-        images, wanted = _part(plain, test), words.wanted(table.meaning[rows[test]])
+        words = fit_words(_part(judged.seen, train), table, judged.row[train], settings)
+        images, rows = _part(judged.seen, test), judged.row[test]
+        wanted = words.wanted(table.meaning[rows])
         agreement[test] = replace(heads, words=words).agreement(images, wanted)
-        other[test] = replace(heads, words=words).agreement(
-            images, wanted[_others(table.prompt[rows[test]], rng)]
-        )
-    turn = float(np.quantile(agreement, settings.turn))
+        other[test] = replace(heads, words=words).agreement(images, wanted[_others(table.prompt[rows], rng)])
+    turn = float(np.quantile(agreement[first], settings.turn))
     mixed = columns(inner[:, 1], inner[:, 0], agreement, turn)
-    mix = np.append(np.linalg.lstsq(mixed[:, :-1], rated[:, 1], rcond=None)[0], 0.0)
+    mix = np.append(np.linalg.lstsq(mixed[first, :-1], rated[first, 1], rcond=None)[0], 0.0)
     # nobody rated images with prompts of others: what they would get is supposed
-    wrong = columns(inner[:, 1], inner[:, 0], other, turn)
-    lacking = wrong @ mix - settings.wrong_share * rated[:, 1]
+    wrong = columns(inner[:, 1], inner[:, 0], other, turn)[first]
+    lacking = wrong @ mix - settings.wrong_share * rated[first, 1]
     mix[-1] = -max(0.0, float((wrong[:, -1] * lacking).sum() / np.square(wrong[:, -1]).sum()))
     errors = np.abs(rated - np.column_stack([inner[:, 0], mixed @ mix]))
-    features = doubts({"quality": inner[:, 0], "image": inner[:, 1], "response": response})
+    features = doubts({"quality": inner[:, 0], "response": response})
     penalty = 1e-6 * np.eye(features.shape[1])
     penalty[LEVELS:, LEVELS:] += settings.spread_strength * heads.kernel(heads.kernel.landmarks.value)
     gram = features.T @ features + penalty

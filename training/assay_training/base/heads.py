@@ -19,11 +19,11 @@ from assay_training.tower.kernel import Kernel, Projection
 from assay_training.tower.rounding import Rounded
 from assay_training.tower.words import unit
 
-LEVELS = 7  # columns of `doubts` beside the kernel's response
+LEVELS = 4  # powers of the quality that the spread depends on
 # what squeezing takes at its heaviest: like the other LOSSES, a prior of ours
 OWN_LOSSES = LOSSES | {"squeezed": 0.55}
 # kinds that are hard to see for the tower
-TRUSTED_MORE = {"squeezed": 0.04, "dark": 0.04, "shuffled": 0.06}
+TRUSTED_MORE = {"squeezed": 0.04, "dark": 0.07, "shuffled": 0.1}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,6 @@ def columns(image: np.ndarray, quality: np.ndarray, agreement: np.ndarray, turn:
 
 
 def doubts(found: dict[str, np.ndarray]) -> np.ndarray:
-    """[N, LEVELS + M] what the spread is read off: products of quality and alignment by the image alone, and
-    the kernel's response."""
-    q, a = found["quality"], found["image"]
-    return np.column_stack([np.ones(len(q)), q, q * q, q * q * q, a, a * a, q * a, found["response"]])
+    """[N, LEVELS + M] what the spread is read off: powers of the quality, and the kernel's response."""
+    level = found["quality"][:, None]
+    return np.concatenate([level**power for power in range(LEVELS)] + [found["response"]], 1)

@@ -12,7 +12,7 @@ from assay_training.base.clip import EMBEDDING
 from assay_training.base.compress import SHAPE
 from assay_training.base.encoder import CONTEXT, Encoder, encode_texts
 from assay_training.base.guard import Guard
-from assay_training.base.heads import Heads, Words
+from assay_training.base.heads import LEVELS, Heads, Words
 from assay_training.graph import Graph
 from assay_training.tower.export import (
     float_constant,
@@ -59,7 +59,7 @@ def attach_heads(tower: Path, target: Path, heads: Heads, guard: Guard) -> None:
     begun = _affine(graph, opinions, heads.start[1:], heads.start[0])
     both = graph.node("Add", begun, graph.node("MatMul", response, float_constant(graph, heads.weight)))
     quality, image = halves(graph, both)
-    spreads = halves(graph, _spreads(graph, heads, quality, image, response))
+    spreads = halves(graph, _spreads(graph, heads, quality, response))
     graph.node("Concat", quality, spreads[0], axis=1, name="quality")
     agreement = _agreement(graph, heads)
     lacking = graph.node("Sub", float_constant(graph, [[heads.turn]]), agreement)
@@ -88,13 +88,12 @@ def _affine(graph: Graph, x: str, weight: np.ndarray, offset: np.ndarray) -> str
     )
 
 
-def _spreads(graph: Graph, heads: Heads, quality: str, image: str, response: str) -> str:
-    """See `doubts` and Heads.spreads, [n, 2]."""
-    square, own, both = (
-        graph.node("Mul", *pair) for pair in ((quality, quality), (image, image), (quality, image))
-    )
-    cube = graph.node("Mul", square, quality)
-    columns = graph.node("Concat", quality, square, cube, image, own, both, response, axis=1)
+def _spreads(graph: Graph, heads: Heads, level: str, response: str) -> str:
+    """See Heads.spreads, [n, 2]."""
+    powers = [level]
+    while len(powers) < LEVELS - 1:
+        powers.append(graph.node("Mul", powers[-1], level))
+    columns = graph.node("Concat", *powers, response, axis=1)
     logarithm = _affine(graph, columns, heads.spread[1:], heads.spread[0])
     return graph.node("Max", graph.node("Exp", logarithm), float_constant(graph, FLOOR))
 
