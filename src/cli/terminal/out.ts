@@ -19,7 +19,7 @@ import { finished } from 'node:stream/promises';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { descriptorOf } from '../../lib/plain-file.ts';
 import { extensionOf } from '../../tables/names.ts';
-import { IMAGE_EXTENSIONS } from '../../types.ts';
+import { IMAGE_EXTENSIONS } from '../../types/image.ts';
 import { usage } from '../input/flags.ts';
 
 /** Ending of a file that is not whole. */

@@ -3,7 +3,7 @@ import { fail } from '../../errors/error.ts';
 import { counted } from '../../lib/words.ts';
 import { readNumber } from '../../tables/numbers.ts';
 import { type Invalid, placeOf, type Row, readTable, type Table } from '../../tables/table.ts';
-import type { Aspect } from '../../types.ts';
+import type { Aspect } from '../../types/aspect.ts';
 import { type Columns, findColumns } from './columns.ts';
 
 /** What people said about one image. */
