@@ -1,16 +1,11 @@
 /** The front door of the reward core: a model folder, loaded and ready to judge pixels. */
 import { join } from 'node:path';
 import { AssayError, fail, reasonOf } from '../errors/error.ts';
-import {
-  ASPECTS,
-  type Domain,
-  type GraphState,
-  type Judge,
-  type Judgement,
-  type Pixels,
-  type Policy,
-  type ScorerStamp,
-} from '../types.ts';
+import { ASPECTS } from '../types/aspect.ts';
+import type { Pixels } from '../types/image.ts';
+import type { Domain, Judge, Judgement } from '../types/judge.ts';
+import type { Policy } from '../types/policy.ts';
+import type { GraphState, ScorerStamp } from '../types/scorer.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { Chain } from './chain.ts';
 import { foreignness } from './domain.ts';
