@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
-import { type Booking, createFairQueue, type Pressure } from './lib/fair-queue.ts';
+import { type Booking, FairQueue, type Pressure } from './lib/fair-queue.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
@@ -24,18 +24,6 @@ import type { Judge, Judgement, Judges } from './types/judge.ts';
 import type { Policy } from './types/policy.ts';
 import type { ScoreItem, ScoreRequest } from './types/request.ts';
 import type { ScoreResult, Timings } from './types/result.ts';
-
-export interface Pipeline {
-  /**
-   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
-   * reason stands in the other items.
-   *
-   * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
-   */
-  score(request: ScoreRequest): Promise<ScoreResult[]>;
-  load(): { waiting: number; running: number };
-  pressure(): Pressure;
-}
 
 /** What does not depend on who asks: kept for identical requests. */
 type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
@@ -70,69 +58,58 @@ const MIN_INSIDE = 8;
 /** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
 const DECODED_BYTES = 256 * 2 ** 20;
 
-/** @param log told of faults that are ours, with their cause */
-export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
-  const { maxQueue, maxQueuePerClient } = config.limits;
-  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
-  const findings = new SharedCache<Finding>(config.resultCache);
-  const memory = new PixelMemory(DECODED_BYTES);
-  const options = { ...config.limits, background: config.background };
+export class Pipeline {
+  readonly #judges: Judges;
+  readonly #config: Config;
+  readonly #log: Pick<Log, 'error'> | undefined;
+  readonly #queue: FairQueue;
+  readonly #findings: SharedCache<Finding>;
+  readonly #memory = new PixelMemory(DECODED_BYTES);
 
-  /** 2 to 9 for one image. */
-  async function examine(work: Work): Promise<void> {
-    const { item, judge, policy, result, signal } = work;
-    // 2 fetch
-    const image = await item.fetch(signal, options.maxImageBytes);
-    const received = await identify(image, work);
-    Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
-    const key = keyOf(received, result.prompt, judge);
-    const find = (until: AbortSignal) => look(received, work, until);
-    const { notes, ...finding } = await findings.get(key, find, signal);
-    result.notes.push(...notesOn(result), ...notes);
-    // 9 decide
-    Object.assign(result, finding, decide(finding, policy));
+  /** @param log told of faults that are ours, with their cause */
+  constructor(judges: Judges, config: Config, log?: Pick<Log, 'error'>) {
+    const { maxQueue, maxQueuePerClient } = config.limits;
+    this.#judges = judges;
+    this.#config = config;
+    this.#log = log;
+    this.#queue = new FairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+    this.#findings = new SharedCache(config.resultCache);
   }
 
-  /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
-  async function identify(image: ImageInput, { judge, signal }: Work): Promise<Received> {
-    const early = pixelsAtOnce(image);
-    if (early) judge.ahead?.(early);
-    const sha256 = await sha256Of(image.bytes, signal);
-    return { image, early, sha256, name: nameOf(sha256, image) };
+  load(): { waiting: number; running: number } {
+    return { waiting: this.#queue.waiting, running: this.#queue.running };
   }
 
-  /** What is wrong with an image is told when it is decoded. */
-  function pixelsAtOnce(image: ImageInput): Decoded | undefined {
+  pressure(): Pressure {
+    return this.#queue.pressure;
+  }
+
+  /**
+   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
+   * reason stands in the other items.
+   *
+   * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
+   */
+  async score(request: ScoreRequest): Promise<ScoreResult[]> {
+    const { items, client, patienceMs = 0, signal } = request;
+    const failed = (item: ScoreItem, judge?: Judge) =>
+      failedResult(item, judge?.stamp ?? null, signal.reason);
+    let judge: Judge | undefined;
+    let booking: Booking;
     try {
-      return decodeAtOnce(image, options);
-    } catch {
-      return undefined;
+      judge = await orAbort(this.#judges.open(request.scorer), signal);
+      booking = await this.#queue.book(client, items.length, patienceMs, signal);
+    } catch (error) {
+      if (signal.aborted) return items.map((item) => failed(item, judge));
+      throw error;
     }
+    // What goes on of an item that was given up may fill the cache; its result is nobody's.
+    const scoreUntilAbort = (item: ScoreItem) =>
+      orAbort(this.#scoreItem(item, judge, request, booking), signal).catch(() => failed(item, judge));
+    return Promise.all(items.map(scoreUntilAbort));
   }
 
-  /** 3 to 8: what there is to find in the pixels. */
-  async function look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
-    const { judge, result, timings } = work;
-    const place = memory.place(signal);
-    try {
-      const start = performance.now();
-      // 3 decode
-      const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
-      pixels.key = `${name} ${config.background}`;
-      // 4 guard
-      const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
-      timings.decodeMs = performance.now() - start - place.waitedMs;
-      // 5 prepare, 6 batch, 7 infer, 8 calibrate
-      const judged = await judge.judge(pixels, result.prompt, signal);
-      timings.queueMs += place.waitedMs + judged.queueMs;
-      timings.inferMs = judged.inferMs;
-      return findingOf(pixels, found, judged);
-    } finally {
-      place.leave();
-    }
-  }
-
-  async function scoreItem(
+  async #scoreItem(
     item: ScoreItem,
     judge: Judge,
     request: ScoreRequest,
@@ -146,14 +123,13 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     try {
       leave = await booking.enter(signal);
       timings.queueMs = performance.now() - start;
-      const asked = request.policy ?? config.policy;
-      const policy = policyOf(asked, judge.policy);
-      await examine({ item, judge, policy, signal, result, timings });
+      const policy = policyOf(request.policy ?? this.#config.policy, judge.policy);
+      await this.#examine({ item, judge, policy, signal, result, timings });
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {
       const error = toAssayError(thrown);
-      if (error.kind === 'internal') log?.error({ err: error, id: item.id }, 'an image failed');
+      if (error.kind === 'internal') this.#log?.error({ err: error, id: item.id }, 'an image failed');
       result.error = { code: error.code, message: error.message };
     } finally {
       leave();
@@ -161,28 +137,64 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     return result;
   }
 
-  return {
-    async score(request) {
-      const { items, client, patienceMs = 0, signal } = request;
-      const failed = (item: ScoreItem, judge?: Judge) =>
-        failedResult(item, judge?.stamp ?? null, signal.reason);
-      let judge: Judge | undefined;
-      let booking: Booking;
-      try {
-        judge = await orAbort(judges.open(request.scorer), signal);
-        booking = await queue.book(client, items.length, patienceMs, signal);
-      } catch (error) {
-        if (signal.aborted) return items.map((item) => failed(item, judge));
-        throw error;
-      }
-      // What goes on of an item that was given up may fill the cache; its result is nobody's.
-      const scoreUntilAbort = (item: ScoreItem) =>
-        orAbort(scoreItem(item, judge, request, booking), signal).catch(() => failed(item, judge));
-      return Promise.all(items.map(scoreUntilAbort));
-    },
-    load: () => ({ waiting: queue.waiting, running: queue.running }),
-    pressure: () => queue.pressure,
-  };
+  /** 2 to 9 for one image. */
+  async #examine(work: Work): Promise<void> {
+    const { item, judge, policy, result, signal } = work;
+    // 2 fetch
+    const image = await item.fetch(signal, this.#config.limits.maxImageBytes);
+    const received = await this.#identify(image, work);
+    Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
+    const key = keyOf(received, result.prompt, judge);
+    const find = (until: AbortSignal) => this.#look(received, work, until);
+    const { notes, ...finding } = await this.#findings.get(key, find, signal);
+    result.notes.push(...notesOn(result), ...notes);
+    // 9 decide
+    Object.assign(result, finding, decide(finding, policy));
+  }
+
+  /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
+  async #identify(image: ImageInput, { judge, signal }: Work): Promise<Received> {
+    const early = this.#pixelsAtOnce(image);
+    if (early) judge.ahead?.(early);
+    const sha256 = await sha256Of(image.bytes, signal);
+    return { image, early, sha256, name: nameOf(sha256, image) };
+  }
+
+  /** What is wrong with an image is told when it is decoded. */
+  #pixelsAtOnce(image: ImageInput): Decoded | undefined {
+    try {
+      return decodeAtOnce(image, this.#decoding);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** 3 to 8: what there is to find in the pixels. */
+  async #look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
+    const { judge, result, timings } = work;
+    const place = this.#memory.place(signal);
+    try {
+      const start = performance.now();
+      // 3 decode
+      const pixels = early ?? (await decode(image, { ...this.#decoding, admit: place.take }, signal));
+      pixels.key = `${name} ${this.#config.background}`;
+      // 4 guard
+      const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
+      timings.decodeMs = performance.now() - start - place.waitedMs;
+      // 5 prepare, 6 batch, 7 infer, 8 calibrate
+      const judged = await judge.judge(pixels, result.prompt, signal);
+      timings.queueMs += place.waitedMs + judged.queueMs;
+      timings.inferMs = judged.inferMs;
+      return findingOf(pixels, found, judged);
+    } finally {
+      place.leave();
+    }
+  }
+
+  get #decoding() {
+    const { limits, background } = this.#config;
+    return { ...limits, background };
+  }
 }
 
 /** What the image and the judge say together. */

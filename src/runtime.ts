@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
-import { createPipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
@@ -45,7 +45,7 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
   const catalog = given.catalog ?? catalogOf(config);
-  const pipeline = createPipeline(catalog, config, log);
+  const pipeline = new Pipeline(catalog, config, log);
   const store = storeFor(config, log, unrecorded);
   const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();

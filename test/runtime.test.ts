@@ -2,7 +2,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { catalogOf } from '../src/reward/model/catalog.ts';
 import { openRuntime } from '../src/runtime.ts';
 import type { AspectScore } from '../src/types/aspect.ts';
@@ -44,7 +44,7 @@ const toy: Judge = {
 const toys: Judges = { open: async () => toy, width: 4 };
 
 it('the pipeline asks any judge, and one failure is one item’s', async () => {
-  const pipeline = createPipeline(toys, config());
+  const pipeline = new Pipeline(toys, config());
   const items = ['4', 'fail', '1'].map((prompt) => item(prompt, picture(64, 64), prompt));
   const results = await pipeline.score(request([...items, item('flat', flat([9, 9, 9]), '5')]));
   expect(results.map((r) => r.aspects?.quality?.score)).toEqual([4, undefined, 1, 5]);
