@@ -23,20 +23,6 @@ test('an answer is given again, over HTTP and the websocket alike', async () => 
   expect([rig.judged.length, await recorded(rig)]).toEqual([6, 6]);
 });
 
-test('rewards of several scorers are given again, each scorer scored and recorded once an image', async () => {
-  const rig = await startReal({ resultCache: 0 });
-  const ask = (more: object = {}) =>
-    pack(rig, '/v1/rewards', { scorers: ['assay-lite', 'test-bright'], ...body, ...more }, 'a', key('k'));
-  const body = many(3, '2');
-  const first = await ask();
-  expect((await ask()).body).toEqual(first.body);
-  const withAdvantages = await ask({ advantage: 'rank' });
-  expect(withAdvantages.body.results.map((r: { reward: number }) => r.reward)).toEqual(
-    first.body.results.map((r: { reward: number }) => r.reward),
-  );
-  expect([rig.judged.length, await recorded(rig)]).toEqual([6, 6]);
-});
-
 test('while the first is in work, the second waits for it', async () => {
   const rig = await startReal({ resultCache: 0 });
   const release = rig.hold();
