@@ -8,21 +8,22 @@ import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
 import { type Booking, FairQueue, type Pressure } from './lib/fair-queue.ts';
+import { Held } from './lib/held.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { emptyResult, failedResult } from './results.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
-import { inspect, together } from './reward/image/guards.ts';
-import { PixelMemory } from './reward/image/pixel-memory.ts';
+import { inspect, measure, type PixelStatistics, together } from './reward/image/guards.ts';
+import { PixelMemory, type Place } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import type { GuardFinding } from './types/guard.ts';
 import type { ImageInput } from './types/image.ts';
 import type { Judge, Judgement, Judges } from './types/judge.ts';
 import type { Policy } from './types/policy.ts';
-import type { ScoreItem, ScoreRequest } from './types/request.ts';
+import type { PanelRequest, ScoreItem, ScoreRequest } from './types/request.ts';
 import type { ScoreResult, Timings } from './types/result.ts';
 
 /** What does not depend on who asks: kept for identical requests. */
@@ -30,12 +31,13 @@ type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'not
   aspects: NonNullable<ScoreResult['aspects']>;
 };
 
-/** One image on its way. */
+/** One image on its way to one judge. */
 interface Work {
   item: ScoreItem;
   judge: Judge;
   policy: Policy;
   signal: AbortSignal;
+  start: number;
   /** Filled in as it goes. */
   result: ScoreResult;
   timings: Timings;
@@ -50,6 +52,17 @@ interface Received {
   sha256: string;
   /** What it is known by: its bytes, and what they are taken for. */
   name: string;
+}
+
+/** The pixels of an image, for all of its judges. */
+interface Sight {
+  pixels: Decoded;
+  statistics: PixelStatistics;
+  /** What their order says. */
+  order: GuardFinding[];
+  /** Milliseconds that it took, and that were waited for memory. */
+  decodeMs: number;
+  waitedMs: number;
 }
 
 /** Images inside at least: enough to keep the decoding threads busy. */
@@ -90,72 +103,82 @@ export class Pipeline {
    *
    * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
    */
-  async score(request: ScoreRequest): Promise<ScoreResult[]> {
-    const { items, client, patienceMs = 0, signal } = request;
-    const failed = (item: ScoreItem, judge?: Judge) =>
-      failedResult(item, judge?.stamp ?? null, signal.reason);
-    let judge: Judge | undefined;
+  async score({ scorer, ...request }: ScoreRequest): Promise<ScoreResult[]> {
+    const results = await this.panel({ ...request, scorers: [scorer] });
+    return results.map(([result]) => result!);
+  }
+
+  /** The same for several scorers: of each item one result a scorer. An image is fetched, decoded and guarded once. */
+  async panel(request: PanelRequest): Promise<ScoreResult[][]> {
+    const { items, scorers, client, patienceMs = 0, signal } = request;
+    let judges: Judge[] = [];
     let booking: Booking;
+    const givenUp = (item: ScoreItem) =>
+      scorers.map((_, i) => failedResult(item, judges[i]?.stamp ?? null, signal.reason));
     try {
-      judge = await orAbort(this.#judges.open(request.scorer), signal);
+      judges = await orAbort(Promise.all(scorers.map((scorer) => this.#judges.open(scorer))), signal);
       booking = await this.#queue.book(client, items.length, patienceMs, signal);
     } catch (error) {
-      if (signal.aborted) return items.map((item) => failed(item, judge));
+      if (signal.aborted) return items.map(givenUp);
       throw error;
     }
     // What goes on of an item that was given up may fill the cache; its result is nobody's.
     const scoreUntilAbort = (item: ScoreItem) =>
-      orAbort(this.#scoreItem(item, judge, request, booking), signal).catch(() => failed(item, judge));
+      orAbort(this.#scoreItem(item, judges, request, booking), signal).catch(() => givenUp(item));
     return Promise.all(items.map(scoreUntilAbort));
   }
 
+  /** One result for each judge. */
   async #scoreItem(
     item: ScoreItem,
-    judge: Judge,
-    request: ScoreRequest,
+    judges: Judge[],
+    request: PanelRequest,
     booking: Booking,
-  ): Promise<ScoreResult> {
+  ): Promise<ScoreResult[]> {
     const start = performance.now();
-    const { signal } = request;
-    const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
-    const result = emptyResult(item, judge.stamp);
+    const { signal, policy: asked = this.#config.policy } = request;
+    const panel = judges.map((judge): Work => {
+      const timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
+      const policy = policyOf(asked, judge.policy);
+      return { item, judge, policy, signal, start, result: emptyResult(item, judge.stamp), timings };
+    });
     let leave = () => {};
     try {
       leave = await booking.enter(signal);
-      timings.queueMs = performance.now() - start;
-      const policy = policyOf(request.policy ?? this.#config.policy, judge.policy);
-      await this.#examine({ item, judge, policy, signal, result, timings });
-      timings.totalMs = performance.now() - start;
-      result.timings = timings;
+      for (const { timings } of panel) timings.queueMs = performance.now() - start;
+      await this.#examine(item, panel, signal);
     } catch (thrown) {
-      const error = toAssayError(thrown);
-      if (error.kind === 'internal') this.#log?.error({ err: error, id: item.id }, 'an image failed');
-      result.error = { code: error.code, message: error.message };
+      for (const work of panel) this.#fail(work, thrown);
     } finally {
       leave();
     }
-    return result;
+    return panel.map(({ result }) => result);
   }
 
-  /** 2 to 9 for one image. */
-  async #examine(work: Work): Promise<void> {
-    const { item, judge, policy, result, signal } = work;
+  #fail({ item, result }: Work, thrown: unknown): void {
+    const error = toAssayError(thrown);
+    if (error.kind === 'internal') this.#log?.error({ err: error, id: item.id }, 'an image failed');
+    result.error = { code: error.code, message: error.message };
+  }
+
+  /** 2 to 9 for one image and all of its judges. */
+  async #examine(item: ScoreItem, panel: Work[], signal: AbortSignal): Promise<void> {
     // 2 fetch
     const image = await item.fetch(signal, this.#config.limits.maxImageBytes);
-    const received = await this.#identify(image, work);
-    Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
-    const key = keyOf(received, result.prompt, judge);
-    const find = (until: AbortSignal) => this.#look(received, work, until);
-    const { notes, ...finding } = await this.#findings.get(key, find, signal);
-    result.notes.push(...notesOn(result), ...notes);
-    // 9 decide
-    Object.assign(result, finding, decide(finding, policy));
+    const received = await this.#identify(image, panel, signal);
+    const known = { ...resolvePrompt(item, image, textsOf), sha256: received.sha256 };
+    const sight = this.#sightOf(received);
+    const findIn = async (work: Work) => {
+      Object.assign(work.result, known);
+      await this.#find(received, sight, work);
+    };
+    await Promise.all(panel.map((work) => findIn(work).catch((error) => this.#fail(work, error))));
   }
 
   /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
-  async #identify(image: ImageInput, { judge, signal }: Work): Promise<Received> {
+  async #identify(image: ImageInput, panel: Work[], signal: AbortSignal): Promise<Received> {
     const early = this.#pixelsAtOnce(image);
-    if (early) judge.ahead?.(early);
+    if (early) for (const { judge } of panel) judge.ahead?.(early);
     const sha256 = await sha256Of(image.bytes, signal);
     return { image, early, sha256, name: nameOf(sha256, image) };
   }
@@ -169,32 +192,55 @@ export class Pipeline {
     }
   }
 
-  /** 3 to 8: what there is to find in the pixels. */
-  async #look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
-    const { judge, result, timings } = work;
-    const place = this.#memory.place(signal);
-    try {
+  /** Decoded when the first judge looks, and in memory until the last one has looked. */
+  #sightOf({ image, early, name }: Received): Held<Sight> {
+    let place: Place | undefined;
+    const open = async (signal: AbortSignal): Promise<Sight> => {
+      place = this.#memory.place(signal);
       const start = performance.now();
       // 3 decode
       const pixels = early ?? (await decode(image, { ...this.#decoding, admit: place.take }, signal));
       pixels.key = `${name} ${this.#config.background}`;
       // 4 guard
-      const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
-      timings.decodeMs = performance.now() - start - place.waitedMs;
-      // 5 prepare, 6 batch, 7 infer, 8 calibrate
-      const judged = await judge.judge(pixels, result.prompt, signal);
-      timings.queueMs += place.waitedMs + judged.queueMs;
-      timings.inferMs = judged.inferMs;
-      return findingOf(pixels, found, judged);
-    } finally {
-      place.leave();
-    }
+      const seen = { pixels, statistics: measure(pixels), order: inspectOrder(image) };
+      const { waitedMs } = place;
+      return { ...seen, waitedMs, decodeMs: performance.now() - start - waitedMs };
+    };
+    return new Held(open, () => place?.leave());
+  }
+
+  async #find(received: Received, sight: Held<Sight>, work: Work): Promise<void> {
+    const { judge, policy, result, timings, start, signal } = work;
+    const look = (until: AbortSignal) => sight.use((seen) => judged(seen, work, until), until);
+    const { notes, ...finding } = await this.#findings.get(
+      keyOf(received, result.prompt, judge),
+      look,
+      signal,
+    );
+    result.notes.push(...notesOn(result), ...notes);
+    // 9 decide
+    Object.assign(result, finding, decide(finding, policy));
+    timings.totalMs = performance.now() - start;
+    result.timings = timings;
   }
 
   get #decoding() {
     const { limits, background } = this.#config;
     return { ...limits, background };
   }
+}
+
+/** 4 to 8: what there is to find in the pixels. */
+async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Finding> {
+  const { judge, result, timings } = work;
+  const { pixels, statistics, order, decodeMs, waitedMs } = seen;
+  const found = [...order, ...inspect(pixels, judge.domain, statistics)];
+  // 5 prepare, 6 batch, 7 infer, 8 calibrate
+  const judgement = await judge.judge(pixels, result.prompt, signal);
+  timings.decodeMs = decodeMs;
+  timings.queueMs += waitedMs + judgement.queueMs;
+  timings.inferMs = judgement.inferMs;
+  return findingOf(pixels, found, judgement);
 }
 
 /** What the image and the judge say together. */
