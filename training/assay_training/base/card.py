@@ -263,14 +263,14 @@ def _made(results: dict) -> str:
     return f"""## How it was made
 
 - Command: `{COMMAND}`; seed {recipe["seed"]}.
+  The tower is that of 3.0.0, to the bit (`--reuse DIR`).
 - Tower: the image tower of openai/clip-vit-base-patch16 (Radford et al., 2021; Copyright (c) 2021 OpenAI, MIT licence).
   Each matrix was refitted by least squares to what the original has at its place and rounded to 4 bits (128 weights share a
   step) with error feedback, on {recipe["pictures"]} unrated pictures, a third of them damaged: Stable Diffusion images of
   SupaGruen/StableDiffusion-CheatSheet (MIT), AtharvaTaras/Stable-Diffusion-Library (CC BY 4.0) and
   Efreak/AI-Horde-Styles-Previews (MIT). No rated image played a part, so one tower serves all folds.
 - Products: 8-bit activations (one step for 128 of them) times 4-bit weights; no sum of two can leave 16 bits, so that CPUs
-  without VNNI do not saturate (emulated in `training/tests/base`). The features that heads were fitted to come from the
-  same weights without the three spare tokens of the shipped graph (`LOG.md`). Against float activations, as GPUs and CPUs
+  without VNNI do not saturate (emulated in `training/tests/base`). Heads were fitted to what this very graph sees. Against float activations, as GPUs and CPUs
   without such kernels compute, quality moves by {results["activations"]["mean"]:.3f} MOS on average, at most {results["activations"]["largest"]:.3f} on {results["activations"]["images"]} images.
 - Heads of others: `sac_public_2022_06_29_vit_b_16_linear.pth` (crowsonkb/simulacra-aesthetic-models, MIT), fitted to some
   176,000 ratings of AI images; `sa_0_4_vit_b_16_linear.pth` (LAION-AI/aesthetic-predictor, MIT).
