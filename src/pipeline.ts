@@ -18,6 +18,7 @@ import { inspect, together } from './reward/image/guards.ts';
 import { PixelMemory } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
+import { Manners } from './reward/manners.ts';
 import type {
   GuardFinding,
   ImageInput,
@@ -53,6 +54,8 @@ interface Work {
   item: ScoreItem;
   judge: Judge;
   policy: Policy;
+  /** Who asks. */
+  client: string;
   signal: AbortSignal;
   /** Filled in as it goes. */
   result: ScoreResult;
@@ -76,10 +79,15 @@ const MIN_INSIDE = 8;
 /** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
 const DECODED_BYTES = 256 * 2 ** 20;
 
-/** @param log told of faults that are ours, with their cause */
-export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
+/** @param log told of faults that are ours, with their cause. @param manners beside others on the GPU */
+export function createPipeline(
+  judges: Judges,
+  config: Config,
+  log?: Pick<Log, 'error'>,
+  manners = new Manners(config.gpu.whileSampling),
+): Pipeline {
   const { maxQueue, maxQueuePerClient } = config.limits;
-  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+  const queue = createFairQueue(() => Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
   const findings = new SharedCache<Finding>(config.resultCache);
   const memory = new PixelMemory(DECODED_BYTES);
   const options = { ...config.limits, background: config.background };
@@ -118,7 +126,7 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
 
   /** 3 to 8: what there is to find in the pixels. */
   async function look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
-    const { judge, result, timings } = work;
+    const { judge, result, timings, client } = work;
     const place = memory.place(signal);
     try {
       const start = performance.now();
@@ -129,8 +137,10 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
       const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
       timings.decodeMs = performance.now() - start - place.waitedMs;
       // 5 prepare, 6 batch, 7 infer, 8 calibrate
-      const judged = await judge.judge(pixels, result.prompt, signal);
-      timings.queueMs += place.waitedMs + judged.queueMs;
+      const turn = await manners.turn(judge, client, signal);
+      const judged = await judge.judge(pixels, result.prompt, signal, turn.onCpu);
+      timings.queueMs += place.waitedMs + turn.waitedMs + judged.queueMs;
+      if (turn.whileSampling) timings.whileSampling = turn.whileSampling;
       timings.inferMs = judged.inferMs;
       return findingOf(pixels, found, judged);
     } finally {
@@ -145,7 +155,7 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     booking: Booking,
   ): Promise<ScoreResult> {
     const start = performance.now();
-    const { signal } = request;
+    const { signal, client } = request;
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
     const result = emptyResult(item, judge.stamp);
     let leave = () => {};
@@ -154,7 +164,7 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
       timings.queueMs = performance.now() - start;
       const asked = request.policy ?? config.policy;
       const policy = policyOf(asked, judge.policy);
-      await examine({ item, judge, policy, signal, result, timings });
+      await examine({ item, judge, policy, client, signal, result, timings });
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {

@@ -195,10 +195,25 @@ export interface Judge {
   readonly policy?: Policy | undefined;
   /** Why it cannot judge now; null: it can. */
   readonly fault: string | null;
+  /** Whether it runs on a GPU, and could do without; absent: it runs elsewhere. */
+  readonly gpu?: 'only' | 'or-cpu' | undefined;
   /** Told of pixels that will be judged, perhaps, so that it may prepare them. */
   ahead?(pixels: Pixels): void;
-  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
-  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
+  /**
+   * Judges one image.
+   *
+   * @param onCpu on the CPU, where it has the choice
+   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason
+   */
+  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu?: boolean): Promise<Judgement>;
+  /** Gives back the memory of its graphs until the next image comes. Those at work do so when they are done. */
+  release?(): Released;
+}
+
+/** How many graphs of a judge have given back their memory, and how many will when their work is done. */
+export interface Released {
+  released: number;
+  pending: number;
 }
 
 /** The judges that there are. */
@@ -218,6 +233,8 @@ export interface Timings {
   /** The batch that the image was part of. */
   inferMs: number;
   totalMs: number;
+  /** What was done about a host that made images on the same GPU; absent when none did. */
+  whileSampling?: 'waited' | 'cpu' | 'shared' | undefined;
 }
 
 export interface ItemError {
@@ -379,6 +396,8 @@ export interface GraphState {
   provider: string | null;
   /** What loading it added to the memory of the process, in MB; null while it is not loaded. */
   memoryMb: number | null;
+  /** What its four-bit weights were made of on the provider; absent where they stay as they are. */
+  precision?: 'float16' | 'float32' | undefined;
 }
 
 /** What is known of a loaded or loadable scorer. */
@@ -468,6 +487,8 @@ export interface Service {
   /** The reward profiles by name. */
   profiles(): Record<string, Profile>;
   scorers(): ScorerInfo[];
+  /** Gives back the memory of a scorer until the next image comes. @throws UNKNOWN_SCORER */
+  release(scorer: string): Released;
   /** Those that are installed and cannot be used. */
   refusedScorers(): RefusedScorer[];
   /** The prompt in a workflow or an image file; nothing is scored. Never throws. */

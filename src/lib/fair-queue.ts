@@ -57,11 +57,11 @@ function add(counts: Map<string, number>, client: string, count: number): void {
 }
 
 /**
- * @param width most that are inside
+ * @param width most that are inside; it may change
  * @param maxWaiting most that wait
  * @param maxOwn most that wait of one client
  */
-export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxWaiting): FairQueue {
+export function createFairQueue(width: () => number, maxWaiting: number, maxOwn = maxWaiting): FairQueue {
   // Insertion order is the order of turns: a client that was served goes to the end.
   const lines = new Map<string, Ticket[]>();
   const booked = new Map<string, number>();
@@ -72,7 +72,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
 
   const sum = (counts: Iterable<number>): number => [...counts].reduce((a, b) => a + b, 0);
   const inLine = (client: string): number => (lines.get(client)?.length ?? 0) + (booked.get(client) ?? 0);
-  const free = (): number => Math.max(0, width - running);
+  const free = (): number => Math.max(0, width() - running);
   const fitsLine = (count: number): boolean => waiting + sum(booked.values()) + count <= free() + maxWaiting;
   const fitsClient = (client: string, count: number): boolean => inLine(client) + count <= free() + maxOwn;
 
@@ -85,7 +85,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
 
   const retryAfterMs = (): number => {
     const { least, most } = RETRY_AFTER_MS;
-    return Math.min(most, Math.max(least, Math.round((waiting * serviceMs) / width)));
+    return Math.min(most, Math.max(least, Math.round((waiting * serviceMs) / width())));
   };
 
   const full = (client: string, count: number): AssayError =>
@@ -103,7 +103,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
   };
 
   const admitNext = (): void => {
-    while (running < width && waiting > 0) {
+    while (running < width() && waiting > 0) {
       const [client, line] = lines.entries().next().value!;
       const ticket = line.shift()!;
       waiting--;
@@ -155,7 +155,7 @@ export function createFairQueue(width: number, maxWaiting: number, maxOwn = maxW
 
   return {
     async book(client, count, patienceMs, signal) {
-      const limit = width + Math.min(maxOwn, maxWaiting);
+      const limit = width() + Math.min(maxOwn, maxWaiting);
       if (count > limit) throw fail('TOO_MANY_IMAGES', { count, limit });
       const isIn = await door.wait({ client, count }, patienceMs, signal);
       if (!isIn) throw full(client, count);

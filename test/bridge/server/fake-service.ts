@@ -140,6 +140,7 @@ export function createFakeService(): FakeService {
     profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
+    release: () => ({ released: 1, pending: 0 }),
     findPrompt: (place) => ({
       ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
       from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,
