@@ -87,7 +87,9 @@ export function createPipeline(
   manners = new Manners(config.gpu.whileSampling),
 ): Pipeline {
   const { maxQueue, maxQueuePerClient } = config.limits;
-  const queue = createFairQueue(() => Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+  const least = Math.max(MIN_INSIDE, judges.width);
+  // More once it is known which batches pay.
+  const queue = createFairQueue(() => Math.max(least, judges.width), maxQueue, maxQueuePerClient);
   const findings = new SharedCache<Finding>(config.resultCache);
   const memory = new PixelMemory(DECODED_BYTES);
   const options = { ...config.limits, background: config.background };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { reasonOf } from '../../errors/error.ts';
-import { type Precision, widened } from './onnx/widen.ts';
+import type { Precision } from './onnx/widen.ts';
 import type { Session, SessionSpec, Tensor, Tensors } from './tensor.ts';
 
 const toOrt = (t: Tensor): ort.Tensor => new ort.Tensor(t.dtype, t.data as never, t.dims);
@@ -69,10 +69,11 @@ interface Model {
 }
 
 /** Four-bit products are for CPUs: for other providers, products that each of them has, in the precision it is good at. */
-function modelFor(spec: SessionSpec, provider: string): Model {
+async function modelFor(spec: SessionSpec, provider: string): Promise<Model> {
   if (provider === 'cpu') return { model: spec.graph };
   const { gpuGraph, precision = 'float32' } = spec;
   if (gpuGraph === spec.halfGraph) return { model: gpuGraph };
+  const { widened } = await import('./onnx/widen.ts');
   const model = widened(typeof gpuGraph === 'string' ? readFileSync(gpuGraph) : gpuGraph, precision);
   return model ? { model, precision } : { model: gpuGraph };
 }
@@ -91,7 +92,7 @@ async function load(spec: SessionSpec): Promise<Loaded> {
   const notes: string[] = [];
   for (const provider of spec.providers) {
     try {
-      const { model, precision } = modelFor(spec, provider);
+      const { model, precision } = await modelFor(spec, provider);
       const session = await create(model, options(spec, provider, model));
       return { session, provider, notes, precision };
     } catch (error) {

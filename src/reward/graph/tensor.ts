@@ -31,7 +31,7 @@ export interface SessionSpec {
   graph: string | Uint8Array;
   gpuGraph: string | Uint8Array;
   /** The graph in float16, if any: on x86 CPUs, the last level of optimisation crashes on such graphs. */
-  halfGraph?: string | undefined;
+  halfGraph?: string | Uint8Array | undefined;
   /** Providers to try in order. */
   providers: string[];
   threads: number;

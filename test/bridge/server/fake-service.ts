@@ -16,6 +16,8 @@ export interface FakeService extends Service {
   /** Requests in the order they came. */
   requests: ScoreRequest[];
   queries: HistoryQuery[];
+  /** Scorers that were to give their memory back. */
+  released: string[];
   /** While set, every request waits for it. */
   hold: Promise<void> | null;
   /** Thrown by `score`, `rank` and `history`. */
@@ -117,6 +119,7 @@ export function createFakeService(): FakeService {
   const fake: FakeService = {
     requests: [],
     queries: [],
+    released: [],
     hold: null,
     error: null,
     unready: null,
@@ -140,7 +143,10 @@ export function createFakeService(): FakeService {
     profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
-    release: () => ({ released: 1, pending: 0 }),
+    release(scorer) {
+      fake.released.push(scorer);
+      return { released: 1, pending: 0 };
+    },
     findPrompt: (place) => ({
       ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
       from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,

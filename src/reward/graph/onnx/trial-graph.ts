@@ -1,8 +1,8 @@
 /** The graph that execution providers are tried with: one four-bit product, as the scorers that ship have dozens. */
 import { bytesField, intField, textField } from './wire.ts';
 
-/** Rows of the input, and both sides of the matrix: enough work to tell a GPU from a program that plays one. */
-export const TRIAL = { rows: 256, side: 768 } as const;
+/** Both sides of the matrix. */
+export const TRIAL_SIDE = 768;
 
 const BLOCK = 128;
 const STEP = 0.01;
@@ -10,9 +10,9 @@ const STEP = 0.01;
 const FLOAT = 1;
 const UINT8 = 2;
 
-/** An ONNX model: x float32 [rows, side] to y of the same shape. */
+/** An ONNX model: x float32 [n, TRIAL_SIDE] to y of the same shape. */
 export function trialModel(): Uint8Array {
-  const { side } = TRIAL;
+  const side = TRIAL_SIDE;
   const blocks = side / BLOCK;
   const codes = Uint8Array.from({ length: (side * side) / 2 }, (_, i) => (i * 167 + (i >> 7)) & 0xff);
   const steps = new Uint8Array(Float32Array.from({ length: side * blocks }, () => STEP).buffer);
@@ -53,7 +53,7 @@ const initializer = (name: string, dims: number[], type: number, raw: Uint8Array
   ]);
 
 function shape(name: string): Uint8Array[] {
-  const dims = [TRIAL.rows, TRIAL.side].flatMap((size) => bytesField(1, [intField(1, size)]));
+  const dims = [...bytesField(1, textField(2, 'n')), ...bytesField(1, [intField(1, TRIAL_SIDE)])];
   const tensor = [intField(1, FLOAT), ...bytesField(2, dims)];
   return [...textField(1, name), ...bytesField(2, bytesField(1, tensor))];
 }
