@@ -27,7 +27,7 @@ import { catalogOf } from '../src/reward/model/catalog.ts';
 import { graphPath } from '../src/reward/model/model-files.ts';
 import { placementsOf } from '../src/reward/model/placements.ts';
 import { openScorer, type Scorer } from '../src/reward/scorer.ts';
-import type { Pixels } from '../src/types.ts';
+import type { Pixels } from '../src/types/image.ts';
 
 /** What a full card has left, in MB: room for the scorer, and none. */
 const LEFT = [2000, 300];

@@ -4,11 +4,15 @@ import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { ranked } from '../src/results.ts';
 import { Manners } from '../src/reward/manners.ts';
 import { openCatalog } from '../src/reward/model/catalog.ts';
-import type { ImageInput, Judge, Policy, ScoreItem, ScoreResult } from '../src/types.ts';
+import type { ImageInput } from '../src/types/image.ts';
+import type { Judge } from '../src/types/judge.ts';
+import type { Policy } from '../src/types/policy.ts';
+import type { ScoreItem } from '../src/types/request.ts';
+import type { ScoreResult } from '../src/types/result.ts';
 import { tempFolder } from './support/files.ts';
 import { flat, picture, png, type Raw } from './support/images.ts';
 import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from './support/models.ts';
@@ -36,7 +40,7 @@ async function open(model: TestModel = {}, settings: ConfigInput = {}) {
   const config = loadConfig({ scorer: id, dataDir: parent, ...settings }, undefined, {});
   const catalog = openCatalog({ ...config, modelDirs: [parent], defaultId: id });
   onTestFinished(() => catalog.close());
-  return { catalog, pipeline: createPipeline(catalog, config), config };
+  return { catalog, pipeline: new Pipeline(catalog, config), config };
 }
 
 /** A picture shifted in brightness: each gives another score. */
@@ -81,7 +85,7 @@ describe('pipeline', () => {
       };
       const manners = new Manners(way);
       const leave = manners.beside({ name: 'toy', isBusy: true });
-      const pipeline = createPipeline({ open: async () => judge, width: 1 }, config, undefined, manners);
+      const pipeline = new Pipeline({ open: async () => judge, width: 1 }, config, undefined, manners);
       const [[busy], [asked]] = await Promise.all([
         pipeline.score(request([item('a', rawInput(picture(64, 64)))])),
         pipeline.score({ ...request([item('b', rawInput(picture(48, 48)))]), client: 'toy' }),

@@ -15,7 +15,7 @@ import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/
 import { checkFiles } from '../reward/model/model-files.ts';
 import { placementsOf } from '../reward/model/placements.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
-import type { RefusedScorer, ScorerInfo } from '../types.ts';
+import type { RefusedScorer, ScorerInfo } from '../types/scorer.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { configOf } from './open.ts';
 import { complain } from './terminal/complaint.ts';

@@ -4,7 +4,8 @@
  */
 import type { Config } from '../config.ts';
 import { pause } from '../lib/pause.ts';
-import type { Judge, Timings } from '../types.ts';
+import type { Judge } from '../types/judge.ts';
+import type { Timings } from '../types/result.ts';
 
 type Way = Config['gpu']['whileSampling'];
 

@@ -1,17 +1,11 @@
 /** The front door of the reward core: a model folder, loaded and ready to judge pixels. */
 import { join } from 'node:path';
-import { type AssayError, fail, reasonOf } from '../errors/error.ts';
-import {
-  ASPECTS,
-  type Domain,
-  type GraphState,
-  type Judge,
-  type Judgement,
-  type Pixels,
-  type Policy,
-  type Released,
-  type ScorerStamp,
-} from '../types.ts';
+import { AssayError, fail, reasonOf } from '../errors/error.ts';
+import { ASPECTS } from '../types/aspect.ts';
+import type { Pixels } from '../types/image.ts';
+import type { Domain, Judge, Judgement } from '../types/judge.ts';
+import type { Policy } from '../types/policy.ts';
+import type { GraphState, Released, ScorerStamp } from '../types/scorer.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { Chain } from './chain.ts';
 import { foreignness } from './domain.ts';
@@ -76,13 +70,21 @@ function readCalibration(model: ModelFolder): Calibration {
   return calibration;
 }
 
+/** What a scorer runs before it serves: it shows a graph that does not fit its manifest before any image is lost to it. */
+export type FirstRun = (scorer: Scorer) => Promise<void>;
+
 /**
- * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image. Graphs that got no work
- * for `keepAliveMs` are released, and loaded again by the next image.
+ * Loads a model folder: checks its hashes, starts its workers, runs it once. Graphs that got no work for `keepAliveMs`
+ * are released, and loaded again by the next image.
  *
- * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
+ * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT,
+ * BACKEND_MISSING, and what the first run throws
  */
-export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
+export async function openScorer(
+  model: ModelFolder,
+  options: ScorerOptions,
+  firstRun: FirstRun = runGrey,
+): Promise<Scorer> {
   const { manifest } = model;
   if (manifest.backend === 'onnx') await explore(options.providers, options.dataDir);
   const plan = planLoad(model, options);
@@ -113,8 +115,21 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
     spareChain: hasChoice ? chainOf(spare) : undefined,
     owned: options.preparer ? all : [...all, preparer],
   });
-  await warmUp(scorer, graphPath(model, variant, judge.name));
-  return scorer;
+  try {
+    await firstRun(scorer);
+    return scorer;
+  } catch (cause) {
+    await scorer.close();
+    const isJudging = !(cause instanceof AssayError) || cause.code === 'INFERENCE_FAILED';
+    if (!isJudging) throw cause;
+    const file = graphPath(model, variant, judge.name);
+    throw fail('MODEL_UNFIT', { scorer: manifest.id, file, reason: reasonOf(cause) }, { cause });
+  }
+}
+
+/** A first run on a grey image. */
+export async function runGrey(scorer: Scorer): Promise<void> {
+  await scorer.judge(greyFor(scorer), 'a', AbortSignal.timeout(WARM_UP_MS));
 }
 
 /** What is read of a model folder beside its graphs. */
@@ -214,16 +229,6 @@ const WARM_UP_MS = 120_000;
 function greyFor({ manifest }: Scorer): Pixels {
   const { width, height } = manifest.image;
   return { data: new Uint8Array(width * height * 3).fill(128), width, height };
-}
-
-/** A first run shows a graph that does not fit its manifest before any image is lost to it. */
-async function warmUp(scorer: LoadedScorer, file: string): Promise<void> {
-  try {
-    await scorer.judge(greyFor(scorer), 'a', AbortSignal.timeout(WARM_UP_MS));
-  } catch (cause) {
-    await scorer.close();
-    throw fail('MODEL_UNFIT', { scorer: scorer.manifest.id, file, reason: reasonOf(cause) }, { cause });
-  }
 }
 
 /** What a loaded scorer is made of. */

@@ -1,7 +1,7 @@
 /** Beside a host that makes images on the same GPU. */
 import { describe, expect, it } from 'vitest';
 import { Manners } from '../../src/reward/manners.ts';
-import type { Judge } from '../../src/types.ts';
+import type { Judge } from '../../src/types/judge.ts';
 
 const never = new AbortController().signal;
 const judge = (gpu: Judge['gpu']) => ({ gpu }) as Judge;

@@ -139,7 +139,7 @@ class Pool implements Batcher {
       const job: Job = {
         feeds,
         enqueuedAt: performance.now(),
-        alone: false,
+        alone: true,
         settled: false,
         resolve,
         reject,
