@@ -1,4 +1,4 @@
-/** WebGPU for real, on a GPU in software: what is tried, what is loaded, how it is told. */
+/** WebGPU for real, on a GPU in software: what is tried, what is loaded, how it is told. The real model: npm run bench:gpu. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
