@@ -80,7 +80,8 @@ async function scoresOf(scorer: Scorer, images: Pixels[]): Promise<number[]> {
 }
 
 async function withScorer<T>(own: Config, use: (scorer: Scorer) => Promise<T>): Promise<T> {
-  const scorer = await openScorer(model, own);
+  // No first run: a GPU in software takes longer for it than anybody waits elsewhere.
+  const scorer = await openScorer(model, own, async () => {});
   try {
     return await use(scorer);
   } finally {
