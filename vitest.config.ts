@@ -18,6 +18,8 @@ export default defineConfig({
     exclude: [...defaultExclude, ...(isQuick ? SLOW : [])],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A busy machine is slow, not wrong.
+    expect: { poll: { timeout: 10_000 } },
     maxWorkers: 2,
   },
 });

@@ -18,18 +18,12 @@ import { inspect, together } from './reward/image/guards.ts';
 import { PixelMemory } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
-import type {
-  GuardFinding,
-  ImageInput,
-  Judge,
-  Judgement,
-  Judges,
-  Policy,
-  ScoreItem,
-  ScoreRequest,
-  ScoreResult,
-  Timings,
-} from './types.ts';
+import type { GuardFinding } from './types/guard.ts';
+import type { ImageInput } from './types/image.ts';
+import type { Judge, Judgement, Judges } from './types/judge.ts';
+import type { Policy } from './types/policy.ts';
+import type { ScoreItem, ScoreRequest } from './types/request.ts';
+import type { ScoreResult, Timings } from './types/result.ts';
 
 export interface Pipeline {
   /**

@@ -17,7 +17,9 @@ import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
-import type { ResultListener, ScoreRequest, ScoreResult, Service } from './types.ts';
+import type { ScoreRequest } from './types/request.ts';
+import type { ScoreResult } from './types/result.ts';
+import type { ResultListener, Service } from './types/service.ts';
 
 export interface Runtime extends Service {
   readonly config: Config;

@@ -5,7 +5,9 @@ import { fail } from '../src/errors/error.ts';
 import { createPipeline } from '../src/pipeline.ts';
 import { catalogOf } from '../src/reward/model/catalog.ts';
 import { openRuntime } from '../src/runtime.ts';
-import type { AspectScore, Judge, Judgement, Judges, ScoreItem, ScoreRequest } from '../src/types.ts';
+import type { AspectScore } from '../src/types/aspect.ts';
+import type { Judge, Judgement, Judges } from '../src/types/judge.ts';
+import type { ScoreItem, ScoreRequest } from '../src/types/request.ts';
 import { tempFolder } from './support/files.ts';
 import { flat, picture } from './support/images.ts';
 

@@ -11,6 +11,8 @@ export interface Row {
   line: number;
   /** As many as there are columns; text without blanks around it. */
   cells: string[];
+  /** Columns where an object or a list of JSON stands. */
+  nested?: ReadonlySet<number>;
 }
 
 export interface Table {
@@ -53,6 +55,17 @@ export function readTable(path: string, invalid: Invalid): Table {
 /** `line 4` or `entry 4`. */
 export const placeOf = ({ unit }: Table, { line }: Pick<Row, 'line'>): string => `${unit} ${line}`;
 
+/** Most that is repeated of a cell. */
+const SHOWN = 60;
+
+/** What is wrong with a cell that should hold text; null: nothing. */
+export function faultOfText({ header }: Table, { cells, nested }: Row, at: number): string | null {
+  if (!nested?.has(at)) return null;
+  const cell = cells[at]!;
+  const shown = cell.length > SHOWN ? `${cell.slice(0, SHOWN)}…` : cell;
+  return `column ${JSON.stringify(header[at])}: expected text, found ${shown}`;
+}
+
 /** The file's name for messages. */
 export const tableName = ({ path }: Pick<Table, 'path'>): string => basename(path);
 
@@ -66,7 +79,11 @@ function fromJson(text: string): Content {
     unit: rows.some((row) => row.isLine) ? 'line' : 'entry',
     header,
     headerLine: 1,
-    rows: rows.map(({ line, values }) => ({ line, cells: header.map((key) => values[key] ?? '') })),
+    rows: rows.map(({ line, values, nested }) => ({
+      line,
+      cells: header.map((key) => values[key] ?? ''),
+      nested: new Set(header.flatMap((key, at) => (nested.has(key) ? [at] : []))),
+    })),
     delimiter: null,
     notes: [],
   };

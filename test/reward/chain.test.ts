@@ -8,7 +8,7 @@ import { createPipeline } from '../../src/pipeline.ts';
 import { type Catalog, type CatalogOptions, openCatalog } from '../../src/reward/model/catalog.ts';
 import type { Manifest } from '../../src/reward/model/manifest.ts';
 import type { Scorer } from '../../src/reward/scorer.ts';
-import type { ImageInput, Pixels } from '../../src/types.ts';
+import type { ImageInput, Pixels } from '../../src/types/image.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, png, transparentPng } from '../support/images.ts';
 import { type TestModel, writeModel } from '../support/models.ts';

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
 import { createPipeline } from '../../../src/pipeline.ts';
 import { openCatalog } from '../../../src/reward/model/catalog.ts';
-import type { ImageInput } from '../../../src/types.ts';
+import type { ImageInput } from '../../../src/types/image.ts';
 import { tempFolder } from '../../support/files.ts';
 import { writeModel } from '../../support/models.ts';
 

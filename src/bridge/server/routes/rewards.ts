@@ -1,7 +1,8 @@
 /** `POST /v1/rewards`, and `rewards` on the websocket. */
 import { profileSchema } from '../../../config/profiles.ts';
 import { fail } from '../../../errors/error.ts';
-import type { Profile, RewardRequest } from '../../../types.ts';
+import type { Profile } from '../../../types/profile.ts';
+import type { RewardRequest } from '../../../types/reward.ts';
 import { rewardJob } from '../scoring.ts';
 import { parse } from '../wire/parse.ts';
 import { type RewardBody, rewardAnswer, rewardBody, rewardUpload } from '../wire/reward-schemas.ts';
