@@ -270,6 +270,43 @@ export const ERRORS = {
     'the images of the original prompt have no {measure}: {reason}',
     'Choose another measure with --by, another scorer with --scorer, or look at the images.',
   ),
+  STUDY_EXISTS: input(
+    409,
+    '{folder} holds {what} already',
+    'Go on with it: --resume --out {folder}. Or name another folder with --out.',
+  ),
+  STUDY_MISSING: input(404, 'there is no study in {folder} to go on with', 'Name its folder with --out.'),
+  STUDY_VERSION: input(
+    422,
+    'the study in {folder} is of version {found}, and this Assay reads version {expected}',
+    'Go on with the Assay that began it, or begin anew in another folder.',
+  ),
+  STUDY_DAMAGED: input(
+    422,
+    '{path} is damaged in line {line}: {reason}',
+    'Its images are untouched. Take the lines from there on away to go on from before them, or begin anew in another folder.',
+  ),
+  STUDY_HELD: input(409, 'the study in {folder} is run by {holder}', 'Wait for it, or stop it.'),
+  NO_SEED: input(
+    422,
+    '{source} has no seed: no input named seed or noise_seed holds a number, so every image would be the same',
+    'Set a seed in the workflow, or name what is to differ: --vary NODE.INPUT=A,B,C.',
+  ),
+  INPUT_UNKNOWN: input(
+    404,
+    '{source} has no input "{name}"{hint}; {known}',
+    'Write NODE.INPUT, with the id of the node as it stands in the exported workflow.',
+  ),
+  INPUT_LINKED: input(
+    422,
+    'input {name} of {source} has no value of its own: it comes from node {node}',
+    'Name the input of the node that the value comes from.',
+  ),
+  NOTHING_NEW: input(
+    422,
+    'the host made nothing new for trial {id}: it answered with {image} of trial {earlier}, from its cache',
+    'What is varied does not reach the image that is saved. Name the seed of the sampler that makes it: --vary NODE.seed.',
+  ),
   TRIAL_UNKNOWN: input(
     404,
     'no trial {id} in this study, which has asked for {known} so far',
@@ -333,6 +370,21 @@ export const ERRORS = {
     503,
     '{model} gave no answer that can be read, {tries} times: {fault}; the last one was: {found}',
     'Name a model that follows instructions better, or one whose server can hold it to a JSON schema.',
+  ),
+  RUN_FAILED: retry(
+    503,
+    'the host failed to make the image: {reason}',
+    'Look at the log of the host. Trials that fail cost nothing of the budget; five in a row end a study.',
+  ),
+  RUN_UNSCORED: retry(
+    503,
+    'image {image} could not be scored: {reason}',
+    'The image is kept in the folder of the study.',
+  ),
+  RUN_EMPTY: retry(
+    503,
+    'the run ended without an image to judge: {reason}',
+    'The workflow needs a node that saves or previews the image.',
   ),
   REWARD_FAILED: retry(
     503,

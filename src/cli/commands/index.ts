@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import type { Exit } from '../input/options.ts';
 import { benchCommand } from './bench.ts';
+import { bestCommand } from './best.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   serveCommand,
   installCommand,
   watchCommand,
+  bestCommand,
   rejectsCommand,
   evalCommand,
   exportCommand,

@@ -1,10 +1,10 @@
 /** The plots of the report. Colours are CSS variables of the page, with values for a plot that is cut out of it. */
 import type { Markish, MarkOptions } from '@observablehq/plot';
 import { randomFrom, shuffled } from '../../lib/random.ts';
+import { decimal } from '../../page/format.ts';
+import type { Drawing, Library } from '../../page/plots.ts';
 import type { BestOfN } from '../figures/best-of-n.ts';
 import type { ScoreBin } from '../figures/calibration.ts';
-import { decimal } from '../format.ts';
-import type { Drawing, Library } from './plots.ts';
 
 /** One image of a scatter plot. */
 export interface Dot {

@@ -26,8 +26,10 @@ export interface Study {
   open(): Trial[];
   /** Why it is over; null: it is not. What is open then may be told still, or given up. */
   done(): Done | null;
+  /** Whole images' worth of work that was asked for and did not fail. */
+  spent(): number;
   /** Ends it, for the reason given. Nothing is asked for any more. */
-  stop(words: string): void;
+  stop(why: Done): void;
   /** Whole images that have a value, best first; the drafts where there is no whole one. */
   ranking(): Candidate[];
   /** The `keep` best. */
@@ -58,7 +60,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   const strategy: Strategy = STRATEGIES[name] as Strategy;
   const states: TrialState[] = [];
   const byId = new Map<string, TrialState>();
-  let stopped: string | null = null;
+  let stopped: Done | null = null;
   /** Whether the strategy was asked, and had nothing, with nothing open. */
   let isExhausted = false;
 
@@ -92,12 +94,11 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   };
 
   const done = (): Done | null =>
-    stopped === null
-      ? doneOf({
-          ...{ spec, trials: states, open: openStates().length, spent: spent(), isExhausted },
-          isEnough: strategy.isEnough?.(view(), options) ?? false,
-        })
-      : { reason: 'stopped', words: stopped };
+    stopped ??
+    doneOf({
+      ...{ spec, trials: states, open: openStates().length, spent: spent(), isExhausted },
+      isEnough: strategy.isEnough?.(view(), options) ?? false,
+    });
 
   const study: Study = {
     spec,
@@ -125,7 +126,8 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
     },
     open: () => openStates().map(({ trial }) => trial),
     done,
-    stop: (words) => happen({ stopped: words }),
+    spent,
+    stop: (why) => happen({ stopped: why }),
     ranking() {
       const whole = states.filter(({ trial }) => trial.stage.effort === 1);
       const found = bestFirst(candidatesOf(whole, spec.pick));

@@ -84,5 +84,5 @@ export interface Done {
 export type StudyEvent =
   | { asked: Trial[] }
   | { told: string; outcome: Outcome }
-  /** The driver gave up what it was asked for, or the user ended the study. */
-  | { stopped: string };
+  /** The driver ended it. */
+  | { stopped: Done };

@@ -7,6 +7,8 @@ export interface Images {
   height: number;
   /** 0xRRGGBB */
   color: number;
+  /** Of the node that has added noise to them: they are not flat then. */
+  seed?: number;
 }
 
 export interface SavedFile {
@@ -46,6 +48,7 @@ export interface Inputs {
   height: number;
   batch_size: number;
   color: number;
+  seed: number;
   filename_prefix: string;
   steps: number;
   ms: number;
@@ -67,7 +70,7 @@ export const NODES: Record<string, NodeClass> = {
   EmptyImage: toInput(['width', 'height', 'batch_size', 'color'], ({ width, height, batch_size, color }) => ({
     value: { count: batch_size, width, height, color },
   })),
-  ImageAddNoise: toInput(['image', 'seed', 'strength'], ({ image }) => ({ value: image })),
+  ImageAddNoise: toInput(['image', 'seed', 'strength'], ({ image, seed }) => ({ value: { ...image, seed } })),
   SaveImage: toOutput(['images', 'filename_prefix'], async ({ images, filename_prefix }, bench) => ({
     ui: { images: await bench.save(images, 'output', filename_prefix) },
   })),
