@@ -23,6 +23,8 @@ export interface Template {
   readonly seeds: readonly WorkflowInput[];
   /** Inputs that hold a number of sampling steps. */
   readonly steps: readonly WorkflowInput[];
+  /** Inputs that hold text. */
+  readonly texts: readonly WorkflowInput[];
   /** The input of that name, or the one that it is linked to. @throws INPUT_UNKNOWN, INPUT_LINKED */
   input(name: string): WorkflowInput;
   /** The workflow with these values in it, by name of the input. */

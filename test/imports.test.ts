@@ -40,6 +40,7 @@ const ROOMS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'files', 'nodes']
 const BELOW_COMMANDS = [
   'watches.ts',
   'watcher.ts',
+  'refining.ts',
   'search.ts',
   'runtime.ts',
   'results.ts',
@@ -68,6 +69,7 @@ const ALLOWED: Record<string, string[]> = {
   'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],
   'search.ts': ['runtime.ts', 'page', ...ROOMS, ...SHARED],
+  'refining.ts': ['search.ts', 'runtime.ts', ...ROOMS, ...SHARED],
   'watches.ts': ['runtime.ts', 'watcher.ts', ...ROOMS, ...SHARED],
   'daemon.ts': ['runtime.ts', 'watches.ts', ...ROOMS, ...SHARED],
   eval: ['eval', 'page', 'tables', ...SHARED],

@@ -5,6 +5,7 @@
 import { randomFrom } from '../../src/lib/random.ts';
 import { createRefinement } from '../../src/loops/refine/refinement.ts';
 import type { Verdict } from '../../src/loops/refine/types.ts';
+import type { Trial } from '../../src/loops/study/types.ts';
 
 /** How scores of one prompt differ from seed to seed. */
 export type Shape = 'normal' | 'skewed' | 'heavy';
@@ -43,31 +44,39 @@ const DRAW: Record<Shape, (random: () => number) => number> = {
 };
 
 /** One prompt, refined to the end. @param more of the spec */
-export function play({ spread, shared, shape, gain }: World, seed: number, more: object = {}): Played {
-  const random = randomFrom(seed);
-  const draw = () => DRAW[shape](random);
-  const ofSeed = new Map<number, number>();
-  const refinement = createRefinement({ version: 1, seed, prompt: 'a fox', ...more });
-  const gains = new Map([['a fox', 0]]);
-  for (;;) {
-    const step = refinement.step();
-    if (step.kind === 'done')
-      return {
-        verdict: step.verdict,
-        truth: gains.get(step.verdict.candidate?.prompt ?? '') ?? 0,
-        images: refinement.spent(),
-      };
-    if (step.kind === 'propose') {
-      const prompts = Array.from({ length: refinement.spec.variants }, (_, i) => `a fox ${step.round} ${i}`);
-      for (const [i, prompt] of prompts.entries()) gains.set(prompt, i === 0 ? gain : 0);
-      refinement.propose(prompts);
-      continue;
+export function play(world: World, seed: number, more: object = {}): Played {
+  const refinement = createRefinement({ version: 1, seed, prompt: ORIGINAL, ...more });
+  const gains = new Map([[ORIGINAL, 0]]);
+  const score = scoring(world, gains, randomFrom(seed));
+  for (let step = refinement.step(); ; step = refinement.step()) {
+    if (step.kind === 'done') {
+      const { verdict } = step;
+      const truth = gains.get(verdict.candidate?.prompt ?? ORIGINAL)!;
+      return { verdict, truth, images: refinement.spent() };
     }
-    for (const trial of step.trials) {
-      if (!ofSeed.has(trial.seed)) ofSeed.set(trial.seed, draw());
-      const own = Math.sqrt(shared) * ofSeed.get(trial.seed)! + Math.sqrt(1 - shared) * draw();
-      const reward = spread * own + gains.get(trial.prompt!)!;
-      refinement.tell(trial.id, { images: [{ image: trial.id, values: { reward } }], elapsedMs: 0 });
-    }
+    if (step.kind === 'make')
+      for (const trial of step.trials) {
+        const images = [{ image: trial.id, values: { reward: score(trial) } }];
+        refinement.tell(trial.id, { images, elapsedMs: 0 });
+      }
+    else refinement.propose(proposals(step.round, refinement.spec.variants, world.gain, gains));
   }
+}
+
+const ORIGINAL = 'a fox';
+
+/** The first one of a round gains, the others change nothing. */
+function proposals(round: number, n: number, gain: number, gains: Map<string, number>): string[] {
+  const prompts = Array.from({ length: n }, (_, i) => `${ORIGINAL} ${round} ${i}`);
+  for (const [i, prompt] of prompts.entries()) gains.set(prompt, i === 0 ? gain : 0);
+  return prompts;
+}
+
+function scoring({ spread, shared, shape }: World, gains: Map<string, number>, random: () => number) {
+  const ofSeed = new Map<number, number>();
+  return ({ seed, prompt }: Trial): number => {
+    if (!ofSeed.has(seed)) ofSeed.set(seed, DRAW[shape](random));
+    const own = Math.sqrt(shared) * ofSeed.get(seed)! + Math.sqrt(1 - shared) * DRAW[shape](random);
+    return spread * own + gains.get(prompt!)!;
+  };
 }

@@ -42,17 +42,22 @@ const OWN = [
 type Target = ReturnType<typeof hostOf>;
 
 /** A study that is begun or gone on with; its folder is made only once the host answers. */
-interface Start extends Target {
+export interface Start<Folder> extends Target {
   template: Template;
-  folder(): Promise<StudyFolder>;
+  folder(): Promise<Folder>;
 }
 
-function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
+/** The workflow as the host's kind reads it. @throws USAGE, WORKFLOW_INVALID, WORKFLOW_UI_FORMAT */
+export function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
   if (!kind.template) throw usage(`${kind.title} cannot be driven by a workflow yet`);
   return kind.template(text, file);
 }
 
-async function begin(config: Config, file: string | undefined, flags: BestFlags): Promise<Start> {
+async function begin(
+  config: Config,
+  file: string | undefined,
+  flags: BestFlags,
+): Promise<Start<StudyFolder>> {
   if (file === undefined) throw usage('name a workflow file, or go on with a study: --resume --out DIR');
   const target = hostOf(config, flags as ChoiceFlags);
   const text = readNamedFile(file).toString('utf8');
@@ -64,7 +69,7 @@ async function begin(config: Config, file: string | undefined, flags: BestFlags)
   return { ...target, template, folder: () => beginFolder(out, plan) };
 }
 
-async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start> {
+async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<StudyFolder>> {
   const { out } = flags;
   if (out === undefined) throw usage('--resume needs the folder of the study: --out DIR');
   const given = OWN.find((name) => flags[name] !== undefined);

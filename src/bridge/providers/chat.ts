@@ -7,7 +7,7 @@ import { AssayError, fail } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
 import { backoff, pause } from '../../lib/pause.ts';
 import type { ProposalCost } from '../../types/proposer.ts';
-import { createWire } from './wire.ts';
+import { createWire, type Wire } from './wire.ts';
 
 export interface ChatSettings {
   /** Of the API, `http://127.0.0.1:11434/v1`, or of its host alone. */
@@ -70,93 +70,109 @@ const OPTIONAL = [
   { field: 'max_tokens', says: /max_completion_tokens/ },
 ] as const;
 
-export function createChat(settings: ChatSettings): Chat {
-  const { model, maxTokens, retryMs = 500 } = settings;
-  const wire = createWire(settings);
-  const url = wire.url;
-  const cost: ProposalCost = { requests: 0, tokens: 0, isEstimated: false, elapsedMs: 0 };
-  const lacking = new Set<string>();
+type Choice = Reply['choices'][number];
 
-  /** @throws ENDPOINT_SPENT */
-  function bodyOf(messages: readonly Message[], schema: z.ZodType): object {
-    const room = maxTokens - cost.tokens - sizeOf(messages);
-    if (room < LEAST_TOKENS) throw fail('ENDPOINT_SPENT', { url, limit: maxTokens });
-    const tokens = Math.min(ANSWER_TOKENS, room);
-    const format = { name: 'answer', strict: true, schema: z.toJSONSchema(schema) };
-    return {
-      ...{ model, messages, stream: false },
-      ...(lacking.has('max_tokens') ? { max_completion_tokens: tokens } : { max_tokens: tokens }),
-      ...(!lacking.has('response_format') && {
-        response_format: { type: 'json_schema', json_schema: format },
-      }),
-    };
+/** Questions to one endpoint, what they have cost, and what it does not know. */
+class Line implements Chat {
+  readonly url: string;
+  readonly model: string;
+  readonly #settings: ChatSettings;
+  readonly #wire: Wire;
+  readonly #cost: ProposalCost = { requests: 0, tokens: 0, isEstimated: false, elapsedMs: 0 };
+  readonly #lacking = new Set<string>();
+
+  constructor(settings: ChatSettings) {
+    this.#settings = settings;
+    this.#wire = createWire(settings);
+    this.url = this.#wire.url;
+    this.model = settings.model;
   }
 
-  async function send(
-    messages: readonly Message[],
-    schema: z.ZodType,
-    signal: AbortSignal,
-  ): Promise<Reply['choices'][number]> {
-    const body = bodyOf(messages, schema);
+  cost = (): ProposalCost => ({ ...this.#cost });
+
+  async ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+    const asked = [...messages];
+    for (let tries = 1; ; tries++) {
+      const choice = await this.#answer(asked, schema, signal);
+      const said = choice.message.content ?? '';
+      const read = this.#read(choice, schema);
+      if ('value' in read) return read.value;
+      const { fault } = read;
+      if (tries === TRIES)
+        throw fail('ENDPOINT_ANSWER', { model: this.model, fault, tries, found: gistOf(said) });
+      asked.push({ role: 'assistant', content: said.slice(0, 2000) });
+      asked.push({ role: 'user', content: `That cannot be read: ${fault}. Answer with the JSON alone.` });
+    }
+  }
+
+  /** @throws ENDPOINT_REFUSED */
+  #read<T>({ message, finish_reason }: Choice, schema: z.ZodType<T>): { value: T } | { fault: string } {
+    const said = message.content ?? '';
+    if (message.refusal || finish_reason === 'content_filter')
+      throw fail('ENDPOINT_REFUSED', { model: this.model, reason: gistOf(message.refusal || said) });
+    const read = readAnswer(said, schema);
+    const isCut = 'fault' in read && finish_reason === 'length';
+    return isCut ? { fault: 'it was cut off at the most tokens' } : read;
+  }
+
+  /** Sends a question until there is an answer. */
+  async #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    for (let tries = 1; ; ) {
+      try {
+        return await this.#send(messages, schema, signal);
+      } catch (error) {
+        if (!(error instanceof AssayError)) throw error;
+        if (this.#adapt(error)) continue;
+        if (error.kind !== 'retry' || tries === TRIES) throw error;
+        const own = backoff(this.#settings.retryMs ?? 500, tries - 1, LONGEST_PAUSE_MS);
+        await pause(Math.min(LONGEST_PAUSE_MS, Math.max(own, error.retryAfterMs ?? 0)), signal);
+        tries++;
+      }
+    }
+  }
+
+  async #send(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    const body = this.#body(messages, schema);
+    const cost = this.#cost;
     const begun = performance.now();
     cost.requests++;
     try {
-      const reply = await wire.post(body, replySchema, signal);
-      const counted = reply.usage?.total_tokens;
+      const { choices, usage } = await this.#wire.post(body, replySchema, signal);
+      const counted = usage?.total_tokens;
       cost.isEstimated ||= typeof counted !== 'number';
-      cost.tokens += counted ?? sizeOf(messages) + sizeOf(reply.choices.map(({ message }) => message));
-      return reply.choices[0]!;
+      cost.tokens += counted ?? sizeOf(messages) + sizeOf(choices.map(({ message }) => message));
+      return choices[0]!;
     } finally {
       cost.elapsedMs += performance.now() - begun;
     }
   }
 
+  /** @throws ENDPOINT_SPENT */
+  #body(messages: readonly Message[], schema: z.ZodType): object {
+    const { model, maxTokens } = this.#settings;
+    const room = maxTokens - this.#cost.tokens - sizeOf(messages);
+    if (room < LEAST_TOKENS) throw fail('ENDPOINT_SPENT', { url: this.url, limit: maxTokens });
+    const tokens = Math.min(ANSWER_TOKENS, room);
+    const format = { name: 'answer', strict: true, schema: z.toJSONSchema(schema) };
+    return {
+      ...{ model, messages, stream: false },
+      ...(this.#lacking.has('max_tokens') ? { max_completion_tokens: tokens } : { max_tokens: tokens }),
+      ...(!this.#lacking.has('response_format') && {
+        response_format: { type: 'json_schema', json_schema: format },
+      }),
+    };
+  }
+
   /** Leaves out what the endpoint says it does not know; false when that is not what it says. */
-  function adapt({ code, message }: AssayError): boolean {
-    const unknown = OPTIONAL.find(({ field, says }) => !lacking.has(field) && says.test(message));
+  #adapt({ code, message }: AssayError): boolean {
+    const unknown = OPTIONAL.find(({ field, says }) => !this.#lacking.has(field) && says.test(message));
     if (code !== 'ENDPOINT_UNFIT' || !unknown) return false;
-    lacking.add(unknown.field);
+    this.#lacking.add(unknown.field);
     return true;
   }
-
-  async function answer(
-    messages: readonly Message[],
-    schema: z.ZodType,
-    signal: AbortSignal,
-  ): Promise<Reply['choices'][number]> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await send(messages, schema, signal);
-      } catch (error) {
-        if (!(error instanceof AssayError)) throw error;
-        if (adapt(error)) continue;
-        if (error.kind !== 'retry' || tries >= TRIES) throw error;
-        const wanted = Math.max(error.retryAfterMs ?? 0, backoff(retryMs, tries - 1, LONGEST_PAUSE_MS));
-        await pause(Math.min(wanted, LONGEST_PAUSE_MS), signal);
-      }
-    }
-  }
-
-  return {
-    ...{ url, model },
-    cost: () => ({ ...cost }),
-    async ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
-      const asked = [...messages];
-      for (let tries = 1; ; tries++) {
-        const { message, finish_reason } = await answer(asked, schema, signal);
-        const said = message.content ?? '';
-        if (message.refusal || finish_reason === 'content_filter')
-          throw fail('ENDPOINT_REFUSED', { model, reason: gistOf(message.refusal || said) });
-        const read = readAnswer(said, schema);
-        if ('value' in read) return read.value;
-        const fault = finish_reason === 'length' ? 'it was cut off at the most tokens' : read.fault;
-        if (tries === TRIES) throw fail('ENDPOINT_ANSWER', { model, fault, tries, found: gistOf(said) });
-        asked.push({ role: 'assistant', content: said.slice(0, 2000) });
-        asked.push({ role: 'user', content: `That cannot be read: ${fault}. Answer with the JSON alone.` });
-      }
-    },
-  };
 }
+
+export const createChat = (settings: ChatSettings): Chat => new Line(settings);
 
 const sizeOf = (texts: readonly { content?: string | null | undefined }[]): number =>
   Math.ceil(texts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0) / CHARACTERS_A_TOKEN);

@@ -1,5 +1,5 @@
 /** Drives a refinement: has its trials made and judged, asks for proposals, and goes on with what there is. */
-import { AssayError, toAssayError } from '../../errors/error.ts';
+import { AssayError, fail, toAssayError } from '../../errors/error.ts';
 import type { Proposer } from '../../types/proposer.ts';
 import type { Outcome, Scored, Trial } from '../study/types.ts';
 import type { Intake } from './intake.ts';
@@ -95,6 +95,9 @@ type Asked = Extract<ReturnType<Refinement['step']>, { kind: 'propose' }>;
 /** A proposer that fails costs its round; without a first one there is nothing to go on with. */
 async function propose(parts: RefineParts, { round, history }: Asked, signal: AbortSignal): Promise<void> {
   const { refinement, proposer } = parts;
+  const { value, critique } = history.attempts[0]!;
+  if (value === null)
+    throw fail('MEASURE_MISSING', { measure: history.measure, reason: critique || 'nothing was measured' });
   const take = (prompts: readonly string[], notes: readonly string[]): void =>
     parts.onProposed?.(round, refinement.propose(prompts, notes), notes);
   try {

@@ -56,9 +56,12 @@ export function gainOf(found: readonly number[]): Gain | null {
   return { mean: middle, interval: [middle - half, middle + half], pairs: found.length };
 }
 
+/** Less is a matter of rounding. */
+const TINY = 1e-6;
+
 /** `0.31 (0.12 to 0.50)`: with as many digits as the interval deserves, and so many that its ends are not zero. */
 export function gainText({ mean: middle, interval: [low, high] }: Gain): string {
-  const least = Math.min(...[high - low, Math.abs(low), Math.abs(high)].filter((x) => x > 0), 1);
+  const least = Math.min(...[high - low, Math.abs(low), Math.abs(high)].filter((x) => x > TINY), 1);
   const digits = Math.min(6, Math.max(2, Math.ceil(-Math.log10(least))));
   const text = (x: number) => x.toFixed(digits).replace(/^-(0\.?0*)$/, '$1');
   return `${text(middle)} (${text(low)} to ${text(high)})`;

@@ -6,7 +6,7 @@ import { fail } from '../../errors/error.ts';
 import { seedAt } from '../../lib/random.ts';
 import type { History } from '../../types/proposer.ts';
 import { FULL } from '../strategies/strategy.ts';
-import type { Outcome, Trial } from '../study/types.ts';
+import type { Outcome, Scored, Trial } from '../study/types.ts';
 import { NONE, nextInConfirmation } from './confirm.ts';
 import { historyOf } from './history.ts';
 import { type Intake, type Refused, sorted } from './intake.ts';
@@ -26,8 +26,14 @@ export interface Refinement {
   readonly spec: RefineSpec;
   /** The original first. */
   readonly variants: readonly Variant[];
+  /** What was proposed and not tried. */
+  readonly refused: readonly Refused[];
+  /** What went wrong with proposals and was survived, for people. */
+  readonly notes: readonly string[];
   /** Images made. */
   spent(): number;
+  /** Of a variant on the n-th seed, from 0; those from `spec.seeds` on are fresh. */
+  imagesOf(variant: Variant, seed: number): readonly Scored[];
   step(): Step;
   /** Takes proposals for the round that `step` has asked for. @param notes for people */
   propose(prompts: readonly string[], notes?: readonly string[]): Intake;
@@ -64,6 +70,7 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
   const variants: Variant[] = [original];
   const rounds: Variant[][] = [];
   const refused: Refused[] = [];
+  const notes: string[] = [];
   const scores = new Scores(spec.by);
   let asks = 0;
   let failures = 0;
@@ -95,8 +102,10 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
 
   function apply(event: RefineEvent): void {
     now = restOf(now, event);
-    if ('proposed' in event) take(event.proposed);
-    else if ('told' in event) {
+    if ('proposed' in event) {
+      notes.push(...event.notes);
+      take(event.proposed);
+    } else if ('told' in event) {
       scores.add(event.told, event.outcome);
       failures = 'failed' in event.outcome ? failures + 1 : 0;
       if ('failed' in event.outcome && failures === MOST_FAILURES)
@@ -135,11 +144,12 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
   };
 
   const refinement: Refinement = {
-    ...{ spec, variants, onEvent: undefined, step, history },
+    ...{ spec, variants, refused, notes, onEvent: undefined, step, history },
+    imagesOf: (variant, seed) => scores.images({ variant, seed }),
     spent: () => scores.spent(),
-    propose(prompts, notes = []) {
+    propose(prompts, told = []) {
       const intake = intakeOf(prompts);
-      happen({ proposed: [...prompts], notes: [...notes] });
+      happen({ proposed: [...prompts], notes: [...told] });
       return intake;
     },
     tell(id, outcome) {

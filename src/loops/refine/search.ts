@@ -1,4 +1,5 @@
 /** The search: rounds of variants, of which the worse half is dropped after each stage. Pure. */
+import { counted } from '../../lib/words.ts';
 import { differences, mean, standardError } from './gain.ts';
 import type { Place, Scores } from './scores.ts';
 import { ladderOf, type RefineSpec, roundCost } from './spec.ts';
@@ -63,10 +64,16 @@ function isGain({ spec, scores }: Searched, variant: Variant, base: Variant): bo
 const PATIENCE = 2;
 
 export function nextInSearch(searched: Searched): SearchStep {
-  const { spec, scores, original, rounds } = searched;
+  const { spec, scores, original } = searched;
   // So many show what the original is like, before anybody is asked to write a better one.
   const first = missing(scores, [original], ladderOf(spec, spec.variants)[0]!.seeds);
   if (first.length > 0) return { make: first };
+  return afterRounds(searched) ?? { propose: searched.rounds.length + 1 };
+}
+
+/** Goes through the rounds so far; undefined where there may be one more. */
+function afterRounds(searched: Searched): SearchStep | undefined {
+  const { spec, scores, original, rounds } = searched;
   let best = original;
   let idle = 0;
   const end = (reason: string): SearchStep => ({ best: best === original ? null : best, reason });
@@ -79,12 +86,12 @@ export function nextInSearch(searched: Searched): SearchStep {
     if (members.length === 0) return end('nothing new was proposed');
     if (idle === PATIENCE) return end(`${PATIENCE} rounds brought nothing`);
   }
-  if (rounds.length === spec.rounds) return end(`all ${spec.rounds} rounds are done`);
-  const needed = (roundCost(spec) + 2 * spec.confirm) * scores.batch() + rest(searched);
-  if (scores.spent() + needed > spec.images) return end('the images that are left are for the confirmation');
-  return { propose: rounds.length + 1 };
+  if (rounds.length === spec.rounds) return end(`all ${counted(spec.rounds, 'round')} are done`);
+  return isSpent(searched) ? end('the images that are left are for the confirmation') : undefined;
 }
 
-/** Images of the original that a round needs beside its own. */
-const rest = ({ spec, scores, original }: Searched): number =>
-  missing(scores, [original], spec.seeds).length * scores.batch();
+/** Whether a round would take images that the confirmation needs. */
+function isSpent({ spec, scores, original }: Searched): boolean {
+  const needed = roundCost(spec) + 2 * spec.confirm + missing(scores, [original], spec.seeds).length;
+  return scores.spent() + needed * scores.batch() > spec.images;
+}
