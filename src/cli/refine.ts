@@ -5,6 +5,7 @@ import { EXIT } from '../errors/exit.ts';
 import { startCollector } from '../lib/collector.ts';
 import { readNamedFile } from '../lib/plain-file.ts';
 import { REFINEMENT, type RefineFolder } from '../loops/refine/folder.ts';
+import { offlineProposer } from '../loops/refine/offline.ts';
 import { beginKind, holdsStudy, openKind } from '../loops/study/folder.ts';
 import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { openRefining, type Refining } from '../refining.ts';
@@ -104,6 +105,7 @@ async function run(
 export async function refine(file: string | undefined, flags: RefineFlags): Promise<number> {
   const config = configOf(flags, endpointOf(flags));
   tellNotes(config);
+  const endpoint = proposerOf(config);
   const {
     kind,
     settings,
@@ -120,8 +122,8 @@ export async function refine(file: string | undefined, flags: RefineFlags): Prom
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
     folder = await openIt();
-    const { proposer, notes } = proposerOf(config, folder.plan.spec.seed);
-    for (const note of notes) process.stderr.write(`assay: ${note}\n`);
+    for (const note of endpoint.notes) process.stderr.write(`assay: ${note}\n`);
+    const proposer = endpoint.proposer ?? offlineProposer(folder.plan.spec.seed);
     const thumbnail = (path: string) => smallPicture(path, config);
     found = openRefining({ runtime, host, folder, template, proposer, thumbnail });
     greet(folder, host.url, proposer);

@@ -65,7 +65,7 @@ export const limitsSchema = z.strictObject({
 /** The language model that rewrites prompts for `assay refine`. */
 const endpointSchema = z.strictObject({
   url: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
     .optional()
     .describe('OpenAI-compatible API of a language model, e.g. http://127.0.0.1:11434/v1'),
   model: z.string().min(1).optional().describe('name of the model there'),

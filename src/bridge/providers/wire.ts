@@ -1,5 +1,5 @@
 /** One question to the endpoint of a language model: a deadline, a bounded answer, faults in the words of the table. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
 
@@ -38,7 +38,8 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
   const url = `${address.origin}${address.pathname}`;
 
   const gistOf = (text: string): string => {
-    const bare = apiKey ? text.replaceAll(apiKey, '***') : text;
+    const said = spoken(text);
+    const bare = apiKey ? said.replaceAll(apiKey, '***') : said;
     return (
       bare
         .replace(/<[^>]*>/g, ' ')
@@ -101,6 +102,18 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
       throw unfit(`JSON of another shape (${issueInWords(parsed.error.issues[0]!)})`);
     },
   };
+}
+
+const errorSchema = z.object({ error: z.union([z.string(), z.object({ message: z.string() })]) });
+
+/** What an answer says went wrong, where it is JSON as such endpoints send it. */
+function spoken(text: string): string {
+  try {
+    const { error } = errorSchema.parse(JSON.parse(text));
+    return typeof error === 'string' ? error : error.message;
+  } catch {
+    return text;
+  }
 }
 
 async function textOf(response: Response): Promise<string> {

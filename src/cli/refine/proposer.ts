@@ -1,9 +1,8 @@
-/** Who proposes: the language model of the config or the flags, or the phrase bank. */
+/** The language model that proposes, by the config and the flags. */
 import { createChat } from '../../bridge/providers/chat.ts';
 import { rewriter } from '../../bridge/providers/rewriter.ts';
 import { readToken } from '../../config/token.ts';
 import type { Config } from '../../config.ts';
-import { offlineProposer } from '../../loops/refine/offline.ts';
 import type { Proposer } from '../../types/proposer.ts';
 import { usage } from '../input/flags.ts';
 
@@ -24,10 +23,10 @@ export function endpointOf({ endpoint, model, apiKeyFile, maxTokens }: EndpointF
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** @throws USAGE, TOKEN_UNREADABLE */
-export function proposerOf({ endpoint }: Config, seed: number): { proposer: Proposer; notes: string[] } {
+/** @returns no proposer where none is named. @throws USAGE, TOKEN_UNREADABLE */
+export function proposerOf({ endpoint }: Config): { proposer: Proposer | null; notes: string[] } {
   const { url, model, apiKey, apiKeyFile, timeoutMs, maxTokens } = endpoint;
-  if (url === undefined && model === undefined) return { proposer: offlineProposer(seed), notes: [] };
+  if (url === undefined && model === undefined) return { proposer: null, notes: [] };
   if (url === undefined) throw usage(`the model ${model} needs an address: --endpoint URL, or endpoint.url`);
   if (model === undefined) throw usage(`${url} needs the name of a model: --model NAME, or endpoint.model`);
   if (apiKey !== undefined && apiKeyFile !== undefined)
