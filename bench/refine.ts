@@ -18,7 +18,8 @@ const SHAPES: readonly Shape[] = ['normal', 'skewed', 'heavy'];
 const SHARED = [0, 0.3, 0.6];
 const GAINS = [0.1, 0.3, 0.5];
 
-const percent = (part: number, of: number): string => (of === 0 ? '–' : `${((100 * part) / of).toFixed(1)} %`);
+const percent = (part: number, of: number): string =>
+  of === 0 ? '–' : `${((100 * part) / of).toFixed(1)} %`;
 const meanOf = (numbers: number[]): string =>
   numbers.length === 0 ? '–' : (numbers.reduce((a, b) => a + b, 0) / numbers.length).toFixed(2);
 

@@ -7,9 +7,13 @@ import { startCollector } from '../lib/collector.ts';
 import { readNamedFile } from '../lib/plain-file.ts';
 import { policyFrom } from '../loops/policy/policy-file.ts';
 import { beginFolder, holdsStudy, openFolder, type StudyFolder } from '../loops/study/folder.ts';
+import type { StudySpec } from '../loops/study/spec.ts';
 import { findInWorkflow } from '../prompt/workflow/find.ts';
-import { openRuntime } from '../runtime.ts';
+import { expectedOf } from '../reward/expected.ts';
+import { readCalibration } from '../reward/scorer.ts';
+import { openRuntime, type Runtime } from '../runtime.ts';
 import { openSearch, type Search } from '../search.ts';
+import type { Aspect } from '../types/aspect.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { type BestFormat, createTold } from './best/told.ts';
 import { type ScorerFlags, usage } from './input/flags.ts';
@@ -44,7 +48,7 @@ type Target = ReturnType<typeof hostOf>;
 /** A study that is begun or gone on with; its folder is made only once the host answers. */
 export interface Start<Folder> extends Target {
   template: Template;
-  folder(): Promise<Folder>;
+  folder(runtime: Runtime): Promise<Folder>;
 }
 
 /** The workflow as the host's kind reads it. @throws USAGE, WORKFLOW_INVALID, WORKFLOW_UI_FORMAT */
@@ -66,7 +70,19 @@ async function begin(
   const plan = planOf({ flags, template, file, text, host });
   const out = flags.out ?? folderFor(plan.begun);
   if (holdsStudy(out)) throw fail('STUDY_EXISTS', { folder: out, what: 'a study' });
-  return { ...target, template, folder: () => beginFolder(out, plan) };
+  const folder = (runtime: Runtime) => {
+    const expected = expectedBy(runtime, plan.spec);
+    return beginFolder(out, { ...plan, spec: { ...plan.spec, ...(expected && { expected }) } });
+  };
+  return { ...target, template, folder };
+}
+
+/** What the scorer's reference images say of the measure that is picked by. */
+function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
+  if (pick.length > 1) return null;
+  const dot = pick[0]!.lastIndexOf('.');
+  const model = catalog.find(dot < 0 ? config.scorer : pick[0]!.slice(0, dot));
+  return expectedOf(model.manifest, readCalibration(model), pick[0]!.slice(dot + 1) as Aspect | 'reward');
 }
 
 async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<StudyFolder>> {
@@ -132,7 +148,7 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
   try {
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
-    folder = await openIt();
+    folder = await openIt(runtime);
     found = openSearch({
       ...{ runtime, host, folder, template },
       policy: { ...policy, named: flags.policy !== undefined },

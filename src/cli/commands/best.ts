@@ -11,7 +11,7 @@ Examples:
   assay best workflow.json --price 10% --out foxes
   assay best --out foxes --resume
 
-The workflow is one in API format: in ComfyUI, Workflow > Export (API). Seeds are found by themselves; --vary NODE.INPUT
+The workflow is in API format, as the host exports it. Seeds are found by themselves; --vary NODE.INPUT
 without values names the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of
 a file (@prompts.txt).
 

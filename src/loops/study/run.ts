@@ -143,8 +143,7 @@ function imagesOf(run: HostRun, trial: Trial, known: Known): RunImage[] {
   const saved = pictures.filter(({ type }) => type === 'output');
   const images = saved.length > 0 ? saved : pictures;
   const fresh = images.filter(({ replayed }) => !replayed);
-  if (fresh.length > 0) return fresh;
-  for (const image of images) {
+  for (const image of fresh.length > 0 ? fresh : images) {
     const earlier = known.makerOf(image);
     if (earlier !== undefined && earlier !== trial.id)
       throw fail('NOTHING_NEW', { id: trial.id, image: image.filename, earlier });
@@ -155,7 +154,7 @@ function imagesOf(run: HostRun, trial: Trial, known: Known): RunImage[] {
 }
 
 async function judgeAll(
-  { host, known, judge }: Context,
+  { host, judge }: Context,
   trial: Trial,
   images: RunImage[],
   signal: AbortSignal,
@@ -164,7 +163,6 @@ async function judgeAll(
   for (const [index, image] of images.entries()) {
     const bytes = await host.fetchFile(image, signal);
     scored.push(await judge(trial, index, image, bytes, signal));
-    known.add(image, trial);
   }
   return scored;
 }

@@ -41,6 +41,10 @@ export const specSchema = z.strictObject({
     .strictObject({ amount: z.number().gt(0), of: z.enum(['score', 'spread']) })
     .optional()
     .describe('least expected gain that one more image is worth: in units of the pick, or of its spread'),
+  expected: z
+    .strictObject({ mean: z.number(), spread: z.number().gt(0) })
+    .optional()
+    .describe('what is known beforehand of the value of any image: makes the price count sooner'),
 });
 
 export type StudySpec = z.infer<typeof specSchema>;

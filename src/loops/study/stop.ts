@@ -3,7 +3,7 @@ import { counted } from '../../lib/words.ts';
 import { figuresOf } from './pick.ts';
 import type { StudySpec } from './spec.ts';
 import type { Done, StopReason, TrialState } from './types.ts';
-import { expectedGain, LEAST_FIGURES, spreadOf } from './worth.ts';
+import { expectedGain, LEAST_FIGURES } from './worth.ts';
 
 /** What the rules look at. */
 export interface Progress {
@@ -38,13 +38,16 @@ function prefixOf(trials: readonly TrialState[]): readonly TrialState[] {
 }
 
 /** The gain that is expected of one more image, in units of the price; null while it cannot be told. */
-export function gainOf({ pick, keep, price }: StudySpec, trials: readonly TrialState[]): number | null {
+export function gainOf(
+  { pick, keep, price, expected }: StudySpec,
+  trials: readonly TrialState[],
+): number | null {
   const whole = prefixOf(trials).filter(({ trial }) => trial.stage.effort === 1);
   const figures = figuresOf(whole, pick);
   if (!price || figures.length < Math.max(LEAST_FIGURES, keep)) return null;
-  const unit = price.of === 'spread' ? spreadOf(figures) : 1;
-  const gain = expectedGain(figures, keep);
-  return unit > 0 ? gain / unit : 0;
+  const { gain, spread } = expectedGain(figures, keep, pick.length === 1 ? expected : undefined);
+  if (price.of === 'score') return gain;
+  return spread > 0 ? gain / spread : 0;
 }
 
 const keepers: Rule = ({ isEnough, spec }) =>

@@ -6,9 +6,9 @@ import type { Scored, StudyEvent, Trial } from '../../../src/loops/study/types.t
 const spec = (more: object = {}) => ({ version: 1, seed: 7, prompt: 'a fox', images: 12, ...more });
 
 /** A number that follows from the seed alone, 0..1. */
-const valueOf = ({ seed }: Trial): number => (Math.imul(seed, 0x45d9_f3b) >>> 8) / 2 ** 24;
+const luckOf = ({ seed }: Trial): number => (Math.imul(seed, 0x45d9_f3b) >>> 8) / 2 ** 24;
 
-const scored = (trial: Trial, reward: number | null = valueOf(trial)): Scored => ({
+const scored = (trial: Trial, reward: number | null = luckOf(trial)): Scored => ({
   image: `${trial.id}.png`,
   values: { reward, quality: reward === null ? null : 1 - reward },
 });
@@ -36,7 +36,7 @@ describe('a study', () => {
     const values = study.winners().map(({ value }) => value);
     expect(values).toEqual(
       study.trials
-        .map(({ trial }) => valueOf(trial))
+        .map(({ trial }) => luckOf(trial))
         .toSorted((a, b) => b - a)
         .slice(0, 3),
     );
@@ -145,7 +145,7 @@ describe('the first K above a threshold', () => {
       createStudy(spec({ images: 500, keep: 3, strategy: { name: 'first', least: 0.8 } })),
     );
     expect(study.done()?.reason).toBe('keepers');
-    const values = study.trials.map(({ trial }) => valueOf(trial));
+    const values = study.trials.map(({ trial }) => luckOf(trial));
     expect(values.filter((value) => value >= 0.8)).toHaveLength(3);
     expect(values.at(-1)).toBeGreaterThanOrEqual(0.8);
   });
