@@ -15,7 +15,7 @@ const repeats = Number(values.repeat);
 /** In MOS; scores of one generator's images are spread by 0.3 to 0.8 MOS in AGIQA-3K. */
 const SPREAD = 0.5;
 const SHAPES: readonly Shape[] = ['normal', 'skewed', 'heavy'];
-const SHARED = [0, 0.3, 0.6];
+const SHARED = [0, 0.6];
 const GAINS = [0.1, 0.3, 0.5];
 
 const percent = (part: number, of: number): string =>
@@ -35,7 +35,7 @@ function row(name: string, played: Played[]): string {
     return low <= truth && truth <= high;
   });
   return [
-    name.padEnd(38),
+    name.padEnd(42),
     percent(claims.length, played.length).padStart(7),
     percent(held.length, confirmed.length).padStart(9),
     meanOf(claims.map(({ verdict }) => verdict.gain!.mean)).padStart(8),
@@ -44,18 +44,20 @@ function row(name: string, played: Played[]): string {
   ].join('');
 }
 
-const HEAD = `${''.padEnd(38)}claimed  interval   claimed   truly   images`;
+const HEAD = `${''.padEnd(42)}claimed  interval   claimed   truly   images`;
 process.stdout.write(
   `${counted(PROMPTS, 'prompt')}, ${repeats} times; spread between seeds ${SPREAD} MOS\n\nnothing to gain\n${HEAD}\n`,
 );
 for (const shape of SHAPES)
-  for (const shared of SHARED) {
-    const name = `${shape}, seeds share ${shared} of the variance`;
-    process.stdout.write(`${row(name, playAll({ spread: SPREAD, shared, shape, gain: 0 }))}\n`);
+  for (const wider of [1, 2]) {
+    const name = `${shape}${wider > 1 ? `, variants spread ${wider} times as wide` : ''}`;
+    process.stdout.write(`${row(name, playAll({ spread: SPREAD, shared: 0.3, shape, wider, gain: 0 }))}\n`);
   }
 process.stdout.write(`\none variant a round gains, in MOS\n${HEAD}\n`);
 for (const gain of GAINS)
   for (const shared of SHARED) {
     const name = `${gain}, seeds share ${shared} of the variance`;
-    process.stdout.write(`${row(name, playAll({ spread: SPREAD, shared, shape: 'normal', gain }))}\n`);
+    process.stdout.write(
+      `${row(name, playAll({ spread: SPREAD, shared, shape: 'normal', wider: 1, gain }))}\n`,
+    );
   }

@@ -16,6 +16,8 @@ export interface World {
   /** Correlation of two prompts on the same seed, 0..1. */
   shared: number;
   shape: Shape;
+  /** How much wider the scores of variants are spread than those of the original. */
+  wider: number;
   /** True gain in MOS of one variant a round; the others change nothing. */
   gain: number;
 }
@@ -72,11 +74,11 @@ function proposals(round: number, n: number, gain: number, gains: Map<string, nu
   return prompts;
 }
 
-function scoring({ spread, shared, shape }: World, gains: Map<string, number>, random: () => number) {
+function scoring({ spread, shared, shape, wider }: World, gains: Map<string, number>, random: () => number) {
   const ofSeed = new Map<number, number>();
   return ({ seed, prompt }: Trial): number => {
     if (!ofSeed.has(seed)) ofSeed.set(seed, DRAW[shape](random));
     const own = Math.sqrt(shared) * ofSeed.get(seed)! + Math.sqrt(1 - shared) * DRAW[shape](random);
-    return spread * own + gains.get(prompt!)!;
+    return spread * own * (prompt === ORIGINAL ? 1 : wider) + gains.get(prompt!)!;
   };
 }

@@ -121,7 +121,7 @@ export async function refine(file: string | undefined, flags: RefineFlags): Prom
   try {
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
-    folder = await openIt();
+    folder = await openIt(runtime);
     for (const note of endpoint.notes) process.stderr.write(`assay: ${note}\n`);
     const proposer = endpoint.proposer ?? offlineProposer(folder.plan.spec.seed);
     const thumbnail = (path: string) => smallPicture(path, config);

@@ -10,9 +10,9 @@ Examples:
   assay refine workflow.json --endpoint http://127.0.0.1:11434/v1 --model llama3.2 --out foxes
   assay refine --out foxes --resume
 
-The workflow is one in API format: in ComfyUI, Workflow > Export (API). Variants of the prompt are made on the same seeds
-and judged by the original prompt; the worse half is dropped after each stage. The best one is then compared with the
-original on fresh seeds: the answer is "better by 0.31 (0.12 to 0.50)" or "no improvement found".
+The workflow is in API format, as the host exports it. Variants of the prompt are made on the
+same seeds and judged by the original prompt; the worse half is dropped after each stage. The best one is then compared
+with the original on fresh seeds: the answer is "better by 0.31 (0.12 to 0.50)" or "no improvement found".
 
 Without --endpoint the proposals come from phrases that are built in. A key for the endpoint is taken from
 ASSAY_ENDPOINT_API_KEY or --api-key-file.

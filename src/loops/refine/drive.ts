@@ -98,8 +98,10 @@ async function propose(parts: RefineParts, { round, history }: Asked, signal: Ab
   const { value, critique } = history.attempts[0]!;
   if (value === null)
     throw fail('MEASURE_MISSING', { measure: history.measure, reason: critique || 'nothing was measured' });
-  const take = (prompts: readonly string[], notes: readonly string[]): void =>
-    parts.onProposed?.(round, refinement.propose(prompts, notes), notes);
+  const take = (prompts: readonly string[], notes: readonly string[]): void => {
+    const intake = refinement.propose(prompts, notes);
+    parts.onProposed?.(round, intake, notes);
+  };
   try {
     const { prompts, notes } = await proposer.propose(history, refinement.spec.variants, signal);
     take(prompts, notes);

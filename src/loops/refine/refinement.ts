@@ -74,6 +74,8 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
   const scores = new Scores(spec.by);
   let asks = 0;
   let failures = 0;
+  /** What the last trial failed of. */
+  let failure = '';
   let stopped: string | null = null;
   let now: Step | undefined;
 
@@ -108,8 +110,8 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
     } else if ('told' in event) {
       scores.add(event.told, event.outcome);
       failures = 'failed' in event.outcome ? failures + 1 : 0;
-      if ('failed' in event.outcome && failures === MOST_FAILURES)
-        stopped = `the last ${MOST_FAILURES} trials failed: ${event.outcome.failed.message}`;
+      if ('failed' in event.outcome) failure = event.outcome.failed.message;
+      if (failures === MOST_FAILURES) stopped = `the last ${MOST_FAILURES} trials failed: ${failure}`;
     } else stopped = event.stopped;
   }
   for (const event of events) apply(event);
@@ -132,6 +134,7 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
     if (stopped !== null) return end('stopped', stopped);
     const search = nextInSearch({ spec, scores, original, rounds });
     if ('make' in search) return make(search.make);
+    if (scores.spent() === 0) return end('stopped', `no image of the original could be made: ${failure}`);
     if ('propose' in search) return { kind: 'propose', round: search.propose, history: history() };
     if (!search.best) return end('none', `no variant did better than the original; ${search.reason}`);
     const confirmed = nextInConfirmation({ spec, scores, original, candidate: search.best });

@@ -10,7 +10,7 @@ export interface Place {
   seed: number;
 }
 
-/** A trial that failed is made once more; then it has no value. */
+/** A trial that failed is made once more; then its seed is left out. */
 const TRIES = 2;
 
 export const idOf = ({ variant, seed }: Place): string => `${variant.id}-s${seed + 1}`;
@@ -40,13 +40,13 @@ export class Scores {
   /** Mean over the images of a trial; null when one of them has none. */
   #value(place: Place): number | null {
     const values = this.images(place).map((image) => image.values[this.#by] ?? null);
-    return values.length === 0 || values.includes(null) ? null : mean(values as number[]);
+    return values.includes(null) ? null : mean(values as number[]);
   }
 
-  /** On the seeds from `from` up to, and without, `to`, where it was made. */
+  /** On the seeds from `from` up to, and without, `to`, where it was made and did not fail. */
   values(variant: Variant, from: number, to: number): Values {
     const seeds = Array.from({ length: to - from }, (_, i) => from + i);
-    const made = seeds.map((seed) => ({ variant, seed })).filter((place) => this.isMade(place));
+    const made = seeds.map((seed) => ({ variant, seed })).filter((place) => this.images(place).length > 0);
     return new Map(made.map((place) => [place.seed, this.#value(place)]));
   }
 
