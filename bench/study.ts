@@ -19,11 +19,16 @@ import { readRatings } from '../src/eval/ratings/ratings.ts';
 import { randomFrom } from '../src/lib/random.ts';
 import type { StudySpec } from '../src/loops/study/spec.ts';
 import type { Trial } from '../src/loops/study/types.ts';
+import { rewardOf } from '../src/reward/calibrate.ts';
+import type { Manifest } from '../src/reward/model/manifest.ts';
 import { readTable } from '../src/tables/table.ts';
+import type { AspectScore } from '../src/types.ts';
 import { meanOf, type PromptMean, ratioOf, text } from './study/figures.ts';
 import { bySeed, type RatedImage, replay, type Values, type World } from './study/world.ts';
 
 const OUT_OF_FOLD = fileURLToPath(new URL('../training/results/base.csv', import.meta.url));
+const MANIFEST = fileURLToPath(new URL('../models/assay-base/manifest.json', import.meta.url));
+const NO_SCORE: AspectScore = { score: 0, range: [0, 5], percentile: 0, interval: [0, 5], coverage: 0 };
 const { values: flags } = parseArgs({
   options: {
     data: { type: 'string' },
@@ -35,8 +40,11 @@ const { values: flags } = parseArgs({
 if (flags.data === undefined) throw new Error('--data DIR: the folder with ratings.csv');
 const replays = Number(flags.replays);
 
-/** Price that the rule is measured at; and what is known beforehand is what the scorer's calibration says. */
-const PRICE = 0.15;
+/** Prices of one image, as shares of the spread. */
+const PRICES = [0.1, 0.12, 0.14, 0.15, 0.16, 0.18, 0.2, 0.22, 0.25];
+const SHOWN = [0.1, 0.15, 0.2];
+/** Share of the images that may be used. */
+const MOST = 0.6;
 
 function scoresIn(path: string): Map<string, Values> {
   const { header, rows } = readTable(path, (reason) => fail('RATINGS_INVALID', { path, reason }));
@@ -44,9 +52,22 @@ function scoresIn(path: string): Map<string, Values> {
   return new Map(
     rows.map(({ cells }) => [
       String(cells[at('name')]),
-      { quality: Number(cells[at('quality')]), alignment: Number(cells[at('alignment')]) },
+      withReward({ quality: Number(cells[at('quality')]), alignment: Number(cells[at('alignment')]) }),
     ]),
   );
+}
+
+const { reward } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as Manifest;
+
+/** As the scorer makes its reward. */
+function withReward(values: { quality: number; alignment: number }): Values {
+  const aspect = (score: number): AspectScore => ({ ...NO_SCORE, score });
+  const aspects = {
+    quality: aspect(values.quality),
+    alignment: aspect(values.alignment),
+    authenticity: null,
+  };
+  return { ...values, reward: rewardOf(aspects, reward)! };
 }
 
 function draftsIn(path: string | undefined): Map<string, Values> {
@@ -62,7 +83,7 @@ const drafts = draftsIn(flags.drafts);
 const images = readRatings(join(flags.data, 'ratings.csv')).rows.map(
   ({ name, prompt, generator, mos }): RatedImage => ({
     ...{ name, prompt: prompt!, generator: generator! },
-    mos: mos as Values,
+    mos: { ...(mos as Values), reward: (mos.quality! + mos.alignment!) / 2 },
     scores: scores.get(name)!,
     draft: drafts.get(name),
   }),
@@ -71,7 +92,7 @@ const prompts = [...Map.groupBy(images, ({ prompt }) => prompt)].map(([prompt, o
 const largest = Math.max(...prompts.map(({ own }) => own.length));
 
 type Spec = Partial<StudySpec>;
-type Measure = 'quality' | 'alignment';
+type Measure = 'reward' | 'quality' | 'alignment';
 type MakeWorld = (own: readonly RatedImage[], random: () => number) => World;
 
 const average = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
@@ -131,22 +152,35 @@ function bestOfNs(measure: Measure): void {
   }
 }
 
+const priced = (measure: Measure, amount: number, known = true): Spec => ({
+  images: largest,
+  price: { amount, of: 'spread' },
+  ...(known && { expected: expectedBy(measure) }),
+});
+
+/** For each half of the prompts the lowest price that kept within the images on the other half. */
+function crossed(byPrice: readonly (readonly PromptMean[])[]): PromptMean[] {
+  const isOf = (half: number) => (_: unknown, p: number) => p % 2 === half;
+  return byPrice[0]!.map((_, p) => {
+    const within = byPrice.find((means) => average(works(means.filter(isOf(1 - (p % 2))))) <= MOST * largest);
+    return (within ?? byPrice.at(-1)!)[p]!;
+  });
+}
+
 function notWorthIt(measure: Measure): void {
   const whole = runAll(measure, { images: largest });
-  const blind = { amount: PRICE, of: 'spread' as const };
-  const rules: [string, Spec][] = [
-    [`price ${PRICE * 100} % of the spread`, { price: blind, expected: expectedBy(measure) }],
-    ['  nothing known beforehand', { price: blind }],
-    ['  nothing known, 20 %', { price: { ...blind, amount: 0.2 } }],
-    ['best of 6', { images: 6 }],
-  ];
-  say(`\nnot worth it, against N=${largest}: share of its gain, share of its images`);
-  for (const [name, spec] of rules) {
-    const means = runAll(measure, { images: largest, ...spec });
+  const tell = (name: string, means: readonly PromptMean[]) =>
     say(
-      `  ${name.padEnd(30)} ${text(ratioOf(gains(means), gains(whole)))}   ${text(ratioOf(works(means), works(whole)))}`,
+      `  ${name.padEnd(40)} ${text(ratioOf(gains(means), gains(whole)))}   ${text(ratioOf(works(means), works(whole)))}`,
     );
-  }
+  say(`\nnot worth it, against N=${largest}: share of its gain, share of its images`);
+  const byPrice = PRICES.map((amount) => runAll(measure, priced(measure, amount)));
+  for (const amount of SHOWN) tell(`price ${amount * 100} % of the spread`, byPrice[PRICES.indexOf(amount)]!);
+  tell(`price for ${MOST * 100} %, from other prompts`, crossed(byPrice));
+  for (const amount of SHOWN)
+    tell(`nothing known beforehand, ${amount * 100} %`, runAll(measure, priced(measure, amount, false)));
+  const fixed = Math.round(MOST * largest);
+  tell(`best of ${fixed}`, runAll(measure, { images: fixed }));
 }
 
 /** A strategy, and best of N of the same prompts at equal cost. */
@@ -232,7 +266,7 @@ function strategies(measure: Measure): void {
 }
 
 say(`${images.length} images of ${prompts.length} prompts, ${replays} replays each; scores: ${flags.scores}`);
-for (const measure of ['quality', 'alignment'] as const) {
+for (const measure of ['reward', 'quality', 'alignment'] as const) {
   say(`\n=== picked and rated by ${measure}`);
   bestOfNs(measure);
   notWorthIt(measure);

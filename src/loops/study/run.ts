@@ -147,10 +147,11 @@ function imagesOf(run: HostRun, trial: Trial, known: Known): RunImage[] {
     const earlier = known.makerOf(image);
     if (earlier !== undefined && earlier !== trial.id)
       throw fail('NOTHING_NEW', { id: trial.id, image: image.filename, earlier });
+    known.add(image, trial);
   }
   if (images.length === 0)
     throw fail('RUN_EMPTY', { reason: run.left[0]?.reason ?? 'no node has saved one' });
-  return images;
+  return fresh.length > 0 ? fresh : images;
 }
 
 async function judgeAll(

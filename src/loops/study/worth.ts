@@ -12,7 +12,7 @@ export interface Expected {
 }
 
 /** Images that what is known beforehand is worth beside those that were made: enough that two or three tell something. */
-const WORTH = { mean: 2, spread: 1 };
+const WORTH = { mean: 4, spread: 2 };
 
 /** Student's t distribution of the next figure. */
 interface Next {

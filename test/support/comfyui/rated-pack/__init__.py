@@ -17,7 +17,7 @@ from PIL import Image
 
 # Steps of a whole image; with fewer it is a draft.
 WHOLE = 20
-COARSEST = 8
+COARSEST = 4
 NOISE = 60
 
 
@@ -31,14 +31,14 @@ def images_by_prompt():
     return {prompt: sorted(paths) for prompt, paths in found.items()}
 
 
-def unfinished(image, share, seed):
+def unfinished(image, share, seed, noise=NOISE):
     """The image after that share of its steps: coarser and noisier the earlier it is. At 1 it is whole."""
     width, height = image.size
     factor = COARSEST ** (1 - share)
     small = image.resize((max(1, round(width / factor)), max(1, round(height / factor))), Image.Resampling.BOX)
     pixels = np.asarray(small.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    noise = np.random.default_rng(seed).normal(0, NOISE * (1 - share) ** 2, pixels.shape)
-    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    grain = np.random.default_rng(seed).normal(0, noise * (1 - share) ** 2, pixels.shape)
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
 
 
 class Rated:
@@ -65,11 +65,12 @@ class Rated:
             raise ValueError(f"no rated image has the prompt {prompt!r}")
         whole = Image.open(paths[seed % len(paths)]).convert("RGB")
         bar = ProgressBar(steps)
-        image = whole
         for step in range(1, steps + 1):
             time.sleep(ms / 1000)
-            image = unfinished(whole, step / WHOLE, seed % 2**32)
-            bar.update_absolute(step, steps, ("JPEG", image, 512))
+            preview = unfinished(whole, step / steps, seed % 2**32)
+            bar.update_absolute(step, steps, ("JPEG", preview, 512))
+        # Fewer steps make a coarser image, and no noisier one.
+        image = unfinished(whole, steps / WHOLE, 0, noise=0)
         return (torch.from_numpy(np.asarray(image, np.float32) / 255)[None],)
 
 
