@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
-import { createPipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
@@ -17,7 +17,7 @@ import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
-import type { ScoreRequest } from './types/request.ts';
+import type { PanelRequest, ScoreRequest } from './types/request.ts';
 import type { ScoreResult } from './types/result.ts';
 import type { ResultListener, Service } from './types/service.ts';
 
@@ -45,30 +45,32 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
   const catalog = given.catalog ?? catalogOf(config);
-  const pipeline = createPipeline(catalog, config, log);
+  const pipeline = new Pipeline(catalog, config, log);
   const store = storeFor(config, log, unrecorded);
   const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();
 
   /** 10 reply, record: neither the history nor a listener can fail the reply. */
-  function finish(results: ScoreResult[], request: ScoreRequest): ScoreResult[] {
-    const replies = results.map(sealed);
-    const finished = replies.filter((result) => isFinished(result, request));
+  function finish(results: ScoreResult[][], request: PanelRequest): ScoreResult[][] {
+    const replies = results.map((all) => all.map(sealed));
+    const finished = replies.flat().filter((result) => isFinished(result, request));
     if (request.records !== 'itself' && finished.length > 0)
       store.record(finished, request.client, marksOf(replies, request));
     for (const listener of listeners) for (const result of finished) listener(result, request.client);
     return replies;
   }
 
-  const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
-  const score = (request: ScoreRequest) => answered.score(request, scoreAll);
+  const askAll = async (request: PanelRequest) => finish(await pipeline.panel(request), request);
+  const panel = (request: PanelRequest) => answered.score(request, askAll);
+  const score = async ({ scorer, ...request }: ScoreRequest) =>
+    (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!);
   const scorerOf = scorerIn(catalog);
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
-    reward: (request) => rewardsOf(request, { config, scorerOf, score }),
+    reward: (request) => rewardsOf(request, { config, scorerOf, panel }),
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
     refusedScorers: () => catalog.refused(),
@@ -100,18 +102,21 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
  * Whether there is a result to be recorded. What was given up before it had one is asked for again, and recorded then;
  * what was cancelled is nobody's.
  */
-function isFinished({ error }: ScoreResult, { signal }: ScoreRequest): boolean {
+function isFinished({ error }: ScoreResult, { signal }: PanelRequest): boolean {
   if (!signal.aborted) return true;
   return signal.reason.code !== 'CANCELLED' && error?.code !== signal.reason.code;
 }
 
 /** What the history knows each result by: the same image at the same place of the same request, whenever it comes. */
-function marksOf(results: ScoreResult[], { once }: ScoreRequest) {
-  const marks = new Map(results.map((result, i) => [result, once?.[i]]));
+function marksOf(replies: ScoreResult[][], { once }: PanelRequest) {
+  const marks = new Map(
+    replies.flatMap((results, i) => results.map((result) => [result, once?.[i]] as const)),
+  );
   return (result: ScoreResult): string | undefined => {
     const mark = marks.get(result);
-    const isMarked = mark !== undefined && result.error === null;
-    return isMarked ? hash('sha256', JSON.stringify([mark, result.sha256, result.prompt])) : undefined;
+    if (mark === undefined || result.error !== null) return undefined;
+    const { scorer, sha256, prompt } = result;
+    return hash('sha256', JSON.stringify([mark, scorer?.id, scorer?.version, sha256, prompt]));
   };
 }
 

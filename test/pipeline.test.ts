@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { ranked } from '../src/results.ts';
 import { openCatalog } from '../src/reward/model/catalog.ts';
 import type { ImageInput } from '../src/types/image.ts';
@@ -38,7 +38,7 @@ async function open(model: TestModel = {}, settings: ConfigInput = {}) {
   const config = loadConfig({ scorer: id, dataDir: parent, ...settings }, undefined, {});
   const catalog = openCatalog({ ...config, modelDirs: [parent], defaultId: id });
   onTestFinished(() => catalog.close());
-  return { catalog, pipeline: createPipeline(catalog, config), config };
+  return { catalog, pipeline: new Pipeline(catalog, config), config };
 }
 
 /** A picture shifted in brightness: each gives another score. */

@@ -33,7 +33,8 @@ export interface Table {
 /** Makes the error for a table that cannot be used. */
 export type Invalid = (reason: string, cause?: unknown) => Error;
 
-const DELIMITERS = [',', ';', '\t', '|'];
+/** Of those that a header has equally many of the first counts: a comma may stand in a name, the others hardly do. */
+const DELIMITERS = ['\t', ';', '|', ','];
 
 /**
  * Reads a table with a header.
@@ -96,7 +97,8 @@ const SEPARATOR_LINE = /^\ufeff?"?sep=(.)"?[ \t]*\r?\n/i;
 function delimiterOf(text: string): string {
   const line = /^\s*([^\r\n]*)/.exec(text)![1]!.replace(/"[^"]*"/g, '');
   const count = (c: string) => line.split(c).length;
-  return DELIMITERS.reduce((best, c) => (count(c) > count(best) ? c : best));
+  const most = DELIMITERS.reduce((best, c) => (count(c) > count(best) ? c : best));
+  return count(most) > 1 ? most : ',';
 }
 
 interface CsvRow {

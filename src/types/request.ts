@@ -41,3 +41,9 @@ export interface ScoreRequest {
   records?: 'itself' | undefined;
   signal: AbortSignal;
 }
+
+/** The same asked of several scorers: what they have in common is done once an image. */
+export interface PanelRequest extends Omit<ScoreRequest, 'scorer'> {
+  /** As the scorer of a `ScoreRequest`. */
+  scorers: readonly (string | undefined)[];
+}

@@ -117,7 +117,7 @@ export const idsOf = (entries: HistoryEntry[]): string[] => entries.map((entry) 
 export async function until(
   what: string,
   check: () => boolean | Promise<boolean>,
-  deadlineMs = 8000,
+  deadlineMs = 20_000,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await check())) {
