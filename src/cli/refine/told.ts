@@ -4,7 +4,7 @@ import type { AssayError } from '../../errors/error.ts';
 import type { HostEvent } from '../../host.ts';
 import { counted } from '../../lib/words.ts';
 import type { Intake } from '../../loops/refine/intake.ts';
-import type { Refinement } from '../../loops/refine/refinement.ts';
+import { FRESH, type Refinement } from '../../loops/refine/refinement.ts';
 import type { Verdict } from '../../loops/refine/types.ts';
 import { imagesOf } from '../../loops/study/pick.ts';
 import type { Outcome, Trial } from '../../loops/study/types.ts';
@@ -40,6 +40,7 @@ export function createTold(refinement: Refinement, proposer: Proposer, format: R
   const isText = format === 'text';
   let shownAt = Number.NEGATIVE_INFINITY;
   let lastTrouble = '';
+  let isConfirming = false;
   const clear = (): void => void (isLive && stderr.write(CLEAR_LINE));
   const print = (line: string | object): void => {
     clear();
@@ -65,7 +66,12 @@ export function createTold(refinement: Refinement, proposer: Proposer, format: R
   }
 
   return {
-    onTold: (trial, outcome) => print(isText ? toldText(trial, outcome) : { trial, outcome }),
+    onTold(trial, outcome) {
+      if (isText && trial.stage.name === FRESH.name && !isConfirming)
+        print(`the best one against the original on ${counted(spec.confirm, 'fresh seed')}`);
+      isConfirming ||= trial.stage.name === FRESH.name;
+      print(isText ? toldText(trial, outcome) : { trial, outcome });
+    },
     onProposed(round, intake, notes) {
       clear();
       for (const note of notes) stderr.write(`assay: ${printable(note)}\n`);

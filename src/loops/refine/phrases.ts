@@ -1,6 +1,6 @@
 /**
  * Phrases that prompts of text-to-image models are commonly ended with, by what they are about. They say how a picture is
- * made, and nothing about what it shows; none names a person, a brand or a site. `unless`: words that rule them out.
+ * made, and nothing about what it shows; none names a person, a brand or a site, or has a comma. `unless`: words that rule them out.
  */
 export interface Bank {
   about: string;
@@ -28,7 +28,7 @@ export const BANKS: readonly Bank[] = [
   {
     about: 'composition',
     phrases: [
-      'the subject in the middle, fully in view',
+      'the subject in the middle and fully in view',
       'close view with a plain background',
       'balanced composition with room around the subject',
       'seen from eye level',
@@ -39,7 +39,7 @@ export const BANKS: readonly Bank[] = [
     about: 'detail',
     phrases: [
       'sharp focus with fine detail',
-      'clear, well-defined edges',
+      'clear and well-defined edges',
       'rich texture of the surfaces',
       'clean and uncluttered',
     ],
@@ -47,7 +47,7 @@ export const BANKS: readonly Bank[] = [
   },
   {
     about: 'colour',
-    phrases: ['natural colours', 'rich, harmonious colours', 'few muted colours', 'strong contrast'],
+    phrases: ['natural colours', 'rich and harmonious colours', 'few muted colours', 'strong contrast'],
     unless: /\b(colou?r\w*|monochrome|black and white|sepia|palette|contrast|pastel)\b/i,
   },
   {
@@ -61,7 +61,7 @@ export const BANKS: readonly Bank[] = [
   },
   {
     about: 'craft',
-    phrases: ['skilled, careful brushwork', 'confident, clean lines', 'finished with care'],
+    phrases: ['skilled and careful brushwork', 'confident and clean lines', 'finished with care'],
     unless: new RegExp(`${SHOT.source}|^(?!.*${PAINTED.source})`, 'is'),
   },
 ];

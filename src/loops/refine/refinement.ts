@@ -5,8 +5,7 @@
 import { fail } from '../../errors/error.ts';
 import { seedAt } from '../../lib/random.ts';
 import type { History } from '../../types/proposer.ts';
-import { FULL } from '../strategies/strategy.ts';
-import type { Outcome, Scored, Trial } from '../study/types.ts';
+import type { Outcome, Scored, Stage, Trial } from '../study/types.ts';
 import { NONE, nextInConfirmation } from './confirm.ts';
 import { historyOf } from './history.ts';
 import { type Intake, type Refused, sorted } from './intake.ts';
@@ -51,6 +50,10 @@ export interface Refinement {
 const MOST_ASKS = 2;
 const MOST_FAILURES = 5;
 
+/** Trials on seeds that variants share while they are chosen from, and on those of the confirmation. */
+export const SHARED: Stage = { name: 'shared', effort: 1 };
+export const FRESH: Stage = { name: 'fresh', effort: 1 };
+
 /** What of a step is left after an event; undefined where it is to be found out. */
 function restOf(now: Step | undefined, event: RefineEvent): Step | undefined {
   if (now?.kind !== 'make' || !('told' in event) || 'failed' in event.outcome) return undefined;
@@ -81,7 +84,7 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
 
   const trialOf = (place: Place): Trial => ({
     ...{ id: idOf(place), prompt: place.variant.prompt, seed: seedAt(spec.seed, place.seed), parameters: {} },
-    ...{ stage: FULL, from: null },
+    ...{ stage: place.seed < spec.seeds ? SHARED : FRESH, from: null },
   });
   const intakeOf = (proposed: readonly string[]): Intake =>
     sorted(
@@ -111,10 +114,12 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
       scores.add(event.told, event.outcome);
       failures = 'failed' in event.outcome ? failures + 1 : 0;
       if ('failed' in event.outcome) failure = event.outcome.failed.message;
-      if (failures === MOST_FAILURES) stopped = `the last ${MOST_FAILURES} trials failed: ${failure}`;
     } else stopped = event.stopped;
   }
   for (const event of events) apply(event);
+  // Whoever makes it again has mended what all trials failed of.
+  failures = 0;
+  if (scores.spent() === 0) scores.clear();
 
   /** Written down before it counts: an event that could not be kept has not happened. */
   function happen(event: RefineEvent): void {
@@ -132,6 +137,7 @@ export function createRefinement(given: unknown, events: Iterable<RefineEvent> =
       return { kind: 'done', verdict };
     };
     if (stopped !== null) return end('stopped', stopped);
+    if (failures >= MOST_FAILURES) return end('stopped', `the last ${failures} trials failed: ${failure}`);
     const search = nextInSearch({ spec, scores, original, rounds });
     if ('make' in search) return make(search.make);
     if (scores.spent() === 0) return end('stopped', `no image of the original could be made: ${failure}`);

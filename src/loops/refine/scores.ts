@@ -28,6 +28,10 @@ export class Scores {
     this.#outcomes.set(id, [...(this.#outcomes.get(id) ?? []), outcome]);
   }
 
+  clear(): void {
+    this.#outcomes.clear();
+  }
+
   #last = (place: Place): Outcome | undefined => this.#outcomes.get(idOf(place))?.at(-1);
 
   isMade(place: Place): boolean {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { play } from '../../../bench/refine/simulate.ts';
 import { offlineProposer } from '../../../src/loops/refine/offline.ts';
+import { BANKS } from '../../../src/loops/refine/phrases.ts';
 import { createRefinement, type Refinement } from '../../../src/loops/refine/refinement.ts';
 import type { RefineEvent, Verdict } from '../../../src/loops/refine/types.ts';
 import type { Outcome, Trial } from '../../../src/loops/study/types.ts';
@@ -127,6 +128,20 @@ describe('a refinement', () => {
     expect(broken.spent()).toBe(0);
   });
 
+  it('goes on when it is made again after all has failed', () => {
+    const events: RefineEvent[] = [];
+    const broken = createRefinement(spec());
+    broken.onEvent = (event) => void events.push(event);
+    finish(broken, () => 'fails');
+    expect(finish(createRefinement(spec(), events), likesLight).kind).toBe('better');
+    let runs = 0;
+    const breaking = createRefinement(spec());
+    const later: RefineEvent[] = [];
+    breaking.onEvent = (event) => void later.push(event);
+    expect(finish(breaking, (trial) => (++runs > 12 ? 'fails' : likesLight(trial))).kind).toBe('stopped');
+    expect(finish(createRefinement(spec(), later), likesLight).kind).toBe('better');
+  });
+
   it('asks once more where nothing can be used, then goes on with what there is', () => {
     const refinement = createRefinement(spec());
     let asked = 0;
@@ -213,6 +228,10 @@ describe('the phrase bank', () => {
     for (const trial of (refinement.step() as { trials: Trial[] }).trials)
       refinement.tell(trial.id, outcomeOf(trial, indifferent));
     expect(refinement.propose(prompts)).toEqual({ taken: prompts, refused: [] });
+  });
+
+  it('has phrases that stay one part of a prompt', () => {
+    expect(BANKS.flatMap(({ phrases }) => phrases).filter((phrase) => /[,\n]/.test(phrase))).toEqual([]);
   });
 
   it('says nothing of what the prompt has chosen', async () => {
