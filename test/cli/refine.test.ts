@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { readTemplate } from '../../src/bridge/hosts/comfyui/workflow/template.ts';
 import { refineCommand } from '../../src/cli/commands/refine.ts';
+import { planOf } from '../../src/cli/refine/plan.ts';
 import { assay, outcomeOf, start } from '../support/cli.ts';
 import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
-import type { Graph } from '../support/comfyui/graphs.ts';
+import { type Graph, sink } from '../support/comfyui/graphs.ts';
 import { answers, proposes, says, startEndpoint } from '../support/endpoint.ts';
 import { prompted, seeded, studyBench, toldIn } from '../support/studying.ts';
 
@@ -81,6 +83,58 @@ describe('assay refine', () => {
   });
 });
 
+describe('the prompt of a workflow', () => {
+  const sampler = {
+    seed: 1,
+    steps: 20,
+    cfg: 7,
+    sampler_name: 'euler',
+    scheduler: 'normal',
+    denoise: 1,
+    model: ['4', 0],
+    positive: ['6', 0],
+    negative: ['7', 0],
+    latent_image: ['5', 0],
+  };
+  const usual = {
+    '3': { class_type: 'KSampler', inputs: sampler },
+    '4': { class_type: 'CheckpointLoaderSimple', inputs: { ckpt_name: 'sd15.safetensors' } },
+    '5': { class_type: 'EmptyLatentImage', inputs: { width: 512, height: 512, batch_size: 1 } },
+    '6': { class_type: 'CLIPTextEncode', inputs: { text: '(a red fox:1.2), snow', clip: ['4', 1] } },
+    '7': { class_type: 'CLIPTextEncode', inputs: { text: 'text, watermark', clip: ['4', 1] } },
+    '8': { class_type: 'VAEDecode', inputs: { samples: ['3', 0], vae: ['4', 2] } },
+    '9': sink('output', ['8', 0], 'fox'),
+  };
+  const twice = { text_g: 'a red fox', text_l: 'a red fox', clip: ['4', 1] };
+  const linked = { '10': { class_type: 'PrimitiveString', inputs: { value: 'a red fox' } } };
+
+  it.each([
+    ['of two encoders', usual, ['6.text'], '(a red fox:1.2), snow'],
+    [
+      'that an encoder has twice',
+      { ...usual, '6': { class_type: 'CLIPTextEncodeSDXL', inputs: twice } },
+      ['6.text_g', '6.text_l'],
+      'a red fox',
+    ],
+    [
+      'that comes by a link',
+      {
+        ...usual,
+        ...linked,
+        '6': { class_type: 'CLIPTextEncode', inputs: { text: ['10', 0], clip: ['4', 1] } },
+      },
+      ['10.value'],
+      'a red fox',
+    ],
+  ])('%s is found where it stands', (_, graph, inputs, prompt) => {
+    const text = JSON.stringify(graph);
+    const template = readTemplate(text, 'fox.json');
+    const host = { kind: 'comfyui', url: 'http://127.0.0.1:8188' };
+    const plan = planOf({ flags: {}, template, file: 'fox.json', text, host });
+    expect([plan.inputs, plan.spec.prompt, plan.seeds]).toEqual([inputs, prompt, ['3.seed']]);
+  });
+});
+
 describe('assay refine refuses', () => {
   const twoTexts = {
     ...prompted('a fox'),
@@ -117,6 +171,12 @@ describe('assay refine refuses', () => {
       prompted('a fox'),
       ['--endpoint', 'ollama'],
       /endpoint\.url.*CONFIG_INVALID/s,
+    ],
+    [
+      'a key in place of its file',
+      prompted('a fox'),
+      ['--endpoint', 'http://127.0.0.1:9', '--model', 'tiny', '--api-key-file', 'sk-hush-hush'],
+      /^(?!.*hush).*endpoint\.apiKeyFile.*TOKEN_UNREADABLE/s,
     ],
     [
       'a password in the address',

@@ -66,7 +66,7 @@ function tried({ variants, spec, history }: Refinement): Markup {
   };
   return html`<h2>What was tried</h2><div class="scroll"><table class="small">
 <caption>Means over the seeds that a variant was made with; the gain is to the original on the same seeds. The best of these gained by luck, too: what it is worth is what fresh seeds say.</caption>
-<thead><tr><th></th><th>round</th><th>${spec.by}</th><th>gain</th><th>seeds</th><th>prompt</th><th>images</th></tr></thead>
+<thead><tr><th></th><th>round</th><th>${spec.by}</th><th>gain</th><th>seeds</th><th class="text">prompt</th><th class="text">images</th></tr></thead>
 <tbody>${history().attempts.map(row)}</tbody></table></div>`;
 }
 
