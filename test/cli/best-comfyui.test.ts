@@ -3,16 +3,15 @@ import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { outcomeOf, start } from '../support/cli.ts';
 import { sink } from '../support/comfyui/graphs.ts';
-import { hasReal, START_MS, startReal } from '../support/comfyui/real.ts';
+import { hasReal, START_MS, startReal, TEST_PACK } from '../support/comfyui/real.ts';
 import { startProxy } from '../support/proxy.ts';
 import { askedIn, type Bench, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
 const TRIALS = 200;
 
-/** A picture that follows from its seed, without a checkpoint; the batch gives the host something to do. */
+/** A picture that follows from its seed, without a checkpoint. */
 const GRAPH = {
-  '1': { class_type: 'EmptyImage', inputs: { width: 64, height: 64, batch_size: 1, color: 0x4080c0 } },
-  '2': { class_type: 'ImageAddNoise', inputs: { image: ['1', 0], seed: 1, strength: 0.3 } },
+  '2': { class_type: 'AssayTestPicture', inputs: { seed: 1 } },
   '9': sink('output', ['2', 0], 'study'),
 };
 
@@ -38,7 +37,7 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
   it('each of 200 trials counts once and the same image wins, whatever is cut, killed or restarted', {
     timeout: 900_000 + START_MS,
   }, async () => {
-    const comfy = await startReal();
+    const comfy = await startReal({ packs: [TEST_PACK] });
     onTestFinished(() => comfy.stop());
     const proxy = await startProxy(comfy.url);
     const [calm, rough] = [studyBench(GRAPH), studyBench(GRAPH)];

@@ -1,6 +1,6 @@
 /** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/files/metadata/metadata.ts';
@@ -36,27 +36,20 @@ describe('assay best', { timeout: 90_000 }, () => {
     expect(page).toContain('Had it stopped earlier');
   });
 
-  it('varies what it is told to, and stops at enough keepers', async () => {
+  it('varies what it is told to, stops at enough keepers, and moves what the policy rejects', async () => {
     const [fake, bench] = [await host(), studyBench()];
-    writeFileSync(join(bench.folder, 'strengths.txt'), '0.1\n0.2\n\n');
-    const { code, stdout } = await assay(
-      bench.args(
-        fake.url,
-        '--vary',
-        '3.seed',
-        '--vary',
-        `3.strength=@${join(bench.folder, 'strengths.txt')}`,
-        '--vary',
-        '2.steps=1..3',
-        '--by',
-        'quality',
-        '--least',
-        '2',
-        '--keep',
-        '2',
-      ),
-    );
+    const [strengths, policy] = [join(bench.folder, 'strengths.txt'), join(bench.folder, 'policy.json')];
+    writeFileSync(strengths, '0.1\n0.2\n\n');
+    writeFileSync(policy, '{"aspects": {"quality": {"minScore": 2}}, "actions": {"reject": "move"}}');
+    const varied = ['--vary', '3.seed', '--vary', `3.strength=@${strengths}`, '--vary', '2.steps=1..3'];
+    const ended = ['--by', 'quality', '--least', '2', '--keep', '2', '--policy', policy];
+    const { code, stdout } = await assay(bench.args(fake.url, ...varied, ...ended));
     expect([code, lastLine(stdout).done.reason]).toEqual([0, 'keepers']);
+    const images = toldIn(bench.out).flatMap(([, outcome]) => ('images' in outcome ? outcome.images : []));
+    const rejected = images.filter(({ values }) => values.quality! < 2).map(({ image }) => image);
+    expect(rejected.length).toBeGreaterThan(0);
+    const left = new Set(readdirSync(join(bench.out, 'images')));
+    for (const { image } of images) expect(left.has(image)).toBe(!rejected.includes(image));
     const asked = askedIn(bench.out).map(({ parameters }) => parameters);
     expect(new Set(asked.map((p) => p['3.strength'])).size).toBeLessThanOrEqual(2);
     for (const p of asked) expect([1, 2, 3]).toContain(p['2.steps']);

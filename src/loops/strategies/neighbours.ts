@@ -1,7 +1,8 @@
 /**
  * Neighbours of the best: a few seeds by chance, then small steps away from the best so far, which keep its seed. What is
  * near is said by axes: a number moves a little along its range (the strength of a variation seed, say), of a list
- * another value is taken now and then.
+ * another value is taken now and then. After a round that found nothing better, one goes by chance again: where nothing
+ * near is better, that loses little.
  */
 import { z } from 'zod';
 import { fail } from '../../errors/error.ts';
@@ -39,6 +40,12 @@ function stepAt(view: View, best: TrialState, { step, round }: Options): number 
   return step / 2 ** Math.floor(since / round);
 }
 
+/** Whether the round before was near the best, and found nothing better. */
+function isRoundByChance({ trials }: View, best: TrialState, { first, round }: Options): boolean {
+  const before = trials.slice(first).slice(-round);
+  return before.length > 0 && before.every(({ trial }) => trial.from !== null) && !before.includes(best);
+}
+
 function neighbour(view: View, best: TrialState, options: Options, n: number): Draft {
   const random = view.random(n);
   const step = stepAt(view, best, options);
@@ -66,7 +73,8 @@ export const neighbours: Strategy<Options> = {
     if (inRound === 0 && view.trials.some(({ outcome }) => outcome === null)) return [];
     const known = { ...view, trials: view.trials.slice(0, at - inRound), value: view.value };
     const best = bestOf(known);
-    if (!best) return independent(view, at, Math.min(n, options.round - inRound));
+    if (!best || isRoundByChance(known, best, options))
+      return independent(view, at, Math.min(n, options.round - inRound));
     return Array.from({ length: Math.min(n, options.round - inRound) }, (_, i) =>
       neighbour(known, best, options, at + i),
     );
