@@ -1,6 +1,8 @@
 /**
  * What `assay refine` claims on made-up scores whose true gains are known: how often an improvement is claimed where
  * variants change nothing, how often one is found that is there, and whether the interval that is told holds it.
+ * Columns: share of prompts with a claim; share of intervals that hold the true gain; of the claims, the gain that was
+ * told and the true one, in MOS; images a prompt.
  *
  * npm run bench:refine -- [--repeat N]
  */
@@ -44,7 +46,7 @@ function row(name: string, played: Played[]): string {
   ].join('');
 }
 
-const HEAD = `${''.padEnd(42)}claimed  interval   claimed   truly   images`;
+const HEAD = `${''.padEnd(42)}claimed  interval    told     truly   images`;
 process.stdout.write(
   `${counted(PROMPTS, 'prompt')}, ${repeats} times; spread between seeds ${SPREAD} MOS\n\nnothing to gain\n${HEAD}\n`,
 );
