@@ -194,6 +194,8 @@ export interface HostWarnings {
 export interface Host {
   readonly url: string;
   readonly warnings: Readonly<HostWarnings>;
+  /** Whether a run waits or goes on, as it was last heard; false while nothing is heard. Absent: it is never told. */
+  readonly isBusy?: boolean;
   /** Makes sure that it is this kind of host. */
   describe(signal: AbortSignal): Promise<HostInfo>;
   /**

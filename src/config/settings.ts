@@ -41,6 +41,21 @@ export const policySchema = z.strictObject({
     .describe('answer "unsure" when minScore lies inside the prediction interval'),
 }) satisfies z.ZodType<Policy>;
 
+/** How a scorer behaves on a GPU that a diffusion UI uses, too. */
+const gpuSchema = z.strictObject({
+  memoryMb: count
+    .optional()
+    .describe(
+      'most GPU memory for the weights and intermediate results of one graph, in MB (CUDA); without bound when absent',
+    ),
+  whileSampling: z
+    .enum(['wait', 'cpu', 'share'])
+    .default('share')
+    .describe(
+      'while a watched host on this machine makes images: wait for it (30 s at most), score on the CPU, or share the GPU',
+    ),
+});
+
 /** Bounds on what one client, or all of them, may ask for. */
 export const limitsSchema = z.strictObject({
   maxImageBytes: count.default(64 * 2 ** 20).describe('largest encoded image'),
@@ -132,6 +147,7 @@ export const settingsSchema = z.strictObject({
     .array(z.enum(PROVIDERS))
     .default([])
     .describe('execution providers in order of preference; empty: what is there'),
+  gpu: gpuSchema.default(() => gpuSchema.parse({}, ONCE)),
   threads: count
     .max(1024)
     .default(() => Math.max(1, availableParallelism() - 1))

@@ -4,7 +4,7 @@ import type { PromptFound, PromptPlace } from './prompt.ts';
 import type { ScoreRequest } from './request.ts';
 import type { RankResult, ScoreResult } from './result.ts';
 import type { RewardRequest, RewardResult } from './reward.ts';
-import type { RefusedScorer, ScorerInfo } from './scorer.ts';
+import type { RefusedScorer, Released, ScorerInfo } from './scorer.ts';
 
 /** Told of every finished result, and who asked for it. */
 export type ResultListener = (result: ScoreResult, client: string) => void;
@@ -22,6 +22,8 @@ export interface Service {
   /** The reward profiles by name. */
   profiles(): Record<string, Profile>;
   scorers(): ScorerInfo[];
+  /** Gives back the memory of a scorer until the next image comes. @throws UNKNOWN_SCORER */
+  release(scorer: string): Released;
   /** Those that are installed and cannot be used. */
   refusedScorers(): RefusedScorer[];
   /** The prompt in a workflow or an image file; nothing is scored. Never throws. */
