@@ -77,6 +77,19 @@ export const limitsSchema = z.strictObject({
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
 });
 
+/** The language model that rewrites prompts for `assay refine`. */
+const endpointSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
+    .optional()
+    .describe('OpenAI-compatible API of a language model, e.g. http://127.0.0.1:11434/v1'),
+  model: z.string().min(1).optional().describe('name of the model there'),
+  apiKey: z.string().regex(TOKEN, TOKEN_EXPECTED).optional().describe('sent to it as a bearer token'),
+  apiKeyFile: z.string().min(1).optional().describe('file that holds that key'),
+  timeoutMs: count.default(120_000).describe('longest time for one answer'),
+  maxTokens: count.default(50_000).describe('most tokens read and written in one refinement'),
+});
+
 export const settingsSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   port: z.int().min(0).max(65_535).default(7878).describe('port to listen on; 0 picks a free one'),
@@ -162,5 +175,6 @@ export const settingsSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limitsSchema.default(() => limitsSchema.parse({}, ONCE)),
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  endpoint: endpointSchema.default(() => endpointSchema.parse({}, ONCE)),
   rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
 });

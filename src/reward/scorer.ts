@@ -62,7 +62,8 @@ export interface Scorer extends Judge {
   close(): Promise<void>;
 }
 
-function readCalibration(model: ModelFolder): Calibration {
+/** @throws MANIFEST_INVALID, MODEL_FILE_UNREADABLE */
+export function readCalibration(model: ModelFolder): Calibration {
   const { manifest, folder } = model;
   const calibration = readModelJson(folder, manifest.calibration, calibrationSchema);
   const [wrong] = calibrationFaults(calibration, manifest);
