@@ -22,7 +22,7 @@ import type { Trial } from '../src/loops/study/types.ts';
 import { rewardOf } from '../src/reward/calibrate.ts';
 import type { Manifest } from '../src/reward/model/manifest.ts';
 import { readTable } from '../src/tables/table.ts';
-import type { AspectScore } from '../src/types.ts';
+import type { AspectScore } from '../src/types/aspect.ts';
 import { meanOf, type PromptMean, ratioOf, text } from './study/figures.ts';
 import { bySeed, type RatedImage, replay, type Values, type World } from './study/world.ts';
 

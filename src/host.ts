@@ -1,5 +1,6 @@
 /** What every diffusion UI (host) is to the rest of Assay: prompts go in, runs and images come out. Types alone. */
-import type { PromptFound, ScoreResult } from './types.ts';
+import type { PromptFound } from './types/prompt.ts';
+import type { ScoreResult } from './types/result.ts';
 
 /** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
 export type Workflow = Readonly<Record<string, unknown>>;
@@ -22,6 +23,8 @@ export interface Template {
   readonly seeds: readonly WorkflowInput[];
   /** Inputs that hold a number of sampling steps. */
   readonly steps: readonly WorkflowInput[];
+  /** Inputs that hold text. */
+  readonly texts: readonly WorkflowInput[];
   /** The input of that name, or the one that it is linked to. @throws INPUT_UNKNOWN, INPUT_LINKED */
   input(name: string): WorkflowInput;
   /** The workflow with these values in it, by name of the input. */
@@ -191,6 +194,8 @@ export interface HostWarnings {
 export interface Host {
   readonly url: string;
   readonly warnings: Readonly<HostWarnings>;
+  /** Whether a run waits or goes on, as it was last heard; false while nothing is heard. Absent: it is never told. */
+  readonly isBusy?: boolean;
   /** Makes sure that it is this kind of host. */
   describe(signal: AbortSignal): Promise<HostInfo>;
   /**

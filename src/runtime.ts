@@ -6,10 +6,11 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
-import { createPipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
+import { Manners, type Neighbour } from './reward/manners.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
 import { profilesOf, scorerIn } from './reward/profile/profiles.ts';
 import { rewardsOf } from './reward/profile/rewards.ts';
@@ -17,13 +18,17 @@ import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
-import type { ResultListener, ScoreRequest, ScoreResult, Service } from './types.ts';
+import type { PanelRequest, ScoreRequest } from './types/request.ts';
+import type { ScoreResult } from './types/result.ts';
+import type { ResultListener, Service } from './types/service.ts';
 
 export interface Runtime extends Service {
   readonly config: Config;
   readonly catalog: Catalog;
   /** What is known of the files of one host. */
   ledger(host: string): Ledger;
+  /** Tells of a program that may use the same GPU. @returns what ends it */
+  beside(neighbour: Neighbour): () => void;
   /** Ends the workers, writes what waits to be recorded, closes the history. */
   close(): Promise<void>;
 }
@@ -43,32 +48,36 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
   const catalog = given.catalog ?? catalogOf(config);
-  const pipeline = createPipeline(catalog, config, log);
+  const manners = new Manners(config.gpu.whileSampling);
+  const pipeline = new Pipeline(catalog, config, log, manners);
   const store = storeFor(config, log, unrecorded);
   const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();
 
   /** 10 reply, record: neither the history nor a listener can fail the reply. */
-  function finish(results: ScoreResult[], request: ScoreRequest): ScoreResult[] {
-    const replies = results.map(sealed);
-    const finished = replies.filter((result) => isFinished(result, request));
+  function finish(results: ScoreResult[][], request: PanelRequest): ScoreResult[][] {
+    const replies = results.map((all) => all.map(sealed));
+    const finished = replies.flat().filter((result) => isFinished(result, request));
     if (request.records !== 'itself' && finished.length > 0)
       store.record(finished, request.client, marksOf(replies, request));
     for (const listener of listeners) for (const result of finished) listener(result, request.client);
     return replies;
   }
 
-  const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
-  const score = (request: ScoreRequest) => answered.score(request, scoreAll);
+  const askAll = async (request: PanelRequest) => finish(await pipeline.panel(request), request);
+  const panel = (request: PanelRequest) => answered.score(request, askAll);
+  const score = async ({ scorer, ...request }: ScoreRequest) =>
+    (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!);
   const scorerOf = scorerIn(catalog);
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
-    reward: (request) => rewardsOf(request, { config, scorerOf, score }),
+    reward: (request) => rewardsOf(request, { config, scorerOf, panel }),
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
+    release: (scorer) => catalog.release(scorer),
     refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),
     history: (query, signal) => store.history(query, signal),
@@ -80,6 +89,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     load: () => pipeline.load(),
     pressure: () => pipeline.pressure(),
     recording: () => store.status(),
+    beside: (neighbour) => manners.beside(neighbour),
     ledger: (host) => store.ledger(host),
     async close() {
       await catalog.close();
@@ -98,18 +108,21 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
  * Whether there is a result to be recorded. What was given up before it had one is asked for again, and recorded then;
  * what was cancelled is nobody's.
  */
-function isFinished({ error }: ScoreResult, { signal }: ScoreRequest): boolean {
+function isFinished({ error }: ScoreResult, { signal }: PanelRequest): boolean {
   if (!signal.aborted) return true;
   return signal.reason.code !== 'CANCELLED' && error?.code !== signal.reason.code;
 }
 
 /** What the history knows each result by: the same image at the same place of the same request, whenever it comes. */
-function marksOf(results: ScoreResult[], { once }: ScoreRequest) {
-  const marks = new Map(results.map((result, i) => [result, once?.[i]]));
+function marksOf(replies: ScoreResult[][], { once }: PanelRequest) {
+  const marks = new Map(
+    replies.flatMap((results, i) => results.map((result) => [result, once?.[i]] as const)),
+  );
   return (result: ScoreResult): string | undefined => {
     const mark = marks.get(result);
-    const isMarked = mark !== undefined && result.error === null;
-    return isMarked ? hash('sha256', JSON.stringify([mark, result.sha256, result.prompt])) : undefined;
+    if (mark === undefined || result.error !== null) return undefined;
+    const { scorer, sha256, prompt } = result;
+    return hash('sha256', JSON.stringify([mark, scorer?.id, scorer?.version, sha256, prompt]));
   };
 }
 

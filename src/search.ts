@@ -20,7 +20,9 @@ import { createStudy, type Study } from './loops/study/study.ts';
 import type { Candidate, Done, Scored, Trial } from './loops/study/types.ts';
 import type { Runtime } from './runtime.ts';
 import { holderWords, takeHold } from './store/file/hold.ts';
-import { ASPECTS, type ScoreItem, type ScoreResult } from './types.ts';
+import { ASPECTS } from './types/aspect.ts';
+import type { ScoreItem } from './types/request.ts';
+import type { ScoreResult } from './types/result.ts';
 
 export interface SearchParts {
   runtime: Runtime;
@@ -85,7 +87,8 @@ export function openSearch(parts: SearchParts): Search {
           workflowOf: (trial) => workflowOf(parts, trial),
           runOf: (trial) => folder.runOf(trial),
           onSubmitted: (trial, run) => folder.add({ submitted: trial.id, run }),
-          judge: (trial, index, image, bytes, stop) => judge(parts, { trial, index, image, bytes }, stop),
+          judge: (trial, index, image, bytes, stop) =>
+            judge({ ...parts, ...judgedBy(folder) }, { trial, index, image, bytes }, stop),
         },
         signal,
       ),
@@ -112,25 +115,36 @@ interface Made {
   bytes: Uint8Array;
 }
 
+export interface JudgeParts {
+  runtime: Pick<Runtime, 'score'>;
+  folder: Pick<StudyFolder, 'saveImage'> & { add(line: { scored: string; result: ScoreResult }): void };
+  /** Thresholds, where what they reject cannot win. */
+  policy?: (PolicyFile & { named: boolean }) | undefined;
+  /** What the image is judged by; null: what it was made from. */
+  prompt: string | null;
+  /** Measures that are asked for. */
+  pick: readonly string[];
+}
+
+const judgedBy = ({ plan: { prompt, spec } }: StudyFolder) => ({ prompt, pick: spec.pick });
+
 /** Keeps the image, then has it scored by every scorer that the picks name. */
-async function judge(
-  parts: SearchParts,
+export async function judge(
+  { runtime, folder, policy, prompt, pick }: JudgeParts,
   { trial, index, image, bytes }: Made,
   signal: AbortSignal,
 ): Promise<Scored> {
-  const { runtime, folder, policy } = parts;
-  const { plan } = folder;
   const name = `${trial.id}${index > 0 ? `-${index + 1}` : ''}${extname(image.filename).toLowerCase()}`;
   await folder.saveImage(name, bytes);
   const item: ScoreItem = {
-    ...{ id: trial.id, source: name, prompt: plan.prompt ?? trial.prompt ?? undefined },
+    ...{ id: trial.id, source: name, prompt: prompt ?? trial.prompt ?? undefined },
     ...{ found: image.prompt ?? undefined, promptFromFile: true },
     fetch: () => ({ kind: 'encoded', bytes }),
   };
-  const scorers = [...new Set([undefined, ...plan.spec.pick.map((measure) => partsOf(measure)[0])])];
+  const scorers = [...new Set([undefined, ...pick.map((measure) => partsOf(measure)[0])])];
   const results = await Promise.all(
     scorers.map(async (scorer) => {
-      const request = { items: [item], scorer, policy: policy.policy, client: 'study', signal };
+      const request = { items: [item], scorer, policy: policy?.policy, client: 'study', signal };
       const [result] = await runtime.score(request);
       if (!result!.error) return result!;
       signal.throwIfAborted();
@@ -144,7 +158,7 @@ async function judge(
     image: name,
     values: Object.assign({}, ...measured.map(({ values }) => values)),
     intervals: Object.assign({}, ...measured.map(({ intervals }) => intervals)),
-    rejected: policy.named && results[0]!.decision === 'reject',
+    rejected: policy?.named === true && results[0]!.decision === 'reject',
     reasons: results[0]!.reasons,
   };
 }

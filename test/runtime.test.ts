@@ -2,12 +2,15 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { catalogOf } from '../src/reward/model/catalog.ts';
 import { openRuntime } from '../src/runtime.ts';
-import type { AspectScore, Judge, Judgement, Judges, ScoreItem, ScoreRequest } from '../src/types.ts';
+import type { AspectScore } from '../src/types/aspect.ts';
+import type { Pixels } from '../src/types/image.ts';
+import type { Judge, Judgement, Judges } from '../src/types/judge.ts';
+import type { ScoreItem, ScoreRequest } from '../src/types/request.ts';
 import { tempFolder } from './support/files.ts';
-import { flat, picture } from './support/images.ts';
+import { flat, picture, png } from './support/images.ts';
 
 const never = new AbortController().signal;
 const config = () =>
@@ -42,7 +45,7 @@ const toy: Judge = {
 const toys: Judges = { open: async () => toy, width: 4 };
 
 it('the pipeline asks any judge, and one failure is one item’s', async () => {
-  const pipeline = createPipeline(toys, config());
+  const pipeline = new Pipeline(toys, config());
   const items = ['4', 'fail', '1'].map((prompt) => item(prompt, picture(64, 64), prompt));
   const results = await pipeline.score(request([...items, item('flat', flat([9, 9, 9]), '5')]));
   expect(results.map((r) => r.aspects?.quality?.score)).toEqual([4, undefined, 1, 5]);
@@ -85,6 +88,39 @@ it('a caller that records by itself is not recorded for, and what is cancelled i
   const [given] = await runtime.score(request([item('left')], { signal: cancelled }));
   expect(given!.error?.code).toBe('CANCELLED');
   expect([await recorded(), told]).toEqual([[], ['watched test']]);
+});
+
+it('an image that several scorers judge is fetched, decoded and guarded once', async () => {
+  const seen = new Map<string, Pixels>();
+  const open = async (name?: string): Promise<Judge> => ({
+    ...toy,
+    stamp: { ...toy.stamp, id: name! },
+    judge(pixels, prompt, signal) {
+      seen.set(`${name} ${prompt}`, pixels);
+      return toy.judge(pixels, prompt, signal);
+    },
+  });
+  const pipeline = new Pipeline({ ...toys, open }, config());
+  let fetched = 0;
+  const bytes = await png(picture(64, 64));
+  const encoded = ['4', 'fail', '1'].map((prompt) => ({
+    ...item(prompt, undefined, prompt),
+    fetch: () => ({ kind: 'encoded' as const, bytes: fetched++ < 3 ? bytes : Buffer.alloc(0) }),
+  }));
+  const results = await pipeline.panel({ ...request(encoded), scorers: ['a', 'b', 'c'] });
+  expect(fetched).toBe(3);
+  for (const prompt of ['4', 'fail', '1']) {
+    const [first, ...others] = ['a', 'b', 'c'].map((name) => seen.get(`${name} ${prompt}`)!);
+    expect(first!.data).toHaveLength(64 * 64 * 3);
+    for (const other of others) expect(other).toBe(first); // not equal pixels: the same
+  }
+  expect(seen.get('a 4')).not.toBe(seen.get('a 1'));
+  expect(results.map((all) => all.map((r) => [r.scorer?.id, r.reward, r.error?.code]))).toEqual([
+    ['a', 'b', 'c'].map((id) => [id, 0.8, undefined]),
+    ['a', 'b', 'c'].map((id) => [id, null, 'INFERENCE_FAILED']),
+    ['a', 'b', 'c'].map((id) => [id, 0.2, undefined]),
+  ]);
+  expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
 });
 
 it('a runtime that records nothing says why', async () => {

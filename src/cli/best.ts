@@ -13,7 +13,7 @@ import { expectedOf } from '../reward/expected.ts';
 import { readCalibration } from '../reward/scorer.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
 import { holdStudy, openSearch, type Search } from '../search.ts';
-import type { Aspect } from '../types.ts';
+import type { Aspect } from '../types/aspect.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { type BestFormat, createTold } from './best/told.ts';
 import { type ScorerFlags, usage } from './input/flags.ts';
@@ -45,18 +45,25 @@ const OWN = [
 
 type Target = ReturnType<typeof hostOf>;
 
-/** A study that is begun or gone on with; its folder is made only once the host answers. */
-interface Start extends Target {
-  template: Template;
-  folder(runtime: Runtime): Promise<{ folder: StudyFolder; hold: { release(): void } }>;
+/** A folder that no other process runs. */
+interface Held {
+  folder: StudyFolder;
+  hold: { release(): void };
 }
 
-function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
+/** A study that is begun or gone on with; its folder is made only once the host answers. */
+export interface Start<Folder> extends Target {
+  template: Template;
+  folder(runtime: Runtime): Promise<Folder>;
+}
+
+/** The workflow as the host's kind reads it. @throws USAGE, WORKFLOW_INVALID, WORKFLOW_UI_FORMAT */
+export function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
   if (!kind.template) throw usage(`${kind.title} cannot be driven by a workflow yet`);
   return kind.template(text, file);
 }
 
-async function begin(config: Config, file: string | undefined, flags: BestFlags): Promise<Start> {
+async function begin(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<Held>> {
   if (file === undefined) throw usage('name a workflow file, or go on with a study: --resume --out DIR');
   const target = hostOf(config, flags as ChoiceFlags);
   const text = readNamedFile(file).toString('utf8');
@@ -81,7 +88,7 @@ function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
   return expectedOf(model.manifest, readCalibration(model), pick[0]!.slice(dot + 1) as Aspect | 'reward');
 }
 
-async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start> {
+async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<Held>> {
   const { out } = flags;
   if (out === undefined) throw usage('--resume needs the folder of the study: --out DIR');
   const given = OWN.find((name) => flags[name] !== undefined);
@@ -142,7 +149,7 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const runtime = openRuntime({ config });
-  let opened: Awaited<ReturnType<Start['folder']>> | undefined;
+  let opened: Held | undefined;
   try {
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);

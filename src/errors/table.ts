@@ -254,6 +254,22 @@ export const ERRORS = {
 
   // studies
   STUDY_INVALID: input(422, 'the study does not fit: {field}: {reason}', 'Correct that field.'),
+  ENDPOINT_REFUSED: input(
+    422,
+    '{model} refuses to rewrite the prompt: {reason}',
+    'Use another model, or none: without --endpoint the phrase bank proposes.',
+  ),
+  PROMPT_INPUT_UNKNOWN: input(
+    422,
+    'it is not clear which input of {source} holds the prompt: {reason}',
+    'Name it: --input NODE.INPUT, with the id of the node as it stands in the exported workflow.',
+  ),
+  PROMPT_UNKNOWN: input(422, 'there is no prompt to refine: {reason}', 'Give it: --prompt "…".'),
+  MEASURE_MISSING: input(
+    422,
+    'the images of the original prompt have no {measure}: {reason}',
+    'Choose another measure with --by, another scorer with --scorer, or look at the images.',
+  ),
   STUDY_EXISTS: input(
     409,
     '{folder} holds {what} already',
@@ -340,6 +356,21 @@ export const ERRORS = {
     'prompt {id} is neither in the history nor in the queue of {url}',
     'It was deleted from the queue, or the host was restarted: submit it again.',
   ),
+  ENDPOINT_UNREACHABLE: retry(
+    503,
+    'no answer from the language model at {url}: {reason}',
+    'Start it, check the address, or give it more time with endpoint.timeoutMs. `assay refine` works without one, too.',
+  ),
+  ENDPOINT_FAILED: retry(
+    503,
+    'the language model at {url} fails: {reason}',
+    'Look at its log; it may be loading, busy, or out of memory.',
+  ),
+  ENDPOINT_ANSWER: retry(
+    503,
+    '{model} gave no answer that can be read, {tries} times: {fault}; the last one was: {found}',
+    'Name a model that follows instructions better, or one whose server can hold it to a JSON schema.',
+  ),
   RUN_FAILED: retry(
     503,
     'the host failed to make the image: {reason}',
@@ -398,6 +429,18 @@ export const ERRORS = {
   TOKEN_UNREADABLE: setup(
     'cannot take the token from {path}: {reason}',
     'The file must hold the token and nothing else, and be readable by this user.',
+  ),
+  ENDPOINT_DENIED: setup(
+    'the language model at {url} lets nobody in: {reason}',
+    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names.',
+  ),
+  ENDPOINT_UNFIT: setup(
+    '{url} does not answer as a chat completions endpoint does: {found}',
+    'Name the address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1, and a model that it has.',
+  ),
+  ENDPOINT_SPENT: setup(
+    'the {limit} tokens for the language model at {url} are spent',
+    'Raise endpoint.maxTokens, or ask for fewer rounds or variants.',
   ),
   PORT_IN_USE: setup(
     'port {port} on {host} is taken by another program',

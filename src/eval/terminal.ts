@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import { counted } from '../lib/words.ts';
 import { decimal, percent, span } from '../page/format.ts';
-import { ASPECTS } from '../types.ts';
+import { ASPECTS } from '../types/aspect.ts';
 import type { FigureIntervals, Figures } from './figures/aspect.ts';
 import type { BestOfN } from './figures/best-of-n.ts';
 import type { Report } from './summary.ts';

@@ -21,3 +21,10 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const keyed = items.map((item) => ({ item, key: random() }));
   return keyed.sort((a, b) => a.key - b.key).map((k) => k.item);
 }
+
+/** Distance of neighbouring seeds: odd, so that all of the 2^32 come before one comes again. */
+const STRIDE = 0x9e37_79b1;
+
+/** The n-th, from 0, of different seeds that follow from one: 0..2^32-1. */
+export const seedAt = (seed: number, n: number): number =>
+  (Math.floor(randomFrom(seed)() * 2 ** 32) + Math.imul(n, STRIDE)) >>> 0;

@@ -1,5 +1,5 @@
 /** What is known of the scores of any image before it is made: how the reference images of the scorer are spread. */
-import { ASPECTS, type Aspect, type AspectScore } from '../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../types/aspect.ts';
 import { type Calibration, rewardOf } from './calibrate.ts';
 import type { Manifest } from './model/manifest.ts';
 

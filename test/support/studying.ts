@@ -20,6 +20,14 @@ export const seeded = (
   };
 };
 
+/** A picture whose brightness follows from its seed, and from whether its prompt speaks of light. */
+export const prompted = (text: string): Graph => ({
+  '4': { class_type: 'CLIPTextEncode', inputs: { text } },
+  '5': { class_type: 'KSampler', inputs: { seed: 1, positive: ['4', 0] } },
+  '6': { class_type: 'VAEDecode', inputs: { samples: ['5', 0] } },
+  '9': sink('output', ['6', 0], 'refine'),
+});
+
 export interface Bench {
   folder: string;
   /** Of the study. */
@@ -31,7 +39,7 @@ export interface Bench {
 }
 
 /** A workflow file, a model that scores brightness, and a place for the study. */
-export function studyBench(graph: object = seeded()): Bench {
+export function studyBench(graph: object = seeded(), command = 'best'): Bench {
   const folder = tempFolder();
   const [out, workflow, models] = ['study', 'workflow.json', 'models'].map((name) => join(folder, name)) as [
     string,
@@ -45,8 +53,8 @@ export function studyBench(graph: object = seeded()): Bench {
   return {
     folder,
     out,
-    args: (url, ...more) => ['best', workflow, ...common(url), '--seed', '7', ...more],
-    again: (url) => ['best', '--resume', ...common(url)],
+    args: (url, ...more) => [command, workflow, ...common(url), '--seed', '7', ...more],
+    again: (url) => [command, '--resume', ...common(url)],
   };
 }
 

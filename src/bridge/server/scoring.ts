@@ -1,5 +1,6 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
-import type { RankResult, RewardItem, RewardResult, ScoreResult } from '../../types.ts';
+import type { RankResult, ScoreResult } from '../../types/result.ts';
+import type { RewardItem, RewardResult } from '../../types/reward.ts';
 import type { ItemsJob, Job } from './routes/job.ts';
 import type { RewardJob } from './routes/rewards.ts';
 import type { Work } from './routes/route.ts';
@@ -82,7 +83,8 @@ function note({ context, call }: Work, results: ScoreResult[]): void {
   context.metrics.results(results);
   for (const { timings } of results) {
     if (!timings) continue;
-    for (const [stage, ms] of Object.entries(timings))
+    const { whileSampling: _, ...stages } = timings;
+    for (const [stage, ms] of Object.entries(stages))
       call.slowest[stage] = Math.max(call.slowest[stage] ?? 0, Math.round(ms * 10) / 10);
   }
 }

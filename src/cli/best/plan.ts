@@ -96,7 +96,7 @@ function strategyOf({ strategy, least }: PlanFlags) {
   return { name, ...(least !== undefined && { least }) };
 }
 
-const pickOf = (by: string): string[] => {
+export const pickOf = (by: string): string[] => {
   const measures = by.split(',').map((measure) => measure.trim());
   const wrong = measures.find((measure) => !/(^|\.)(reward|quality|alignment|authenticity)$/.test(measure));
   if (wrong !== undefined)

@@ -12,6 +12,7 @@ import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
 import { modelsCommand } from './models.ts';
 import { promptCommand } from './prompt.ts';
+import { refineCommand } from './refine.ts';
 import { rejectsCommand } from './rejects.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   installCommand,
   watchCommand,
   bestCommand,
+  refineCommand,
   rejectsCommand,
   evalCommand,
   exportCommand,

@@ -2,7 +2,7 @@
 
 import { decimal, percent, span } from '../../page/format.ts';
 import { html, type Markup } from '../../page/html.ts';
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import type { FigureIntervals, Figures } from '../figures/aspect.ts';
 import type { Report } from '../summary.ts';
 

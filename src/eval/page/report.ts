@@ -4,7 +4,7 @@ import { decimal, percent } from '../../page/format.ts';
 import { html, type Markup } from '../../page/html.ts';
 import { page } from '../../page/page.ts';
 import { loadPlots } from '../../page/plots.ts';
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import { type Outcome, pairUp } from '../figures/pairs.ts';
 import { aspectReport, type Report } from '../summary.ts';
 import { headline } from './headline.ts';

@@ -2,7 +2,7 @@
 
 import { html, type Markup } from '../../page/html.ts';
 import type { Draw } from '../../page/plots.ts';
-import type { Aspect } from '../../types.ts';
+import type { Aspect } from '../../types/aspect.ts';
 import type { AspectReport, GeneratorRow } from '../figures/aspect.ts';
 import type { Pair } from '../figures/pairs.ts';
 import type { Thumbnails } from './thumbnails.ts';

@@ -55,9 +55,9 @@ const CANCEL_MS = 5000;
 export interface RunContext extends RunParts, RunPace {
   known: Known;
   /** Told when the host is done with a trial, whose images are still to be judged. */
-  onMade(trial: Trial): void;
-  /** Submits to the host, one workflow at a time, so that it makes trials in the order in which they were asked for. */
-  submit: Host['submit'];
+  onMade?(trial: Trial): void;
+  /** Submits to the host in place of its own, so that it makes trials in the order in which they were asked for. */
+  submit?: Host['submit'];
 }
 
 /** What of a trial's way is remembered between two tries. */
@@ -98,7 +98,8 @@ async function tryOnce(
   signal: AbortSignal,
 ): Promise<Scored[]> {
   if (memory.run === undefined) {
-    memory.run = (await context.submit(context.workflowOf(trial), signal)).id;
+    const { host, submit = (...given) => host.submit(...given) } = context;
+    memory.run = (await submit(context.workflowOf(trial), signal)).id;
     context.onSubmitted(trial, memory.run);
   }
   const run = await follow(context, trial, memory.run, signal);
@@ -107,7 +108,7 @@ async function tryOnce(
   if (memory.isOld && run.status === 'interrupted')
     throw fail('PROMPT_LOST', { id: run.id, url: context.host.url });
   checkRun(run);
-  context.onMade(trial);
+  context.onMade?.(trial);
   return judgeAll(context, trial, imagesOf(run, trial, context.known), signal);
 }
 

@@ -3,7 +3,7 @@
  * nothing but from its seed, and touches nothing: the same events make the same study.
  */
 import { fail } from '../../errors/error.ts';
-import { randomFrom } from '../../lib/random.ts';
+import { randomFrom, seedAt } from '../../lib/random.ts';
 import type { Strategy, View } from '../strategies/strategy.ts';
 import { STRATEGIES } from '../strategies/table.ts';
 import { bestFirst, candidatesOf } from './pick.ts';
@@ -87,7 +87,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
       spec,
       trials: states,
       left: spec.images - spent(),
-      seed: (n) => (Math.floor(randomFrom(spec.seed)() * 2 ** 32) + Math.imul(n, STRIDE)) >>> 0,
+      seed: (n) => seedAt(spec.seed, n),
       random: (key) => randomFrom(spec.seed + Math.imul(key, STRIDE)),
       value: ({ trial }) => values.get(trial.id) ?? null,
     };

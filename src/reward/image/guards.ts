@@ -2,7 +2,9 @@
  * 4 guard: cheap pixel checks that make a model's score meaningless. Pure; a fixed number of samples an image,
  * so the cost does not grow with its size. `npm run guards` measures catch and false-alarm rates.
  */
-import type { Domain, GuardFinding, GuardName, Pixels } from '../../types.ts';
+import type { GuardFinding, GuardName } from '../../types/guard.ts';
+import type { Pixels } from '../../types/image.ts';
+import type { Domain } from '../../types/judge.ts';
 
 /** Figures that the guards decide on; luminance is 0..255. */
 export interface PixelStatistics {
@@ -226,10 +228,10 @@ const GUARDS: Record<GuardName, (s: PixelStatistics, p: Pixels, d: Domain) => st
  * Findings that make a score meaningless; empty for a normal picture.
  *
  * @param pixels at least 2 × 2
+ * @param statistics of these pixels, where they are known
  * @example inspect(black, { minSide: 64, maxAspectRatio: 4 }) // [{ guard: 'blank', message: '…' }]
  */
-export function inspect(pixels: Pixels, domain: Domain): GuardFinding[] {
-  const statistics = measure(pixels);
+export function inspect(pixels: Pixels, domain: Domain, statistics = measure(pixels)): GuardFinding[] {
   return Object.entries(GUARDS).flatMap(([guard, check]) => {
     const message = check(statistics, pixels, domain);
     return message === undefined ? [] : [{ guard: guard as GuardName, message }];

@@ -1,21 +1,20 @@
 /** A Service that scores by arithmetic on the bytes, and can be slow, failing or unready on demand. */
 import { createHash } from 'node:crypto';
 import { type AssayError, fail, toAssayError } from '../../../src/errors/error.ts';
-import type {
-  AspectScore,
-  HistoryQuery,
-  ImageInput,
-  ScoreItem,
-  ScoreRequest,
-  ScoreResult,
-  ScorerInfo,
-  Service,
-} from '../../../src/types.ts';
+import type { AspectScore } from '../../../src/types/aspect.ts';
+import type { HistoryQuery } from '../../../src/types/history.ts';
+import type { ImageInput } from '../../../src/types/image.ts';
+import type { ScoreItem, ScoreRequest } from '../../../src/types/request.ts';
+import type { ScoreResult } from '../../../src/types/result.ts';
+import type { ScorerInfo } from '../../../src/types/scorer.ts';
+import type { Service } from '../../../src/types/service.ts';
 
 export interface FakeService extends Service {
   /** Requests in the order they came. */
   requests: ScoreRequest[];
   queries: HistoryQuery[];
+  /** Scorers that were to give their memory back. */
+  released: string[];
   /** While set, every request waits for it. */
   hold: Promise<void> | null;
   /** Thrown by `score`, `rank` and `history`. */
@@ -117,6 +116,7 @@ export function createFakeService(): FakeService {
   const fake: FakeService = {
     requests: [],
     queries: [],
+    released: [],
     hold: null,
     error: null,
     unready: null,
@@ -140,6 +140,10 @@ export function createFakeService(): FakeService {
     profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
+    release(scorer) {
+      fake.released.push(scorer);
+      return { released: 1, pending: 0 };
+    },
     findPrompt: (place) => ({
       ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
       from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,

@@ -8,6 +8,7 @@ import { profiles } from './profiles.ts';
 import { prompt } from './prompt.ts';
 import { rank } from './rank.ts';
 import { readiness } from './readiness.ts';
+import { release } from './release.ts';
 import { rewards } from './rewards.ts';
 import type { Route } from './route.ts';
 import { score } from './score.ts';
@@ -20,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   profiles,
   prompt,
   scorers,
+  release,
   history,
   health,
   readiness,

@@ -1,17 +1,11 @@
-/** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types.ts. */
+/** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types/. */
 import { z } from 'zod';
 import { policySchema } from '../../../config.ts';
-import {
-  ASPECTS,
-  type HistoryEntry,
-  type HistoryPage,
-  type HistoryQuery,
-  type PromptFound,
-  type RankResult,
-  type RefusedScorer,
-  type ScoreResult,
-  type ScorerInfo,
-} from '../../../types.ts';
+import { ASPECTS } from '../../../types/aspect.ts';
+import type { HistoryEntry, HistoryPage, HistoryQuery } from '../../../types/history.ts';
+import type { PromptFound } from '../../../types/prompt.ts';
+import type { RankResult, ScoreResult } from '../../../types/result.ts';
+import type { RefusedScorer, Released, ScorerInfo } from '../../../types/scorer.ts';
 import { LongText } from './long-text.ts';
 
 // requests
@@ -240,7 +234,16 @@ export const scoreResult = z.object({
   notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
   truncated: z.boolean().optional().describe('true when the scorer read only the beginning of the prompt'),
   timings: z
-    .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
+    .object({
+      decodeMs: z.number(),
+      queueMs: z.number(),
+      inferMs: z.number(),
+      totalMs: z.number(),
+      whileSampling: z
+        .enum(['waited', 'cpu', 'shared'])
+        .optional()
+        .describe('what was done about a host that made images on the same GPU; absent when none did'),
+    })
     .nullable(),
   error: itemError.nullable(),
 }) satisfies z.ZodType<ScoreResult>;
@@ -285,6 +288,10 @@ export const scorerInfo = z.object({
         loaded: z.boolean().describe('false after a long idle time, too'),
         provider: z.string().nullable(),
         memoryMb: z.number().nullable().describe('what loading it added to the memory of the process, in MB'),
+        precision: z
+          .enum(['float16', 'float32'])
+          .optional()
+          .describe('what its four-bit weights were made of; absent where they stay as they are'),
       }),
     )
     .describe('none before the first use of the scorer'),
@@ -299,6 +306,11 @@ const refusedScorer = z.object({
   state: z.literal('refused'),
   error: z.object({ code: z.string(), message: z.string(), fix: z.string() }),
 }) satisfies z.ZodType<RefusedScorer>;
+
+export const releaseAnswer = z.object({
+  released: z.int().describe('graphs whose memory was given back'),
+  pending: z.int().describe('graphs that give it back when they are done with their images'),
+}) satisfies z.ZodType<Released>;
 
 export const scorersAnswer = z.object({
   scorers: z.array(scorerInfo).describe('the first one of an id is what the id alone means'),

@@ -1,5 +1,6 @@
 /** Step 10, record: pushes every finished result to one subscriber. A slow one loses events and is told how many. */
-import type { ScoreResult, Service } from '../../../types.ts';
+import type { ScoreResult } from '../../../types/result.ts';
+import type { Service } from '../../../types/service.ts';
 
 export interface FeedSink {
   /** Bytes not yet taken by the network. */

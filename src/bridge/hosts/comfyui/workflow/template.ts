@@ -58,6 +58,14 @@ function inputsLike(graph: Graph, pattern: RegExp): Place[] {
   return [...new Map(numbers.map((place) => [place.join('.'), place])).values()];
 }
 
+/** Inputs with a text of their own, names of files and choices among them. */
+const textsIn = (graph: Graph): Place[] =>
+  Object.entries(graph).flatMap(([id, { inputs }]) =>
+    Object.keys(inputs)
+      .filter((name) => typeof inputs[name] === 'string')
+      .map((name): Place => [id, name]),
+  );
+
 /**
  * Reads a workflow file.
  *
@@ -86,6 +94,7 @@ export function readTemplate(text: string, file: string): Template {
   return {
     seeds: inputsLike(graph, SEED).map(described),
     steps: inputsLike(graph, /^steps$/).map(described),
+    texts: textsIn(graph).map(described),
     input: (name) => described(placeOf(name)),
     with(values) {
       const made: Record<string, GraphNode> = { ...graph };
