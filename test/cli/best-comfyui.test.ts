@@ -11,7 +11,7 @@ import { hasReal, START_MS, startReal, TEST_PACK } from '../support/comfyui/real
 import { startProxy } from '../support/proxy.ts';
 import { askedIn, type Bench, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
-const { ASSAY_RATED_DIR } = process.env;
+const { RATED_IMAGES_DIR } = process.env;
 /** Plays a diffusion model out of rated images. */
 const RATED_PACK = fileURLToPath(new URL('../support/comfyui/rated-pack', import.meta.url));
 const TRIALS = 200;
@@ -83,15 +83,15 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
     expect(winnersIn(rough.out)).toEqual(winnersIn(calm.out));
   });
 
-  it.skipIf(!ASSAY_RATED_DIR)(
-    'halving finishes the best of the drafts of rated images (ASSAY_RATED_DIR)',
+  it.skipIf(!RATED_IMAGES_DIR)(
+    'halving finishes the best of the drafts of rated images (RATED_IMAGES_DIR)',
     {
       timeout: 300_000 + START_MS,
     },
     async () => {
       const comfy = await startReal({ packs: [RATED_PACK] });
       onTestFinished(() => comfy.stop());
-      const { rows } = readRatings(join(ASSAY_RATED_DIR!, 'ratings.csv'));
+      const { rows } = readRatings(join(RATED_IMAGES_DIR!, 'ratings.csv'));
       const inputs = { prompt: rows[0]!.prompt, seed: 1, steps: 20, ms: 0 };
       const bench = studyBench({
         '1': { class_type: 'AssayTestRated', inputs },
