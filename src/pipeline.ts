@@ -13,12 +13,14 @@ import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { emptyResult, failedResult } from './results.ts';
+import { colourOf } from './reward/image/colour.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
 import { inspect, together } from './reward/image/guards.ts';
 import { PixelMemory } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import type {
+  Colour,
   GuardFinding,
   ImageInput,
   Judge,
@@ -46,6 +48,7 @@ export interface Pipeline {
 /** What does not depend on who asks: kept for identical requests. */
 type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
+  colour: Colour;
 };
 
 /** One image on its way. */
@@ -54,6 +57,7 @@ interface Work {
   judge: Judge;
   policy: Policy;
   signal: AbortSignal;
+  tellsColour: boolean;
   /** Filled in as it goes. */
   result: ScoreResult;
   timings: Timings;
@@ -86,17 +90,17 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
 
   /** 2 to 9 for one image. */
   async function examine(work: Work): Promise<void> {
-    const { item, judge, policy, result, signal } = work;
+    const { item, judge, policy, result, signal, tellsColour } = work;
     // 2 fetch
     const image = await item.fetch(signal, options.maxImageBytes);
     const received = await identify(image, work);
     Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
     const key = keyOf(received, result.prompt, judge);
     const find = (until: AbortSignal) => look(received, work, until);
-    const { notes, ...finding } = await findings.get(key, find, signal);
+    const { notes, colour, ...finding } = await findings.get(key, find, signal);
     result.notes.push(...notesOn(result), ...notes);
     // 9 decide
-    Object.assign(result, finding, decide(finding, policy));
+    Object.assign(result, finding, decide(finding, policy), tellsColour && { colour });
   }
 
   /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
@@ -145,7 +149,7 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     booking: Booking,
   ): Promise<ScoreResult> {
     const start = performance.now();
-    const { signal } = request;
+    const { signal, colour: tellsColour = false } = request;
     const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
     const result = emptyResult(item, judge.stamp);
     let leave = () => {};
@@ -154,7 +158,7 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
       timings.queueMs = performance.now() - start;
       const asked = request.policy ?? config.policy;
       const policy = policyOf(asked, judge.policy);
-      await examine({ item, judge, policy, signal, result, timings });
+      await examine({ item, judge, policy, signal, tellsColour, result, timings });
       timings.totalMs = performance.now() - start;
       result.timings = timings;
     } catch (thrown) {
@@ -193,15 +197,17 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
 
 /** What the image and the judge say together. */
 function findingOf(
-  { width, height, notes = [] }: Decoded,
+  pixels: Decoded,
   found: GuardFinding[],
   judged: Judgement,
 ): Finding {
+  const { width, height, notes = [] } = pixels;
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;
   const { aspects, truncated } = judged;
   const cut = truncated ? { truncated } : {};
-  return { width, height, guards, aspects, reward, notes: [...notes, ...judged.notes], ...cut };
+  const colour = colourOf(pixels);
+  return { width, height, guards, aspects, colour, reward, notes: [...notes, ...judged.notes], ...cut };
 }
 
 const nameOf = (sha256: string, image: ImageInput): string =>

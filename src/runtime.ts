@@ -6,18 +6,26 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
-import { createPipeline } from './pipeline.ts';
+import { Monitor } from './loops/monitor/monitor.ts';
+import { createPipeline, type Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
-import { profilesOf, scorerIn } from './reward/profile/profiles.ts';
-import { rewardsOf } from './reward/profile/rewards.ts';
+import { heldOutProfile, profilesOf, scorerIn } from './reward/profile/profiles.ts';
+import { type RewardParts, rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
-import type { ResultListener, ScoreRequest, ScoreResult, Service } from './types.ts';
+import type {
+  ResultListener,
+  RewardRequest,
+  RewardResult,
+  ScoreRequest,
+  ScoreResult,
+  Service,
+} from './types.ts';
 
 export interface Runtime extends Service {
   readonly config: Config;
@@ -61,12 +69,21 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
   const score = (request: ScoreRequest) => answered.score(request, scoreAll);
   const scorerOf = scorerIn(catalog);
+  const monitor = monitorOf(config, pipeline, scorerOf, log);
+
+  async function reward({ profile = config.rewards.profile, ...asked }: RewardRequest): Promise<RewardResult> {
+    const { request, see } = monitor.watch({ ...asked, profile });
+    const rewards = await rewardsOf(request, { config, scorerOf, score });
+    see(rewards);
+    return rewards;
+  }
+
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
-    reward: (request) => rewardsOf(request, { config, scorerOf, score }),
+    reward,
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
     refusedScorers: () => catalog.refused(),
@@ -76,12 +93,15 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    monitor: () => monitor.report,
+    onWarning: (listener) => monitor.listen(listener),
     notReady: () => notReady(catalog),
     load: () => pipeline.load(),
     pressure: () => pipeline.pressure(),
     recording: () => store.status(),
     ledger: (host) => store.ledger(host),
     async close() {
+      await monitor.close();
       await catalog.close();
       await store.close();
     },
@@ -92,6 +112,26 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
   const off = unrecorded ?? (config.history ? undefined : 'it is switched off in the config');
   if (off !== undefined) return disabledStore(off);
   return openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
+}
+
+/** What a held-out scorer says is nobody's result: it is neither recorded nor told to those who listen for results. */
+function monitorOf(
+  config: Config,
+  { score }: Pipeline,
+  scorerOf: RewardParts['scorerOf'],
+  log: StoreLog,
+): Monitor {
+  const { heldOut: scorer, aspect, share } = config.monitor;
+  const profile = heldOutProfile(scorer, aspect);
+  return new Monitor({
+    heldOut: scorer === undefined ? null : { scorer, aspect: aspect ?? null, share },
+    async judge(items, signal) {
+      const request = { items, profile, client: 'monitor', signal };
+      const { results } = await rewardsOf(request, { config, scorerOf, score });
+      return results.map(({ reward }) => reward);
+    },
+    log,
+  });
 }
 
 /**

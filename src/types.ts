@@ -53,6 +53,14 @@ export interface Pixels {
   key?: string;
 }
 
+/** How colourful an image is. */
+export interface Colour {
+  /** Mean of its pixels, 0..1. */
+  saturation: number;
+  /** 0 is grey, 60 and more is vivid. */
+  colourfulness: number;
+}
+
 /** One image to score. `fetch` is called once, when its turn comes, so waiting items hold no bytes. */
 export interface ScoreItem {
   /** The caller's name for the item, echoed in its result. */
@@ -120,6 +128,8 @@ export interface ScoreRequest {
   key?: string | undefined;
   /** The same of each item, for whoever records. */
   once?: readonly string[] | undefined;
+  /** Whether results tell the colour of the images. */
+  colour?: true | undefined;
   /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
   records?: 'itself' | undefined;
   signal: AbortSignal;
@@ -251,6 +261,8 @@ export interface ScoreResult {
   notes: string[];
   /** True when the scorer read only the beginning of the prompt. */
   truncated?: boolean | undefined;
+  /** When it was asked for, and pixels were seen. */
+  colour?: Colour | undefined;
   timings: Timings | null;
   error: ItemError | null;
 }
@@ -300,10 +312,12 @@ export interface Profile {
 export const ADVANTAGES = ['zscore', 'rank', 'zscore-each'] as const;
 export type Advantage = (typeof ADVANTAGES)[number];
 
-export interface RewardRequest extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records'> {
+export interface RewardRequest extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records' | 'colour'> {
   /** By name, or itself; the one of the config when absent. */
   profile?: string | Profile | undefined;
   advantage?: Advantage | undefined;
+  /** The training run that asks, by name: what the monitor keeps together. */
+  run?: string | undefined;
 }
 
 /** One term of a reward, for one image. */
@@ -339,6 +353,8 @@ export interface RewardItem
   /** Whether a scorer read only the beginning of the prompt. */
   truncated: boolean;
   guards: GuardFinding[];
+  /** Null when no pixels were seen. */
+  colour: Colour | null;
   notes: string[];
   /** Of the first scorer that failed. */
   error: ItemError | null;
@@ -368,6 +384,91 @@ export interface RewardResult {
   scorers: ScorerStamp[];
   results: RewardItem[];
   groups: RewardGroup[];
+}
+
+/** A mean in two spans that follow each other. */
+export interface Change {
+  before: number;
+  after: number;
+  /** The difference in its own standard errors; above zero it has risen. */
+  certainty: number;
+}
+
+/** A reward and a held-out score, each in the latest groups and in as many before them. */
+export interface Divergence {
+  /** How many there are of each. */
+  groups: number;
+  reward: Change;
+  heldOut: Change;
+}
+
+/** What a number of images of one run has in common; null where there is nothing to tell. */
+export interface RunFigures {
+  images: number;
+  /** Mean of the rewards, with what was put in the place of missing ones. */
+  reward: number | null;
+  /** Mean score, by scorer and aspect: `assay-base/quality`. */
+  aspects: Record<string, number>;
+  /** Mean standard deviation of the rewards within groups of two and more, and the share of groups that have none. */
+  withinGroups: number | null;
+  zeroVariance: number | null;
+  /** Shares of the images: equal to another one of them, with a guard, without a reward of their own, failed. */
+  duplicates: number;
+  guarded: number;
+  missing: number;
+  failed: number;
+  colour: Colour | null;
+}
+
+/** A warning that the reward of a run is being gamed. */
+export interface RunWarning extends Divergence {
+  run: string;
+  profile: string | null;
+  /** Unix milliseconds. */
+  at: number;
+  /** What judged beside the reward. */
+  scorer: string;
+  message: string;
+}
+
+/** What the held-out scorer says of a run. */
+export interface HeldOutFigures {
+  /** Groups that it has judged, and those that were to be and were not: it was too slow, or it failed. */
+  judged: number;
+  skipped: number;
+  /** Means of the latest groups that both judged. */
+  reward: number | null;
+  score: number | null;
+  /** Share of the pairs within those groups that both put in the same order; 0.5 is chance. */
+  agreement: number | null;
+  /** Changes over spans of different length, shortest first. */
+  changes: Divergence[];
+}
+
+/** One training run under one profile. */
+export interface RunReport {
+  run: string;
+  profile: string | null;
+  /** Unix milliseconds of the first and the latest request. */
+  since: number;
+  latest: number;
+  images: number;
+  /** Of the latest images, and of the first ones. */
+  recent: RunFigures;
+  start: RunFigures;
+  /** How far the colour has moved, in standard deviations of the first images. */
+  drift: Colour | null;
+  /** Null without a held-out scorer. */
+  heldOut: HeldOutFigures | null;
+  /** The latest ones. */
+  warnings: RunWarning[];
+}
+
+export interface MonitorReport {
+  /** What is set: the scorer, its aspect (null: its own reward) and the share of groups that it judges. */
+  heldOut: { scorer: string; aspect: Aspect | null; share: number } | null;
+  /** Latest first. */
+  runs: RunReport[];
 }
 
 /** One graph of a scorer, as it is now. */
@@ -476,6 +577,10 @@ export interface Service {
   history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */
   subscribe(listener: ResultListener): () => void;
+  /** Training runs as the rewards show them. */
+  monitor(): MonitorReport;
+  /** Calls `listener` with every warning until the returned function is called. */
+  onWarning(listener: (warning: RunWarning) => void): () => void;
   /** Null when the default scorer is loaded and warm, else what is missing. */
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */

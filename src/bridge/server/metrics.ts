@@ -3,6 +3,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RewardItem, ScoreResult, Service } from '../../types.ts';
 import type { Budget } from './budget.ts';
+import { addRunGauges } from './run-metrics.ts';
 import type { Outbox } from './outbox.ts';
 
 export type Outcome = 'scored' | 'guarded' | 'failed';
@@ -38,6 +39,7 @@ export function createMetrics(service: Service, version: string, held: Held): Me
   const registry = new Registry();
   const registers = [registry];
   addGauges(registry, service, version);
+  addRunGauges(registry, service);
   const delay = monitorEventLoopDelay({ resolution: BLOCK_RESOLUTION_MS });
   delay.enable();
   addProcessGauges(registry, held, delay);

@@ -1,5 +1,6 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
 import type { RankResult, RewardItem, RewardResult, ScoreResult } from '../../types.ts';
+import { isNameless } from './http/access.ts';
 import type { ItemsJob, Job } from './routes/job.ts';
 import type { RewardJob } from './routes/rewards.ts';
 import type { Work } from './routes/route.ts';
@@ -38,10 +39,12 @@ export async function rankJob(work: Work, job: Job): Promise<RankResult> {
 /** @throws as `scoreJob`, UNKNOWN_PROFILE */
 export async function rewardJob(
   work: Work,
-  { profile, advantage, ...job }: RewardJob,
+  { profile, advantage, run, ...job }: RewardJob,
 ): Promise<RewardResult> {
   const { service } = work.context;
-  const asked = { ...requestOf(work, job), profile, advantage };
+  const { client } = work.call;
+  const named = run ?? (isNameless(client) ? undefined : client);
+  const asked = { ...requestOf(work, job), profile, advantage, run: named };
   const rewards = await finished(
     work,
     job,

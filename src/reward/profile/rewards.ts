@@ -25,7 +25,7 @@ export interface RewardParts {
 
 /** @throws UNKNOWN_PROFILE, UNKNOWN_SCORER, and what scoring throws */
 export async function rewardsOf(request: RewardRequest, parts: RewardParts): Promise<RewardResult> {
-  const { profile: asked, advantage, ...rest } = request;
+  const { profile: asked, advantage, run: _, ...rest } = request;
   const profile = findProfile(parts.config, asked);
   const terms = profile.terms.map((term) => ({ term, ...parts.scorerOf(term.scorer) }));
   const refs = [...new Set(terms.map(({ ref }) => ref))];
@@ -61,14 +61,14 @@ const finished = (
 /** By scorer. When one of them cannot take the request, the others are given up. */
 async function scoreWithAll(
   refs: string[],
-  request: Omit<RewardRequest, 'profile' | 'advantage'>,
+  request: Omit<RewardRequest, 'profile' | 'advantage' | 'run'>,
   score: RewardParts['score'],
 ): Promise<Map<string, ScoreResult[]>> {
   const refused = new AbortController();
   const signal = AbortSignal.any([request.signal, refused.signal]);
   const items = refs.length > 1 ? request.items.map((item) => fetchedOnce(item, refs.length)) : request.items;
   const work = refs.map(
-    async (scorer) => [scorer, await score({ ...request, items, scorer, signal })] as const,
+    async (scorer) => [scorer, await score({ ...request, items, scorer, signal, colour: true })] as const,
   );
   try {
     return new Map(await Promise.all(work));

@@ -10,7 +10,7 @@ import { type ItemsJob, itemsOf, type JobForm, messageOf, readerOf } from './job
 import { JOB_ERRORS, jobBody } from './job-docs.ts';
 import type { Route } from './route.ts';
 
-export interface RewardJob extends ItemsJob, Pick<RewardRequest, 'profile' | 'advantage'> {}
+export interface RewardJob extends ItemsJob, Pick<RewardRequest, 'profile' | 'advantage' | 'run'> {}
 
 /** @throws BAD_REQUEST */
 function profileIn({ profile, scorers }: RewardBody): string | Profile | undefined {
@@ -33,6 +33,7 @@ const form: JobForm<RewardBody, RewardJob> = {
     items: itemsOf(body, context),
     profile: profileIn(body),
     advantage: body.advantage,
+    run: body.run,
     key: body.idempotencyKey,
   }),
 };
