@@ -8,6 +8,7 @@ import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
 import { type Booking, createFairQueue, type Pressure } from './lib/fair-queue.ts';
+import { Held } from './lib/held.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
@@ -15,8 +16,8 @@ import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { emptyResult, failedResult } from './results.ts';
 import { colourOf } from './reward/image/colour.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
-import { inspect, together } from './reward/image/guards.ts';
-import { PixelMemory } from './reward/image/pixel-memory.ts';
+import { inspect, measure, type PixelStatistics, together } from './reward/image/guards.ts';
+import { PixelMemory, type Place } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import type {
@@ -26,6 +27,7 @@ import type {
   Judge,
   Judgement,
   Judges,
+  PanelRequest,
   Policy,
   ScoreItem,
   ScoreRequest,
@@ -41,6 +43,8 @@ export interface Pipeline {
    * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
    */
   score(request: ScoreRequest): Promise<ScoreResult[]>;
+  /** The same for several scorers: of each item one result a scorer. An image is fetched, decoded and guarded once. */
+  panel(request: PanelRequest): Promise<ScoreResult[][]>;
   load(): { waiting: number; running: number };
   pressure(): Pressure;
 }
@@ -51,12 +55,13 @@ type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'not
   colour: Colour;
 };
 
-/** One image on its way. */
+/** One image on its way to one judge. */
 interface Work {
   item: ScoreItem;
   judge: Judge;
   policy: Policy;
   signal: AbortSignal;
+  start: number;
   tellsColour: boolean;
   /** Filled in as it goes. */
   result: ScoreResult;
@@ -74,6 +79,17 @@ interface Received {
   name: string;
 }
 
+/** The pixels of an image, for all of its judges. */
+interface Sight {
+  pixels: Decoded;
+  statistics: PixelStatistics;
+  /** What their order says. */
+  order: GuardFinding[];
+  /** Milliseconds that it took, and that were waited for memory. */
+  decodeMs: number;
+  waitedMs: number;
+}
+
 /** Images inside at least: enough to keep the decoding threads busy. */
 const MIN_INSIDE = 8;
 
@@ -81,32 +97,44 @@ const MIN_INSIDE = 8;
 const DECODED_BYTES = 256 * 2 ** 20;
 
 /** @param log told of faults that are ours, with their cause */
-export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
+export function createPipeline(allJudges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
   const { maxQueue, maxQueuePerClient } = config.limits;
-  const queue = createFairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+  const queue = createFairQueue(Math.max(MIN_INSIDE, allJudges.width), maxQueue, maxQueuePerClient);
   const findings = new SharedCache<Finding>(config.resultCache);
   const memory = new PixelMemory(DECODED_BYTES);
   const options = { ...config.limits, background: config.background };
 
-  /** 2 to 9 for one image. */
-  async function examine(work: Work): Promise<void> {
-    const { item, judge, policy, result, signal, tellsColour } = work;
+  /** 2 to 9 for one image and all of its judges. */
+  async function examine(item: ScoreItem, panel: Work[], signal: AbortSignal): Promise<void> {
     // 2 fetch
     const image = await item.fetch(signal, options.maxImageBytes);
-    const received = await identify(image, work);
-    Object.assign(result, resolvePrompt(item, image, textsOf), { sha256: received.sha256 });
+    const received = await identify(image, panel, signal);
+    const { sha256 } = received;
+    const resolved = resolvePrompt(item, image, textsOf);
+    const sight = sightOf(received);
+    const findIn = async (work: Work) => {
+      Object.assign(work.result, resolved, { sha256 });
+      await find(received, sight, work);
+    };
+    await Promise.all(panel.map((work) => findIn(work).catch((error) => failed(work, error))));
+  }
+
+  async function find(received: Received, sight: Held<Sight>, work: Work): Promise<void> {
+    const { judge, policy, result, timings, start, signal, tellsColour } = work;
     const key = keyOf(received, result.prompt, judge);
-    const find = (until: AbortSignal) => look(received, work, until);
-    const { notes, colour, ...finding } = await findings.get(key, find, signal);
+    const look = (until: AbortSignal) => sight.use((seen) => judged(seen, work, until), until);
+    const { notes, colour, ...finding } = await findings.get(key, look, signal);
     result.notes.push(...notesOn(result), ...notes);
     // 9 decide
     Object.assign(result, finding, decide(finding, policy), tellsColour && { colour });
+    timings.totalMs = performance.now() - start;
+    result.timings = timings;
   }
 
   /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
-  async function identify(image: ImageInput, { judge, signal }: Work): Promise<Received> {
+  async function identify(image: ImageInput, panel: Work[], signal: AbortSignal): Promise<Received> {
     const early = pixelsAtOnce(image);
-    if (early) judge.ahead?.(early);
+    if (early) for (const { judge } of panel) judge.ahead?.(early);
     const sha256 = await sha256Of(image.bytes, signal);
     return { image, early, sha256, name: nameOf(sha256, image) };
   }
@@ -120,76 +148,93 @@ export function createPipeline(judges: Judges, config: Config, log?: Pick<Log, '
     }
   }
 
-  /** 3 to 8: what there is to find in the pixels. */
-  async function look({ image, early, name }: Received, work: Work, signal: AbortSignal): Promise<Finding> {
-    const { judge, result, timings } = work;
-    const place = memory.place(signal);
-    try {
+  /** Decoded when the first judge looks, and in memory until the last one has looked. */
+  function sightOf({ image, early, name }: Received): Held<Sight> {
+    let place: Place | undefined;
+    const open = async (signal: AbortSignal): Promise<Sight> => {
+      place = memory.place(signal);
       const start = performance.now();
       // 3 decode
       const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
       pixels.key = `${name} ${config.background}`;
       // 4 guard
-      const found = [...inspectOrder(image), ...inspect(pixels, judge.domain)];
-      timings.decodeMs = performance.now() - start - place.waitedMs;
-      // 5 prepare, 6 batch, 7 infer, 8 calibrate
-      const judged = await judge.judge(pixels, result.prompt, signal);
-      timings.queueMs += place.waitedMs + judged.queueMs;
-      timings.inferMs = judged.inferMs;
-      return findingOf(pixels, found, judged);
-    } finally {
-      place.leave();
-    }
+      const seen = { pixels, statistics: measure(pixels), order: inspectOrder(image) };
+      const { waitedMs } = place;
+      return { ...seen, waitedMs, decodeMs: performance.now() - start - waitedMs };
+    };
+    return new Held(open, () => place?.leave());
   }
 
+  /** 4 to 8: what there is to find in the pixels. */
+  async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Finding> {
+    const { judge, result, timings } = work;
+    const { pixels, statistics, order, decodeMs, waitedMs } = seen;
+    const found = [...order, ...inspect(pixels, judge.domain, statistics)];
+    // 5 prepare, 6 batch, 7 infer, 8 calibrate
+    const judgement = await judge.judge(pixels, result.prompt, signal);
+    timings.decodeMs = decodeMs;
+    timings.queueMs += waitedMs + judgement.queueMs;
+    timings.inferMs = judgement.inferMs;
+    return findingOf(pixels, found, judgement);
+  }
+
+  function failed({ item, result }: Work, thrown: unknown): void {
+    const error = toAssayError(thrown);
+    if (error.kind === 'internal') log?.error({ err: error, id: item.id }, 'an image failed');
+    result.error = { code: error.code, message: error.message };
+  }
+
+  /** One result for each judge. */
   async function scoreItem(
     item: ScoreItem,
-    judge: Judge,
-    request: ScoreRequest,
+    judges: Judge[],
+    request: PanelRequest,
     booking: Booking,
-  ): Promise<ScoreResult> {
+  ): Promise<ScoreResult[]> {
     const start = performance.now();
-    const { signal, colour: tellsColour = false } = request;
-    const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
-    const result = emptyResult(item, judge.stamp);
+    const { signal, policy: asked = config.policy, colour: tellsColour = false } = request;
+    const panel = judges.map((judge): Work => {
+      const timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
+      const policy = policyOf(asked, judge.policy);
+      const result = emptyResult(item, judge.stamp);
+      return { item, judge, policy, signal, start, tellsColour, result, timings };
+    });
     let leave = () => {};
     try {
       leave = await booking.enter(signal);
-      timings.queueMs = performance.now() - start;
-      const asked = request.policy ?? config.policy;
-      const policy = policyOf(asked, judge.policy);
-      await examine({ item, judge, policy, signal, tellsColour, result, timings });
-      timings.totalMs = performance.now() - start;
-      result.timings = timings;
+      for (const { timings } of panel) timings.queueMs = performance.now() - start;
+      await examine(item, panel, signal);
     } catch (thrown) {
-      const error = toAssayError(thrown);
-      if (error.kind === 'internal') log?.error({ err: error, id: item.id }, 'an image failed');
-      result.error = { code: error.code, message: error.message };
+      for (const work of panel) failed(work, thrown);
     } finally {
       leave();
     }
-    return result;
+    return panel.map(({ result }) => result);
+  }
+
+  async function panel(request: PanelRequest): Promise<ScoreResult[][]> {
+    const { items, scorers, client, patienceMs = 0, signal } = request;
+    let judges: Judge[] = [];
+    let booking: Booking;
+    const givenUp = (item: ScoreItem) =>
+      scorers.map((_, i) => failedResult(item, judges[i]?.stamp ?? null, signal.reason));
+    try {
+      judges = await orAbort(Promise.all(scorers.map((scorer) => allJudges.open(scorer))), signal);
+      booking = await queue.book(client, items.length, patienceMs, signal);
+    } catch (error) {
+      if (signal.aborted) return items.map(givenUp);
+      throw error;
+    }
+    // What goes on of an item that was given up may fill the cache; its result is nobody's.
+    const scoreUntilAbort = (item: ScoreItem) =>
+      orAbort(scoreItem(item, judges, request, booking), signal).catch(() => givenUp(item));
+    return Promise.all(items.map(scoreUntilAbort));
   }
 
   return {
-    async score(request) {
-      const { items, client, patienceMs = 0, signal } = request;
-      const failed = (item: ScoreItem, judge?: Judge) =>
-        failedResult(item, judge?.stamp ?? null, signal.reason);
-      let judge: Judge | undefined;
-      let booking: Booking;
-      try {
-        judge = await orAbort(judges.open(request.scorer), signal);
-        booking = await queue.book(client, items.length, patienceMs, signal);
-      } catch (error) {
-        if (signal.aborted) return items.map((item) => failed(item, judge));
-        throw error;
-      }
-      // What goes on of an item that was given up may fill the cache; its result is nobody's.
-      const scoreUntilAbort = (item: ScoreItem) =>
-        orAbort(scoreItem(item, judge, request, booking), signal).catch(() => failed(item, judge));
-      return Promise.all(items.map(scoreUntilAbort));
-    },
+    panel,
+    score: async ({ scorer, ...request }) =>
+      (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!),
     load: () => ({ waiting: queue.waiting, running: queue.running }),
     pressure: () => queue.pressure,
   };

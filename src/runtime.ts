@@ -19,6 +19,7 @@ import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
 import type {
+  PanelRequest,
   ResultListener,
   RewardRequest,
   RewardResult,
@@ -57,23 +58,25 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const listeners = new Set<ResultListener>();
 
   /** 10 reply, record: neither the history nor a listener can fail the reply. */
-  function finish(results: ScoreResult[], request: ScoreRequest): ScoreResult[] {
-    const replies = results.map(sealed);
-    const finished = replies.filter((result) => isFinished(result, request));
+  function finish(results: ScoreResult[][], request: PanelRequest): ScoreResult[][] {
+    const replies = results.map((all) => all.map(sealed));
+    const finished = replies.flat().filter((result) => isFinished(result, request));
     if (request.records !== 'itself' && finished.length > 0)
       store.record(finished, request.client, marksOf(replies, request));
     for (const listener of listeners) for (const result of finished) listener(result, request.client);
     return replies;
   }
 
-  const scoreAll = async (request: ScoreRequest) => finish(await pipeline.score(request), request);
-  const score = (request: ScoreRequest) => answered.score(request, scoreAll);
+  const askAll = async (request: PanelRequest) => finish(await pipeline.panel(request), request);
+  const panel = (request: PanelRequest) => answered.score(request, askAll);
+  const score = async ({ scorer, ...request }: ScoreRequest) =>
+    (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!);
   const scorerOf = scorerIn(catalog);
   const monitor = monitorOf(config, pipeline, scorerOf, log);
 
   async function reward({ profile = config.rewards.profile, ...asked }: RewardRequest): Promise<RewardResult> {
     const { request, see } = monitor.watch({ ...asked, profile });
-    const rewards = await rewardsOf(request, { config, scorerOf, score });
+    const rewards = await rewardsOf(request, { config, scorerOf, panel });
     see(rewards);
     return rewards;
   }
@@ -117,7 +120,7 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
 /** What a held-out scorer says is nobody's result: it is neither recorded nor told to those who listen for results. */
 function monitorOf(
   config: Config,
-  { score }: Pipeline,
+  { panel }: Pipeline,
   scorerOf: RewardParts['scorerOf'],
   log: StoreLog,
 ): Monitor {
@@ -127,7 +130,7 @@ function monitorOf(
     heldOut: scorer === undefined ? null : { scorer, aspect: aspect ?? null, share },
     async judge(items, signal) {
       const request = { items, profile, client: 'monitor', signal };
-      const { results } = await rewardsOf(request, { config, scorerOf, score });
+      const { results } = await rewardsOf(request, { config, scorerOf, panel });
       return results.map(({ reward }) => reward);
     },
     log,
@@ -138,18 +141,21 @@ function monitorOf(
  * Whether there is a result to be recorded. What was given up before it had one is asked for again, and recorded then;
  * what was cancelled is nobody's.
  */
-function isFinished({ error }: ScoreResult, { signal }: ScoreRequest): boolean {
+function isFinished({ error }: ScoreResult, { signal }: PanelRequest): boolean {
   if (!signal.aborted) return true;
   return signal.reason.code !== 'CANCELLED' && error?.code !== signal.reason.code;
 }
 
 /** What the history knows each result by: the same image at the same place of the same request, whenever it comes. */
-function marksOf(results: ScoreResult[], { once }: ScoreRequest) {
-  const marks = new Map(results.map((result, i) => [result, once?.[i]]));
+function marksOf(replies: ScoreResult[][], { once }: PanelRequest) {
+  const marks = new Map(
+    replies.flatMap((results, i) => results.map((result) => [result, once?.[i]] as const)),
+  );
   return (result: ScoreResult): string | undefined => {
     const mark = marks.get(result);
-    const isMarked = mark !== undefined && result.error === null;
-    return isMarked ? hash('sha256', JSON.stringify([mark, result.sha256, result.prompt])) : undefined;
+    if (mark === undefined || result.error !== null) return undefined;
+    const { scorer, sha256, prompt } = result;
+    return hash('sha256', JSON.stringify([mark, scorer?.id, scorer?.version, sha256, prompt]));
   };
 }
 

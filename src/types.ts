@@ -135,6 +135,12 @@ export interface ScoreRequest {
   signal: AbortSignal;
 }
 
+/** The same asked of several scorers: what they have in common is done once an image. */
+export interface PanelRequest extends Omit<ScoreRequest, 'scorer'> {
+  /** As the scorer of a `ScoreRequest`. */
+  scorers: readonly (string | undefined)[];
+}
+
 /** A predicted mean opinion score (MOS) of one aspect; higher is better. */
 export interface AspectScore {
   score: number;

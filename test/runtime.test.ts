@@ -5,9 +5,9 @@ import { fail } from '../src/errors/error.ts';
 import { createPipeline } from '../src/pipeline.ts';
 import { catalogOf } from '../src/reward/model/catalog.ts';
 import { openRuntime } from '../src/runtime.ts';
-import type { AspectScore, Judge, Judgement, Judges, ScoreItem, ScoreRequest } from '../src/types.ts';
+import type { AspectScore, Judge, Judgement, Judges, Pixels, ScoreItem, ScoreRequest } from '../src/types.ts';
 import { tempFolder } from './support/files.ts';
-import { flat, picture } from './support/images.ts';
+import { flat, picture, png } from './support/images.ts';
 
 const never = new AbortController().signal;
 const config = () =>
@@ -85,6 +85,39 @@ it('a caller that records by itself is not recorded for, and what is cancelled i
   const [given] = await runtime.score(request([item('left')], { signal: cancelled }));
   expect(given!.error?.code).toBe('CANCELLED');
   expect([await recorded(), told]).toEqual([[], ['watched test']]);
+});
+
+it('an image that several scorers judge is fetched, decoded and guarded once', async () => {
+  const seen = new Map<string, Pixels>();
+  const open = async (name?: string): Promise<Judge> => ({
+    ...toy,
+    stamp: { ...toy.stamp, id: name! },
+    judge(pixels, prompt, signal) {
+      seen.set(`${name} ${prompt}`, pixels);
+      return toy.judge(pixels, prompt, signal);
+    },
+  });
+  const pipeline = createPipeline({ ...toys, open }, config());
+  let fetched = 0;
+  const bytes = await png(picture(64, 64));
+  const encoded = ['4', 'fail', '1'].map((prompt) => ({
+    ...item(prompt, undefined, prompt),
+    fetch: () => ({ kind: 'encoded' as const, bytes: fetched++ < 3 ? bytes : Buffer.alloc(0) }),
+  }));
+  const results = await pipeline.panel({ ...request(encoded), scorers: ['a', 'b', 'c'] });
+  expect(fetched).toBe(3);
+  for (const prompt of ['4', 'fail', '1']) {
+    const [first, ...others] = ['a', 'b', 'c'].map((name) => seen.get(`${name} ${prompt}`)!);
+    expect(first!.data).toHaveLength(64 * 64 * 3);
+    for (const other of others) expect(other).toBe(first); // not equal pixels: the same
+  }
+  expect(seen.get('a 4')).not.toBe(seen.get('a 1'));
+  expect(results.map((all) => all.map((r) => [r.scorer?.id, r.reward, r.error?.code]))).toEqual([
+    ['a', 'b', 'c'].map((id) => [id, 0.8, undefined]),
+    ['a', 'b', 'c'].map((id) => [id, null, 'INFERENCE_FAILED']),
+    ['a', 'b', 'c'].map((id) => [id, 0.2, undefined]),
+  ]);
+  expect(pipeline.load()).toEqual({ waiting: 0, running: 0 });
 });
 
 it('a runtime that records nothing says why', async () => {

@@ -8,6 +8,7 @@ from .aio import AsyncAssayClient
 from .client import AssayClient
 from .link.failures import AssayFailure
 from .results import AspectScore, Guard, Health, Ranking, Result, Scorer
+from .reward_results import MissingReward, RewardComponent, RewardGroup, RewardItem, RewardResult
 
 __all__ = [
     "AspectScore",
@@ -16,7 +17,12 @@ __all__ = [
     "AsyncAssayClient",
     "Guard",
     "Health",
+    "MissingReward",
     "Ranking",
     "Result",
+    "RewardComponent",
+    "RewardGroup",
+    "RewardItem",
+    "RewardResult",
     "Scorer",
 ]

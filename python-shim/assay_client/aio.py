@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from . import runner
@@ -14,6 +14,9 @@ from .link.connection import UNIX, Connection
 from .link.failures import fail
 from .request import Item, items_of
 from .results import Health, Ranking, Result
+from .reward_results import RewardResult
+from .rewarding import rewards
+from .scoring import rank, score
 from .sending import Call, Gate, Patience
 
 TIMEOUT_S = 120.0
@@ -22,6 +25,9 @@ RECONNECTS = 5
 _CONNECT_S = 10.0
 HEALTH_S = 5.0
 
+#: How rewards of a group become advantages; docs/rewards.md has the formulas.
+Advantage = Literal["zscore", "rank", "zscore-each"]
+
 
 class AsyncAssayClient:
     """Scores images with an Assay daemon.
@@ -29,7 +35,8 @@ class AsyncAssayClient:
     `url` is an http(s) address or `unix:` and a path; without it, and without `token`, they come from ASSAY_URL, and
     ASSAY_TOKEN or ASSAY_TOKEN_FILE. `name` is what the daemon calls this client, to be fair between clients.
     `timeout` is in seconds, for a whole call. A daemon that does not answer is asked again for `wait` seconds, since it
-    may be starting; a request whose connection breaks is sent again `reconnects` times.
+    may be starting; a request whose connection breaks is sent again `reconnects` times, with the key of the first, so
+    that the daemon scores and records it once.
 
         async with AsyncAssayClient() as assay:
             results = await assay.score(images, prompts=prompts)
@@ -78,7 +85,7 @@ class AsyncAssayClient:
         own outcome: where `error` is set there is no score.
         """
         items = await asyncio.to_thread(items_of, images, prompts, ids, groups, layout)
-        return await self._call(scorer, policy, timeout).results(items) if items else []
+        return await score(self._call({"scorer": scorer, "policy": policy}, timeout), items) if items else []
 
     async def rank(
         self,
@@ -94,8 +101,38 @@ class AsyncAssayClient:
         items: list[Item] = await asyncio.to_thread(items_of, images, prompt, ids, None, layout)
         if not items:
             return Ranking([], [], None)
-        results, answer = await self._call(scorer, None, timeout).rank(items)
+        results, answer = await rank(self._call({"scorer": scorer}, timeout), items)
         return Ranking(results, answer["order"], answer["best"])
+
+    async def rewards(
+        self,
+        images: Any,
+        prompts: str | Sequence[str | None] | None = None,
+        *,
+        profile: str | Mapping[str, Any] | None = None,
+        scorers: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | Hashable = None,
+        advantage: Advantage | None = None,
+        ids: Sequence[str | int] | None = None,
+        layout: str | None = None,
+        timeout: float | None = None,
+    ) -> RewardResult:
+        """One reward for each image, in order, with its components and the figures of its group.
+
+        `profile`: the name of one in the daemon's config, or a profile itself; `scorers` in its place: the mean of
+        their rewards. Images with the same of `groups` are compared with each other, and those without one are a group;
+        a group goes in one request, and must fit into the limits of one (limits.maxItems, limits.maxBodyBytes).
+        `advantage` asks for advantages within groups. The rest as in `score`.
+
+        Raises AssayFailure for what is wrong with the call, UNKNOWN_PROFILE among it, and when no image got an answer.
+        Else each image has its own outcome: where there is no reward, `missing` says why, and what the profile put in
+        its place.
+        """
+        items = await asyncio.to_thread(items_of, images, prompts, ids, groups, layout)
+        fields = {"profile": profile, "scorers": scorers if scorers is None else list(scorers), "advantage": advantage}
+        if not items:
+            return RewardResult((), (), {}, ())
+        return await rewards(self._call(fields, timeout), items)
 
     async def health(self, timeout: float = HEALTH_S) -> Health:
         """The daemon, as it answers now. Raises DAEMON_UNREACHABLE, DAEMON_UNKNOWN, UNAUTHORIZED."""
@@ -128,12 +165,11 @@ class AsyncAssayClient:
             **state, timeout=patience.timeout, wait=patience.wait, reconnects=patience.reconnects
         )
 
-    def _call(self, scorer: str | None, policy: Mapping[str, Any] | None, timeout: float | None) -> Call:
+    def _call(self, fields: Mapping[str, Any], timeout: float | None) -> Call:
         connection, gate = self._here()
-        fields = {key: value for key, value in (("scorer", scorer), ("policy", policy)) if value}
         usual = self._patience
         patience = usual if timeout is None else Patience(timeout, usual.wait, usual.reconnects)
-        return Call(connection, gate, fields, patience)
+        return Call(connection, gate, {key: value for key, value in fields.items() if value is not None}, patience)
 
     def _here(self) -> tuple[Connection, Gate]:
         """The connection of the loop that runs. One of another loop, or from before a fork, is left as it is."""

@@ -8,8 +8,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from . import runner
-from .aio import HEALTH_S, RECONNECTS, TIMEOUT_S, WAIT_S, AsyncAssayClient
+from .aio import HEALTH_S, RECONNECTS, TIMEOUT_S, WAIT_S, Advantage, AsyncAssayClient
 from .results import Health, Ranking, Result
+from .reward_results import RewardResult
 
 _open: weakref.WeakSet[AssayClient] = weakref.WeakSet()
 
@@ -79,6 +80,33 @@ class AssayClient:
     ) -> Ranking:
         """Images of one prompt, best first; see AsyncAssayClient.rank."""
         return runner.run(self._client.rank(images, prompt, ids=ids, scorer=scorer, layout=layout, timeout=timeout))
+
+    def rewards(
+        self,
+        images: Any,
+        prompts: str | Sequence[str | None] | None = None,
+        *,
+        profile: str | Mapping[str, Any] | None = None,
+        scorers: Sequence[str] | None = None,
+        groups: Sequence[Hashable] | Hashable = None,
+        advantage: Advantage | None = None,
+        ids: Sequence[str | int] | None = None,
+        layout: str | None = None,
+        timeout: float | None = None,
+    ) -> RewardResult:
+        """One reward for each image, in order, and the figures of each group; see AsyncAssayClient.rewards."""
+        asked = self._client.rewards(
+            images,
+            prompts,
+            profile=profile,
+            scorers=scorers,
+            groups=groups,
+            advantage=advantage,
+            ids=ids,
+            layout=layout,
+            timeout=timeout,
+        )
+        return runner.run(asked)
 
     def health(self, timeout: float = HEALTH_S) -> Health:
         """The daemon, as it answers now; see AsyncAssayClient.health."""

@@ -22,8 +22,11 @@ class Item:
 
     def message(self) -> dict:
         """Raises AssayFailure for a fault of this image alone."""
+        return self.message_of(self.picture.load())
+
+    def message_of(self, image: Any) -> dict:
         source = {"source": self.picture.source} if self.picture.source else {}
-        return {"id": self.id, **source, **self.fields, "image": self.picture.load()}
+        return {"id": self.id, **source, **self.fields, "image": image}
 
 
 def items_of(images: Any, prompts: Any, ids: Any, groups: Any, layout: str | None) -> list[Item]:
@@ -43,9 +46,10 @@ def _bad(reason: str) -> AssayFailure:
 
 
 def _listed(name: str, values: Any, count: int) -> list:
-    """One for each image. An array of NumPy is a list here, as trainers cut their prompts into such."""
+    """One for each image. An array of NumPy is a list here, as trainers cut their prompts into such; a tensor, too: its
+    own elements are equal to nothing but themselves."""
     try:
-        listed = list(values)
+        listed = list(values.tolist() if hasattr(values, "tolist") else values)
     except TypeError:
         raise _bad(f"{name} is a {type(values).__name__}; expected one for each image") from None
     if len(listed) != count:
@@ -81,4 +85,8 @@ def _ids(ids: Any, count: int) -> list[str]:
 def _groups(groups: Any, count: int) -> Sequence[Hashable]:
     if groups is None or isinstance(groups, (str, int)):
         return [groups] * count
-    return _listed("groups", groups, count)
+    listed = _listed("groups", groups, count)
+    for at, group in enumerate(listed):
+        if not isinstance(group, Hashable):
+            raise _bad(f"groups[{at}] is a {type(group).__name__}; expected text, a number or a tuple")
+    return listed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +23,11 @@ class AspectScore:
     #: Prediction interval, and the share of human ratings that fall into it.
     interval: tuple[float, float]
     coverage: float
+    #: What the model said before it was calibrated, and its own standard deviation of that, where it has one.
+    raw: float | None = None
+    spread: float | None = None
+    #: Levels of `raw`, and the probability of each, where the model predicts levels.
+    distribution: Mapping[str, Sequence[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Result:
     #: What was cut, guessed or not applied, for people.
     notes: tuple[str, ...] = ()
     prompt: str | None = None
+    #: Whether the scorer read only the beginning of the prompt.
+    truncated: bool = False
     source: str | None = None
     width: int | None = None
     height: int | None = None
@@ -96,39 +103,48 @@ class Health:
     reason: str | None = None
 
 
-def result_of(raw: dict, id: str, group: Hashable, notes: list[str]) -> Result:
-    """The result in an answer. Raises INTERNAL for what makes no sense, KeyError and TypeError among it."""
-    error = raw.get("error")
+def result_of(raw: dict, id: str, group: Hashable, notes: Sequence[str]) -> Result:
+    """The result in an answer. Raises KeyError and TypeError among it for what makes no sense."""
+    error = error_of(raw)
     reward = raw.get("reward")
     return Result(
         id=id,
         group=group,
         reward=None if reward is None else float(reward),
-        aspects=None if error else {name: _aspect(found) for name, found in raw["aspects"].items()},
-        guards=tuple(Guard(found["guard"], found["message"]) for found in raw.get("guards") or ()),
+        aspects=None if error else {name: found and aspect_of(found) for name, found in raw["aspects"].items()},
+        guards=guards_of(raw),
         decision=raw.get("decision"),
         reasons=tuple(raw.get("reasons") or ()),
         notes=(*(raw.get("notes") or ()), *notes),
         prompt=raw.get("prompt"),
+        truncated=bool(raw.get("truncated")),
         source=raw.get("source"),
         width=raw.get("width"),
         height=raw.get("height"),
         sha256=raw.get("sha256"),
-        scorer=_scorer(raw.get("scorer")),
-        error=AssayFailure(error["code"], error["message"], error.get("fix", "")) if error else None,
+        scorer=scorer_of(raw.get("scorer")),
+        error=error,
         raw=raw,
     )
 
 
-def _aspect(raw: dict | None) -> AspectScore | None:
-    if raw is None:
-        return None
+def guards_of(raw: dict) -> tuple[Guard, ...]:
+    return tuple(Guard(found["guard"], found["message"]) for found in raw.get("guards") or ())
+
+
+def error_of(raw: dict) -> AssayFailure | None:
+    error = raw.get("error")
+    return AssayFailure(error["code"], error["message"], error.get("fix", "")) if error else None
+
+
+def aspect_of(raw: dict) -> AspectScore:
     low, high = raw["range"]
     least, most = raw["interval"]
-    return AspectScore(raw["score"], (low, high), raw["percentile"], (least, most), raw["coverage"])
+    own = (raw.get("raw"), raw.get("spread"), raw.get("distribution"))
+    return AspectScore(raw["score"], (low, high), raw["percentile"], (least, most), raw["coverage"], *own)
 
 
-def _scorer(raw: dict | None) -> Scorer | None:
+def scorer_of(raw: dict | None) -> Scorer | None:
     if raw is None:
         return None
     return Scorer(raw["id"], raw["version"], raw["variant"], raw["weights"], raw["calibration"])

@@ -18,7 +18,8 @@ from fake_daemon import FakeDaemon, error
 from helpers import until
 
 from assay_client import AssayClient, AssayFailure, AsyncAssayClient
-from assay_client.sending import IN_FLIGHT, REQUEST_IMAGES
+from assay_client.scoring import REQUEST_IMAGES
+from assay_client.sending import IN_FLIGHT
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +227,17 @@ def test_a_connection_that_always_breaks_is_given_up(daemon):
     with AssayClient(daemon.url, reconnects=2) as assay:
         assert refusal(lambda: assay.score(greys(1))).code == "DAEMON_UNREACHABLE"
     assert len(daemon.messages) == 3
+
+
+def test_a_request_has_one_key_however_often_it_is_sent(assay, daemon):
+    cuts = [True, True]
+    daemon.answer = lambda m: daemon.cut() if cuts and cuts.pop() else daemon.scores(m)
+    assert places(assay.score(greys(8))) == expected(8)
+    keys = Counter()
+    for message in daemon.messages:
+        keys[message["idempotencyKey"], tuple(item["id"] for item in message["items"])] += 1
+    assert len({key for key, _ in keys}) == len(keys)  # none is that of two requests
+    assert len(daemon.messages) > len(keys)  # some came twice
 
 
 def test_a_full_daemon_is_asked_again(assay, daemon):

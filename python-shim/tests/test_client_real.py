@@ -1,10 +1,14 @@
 """The client and the real daemon: scores do not depend on the road, and nothing is lost when the daemon dies."""
 
+import json
+import math
 import random
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -17,6 +21,8 @@ from assay_client import AssayClient, AssayFailure
 TOLERANCE = 1e-4
 COUNT = 24
 PROMPT = "blots of colour"
+#: The blots are foreign to every scorer.
+QUALITY = {"terms": [{"aspect": "quality"}], "guards": []}
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +130,20 @@ def test_an_image_too_large_is_said_and_costs_the_others_nothing(tmp_path, image
         assert too_heavy.error.code == "BODY_TOO_LARGE"
 
 
+def rows_by_item(url) -> Counter:
+    """How often the history has each item of this client."""
+    found, cursor = Counter(), ""
+    while cursor is not None:
+        with urlopen(f"{url}/v1/history?limit=500{cursor and f'&cursor={cursor}'}") as response:
+            page = json.load(response)
+        found.update(entry["result"]["id"] for entry in page["entries"])
+        cursor = page["next"]
+    return found
+
+
 def test_a_daemon_killed_and_started_again_under_many_requests(tmp_path, images):
-    """Each ends in a value or a coded error, and most in a value: the client waits for the daemon."""
+    """Each of 1000 has one value, since the client waits for the daemon, and none is in the history twice."""
+    count = 1000
     process, url = started("--port", "0", "--data-dir", tmp_path)
     outcomes: list[object] = []
 
@@ -135,15 +153,80 @@ def test_a_daemon_killed_and_started_again_under_many_requests(tmp_path, images)
         except AssayFailure as failure:
             outcomes.append((at, failure))
 
-    with AssayClient(url) as assay, ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(one, at) for at in range(150)]
-        while len(outcomes) < 30:
+    with AssayClient(url) as assay, ThreadPoolExecutor(32) as pool:
+        asked = [pool.submit(one, at) for at in range(count)]
+        while len(outcomes) < count // 3:
             time.sleep(0.01)
         ended(process)
         process, _ = started("--port", str(urlsplit(url).port), "--data-dir", tmp_path)
         for future in asked:
             future.result(60)
+    rows = rows_by_item(url)
     ended(process)
-    assert sorted(at for at, _ in outcomes) == list(range(150))
+    assert sorted(at for at, _ in outcomes) == list(range(count))
     assert all(found.id == str(at) and found.error is None for at, found in outcomes)
-    assert threading.active_count() < 30
+    assert max(rows.values()) == 1
+    # What was answered in the last milliseconds before the end was not written down yet.
+    assert count - 100 < len(rows) <= count
+    assert threading.active_count() < 45
+
+
+def test_rewards_of_groups(assay, images):
+    groups = [at // 4 for at in range(12)]
+    found = assay.rewards(images[:12], PROMPT, groups=groups, advantage="zscore", profile=QUALITY)
+    alone = assay.score(images[:12], PROMPT)
+    assert [item.group for item in found] == groups and [item.id for item in found] == [str(at) for at in range(12)]
+    assert found.rewards == pytest.approx([result.score("quality") / 5 for result in alone])
+    assert [component.value for item in found for component in item.components.values()] == found.rewards
+    for group in found.groups:
+        mine = np.array(found.rewards).reshape(3, 4)[group.group]
+        assert (group.count, group.used, group.zero_variance) == (4, 4, False)
+        assert (group.mean, group.std) == pytest.approx((mine.mean(), mine.std()))
+        advantages = [item.advantage for item in found if item.group == group.group]
+        assert advantages == pytest.approx((mine - mine.mean()) / (mine.std() + 1e-4), abs=1e-6)
+    assert [group.group for group in found.groups] == [0, 1, 2]
+    assert found.profile["guards"] == [] and [scorer.id for scorer in found.scorers] == ["assay-lite"]
+    quality = found[0].components["quality"].aspects["quality"]
+    assert quality.score == alone[0].score("quality") and quality.raw is not None
+
+
+def test_rewards_that_are_missing(assay, images):
+    """The daemon decides for images that could not be sent, too."""
+    given = [*images[:3], torch.zeros(3, 96, 96), torch.full((3, 96, 96), math.nan)]
+    floor = {**QUALITY, "guards": ["blank"], "missing": {"floor": -1}}
+    found = assay.rewards(given, PROMPT, profile=floor, groups="one")
+    assert found.rewards[3:] == [-1, -1] and min(found.rewards[:3]) > 0
+    assert [item.missing and item.missing.because for item in found] == [None, None, None, "guard", "failed"]
+    assert found[3].missing.applied == found[4].missing.applied == "floor" and found[3].error is None
+    assert found[4].error.code == "IMAGE_VALUES" and "NaN" in found[4].missing.reason
+    (group,) = found.groups
+    assert (group.count, group.used, group.near_blank) == (5, 5, ("3",))
+    left_out = assay.rewards(given, PROMPT, profile={**floor, "missing": "leave-out"}, advantage="rank")
+    assert left_out.rewards[3:] == left_out.advantages[3:] == [None, None]
+    assert left_out.groups[0].used == 3
+
+
+def test_rewards_that_cannot_be(assay, images):
+    for fields, code in (
+        ({"profile": "nobody"}, "UNKNOWN_PROFILE"),
+        ({"scorers": ["nobody"]}, "UNKNOWN_SCORER"),
+        ({"advantage": "best"}, "BAD_REQUEST"),
+        ({"profile": "default", "scorers": ["assay-lite"]}, "BAD_REQUEST"),
+        ({"groups": [["a"], ["b"]]}, "BAD_REQUEST"),
+    ):
+        with pytest.raises(AssayFailure, match=code):
+            assay.rewards(images[:2], PROMPT, **fields)
+    with pytest.raises(AssayFailure, match="IMAGE_VALUES"):
+        assay.rewards(images[:2] * math.nan, PROMPT)
+    with pytest.raises(AssayFailure, match=r"257 came.*limits.maxItems"):
+        assay.rewards(images[:1].expand(257, 3, 96, 96), PROMPT)
+    assert list(assay.rewards([])) == []
+
+
+def test_a_group_that_is_too_large_costs_the_others_nothing(assay, images):
+    groups = torch.tensor([0] * 257 + [1] * 2)  # a tensor, as trainers have them
+    found = assay.rewards(images[:1].expand(259, 3, 96, 96), PROMPT, groups=groups, profile=QUALITY)
+    assert {item.error.code for item in found[:257]} == {"BAD_REQUEST"} and found.rewards[256] is None
+    assert None not in found.rewards[257:]
+    assert [(group.group, group.count, group.used) for group in found.groups] == [(0, 257, 0), (1, 2, 2)]
+    assert found.groups[1].zero_variance and found.groups[1].duplicates == (("257", "258"),)

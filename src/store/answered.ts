@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache';
 import { fail } from '../errors/error.ts';
 import { ERRORS, type ErrorCode } from '../errors/table.ts';
 import { orAbort } from '../lib/abort.ts';
-import type { ScoreItem, ScoreRequest, ScoreResult } from '../types.ts';
+import type { PanelRequest, ScoreItem, ScoreResult } from '../types.ts';
 
 /** How long answers are kept, and how many results of them: some 30 MB at most. */
 const KEPT_MS = 10 * 60_000;
@@ -16,10 +16,11 @@ const KEPT_RESULTS = 2 ** 14;
 interface Kept {
   /** What was asked, beside the pixels. */
   asked: string;
-  result: ScoreResult;
+  /** One a scorer. */
+  results: ScoreResult[];
 }
 
-type Score = (request: ScoreRequest) => Promise<ScoreResult[]>;
+type Score = (request: PanelRequest) => Promise<ScoreResult[][]>;
 
 const askedOf = ({ id, prompt, group, source }: ScoreItem): string =>
   hash('sha256', JSON.stringify([id, prompt, group, source]));
@@ -34,7 +35,7 @@ export class Answered {
   readonly #kept = new LRUCache<string, (Kept | undefined)[]>({
     ttl: KEPT_MS,
     maxSize: KEPT_RESULTS,
-    sizeCalculation: (kept) => Math.max(1, kept.length),
+    sizeCalculation: (kept) => 1 + kept.reduce((sum, one) => sum + (one?.results.length ?? 0), 0),
   });
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #digest: (bytes: Uint8Array, signal: AbortSignal) => Promise<string>;
@@ -49,10 +50,10 @@ export class Answered {
    *
    * @throws KEY_REUSED, what `score` throws, and the signal's reason
    */
-  async score(request: ScoreRequest, score: Score): Promise<ScoreResult[]> {
-    const { key, scorer, policy, signal } = request;
+  async score(request: PanelRequest, score: Score): Promise<ScoreResult[][]> {
+    const { key, scorers, policy, signal } = request;
     if (key === undefined) return score(request);
-    const name = hash('sha256', JSON.stringify([key, scorer, policy]));
+    const name = hash('sha256', JSON.stringify([key, scorers, policy]));
     while (this.#running.has(name)) await orAbort(this.#running.get(name)!, signal);
     const work = this.#rest(name, request, score);
     const settled = work.catch(() => {});
@@ -64,24 +65,26 @@ export class Answered {
     }
   }
 
-  async #rest(name: string, request: ScoreRequest, score: Score): Promise<ScoreResult[]> {
+  async #rest(name: string, request: PanelRequest, score: Score): Promise<ScoreResult[][]> {
     const { items, signal } = request;
     const before = this.#kept.get(name) ?? [];
     await this.#checkSame(before, request);
     const left = items.flatMap((item, i) => (before[i] ? [] : [{ item, once: `${name} ${i}` }]));
     const part = { ...request, items: left.map(({ item }) => item), once: left.map(({ once }) => once) };
     const made = (left.length > 0 ? await score(part) : []).values();
-    const results = items.map((_, i) => before[i]?.result ?? made.next().value!);
+    const all = items.map((_, i) => before[i]?.results ?? made.next().value!);
     // what was cancelled is nobody's, and was not recorded
     if (!(signal.aborted && signal.reason.code === 'CANCELLED'))
       this.#kept.set(
         name,
-        results.map((result, i) => (isSettled(result) ? { asked: askedOf(items[i]!), result } : undefined)),
+        all.map((results, i) =>
+          results.every(isSettled) ? { asked: askedOf(items[i]!), results } : undefined,
+        ),
       );
-    return results;
+    return all;
   }
 
-  async #checkSame(before: (Kept | undefined)[], { key, items, signal }: ScoreRequest): Promise<void> {
+  async #checkSame(before: (Kept | undefined)[], { key, items, signal }: PanelRequest): Promise<void> {
     const other = (what: string) => fail('KEY_REUSED', { key: key!, what });
     if (before.length > 0 && before.length !== items.length)
       throw other(`${before.length} images, and now ${items.length}`);
@@ -89,10 +92,10 @@ export class Answered {
       const kept = before[i];
       if (!kept) continue;
       if (kept.asked !== askedOf(item)) throw other(`another id, prompt, group or source in items[${i}]`);
-      if (kept.result.sha256 === null) continue;
+      const [known] = kept.results;
+      if (known!.sha256 === null) continue;
       const { bytes } = await item.fetch(signal);
-      if ((await this.#digest(bytes, signal)) !== kept.result.sha256)
-        throw other(`another image in items[${i}]`);
+      if ((await this.#digest(bytes, signal)) !== known!.sha256) throw other(`another image in items[${i}]`);
     }
   }
 }

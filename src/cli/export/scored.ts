@@ -6,7 +6,7 @@ import { scorerIn } from '../../reward/profile/profiles.ts';
 import { rewardsOf } from '../../reward/profile/rewards.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findPartners } from '../../tables/partners.ts';
-import type { RewardResult, ScoreItem, ScoreRequest, ScoreResult } from '../../types.ts';
+import type { PanelRequest, RewardResult, ScoreItem, ScoreRequest, ScoreResult } from '../../types.ts';
 import { scoreAll } from '../open.ts';
 import { startProgress } from '../terminal/progress.ts';
 
@@ -19,8 +19,12 @@ export async function rewardsFor(
 ): Promise<RewardResult> {
   const { config, catalog } = runtime;
   const scorerOf = scorerIn(catalog);
-  const score = (request: ScoreRequest) => scoreOneByOne(runtime, request);
-  const rewards = await rewardsOf({ items, profile, client: 'cli', signal }, { config, scorerOf, score });
+  const panel = async ({ scorers, ...request }: PanelRequest) => {
+    const all: ScoreResult[][] = [];
+    for (const scorer of scorers) all.push(await scoreOneByOne(runtime, { ...request, scorer }));
+    return items.map((_, i) => all.map((results) => results[i]!));
+  };
+  const rewards = await rewardsOf({ items, profile, client: 'cli', signal }, { config, scorerOf, panel });
   signal.throwIfAborted();
   return rewards;
 }
