@@ -117,7 +117,12 @@ function measure(kind: Kind, number: number) {
   };
 }
 
-const report = { runs, groups, stationary: STATIONARY.map(measure), drifting: DRIFTING.map((kind, i) => measure(kind, STATIONARY.length + i)) };
+const report = {
+  runs,
+  groups,
+  stationary: STATIONARY.map(measure),
+  drifting: DRIFTING.map((kind, i) => measure(kind, STATIONARY.length + i)),
+};
 if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 else {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

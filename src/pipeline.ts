@@ -241,11 +241,7 @@ export function createPipeline(allJudges: Judges, config: Config, log?: Pick<Log
 }
 
 /** What the image and the judge say together. */
-function findingOf(
-  pixels: Decoded,
-  found: GuardFinding[],
-  judged: Judgement,
-): Finding {
+function findingOf(pixels: Decoded, found: GuardFinding[], judged: Judgement): Finding {
   const { width, height, notes = [] } = pixels;
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;

@@ -74,7 +74,10 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const scorerOf = scorerIn(catalog);
   const monitor = monitorOf(config, pipeline, scorerOf, log);
 
-  async function reward({ profile = config.rewards.profile, ...asked }: RewardRequest): Promise<RewardResult> {
+  async function reward({
+    profile = config.rewards.profile,
+    ...asked
+  }: RewardRequest): Promise<RewardResult> {
     const { request, see } = monitor.watch({ ...asked, profile });
     const rewards = await rewardsOf(request, { config, scorerOf, panel });
     see(rewards);

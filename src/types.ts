@@ -318,7 +318,8 @@ export interface Profile {
 export const ADVANTAGES = ['zscore', 'rank', 'zscore-each'] as const;
 export type Advantage = (typeof ADVANTAGES)[number];
 
-export interface RewardRequest extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records' | 'colour'> {
+export interface RewardRequest
+  extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records' | 'colour'> {
   /** By name, or itself; the one of the config when absent. */
   profile?: string | Profile | undefined;
   advantage?: Advantage | undefined;

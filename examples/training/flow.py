@@ -1,9 +1,10 @@
-"""A small flow model in plain torch: it learns to draw the pictures, and samples with log-probabilities.
+"""A small flow model in plain torch, which learns to draw the pictures.
 
 Rectified flow: x_t = (1 - t) picture + t noise, and the network predicts noise - picture. Times run from 1 to 0.
 """
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,6 @@ from torch.nn import functional as F
 
 PATCH = 4
 CHANNELS = 3 * PATCH**2
-#: Strength of the noise that sampling adds, and where its growth towards t = 1 is cut off.
-NOISE = 0.7
-_LATEST = 0.96
 
 
 class Block(nn.Module):
@@ -35,7 +33,7 @@ class Block(nn.Module):
 class Flow(nn.Module):
     """Velocity of pictures [N, 48, 16, 16] (patches of 64 x 64) at times [N], for kinds [N]."""
 
-    def __init__(self, kinds: int, width: int = 48, told: int = 96):
+    def __init__(self, kinds: int, width: int = 32, told: int = 64):
         super().__init__()
         self.kinds = nn.Embedding(kinds, told)
         self.time = nn.Sequential(nn.Linear(32, told), nn.SiLU(), nn.Linear(told, told))
@@ -75,3 +73,23 @@ def flow_loss(model: Flow, pictures: Tensor, kinds: Tensor) -> Tensor:
     times = torch.sigmoid(torch.randn(len(target)))
     t = times[:, None, None, None]
     return F.mse_loss(model((1 - t) * target + t * noise, times, kinds), noise - target)
+
+
+def pretrained(path: Path, steps: int, pictures: Tensor, kinds: Tensor) -> Flow:
+    """The model that draws the pictures, from the file if it is there, else trained and kept in it."""
+    model = Flow(int(kinds.max()) + 1)
+    if path.exists():
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model
+    torch.manual_seed(0)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    for _ in range(steps):
+        batch = torch.randint(len(pictures), (32,))
+        loss = flow_loss(model, pictures[batch], kinds[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    torch.save(model.state_dict(), path)
+    return model

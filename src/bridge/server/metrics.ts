@@ -3,8 +3,8 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RewardItem, ScoreResult, Service } from '../../types.ts';
 import type { Budget } from './budget.ts';
-import { addRunGauges } from './run-metrics.ts';
 import type { Outbox } from './outbox.ts';
+import { addRunGauges } from './run-metrics.ts';
 
 export type Outcome = 'scored' | 'guarded' | 'failed';
 

@@ -11,8 +11,14 @@ const GAUGES: Record<string, [help: string, read: Read]> = {
     'Mean standard deviation of the rewards within groups',
     ({ recent }) => recent.withinGroups,
   ],
-  assay_run_zero_variance: ['Share of the groups whose rewards are equal', ({ recent }) => recent.zeroVariance],
-  assay_run_duplicates: ['Share of the latest images that equal another one', ({ recent }) => recent.duplicates],
+  assay_run_zero_variance: [
+    'Share of the groups whose rewards are equal',
+    ({ recent }) => recent.zeroVariance,
+  ],
+  assay_run_duplicates: [
+    'Share of the latest images that equal another one',
+    ({ recent }) => recent.duplicates,
+  ],
   assay_run_guarded: ['Share of the latest images with a guard', ({ recent }) => recent.guarded],
   assay_run_missing: [
     'Share of the latest images without a reward of their own',

@@ -18,7 +18,7 @@ import { type Pair, Run } from './run.ts';
 /** Runs that are known at once; the one that was silent longest makes room. */
 const MOST_RUNS = 64;
 /** What may wait for the held-out scorer; what is more is skipped, and counted. */
-const MOST_WAITING = { groups: 16, bytes: 64 * 2 ** 20 };
+const MOST_WAITING = { groups: 64, bytes: 64 * 2 ** 20 };
 /** Of requests that name no run, and of clients that name themselves neither. */
 const UNNAMED = 'unnamed';
 

@@ -71,7 +71,8 @@ function heldOutDoubts({ rewards, monitor }: Pick<Config, 'rewards' | 'monitor'>
     terms.some((term) => isSame(term, id, aspect, lookUp)),
   );
   return asked.map(
-    ([name]) => `monitor.heldOut: ${id} is a part of the reward of the profile ${name}; it is not held out there`,
+    ([name]) =>
+      `monitor.heldOut: ${id} is a part of the reward of the profile ${name}; it is not held out there`,
   );
 }
 

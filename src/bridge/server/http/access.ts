@@ -78,7 +78,8 @@ let connections = 0;
 const NAMELESS = 'anon-';
 
 function nameOf(socket: object): string {
-  const name = names.get(socket) ?? `${NAMELESS}${digest(`${process.pid}:${++connections}`).toString('hex', 0, 4)}`;
+  const name =
+    names.get(socket) ?? `${NAMELESS}${digest(`${process.pid}:${++connections}`).toString('hex', 0, 4)}`;
   names.set(socket, name);
   return name;
 }

@@ -9,7 +9,8 @@ export const monitor: Route = {
   quiet: true,
   handler: ({ context: { service } }) => ({ body: service.monitor() }),
   docs: {
-    summary: 'Training runs: what their rewards were at first and are now, and warnings that one is being gamed',
+    summary:
+      'Training runs: what their rewards were at first and are now, and warnings that one is being gamed',
     answers: { 200: answer('Runs, latest first', named('MonitorAnswer', monitorAnswer)) },
   },
 };

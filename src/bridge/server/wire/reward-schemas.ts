@@ -2,14 +2,20 @@
 import { z } from 'zod';
 import { profileName, profileSchema } from '../../../config/profiles.ts';
 import { ADVANTAGES, ASPECTS, type RewardResult } from '../../../types.ts';
-import { aspectScore, colour, guardFinding, itemError, scoreFields, scorerStamp, uploadRequest } from './schemas.ts';
+import {
+  aspectScore,
+  colour,
+  guardFinding,
+  itemError,
+  scoreFields,
+  scorerStamp,
+  uploadRequest,
+} from './schemas.ts';
 
 const { prompt, workflow, promptFromFile, idempotencyKey, items } = scoreFields;
 
 /** What a client may call itself, and a training run. */
-const runName = z
-  .string()
-  .regex(/^[\w.:@/-]{1,64}$/, 'expected 1 to 64 letters, digits, ., :, @, /, _ or -');
+const runName = z.string().regex(/^[\w.:@/-]{1,64}$/, 'expected 1 to 64 letters, digits, ., :, @, /, _ or -');
 
 const rewardFields = {
   profile: z
