@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from assay_client import AssayClient
 
-import pictures
+import landscapes
 from flow import Flow, pretrained, to_pictures
 from sampling import CHOICES, draw, explore, log_prob, noise_of
 
-PROMPTS = pictures.PROMPTS
+PROMPTS = landscapes.PROMPTS
 
 
 @dataclass
@@ -131,16 +131,17 @@ def options_of(arguments=None):
     parser.add_argument("--clip", type=float, default=1e-3)
     parser.add_argument("--measured", type=int, default=12, help="pictures of a prompt, before and after")
     parser.add_argument("--model", type=Path, default=Path("landscapes.pt"), help="made when it is not there")
+    parser.add_argument("--pictures", type=int, default=1024, help="drawn to learn from")
     parser.add_argument("--pretraining", type=int, default=1000, help="steps")
     return parser.parse_args(arguments)
 
 
 def main(arguments=None) -> list[dict]:
     options = options_of(arguments)
-    kinds = np.arange(1024) % len(PROMPTS)
+    kinds = np.arange(options.pictures) % len(PROMPTS)
     if not options.model.exists():
         print(f"the model learns to draw: {options.pretraining} steps, then kept in {options.model}")
-        drawn = torch.from_numpy(pictures.draw(kinds, np.random.default_rng(0)))
+        drawn = torch.from_numpy(landscapes.draw(kinds, np.random.default_rng(0)))
         pretrained(options.model, options.pretraining, drawn, torch.from_numpy(kinds))
     results = []
     for seed in options.seeds:
