@@ -1,6 +1,7 @@
 """A small flow model in plain torch, which learns to draw the pictures.
 
-Rectified flow: x_t = (1 - t) picture + t noise, and the network predicts noise - picture. Times run from 1 to 0.
+Rectified flow: x_t = (1 - t) picture + t noise, with times that run from 1 to 0. The network says what the picture is; the
+velocity noise - picture follows from that.
 """
 
 import math
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 
 PATCH = 4
 CHANNELS = 3 * PATCH**2
+#: The last time that is asked about, before 0.
+LEAST_TIME = 0.1
 
 
 class Block(nn.Module):
@@ -54,7 +57,8 @@ class Flow(nn.Module):
         coarse = self.down(fine) + self.place
         for block in self.coarse:
             coarse = block(coarse, told)
-        return self.leave(self.fine_again(fine + self.up(coarse), told))
+        picture = self.leave(self.fine_again(fine + self.up(coarse), told))
+        return (x - picture) / times[:, None, None, None]
 
 
 def to_patches(pictures: Tensor) -> Tensor:
@@ -70,7 +74,7 @@ def flow_loss(model: Flow, pictures: Tensor, kinds: Tensor) -> Tensor:
     """What pretraining makes small: the squared error of the velocity at random times."""
     target = to_patches(pictures)
     noise = torch.randn_like(target)
-    times = torch.sigmoid(torch.randn(len(target)))
+    times = torch.sigmoid(torch.randn(len(target))).clamp(min=LEAST_TIME)
     t = times[:, None, None, None]
     return F.mse_loss(model((1 - t) * target + t * noise, times, kinds), noise - target)
 

@@ -1,7 +1,8 @@
 """Sampling as a policy: each step draws from a normal distribution, so that it has a log-probability.
 
-The probability flow dx = v dt of a rectified flow has the same marginals as the stochastic equation
-dx = (v + s^2 / (2 t) (x + (1 - t) v)) dt + s dw, with any s: Flow-GRPO (Liu et al., 2025) takes s = a sqrt(t / (1 - t)).
+The velocity tells both ends of the line that x lies on: the picture x - t v, and the noise x + (1 - t) v. The next state is
+the point of that line at the next time, with a part of its noise drawn anew. That part is what explores; how noisy a
+state is at its time stays the same, as with DDIM (Song et al., 2020).
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,8 @@ from torch import Tensor
 from flow import CHANNELS, Flow
 
 STEPS = 10
-#: a; and the time at which the growth of s is cut off.
-NOISE = 0.7
-LATEST = 0.96
+#: The part of the noise that is drawn anew, 0..1; its squares add up to one.
+NEW = 0.7
 #: The last step adds no noise, so that pictures are clean; it is none of the policy's.
 CHOICES = STEPS - 1
 _TIMES = torch.linspace(1, 0, STEPS + 1)
@@ -39,11 +39,10 @@ def noise_of(count: int, random: torch.Generator) -> Tensor:
 
 def _choice(model: Flow, x: Tensor, step: int, kinds: Tensor) -> tuple[Tensor, float]:
     """Mean and standard deviation of the state after the step."""
-    t, dt = float(_TIMES[step]), float(_TIMES[step] - _TIMES[step + 1])
+    t, after = float(_TIMES[step]), float(_TIMES[step + 1])
     velocity = model(x, torch.full((len(x),), t), kinds)
-    spread = NOISE * (t / (1 - min(t, LATEST))) ** 0.5
-    drift = velocity + spread**2 / (2 * t) * (x + (1 - t) * velocity)
-    return x - drift * dt, spread * dt**0.5
+    picture, noise = x - t * velocity, x + (1 - t) * velocity
+    return (1 - after) * picture + after * (1 - NEW**2) ** 0.5 * noise, after * NEW
 
 
 def log_prob(model: Flow, path: Path, step: int) -> Tensor:

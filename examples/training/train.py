@@ -132,7 +132,7 @@ def options_of(arguments=None):
     parser.add_argument("--measured", type=int, default=12, help="pictures of a prompt, before and after")
     parser.add_argument("--model", type=Path, default=Path("landscapes.pt"), help="made when it is not there")
     parser.add_argument("--pictures", type=int, default=1024, help="drawn to learn from")
-    parser.add_argument("--pretraining", type=int, default=1000, help="steps")
+    parser.add_argument("--pretraining", type=int, default=600, help="steps")
     return parser.parse_args(arguments)
 
 

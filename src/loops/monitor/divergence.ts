@@ -17,59 +17,78 @@ export interface Judged {
 /** How many groups are compared with as many before them: short spans see a sudden change, long ones a slow one. */
 export const SPANS = [16, 32, 64, 128, 256];
 /** Both changes are so many of their own standard errors at least. */
-const CERTAINTY = 3.5;
+const CERTAINTY = 4;
 /** Least degrees of freedom that a standard error is believed with. */
 const LEAST_FREEDOM = 12;
 
-/** The values of one prompt, or of all that stand alone, before and after. */
-type Stratum = [before: number[], after: number[]];
+/** A value, and what it is compared with: those of its prompt, or of all prompts that do not come back (null). */
+interface Value {
+  value: number;
+  stratum: string | null;
+}
+type Sides = [before: Value[], after: Value[]];
 
 const sum = (values: number[]): number => values.reduce((all, value) => all + value, 0);
-const mean = (values: number[]): number => sum(values) / values.length;
 
-/** Sum of the squared distances from the mean. */
-function squares(values: number[]): number {
-  const middle = mean(values);
-  return sum(values.map((value) => (value - middle) ** 2));
+/** By stratum. */
+const meansOf = (values: Value[]): Map<string | null, { mean: number; count: number }> =>
+  new Map(
+    [...Map.groupBy(values, ({ stratum }) => stratum)].map(([name, all]) => [
+      name,
+      { mean: sum(all.map(({ value }) => value)) / all.length, count: all.length },
+    ]),
+  );
+
+/**
+ * How much more the mean of values varies than it would if they were drawn one by one: those that follow each other may
+ * share something that passes (a first-order autoregression, of which the lag-1 correlation tells all).
+ */
+function persistence(residuals: number[]): number {
+  const squares = sum(residuals.map((value) => value ** 2));
+  const products = sum(residuals.slice(1).map((value, i) => value * residuals[i]!));
+  const correlation = squares > 0 ? Math.max(0, products / squares) : 0;
+  return (1 + correlation) / (1 - correlation);
 }
 
 /**
  * The mean before and after, by prompt where it stands on both sides, since prompts differ more from each other than a
- * policy moves in a few steps; and the change in standard errors. Null where nothing can be compared.
+ * policy moves in a few steps; and the change in standard errors. Null where there is not enough to compare.
  */
-function changeOf(strata: Stratum[]): Change | null {
-  const both = strata.filter(([before, after]) => before.length > 0 && after.length > 0);
-  const count = sum(both.map(([before, after]) => before.length + after.length));
-  const freedom = count - 2 * both.length;
-  if (freedom < LEAST_FREEDOM) return null;
-  const variance = sum(both.flat().map(squares)) / freedom;
-  const weights = both.map(
-    ([before, after]) => (before.length * after.length) / (before.length + after.length),
-  );
+function changeOf(sides: Sides): Change | null {
+  const [before, after] = [meansOf(sides[0]), meansOf(sides[1])];
+  const shared = [...before.keys()].filter((name) => after.has(name));
+  const weights = shared.map((name) => {
+    const [n, m] = [before.get(name)!.count, after.get(name)!.count];
+    return (n * m) / (n + m);
+  });
   const whole = sum(weights);
-  const weighed = (side: 0 | 1) => sum(both.map((stratum, i) => weights[i]! * mean(stratum[side]))) / whole;
-  const [before, after] = [weighed(0), weighed(1)];
+  const weighed = (side: typeof before) =>
+    sum(shared.map((name, i) => weights[i]! * side.get(name)!.mean)) / whole;
+  const residuals = [before, after].flatMap((means, side) =>
+    sides[side]!.filter(({ stratum }) => before.has(stratum) && after.has(stratum)).map(
+      ({ value, stratum }) => value - means.get(stratum)!.mean,
+    ),
+  );
+  const freedom = residuals.length - 2 * shared.length;
+  if (freedom < LEAST_FREEDOM) return null;
+  const variance = (sum(residuals.map((value) => value ** 2)) / freedom) * persistence(residuals);
   const error = Math.sqrt(variance / whole);
-  return { before, after, certainty: error > 0 ? asNormal((after - before) / error, freedom) : 0 };
+  const [was, is] = [weighed(before), weighed(after)];
+  return { before: was, after: is, certainty: error > 0 ? asNormal((is - was) / error, freedom) : 0 };
 }
 
 /** A t value as one of the normal distribution that is as rare (Wallace, 1959): short spans are no surer than long ones. */
 const asNormal = (t: number, freedom: number): number =>
   Math.sign(t) * Math.sqrt(freedom * Math.log1p(t ** 2 / freedom)) * ((8 * freedom + 1) / (8 * freedom + 3));
 
-/** Prompts that stand on both sides by themselves, the others together. */
-function strataOf(before: Judged[], after: Judged[], value: (group: Judged) => number): Stratum[] {
-  const had = new Set(before.map(({ prompt }) => prompt));
-  const returned = new Set(after.filter(({ prompt }) => had.has(prompt)).map(({ prompt }) => prompt));
-  const strata = new Map<string | null, Stratum>();
-  for (const [side, groups] of [before, after].entries())
-    for (const group of groups) {
-      const name = returned.has(group.prompt) ? group.prompt : null;
-      const stratum = strata.get(name) ?? [[], []];
-      strata.set(name, stratum);
-      stratum[side]!.push(value(group));
-    }
-  return [...strata.values()];
+/** Prompts that stand on both sides are compared by themselves, the others together. */
+function sidesOf(before: Judged[], after: Judged[], value: (group: Judged) => number): Sides {
+  const [had, has] = [before, after].map((groups) => new Set(groups.map(({ prompt }) => prompt)));
+  const valued = (group: Judged): Value => {
+    const returns = had!.has(group.prompt) && has!.has(group.prompt);
+    return { value: value(group), stratum: returns ? group.prompt : null };
+  };
+  return [before.map(valued), after.map(valued)];
 }
 
 /** What the latest `span` groups show against as many before them; null where there are not enough. */
@@ -77,8 +96,8 @@ function compare(groups: readonly Judged[], span: number): Divergence | null {
   if (groups.length < 2 * span) return null;
   const before = groups.slice(-2 * span, -span);
   const after = groups.slice(-span);
-  const reward = changeOf(strataOf(before, after, (group) => group.reward));
-  const heldOut = changeOf(strataOf(before, after, (group) => group.heldOut));
+  const reward = changeOf(sidesOf(before, after, (group) => group.reward));
+  const heldOut = changeOf(sidesOf(before, after, (group) => group.heldOut));
   return reward && heldOut && { groups: span, reward, heldOut };
 }
 

@@ -32,12 +32,13 @@ const modelDir = (): string => {
   return folder;
 };
 
-const QUIET = { info() {}, warn() {}, error() {}, debug() {}, child: () => QUIET } as never;
+const quiet = { info() {}, warn() {}, error() {}, debug() {}, child: () => quiet };
+const QUIET = quiet as never;
 
 /** Keeps warnings. */
 const loggingTo = (lines: Line[]) =>
   ({
-    ...QUIET,
+    ...quiet,
     warn: (fields: object, message: string) => void lines.push({ level: 'warn', message, ...fields }),
   }) as never;
 
