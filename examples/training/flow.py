@@ -1,7 +1,7 @@
 """A small flow model in plain torch, which learns to draw the pictures.
 
-Rectified flow: x_t = (1 - t) picture + t noise, with times that run from 1 to 0. The network says what the picture is; the
-velocity noise - picture follows from that.
+Rectified flow: x_t = (1 - t) picture + t noise, with times that run from 1 to 0. The network says what the picture is;
+the velocity noise - picture follows from that.
 """
 
 import math
@@ -47,7 +47,6 @@ class Flow(nn.Module):
         self.place = nn.Parameter(torch.zeros(1, 2 * width, 8, 8))
         self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
         self.leave = nn.Conv2d(width, CHANNELS, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
 
     def forward(self, x: Tensor, times: Tensor, kinds: Tensor) -> Tensor:
         rates = torch.exp(torch.linspace(0, math.log(1000), 16))

@@ -1,6 +1,6 @@
 """Fine-tunes a small flow model on rewards from an Assay daemon, by group-relative policy gradients (GRPO).
 
-    python examples/training/train.py --seeds 0 1 2
+python examples/training/train.py --seeds 0 1 2
 """
 
 import argparse
@@ -39,7 +39,8 @@ class Clock:
 def ask(assay: AssayClient, drawn: torch.Tensor, kinds: torch.Tensor, profile: str):
     """The groups are the prompts: rewards are compared within them."""
     prompts = [PROMPTS[kind] for kind in kinds]
-    return assay.rewards(to_pictures(drawn), prompts, groups=prompts, profile=profile, advantage="zscore", layout="NCHW")
+    images = to_pictures(drawn)
+    return assay.rewards(images, prompts, groups=prompts, profile=profile, advantage="zscore", layout="NCHW")
 
 
 def mean_reward(assay: AssayClient, model: Flow, profile: str, each: int) -> np.ndarray:
@@ -60,6 +61,13 @@ def learn(model: Flow, optimizer: torch.optim.Optimizer, paths: list, advantages
             loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+
+
+def mean_of(found: list) -> float:
+    given = [reward for one in found for reward in one.rewards if reward is not None]
+    if not given:
+        raise SystemExit(f"no image has a reward: {found[0][0].missing.reason}")
+    return float(np.mean(given))
 
 
 def fine_tune(model: Flow, seed: int, options) -> dict:
@@ -85,7 +93,7 @@ def fine_tune(model: Flow, seed: int, options) -> dict:
             # An image without a reward of its own has no part in the update.
             advantages = [torch.tensor([advantage or 0.0 for advantage in one.advantages]) for one in found]
             learn(model, optimizer, paths, advantages, options)
-            rewards.append(float(np.mean([reward for one in found for reward in one.rewards if reward is not None])))
+            rewards.append(mean_of(found))
             if number % 5 == 4 or options.steps < 5:
                 print(f"  step {number + 1:3d}  reward {np.mean(rewards[-5:]):.3f}", flush=True)
         after = mean_reward(measure, model, options.profile, options.measured)

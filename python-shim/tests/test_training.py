@@ -10,18 +10,19 @@ import urllib.request
 from real_daemon import ROOT, served
 
 EXAMPLE = ROOT / "examples/training"
-SMALL = "--pictures 32 --pretraining 2 --steps 2 --group 3 --choices 1 --measured 1 --run short".split()
+SMALL = {"pictures": 32, "pretraining": 2, "steps": 2, "group": 3, "choices": 1, "measured": 1, "run": "short"}
 
 
 def test_a_short_run(tmp_path):
     with served("--port", "0", "--config", EXAMPLE / "config.json", "--data-dir", tmp_path / "data") as url:
         model = tmp_path / "landscapes.pt"
+        flags = [text for name, value in SMALL.items() for text in (f"--{name}", str(value))]
         said = subprocess.run(
-            [sys.executable, EXAMPLE / "train.py", "--url", url, "--model", model, *SMALL],
+            [sys.executable, EXAMPLE / "train.py", "--url", url, "--model", model, *flags],
             env={**os.environ, "PYTHONPATH": str(ROOT / "python-shim")},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert said.returncode == 0, said.stderr
         with urllib.request.urlopen(f"{url}/v1/monitor") as answer:
