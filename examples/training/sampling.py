@@ -1,16 +1,15 @@
 """Sampling as a policy: each step draws from a normal distribution, so that it has a log-probability.
 
-The velocity tells both ends of the line that x lies on: the picture x - t v, and the noise x + (1 - t) v. The next state
-is the point of that line at the next time, with a part of its noise drawn anew. That part is what explores; how noisy a
-state is at its time stays the same, as with DDIM (Song et al., 2020).
+The velocity tells both ends of the line that x lies on: the picture x - t v, and the noise x + (1 - t) v. The next
+state is the point of that line at the next time, with a part of its noise drawn anew. That part is what explores; how
+noisy a state is at its time stays the same, as with DDIM (Song et al., 2020).
 """
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-
 from flow import CHANNELS, Flow
+from torch import Tensor
 
 STEPS = 10
 #: The part of the noise that is drawn anew, 0..1; its squares add up to one.

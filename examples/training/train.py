@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import landscapes
 import numpy as np
 import torch
-from assay_client import AssayClient
-
-import landscapes
 from flow import Flow, pretrained, to_pictures
 from sampling import CHOICES, draw, explore, log_prob, noise_of
+
+from assay_client import AssayClient
 
 PROMPTS = landscapes.PROMPTS
 

@@ -39,13 +39,25 @@ const meansOf = (values: Value[]): Map<string | null, { mean: number; count: num
     ]),
   );
 
+/** What is left of a value without its mean; `at` is its place in time, 0 in the middle of its side. */
+interface Residual {
+  value: number;
+  at: number;
+}
+
+/** A change that goes on within a side is what is looked for, and not noise. */
+function withoutTrend(residuals: Residual[]): number[] {
+  const slope = sum(residuals.map(({ value, at }) => value * at)) / sum(residuals.map(({ at }) => at ** 2));
+  return residuals.map(({ value, at }) => value - slope * at);
+}
+
 /**
  * How much more the mean of values varies than it would if they were drawn one by one: those that follow each other may
  * share something that passes (a first-order autoregression, of which the lag-1 correlation tells all).
  */
-function persistence(residuals: number[]): number {
-  const squares = sum(residuals.map((value) => value ** 2));
-  const products = sum(residuals.slice(1).map((value, i) => value * residuals[i]!));
+function persistence(noise: number[]): number {
+  const squares = sum(noise.map((value) => value ** 2));
+  const products = sum(noise.slice(1).map((value, i) => value * noise[i]!));
   const correlation = squares > 0 ? Math.max(0, products / squares) : 0;
   return (1 + correlation) / (1 - correlation);
 }
@@ -64,14 +76,16 @@ function changeOf(sides: Sides): Change | null {
   const whole = sum(weights);
   const weighed = (side: typeof before) =>
     sum(shared.map((name, i) => weights[i]! * side.get(name)!.mean)) / whole;
-  const residuals = [before, after].flatMap((means, side) =>
-    sides[side]!.filter(({ stratum }) => before.has(stratum) && after.has(stratum)).map(
-      ({ value, stratum }) => value - means.get(stratum)!.mean,
-    ),
-  );
-  const freedom = residuals.length - 2 * shared.length;
+  const residuals = [before, after].flatMap((means, side) => {
+    const values = sides[side]!.filter(({ stratum }) => before.has(stratum) && after.has(stratum));
+    return values.map(({ value, stratum }, i): Residual => {
+      return { value: value - means.get(stratum)!.mean, at: i - (values.length - 1) / 2 };
+    });
+  });
+  const freedom = residuals.length - 2 * shared.length - 1;
   if (freedom < LEAST_FREEDOM) return null;
-  const variance = (sum(residuals.map((value) => value ** 2)) / freedom) * persistence(residuals);
+  const noise = withoutTrend(residuals);
+  const variance = (sum(noise.map((value) => value ** 2)) / freedom) * persistence(noise);
   const error = Math.sqrt(variance / whole);
   const [was, is] = [weighed(before), weighed(after)];
   return { before: was, after: is, certainty: error > 0 ? asNormal((is - was) / error, freedom) : 0 };
