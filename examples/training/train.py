@@ -129,7 +129,7 @@ def show_monitor(options) -> None:
 def options_of(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:7878")
-    parser.add_argument("--profile", default="quality", help="of config.json")
+    parser.add_argument("--profile", default="landscapes", help="of config.json")
     parser.add_argument("--run", default="landscapes", help="what the monitor calls the run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=40)

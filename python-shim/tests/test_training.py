@@ -30,6 +30,6 @@ def test_a_short_run(tmp_path):
     assert model.exists()
     assert re.search(r"step +2  reward \d\.\d{3}\n  reward \d\.\d{3} -> \d\.\d{3}: ", said.stdout)
     run = runs["short-0"]
-    assert (run["profile"], run["images"], run["recent"]["failed"]) == ("quality", 2 * 4 * 3, 0)
+    assert (run["profile"], run["images"], run["recent"]["failed"]) == ("landscapes", 2 * 4 * 3, 0)
     assert run["recent"]["reward"] > 0 and run["recent"]["withinGroups"] > 0
     assert run["heldOut"]["judged"] + run["heldOut"]["skipped"] <= 2
