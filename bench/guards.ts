@@ -9,7 +9,7 @@ import { expandImages } from '../src/cli/input/images.ts';
 import { decode } from '../src/reward/image/decode.ts';
 import { inspect } from '../src/reward/image/guards.ts';
 import { type RawImage, wrongOrder } from '../src/reward/image/pixel-order.ts';
-import type { Pixels } from '../src/types.ts';
+import type { Pixels } from '../src/types/image.ts';
 
 const DOMAIN = { minSide: 64, maxAspectRatio: 4 };
 const LIMITS = { maxImageBytes: 2 ** 30, maxPixels: 1e9, maxSide: 65_535, background: '#ffffff' };

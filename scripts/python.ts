@@ -10,7 +10,7 @@ const VENV_PYTHON =
   process.platform === 'win32' ? join(VENV, 'Scripts', 'python.exe') : join(VENV, 'bin', 'python');
 
 /** What the tests need. The version of torch is the one that the figures were measured with. */
-const PACKAGES = ['torch==2.13.0', '-e', 'training[dev]', 'aiohttp', 'msgpack'];
+const PACKAGES = ['torch==2.13.0', '-e', 'training[dev]', 'aiohttp', 'msgpack', 'hypothesis'];
 const LEAST = '3.10';
 
 /** What training/ imports. */

@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILED } from './compiled.ts';
 import { findPython, preparePython, TRAINING } from './python.ts';
 
 interface Counts {
@@ -25,6 +26,7 @@ const env = {
   ...process.env,
   // One thread each: torch would start as many as there are cores in every worker, and they would wait for each other.
   OMP_NUM_THREADS: '1',
+  NODE_COMPILE_CACHE: COMPILED,
   ...(isQuick && { ASSAY_QUICK: '1' }),
 };
 const run = (command: string, args: string[], cwd = root): number =>
@@ -53,20 +55,17 @@ interface PythonProject {
   folder: string;
   needs: string[];
   lint: string[];
-  /** Run test files side by side, which needs pytest-xdist. */
-  parallel: boolean;
 }
 
 const PYTHON_PROJECTS: PythonProject[] = [
-  { folder: 'training', needs: [...TRAINING, 'xdist'], lint: ['.', '../bench'], parallel: true },
+  { folder: 'training', needs: TRAINING, lint: ['.', '../bench'] },
   {
     folder: 'python-shim',
     needs: ['torch', 'numpy', 'aiohttp', 'msgpack', 'PIL'],
     lint: ['.', '../examples'],
-    parallel: false,
   },
 ];
-const TOOLS = ['pytest', 'ruff'];
+const TOOLS = ['pytest', 'xdist', 'ruff'];
 
 /** Sums the attributes of the test suites in a JUnit report. */
 function junitCounts(xml: string): Counts {
@@ -79,7 +78,7 @@ function junitCounts(xml: string): Counts {
   return { passed: sum('tests') - failed - sum('skipped'), failed, skipped: sum('skipped') };
 }
 
-function pytest({ folder, needs, lint, parallel }: PythonProject): Counts {
+function pytest({ folder, needs, lint }: PythonProject): Counts {
   const python = findPython([...needs, ...TOOLS]);
   if (!python) {
     process.stdout.write(
@@ -88,7 +87,7 @@ function pytest({ folder, needs, lint, parallel }: PythonProject): Counts {
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const report = join(scratch, `${folder}.xml`);
-  const workers = parallel ? ['-n', String(availableParallelism()), '--dist', 'loadfile'] : [];
+  const workers = ['-n', String(availableParallelism()), '--dist', 'loadfile'];
   const status = run(python, ['-m', 'pytest', '-q', `--junitxml=${report}`, ...workers], join(root, folder));
   const tidy = ['check', 'format --check'].map((command) =>
     run(python, ['-m', 'ruff', ...command.split(' '), ...lint], join(root, folder)),

@@ -1,5 +1,6 @@
 /** What every diffusion UI (host) is to the rest of Assay: prompts go in, runs and images come out. Types alone. */
-import type { PromptFound, ScoreResult } from './types.ts';
+import type { PromptFound } from './types/prompt.ts';
+import type { ScoreResult } from './types/result.ts';
 
 /** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
 export type Workflow = Readonly<Record<string, unknown>>;

@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { toAssayError } from './errors/error.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import { orAbort } from './lib/abort.ts';
-import { type Booking, createFairQueue, type Pressure } from './lib/fair-queue.ts';
+import { type Booking, FairQueue, type Pressure } from './lib/fair-queue.ts';
 import { Held } from './lib/held.ts';
 import { SharedCache } from './lib/shared-cache.ts';
 import type { Log } from './log.ts';
@@ -20,34 +20,12 @@ import { inspect, measure, type PixelStatistics, together } from './reward/image
 import { PixelMemory, type Place } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
-import type {
-  Colour,
-  GuardFinding,
-  ImageInput,
-  Judge,
-  Judgement,
-  Judges,
-  PanelRequest,
-  Policy,
-  ScoreItem,
-  ScoreRequest,
-  ScoreResult,
-  Timings,
-} from './types.ts';
-
-export interface Pipeline {
-  /**
-   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
-   * reason stands in the other items.
-   *
-   * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
-   */
-  score(request: ScoreRequest): Promise<ScoreResult[]>;
-  /** The same for several scorers: of each item one result a scorer. An image is fetched, decoded and guarded once. */
-  panel(request: PanelRequest): Promise<ScoreResult[][]>;
-  load(): { waiting: number; running: number };
-  pressure(): Pressure;
-}
+import type { GuardFinding } from './types/guard.ts';
+import type { Colour, ImageInput } from './types/image.ts';
+import type { Judge, Judgement, Judges } from './types/judge.ts';
+import type { Policy } from './types/policy.ts';
+import type { PanelRequest, ScoreItem, ScoreRequest } from './types/request.ts';
+import type { ScoreResult, Timings } from './types/result.ts';
 
 /** What does not depend on who asks: kept for identical requests. */
 type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
@@ -96,103 +74,72 @@ const MIN_INSIDE = 8;
 /** Memory for decoded images: some twenty of 4 megapixels, or one of 64. */
 const DECODED_BYTES = 256 * 2 ** 20;
 
-/** @param log told of faults that are ours, with their cause */
-export function createPipeline(allJudges: Judges, config: Config, log?: Pick<Log, 'error'>): Pipeline {
-  const { maxQueue, maxQueuePerClient } = config.limits;
-  const queue = createFairQueue(Math.max(MIN_INSIDE, allJudges.width), maxQueue, maxQueuePerClient);
-  const findings = new SharedCache<Finding>(config.resultCache);
-  const memory = new PixelMemory(DECODED_BYTES);
-  const options = { ...config.limits, background: config.background };
+export class Pipeline {
+  readonly #judges: Judges;
+  readonly #config: Config;
+  readonly #log: Pick<Log, 'error'> | undefined;
+  readonly #queue: FairQueue;
+  readonly #findings: SharedCache<Finding>;
+  readonly #memory = new PixelMemory(DECODED_BYTES);
 
-  /** 2 to 9 for one image and all of its judges. */
-  async function examine(item: ScoreItem, panel: Work[], signal: AbortSignal): Promise<void> {
-    // 2 fetch
-    const image = await item.fetch(signal, options.maxImageBytes);
-    const received = await identify(image, panel, signal);
-    const { sha256 } = received;
-    const resolved = resolvePrompt(item, image, textsOf);
-    const sight = sightOf(received);
-    const findIn = async (work: Work) => {
-      Object.assign(work.result, resolved, { sha256 });
-      await find(received, sight, work);
-    };
-    await Promise.all(panel.map((work) => findIn(work).catch((error) => failed(work, error))));
+  /** @param log told of faults that are ours, with their cause */
+  constructor(judges: Judges, config: Config, log?: Pick<Log, 'error'>) {
+    const { maxQueue, maxQueuePerClient } = config.limits;
+    this.#judges = judges;
+    this.#config = config;
+    this.#log = log;
+    this.#queue = new FairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+    this.#findings = new SharedCache(config.resultCache);
   }
 
-  async function find(received: Received, sight: Held<Sight>, work: Work): Promise<void> {
-    const { judge, policy, result, timings, start, signal, tellsColour } = work;
-    const key = keyOf(received, result.prompt, judge);
-    const look = (until: AbortSignal) => sight.use((seen) => judged(seen, work, until), until);
-    const { notes, colour, ...finding } = await findings.get(key, look, signal);
-    result.notes.push(...notesOn(result), ...notes);
-    // 9 decide
-    Object.assign(result, finding, decide(finding, policy), tellsColour && { colour });
-    timings.totalMs = performance.now() - start;
-    result.timings = timings;
+  load(): { waiting: number; running: number } {
+    return { waiting: this.#queue.waiting, running: this.#queue.running };
   }
 
-  /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
-  async function identify(image: ImageInput, panel: Work[], signal: AbortSignal): Promise<Received> {
-    const early = pixelsAtOnce(image);
-    if (early) for (const { judge } of panel) judge.ahead?.(early);
-    const sha256 = await sha256Of(image.bytes, signal);
-    return { image, early, sha256, name: nameOf(sha256, image) };
+  pressure(): Pressure {
+    return this.#queue.pressure;
   }
 
-  /** What is wrong with an image is told when it is decoded. */
-  function pixelsAtOnce(image: ImageInput): Decoded | undefined {
+  /**
+   * Scores a request; one bad item fails alone. When its signal aborts, what is finished comes back at once, and the
+   * reason stands in the other items.
+   *
+   * @throws BUSY, CLIENT_BUSY, TOO_MANY_IMAGES, UNKNOWN_SCORER and what loading a scorer throws
+   */
+  async score({ scorer, ...request }: ScoreRequest): Promise<ScoreResult[]> {
+    const results = await this.panel({ ...request, scorers: [scorer] });
+    return results.map(([result]) => result!);
+  }
+
+  /** The same for several scorers: of each item one result a scorer. An image is fetched, decoded and guarded once. */
+  async panel(request: PanelRequest): Promise<ScoreResult[][]> {
+    const { items, scorers, client, patienceMs = 0, signal } = request;
+    let judges: Judge[] = [];
+    let booking: Booking;
+    const givenUp = (item: ScoreItem) =>
+      scorers.map((_, i) => failedResult(item, judges[i]?.stamp ?? null, signal.reason));
     try {
-      return decodeAtOnce(image, options);
-    } catch {
-      return undefined;
+      judges = await orAbort(Promise.all(scorers.map((scorer) => this.#judges.open(scorer))), signal);
+      booking = await this.#queue.book(client, items.length, patienceMs, signal);
+    } catch (error) {
+      if (signal.aborted) return items.map(givenUp);
+      throw error;
     }
-  }
-
-  /** Decoded when the first judge looks, and in memory until the last one has looked. */
-  function sightOf({ image, early, name }: Received): Held<Sight> {
-    let place: Place | undefined;
-    const open = async (signal: AbortSignal): Promise<Sight> => {
-      place = memory.place(signal);
-      const start = performance.now();
-      // 3 decode
-      const pixels = early ?? (await decode(image, { ...options, admit: place.take }, signal));
-      pixels.key = `${name} ${config.background}`;
-      // 4 guard
-      const seen = { pixels, statistics: measure(pixels), order: inspectOrder(image) };
-      const { waitedMs } = place;
-      return { ...seen, waitedMs, decodeMs: performance.now() - start - waitedMs };
-    };
-    return new Held(open, () => place?.leave());
-  }
-
-  /** 4 to 8: what there is to find in the pixels. */
-  async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Finding> {
-    const { judge, result, timings } = work;
-    const { pixels, statistics, order, decodeMs, waitedMs } = seen;
-    const found = [...order, ...inspect(pixels, judge.domain, statistics)];
-    // 5 prepare, 6 batch, 7 infer, 8 calibrate
-    const judgement = await judge.judge(pixels, result.prompt, signal);
-    timings.decodeMs = decodeMs;
-    timings.queueMs += waitedMs + judgement.queueMs;
-    timings.inferMs = judgement.inferMs;
-    return findingOf(pixels, found, judgement);
-  }
-
-  function failed({ item, result }: Work, thrown: unknown): void {
-    const error = toAssayError(thrown);
-    if (error.kind === 'internal') log?.error({ err: error, id: item.id }, 'an image failed');
-    result.error = { code: error.code, message: error.message };
+    // What goes on of an item that was given up may fill the cache; its result is nobody's.
+    const scoreUntilAbort = (item: ScoreItem) =>
+      orAbort(this.#scoreItem(item, judges, request, booking), signal).catch(() => givenUp(item));
+    return Promise.all(items.map(scoreUntilAbort));
   }
 
   /** One result for each judge. */
-  async function scoreItem(
+  async #scoreItem(
     item: ScoreItem,
     judges: Judge[],
     request: PanelRequest,
     booking: Booking,
   ): Promise<ScoreResult[]> {
     const start = performance.now();
-    const { signal, policy: asked = config.policy, colour: tellsColour = false } = request;
+    const { signal, policy: asked = this.#config.policy, colour: tellsColour = false } = request;
     const panel = judges.map((judge): Work => {
       const timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
       const policy = policyOf(asked, judge.policy);
@@ -203,41 +150,101 @@ export function createPipeline(allJudges: Judges, config: Config, log?: Pick<Log
     try {
       leave = await booking.enter(signal);
       for (const { timings } of panel) timings.queueMs = performance.now() - start;
-      await examine(item, panel, signal);
+      await this.#examine(item, panel, signal);
     } catch (thrown) {
-      for (const work of panel) failed(work, thrown);
+      for (const work of panel) this.#fail(work, thrown);
     } finally {
       leave();
     }
     return panel.map(({ result }) => result);
   }
 
-  async function panel(request: PanelRequest): Promise<ScoreResult[][]> {
-    const { items, scorers, client, patienceMs = 0, signal } = request;
-    let judges: Judge[] = [];
-    let booking: Booking;
-    const givenUp = (item: ScoreItem) =>
-      scorers.map((_, i) => failedResult(item, judges[i]?.stamp ?? null, signal.reason));
-    try {
-      judges = await orAbort(Promise.all(scorers.map((scorer) => allJudges.open(scorer))), signal);
-      booking = await queue.book(client, items.length, patienceMs, signal);
-    } catch (error) {
-      if (signal.aborted) return items.map(givenUp);
-      throw error;
-    }
-    // What goes on of an item that was given up may fill the cache; its result is nobody's.
-    const scoreUntilAbort = (item: ScoreItem) =>
-      orAbort(scoreItem(item, judges, request, booking), signal).catch(() => givenUp(item));
-    return Promise.all(items.map(scoreUntilAbort));
+  #fail({ item, result }: Work, thrown: unknown): void {
+    const error = toAssayError(thrown);
+    if (error.kind === 'internal') this.#log?.error({ err: error, id: item.id }, 'an image failed');
+    result.error = { code: error.code, message: error.message };
   }
 
-  return {
-    panel,
-    score: async ({ scorer, ...request }) =>
-      (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!),
-    load: () => ({ waiting: queue.waiting, running: queue.running }),
-    pressure: () => queue.pressure,
-  };
+  /** 2 to 9 for one image and all of its judges. */
+  async #examine(item: ScoreItem, panel: Work[], signal: AbortSignal): Promise<void> {
+    // 2 fetch
+    const image = await item.fetch(signal, this.#config.limits.maxImageBytes);
+    const received = await this.#identify(image, panel, signal);
+    const known = { ...resolvePrompt(item, image, textsOf), sha256: received.sha256 };
+    const sight = this.#sightOf(received);
+    const findIn = async (work: Work) => {
+      Object.assign(work.result, known);
+      await this.#find(received, sight, work);
+    };
+    await Promise.all(panel.map((work) => findIn(work).catch((error) => this.#fail(work, error))));
+  }
+
+  /** Pixels that need no decoding are prepared in other threads while they are hashed here. */
+  async #identify(image: ImageInput, panel: Work[], signal: AbortSignal): Promise<Received> {
+    const early = this.#pixelsAtOnce(image);
+    if (early) for (const { judge } of panel) judge.ahead?.(early);
+    const sha256 = await sha256Of(image.bytes, signal);
+    return { image, early, sha256, name: nameOf(sha256, image) };
+  }
+
+  /** What is wrong with an image is told when it is decoded. */
+  #pixelsAtOnce(image: ImageInput): Decoded | undefined {
+    try {
+      return decodeAtOnce(image, this.#decoding);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Decoded when the first judge looks, and in memory until the last one has looked. */
+  #sightOf({ image, early, name }: Received): Held<Sight> {
+    let place: Place | undefined;
+    const open = async (signal: AbortSignal): Promise<Sight> => {
+      place = this.#memory.place(signal);
+      const start = performance.now();
+      // 3 decode
+      const pixels = early ?? (await decode(image, { ...this.#decoding, admit: place.take }, signal));
+      pixels.key = `${name} ${this.#config.background}`;
+      // 4 guard
+      const seen = { pixels, statistics: measure(pixels), order: inspectOrder(image) };
+      const { waitedMs } = place;
+      return { ...seen, waitedMs, decodeMs: performance.now() - start - waitedMs };
+    };
+    return new Held(open, () => place?.leave());
+  }
+
+  async #find(received: Received, sight: Held<Sight>, work: Work): Promise<void> {
+    const { judge, policy, result, timings, start, signal, tellsColour } = work;
+    const look = (until: AbortSignal) => sight.use((seen) => judged(seen, work, until), until);
+    const { notes, colour, ...finding } = await this.#findings.get(
+      keyOf(received, result.prompt, judge),
+      look,
+      signal,
+    );
+    result.notes.push(...notesOn(result), ...notes);
+    // 9 decide
+    Object.assign(result, finding, decide(finding, policy), tellsColour && { colour });
+    timings.totalMs = performance.now() - start;
+    result.timings = timings;
+  }
+
+  get #decoding() {
+    const { limits, background } = this.#config;
+    return { ...limits, background };
+  }
+}
+
+/** 4 to 8: what there is to find in the pixels. */
+async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Finding> {
+  const { judge, result, timings } = work;
+  const { pixels, statistics, order, decodeMs, waitedMs } = seen;
+  const found = [...order, ...inspect(pixels, judge.domain, statistics)];
+  // 5 prepare, 6 batch, 7 infer, 8 calibrate
+  const judgement = await judge.judge(pixels, result.prompt, signal);
+  timings.decodeMs = decodeMs;
+  timings.queueMs += waitedMs + judgement.queueMs;
+  timings.inferMs = judgement.inferMs;
+  return findingOf(pixels, found, judgement);
 }
 
 /** What the image and the judge say together. */

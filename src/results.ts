@@ -1,7 +1,10 @@
 /** What results are made of: a result that says nothing yet, one that failed, and the order of several. */
 import { fail, toAssayError } from './errors/error.ts';
 import { shortened } from './prompt/resolve.ts';
-import type { AspectScore, RankResult, ScoreItem, ScoreResult, ScorerStamp } from './types.ts';
+import type { AspectScore } from './types/aspect.ts';
+import type { ScoreItem } from './types/request.ts';
+import type { RankResult, ScoreResult } from './types/result.ts';
+import type { ScorerStamp } from './types/scorer.ts';
 
 /** A result that says nothing yet. */
 export function emptyResult(

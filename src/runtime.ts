@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
 import { Monitor } from './loops/monitor/monitor.ts';
-import { createPipeline, type Pipeline } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
@@ -18,15 +18,10 @@ import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
-import type {
-  PanelRequest,
-  ResultListener,
-  RewardRequest,
-  RewardResult,
-  ScoreRequest,
-  ScoreResult,
-  Service,
-} from './types.ts';
+import type { PanelRequest, ScoreRequest } from './types/request.ts';
+import type { ScoreResult } from './types/result.ts';
+import type { RewardRequest, RewardResult } from './types/reward.ts';
+import type { ResultListener, Service } from './types/service.ts';
 
 export interface Runtime extends Service {
   readonly config: Config;
@@ -52,7 +47,7 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
   const catalog = given.catalog ?? catalogOf(config);
-  const pipeline = createPipeline(catalog, config, log);
+  const pipeline = new Pipeline(catalog, config, log);
   const store = storeFor(config, log, unrecorded);
   const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();

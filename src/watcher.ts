@@ -19,7 +19,7 @@ import type { Tagger, WatchParts } from './loops/watch/ports.ts';
 import { watch } from './loops/watch/watch.ts';
 import type { Runtime } from './runtime.ts';
 import { holderWords, takeHold } from './store/file/hold.ts';
-import type { ScoreResult } from './types.ts';
+import type { ScoreResult } from './types/result.ts';
 
 /** What of a host's settings is about its images, and what is done to them. */
 export interface WatchSettings extends Pick<HostSettings, 'outputDir' | 'linkedDirs'>, Choice {

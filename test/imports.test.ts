@@ -35,7 +35,7 @@ const imports = files.flatMap(importsOf);
 const layerOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : file);
 
 /** What every room may use and none owns. */
-const SHARED = ['types.ts', 'host.ts', 'errors', 'lib', 'config', 'config.ts', 'log.ts'];
+const SHARED = ['types', 'host.ts', 'errors', 'lib', 'config', 'config.ts', 'log.ts'];
 const ROOMS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'files', 'nodes'];
 const BELOW_COMMANDS = [
   'watches.ts',
@@ -49,17 +49,17 @@ const BELOW_COMMANDS = [
   ...SHARED,
 ];
 const ALLOWED: Record<string, string[]> = {
-  'types.ts': [],
+  types: ['types'],
   errors: ['errors'],
-  'host.ts': ['types.ts'],
-  lib: ['lib', 'types.ts', 'errors'],
+  'host.ts': ['types'],
+  lib: ['lib', 'types', 'errors'],
   'log.ts': ['lib'],
-  config: ['config', 'types.ts', 'errors', 'lib'],
+  config: ['config', 'types', 'errors', 'lib'],
   // Each host declares its settings.
-  'config.ts': ['config', 'types.ts', 'errors', 'lib', 'bridge'],
-  tables: ['tables', 'lib', 'types.ts', 'errors'],
+  'config.ts': ['config', 'types', 'errors', 'lib', 'bridge'],
+  tables: ['tables', 'lib', 'types', 'errors'],
   ...Object.fromEntries(ROOMS.map((room) => [room, [room, ...SHARED]])),
-  'results.ts': ['types.ts', 'errors', 'prompt'],
+  'results.ts': ['types', 'errors', 'prompt'],
   'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
   'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],

@@ -4,10 +4,13 @@ import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { ranked } from '../src/results.ts';
 import { openCatalog } from '../src/reward/model/catalog.ts';
-import type { ImageInput, Policy, ScoreItem, ScoreResult } from '../src/types.ts';
+import type { ImageInput } from '../src/types/image.ts';
+import type { Policy } from '../src/types/policy.ts';
+import type { ScoreItem } from '../src/types/request.ts';
+import type { ScoreResult } from '../src/types/result.ts';
 import { tempFolder } from './support/files.ts';
 import { flat, picture, png, type Raw } from './support/images.ts';
 import { brightnessGraph, meanGraph, type TestModel, wordTokenizer, writeModel } from './support/models.ts';
@@ -35,7 +38,7 @@ async function open(model: TestModel = {}, settings: ConfigInput = {}) {
   const config = loadConfig({ scorer: id, dataDir: parent, ...settings }, undefined, {});
   const catalog = openCatalog({ ...config, modelDirs: [parent], defaultId: id });
   onTestFinished(() => catalog.close());
-  return { catalog, pipeline: createPipeline(catalog, config), config };
+  return { catalog, pipeline: new Pipeline(catalog, config), config };
 }
 
 /** A picture shifted in brightness: each gives another score. */

@@ -2,10 +2,13 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
-import { createPipeline } from '../src/pipeline.ts';
+import { Pipeline } from '../src/pipeline.ts';
 import { catalogOf } from '../src/reward/model/catalog.ts';
 import { openRuntime } from '../src/runtime.ts';
-import type { AspectScore, Judge, Judgement, Judges, Pixels, ScoreItem, ScoreRequest } from '../src/types.ts';
+import type { AspectScore } from '../src/types/aspect.ts';
+import type { Pixels } from '../src/types/image.ts';
+import type { Judge, Judgement, Judges } from '../src/types/judge.ts';
+import type { ScoreItem, ScoreRequest } from '../src/types/request.ts';
 import { tempFolder } from './support/files.ts';
 import { flat, picture, png } from './support/images.ts';
 
@@ -42,7 +45,7 @@ const toy: Judge = {
 const toys: Judges = { open: async () => toy, width: 4 };
 
 it('the pipeline asks any judge, and one failure is one item’s', async () => {
-  const pipeline = createPipeline(toys, config());
+  const pipeline = new Pipeline(toys, config());
   const items = ['4', 'fail', '1'].map((prompt) => item(prompt, picture(64, 64), prompt));
   const results = await pipeline.score(request([...items, item('flat', flat([9, 9, 9]), '5')]));
   expect(results.map((r) => r.aspects?.quality?.score)).toEqual([4, undefined, 1, 5]);
@@ -97,7 +100,7 @@ it('an image that several scorers judge is fetched, decoded and guarded once', a
       return toy.judge(pixels, prompt, signal);
     },
   });
-  const pipeline = createPipeline({ ...toys, open }, config());
+  const pipeline = new Pipeline({ ...toys, open }, config());
   let fetched = 0;
   const bytes = await png(picture(64, 64));
   const encoded = ['4', 'fail', '1'].map((prompt) => ({

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { TRIM_THRESHOLD } from '../../src/cli/process/allocator.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 const PROBE = new URL('./probe.ts', import.meta.url).href;
@@ -31,7 +32,8 @@ export interface Victim {
 /** Starts `assay serve <flags>` on a free port, without its result cache, which would answer for the model. */
 export async function startVictim(flags: string[]): Promise<Victim> {
   const args = ['--import', PROBE, CLI, 'serve', '--port', '0', '--log-level', 'error', ...flags];
-  const env = { ...process.env, ASSAY_RESULT_CACHE: '0' };
+  // The daemon would begin once more to set it, but the probe would be lost.
+  const env = { ...process.env, ...TRIM_THRESHOLD, ASSAY_RESULT_CACHE: '0' };
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], env });
   const ended = once(child, 'exit');
   const { hostname, port } = await addressOf(child.stdout!);

@@ -59,12 +59,24 @@ async function until(check: () => boolean): Promise<void> {
   while (!check()) await pause(50);
 }
 
+/** Has the daemon load all that the attack asks for, so that what is held afterwards was not loaded meanwhile. */
+async function warmUp(url: string): Promise<void> {
+  const side = 64;
+  const data = Buffer.from(Array.from({ length: side * side * 3 }, (_, i) => 128 + 90 * Math.sin(i / 97)));
+  const image = { format: 'rgb8', width: side, height: side, data: data.toString('base64') };
+  for (const scorer of [undefined, 'assay-lite']) {
+    const body = JSON.stringify({ prompt: 'a dog', scorer, items: [{ image }] });
+    const headers = { 'content-type': 'application/json' };
+    await (await fetch(`${url}/v1/score`, { method: 'POST', headers, body })).arrayBuffer();
+  }
+}
+
 export async function fuzz(plan: Plan, log: (line: string) => void = () => {}): Promise<Report> {
   const victim = await startVictim(plan.flags);
+  const url = `http://${victim.host}:${victim.port}`;
+  await warmUp(url);
   const images: Image[] = [];
-  const good = new Worker(new URL('./good-client.ts', import.meta.url), {
-    workerData: { url: `http://${victim.host}:${victim.port}` },
-  });
+  const good = new Worker(new URL('./good-client.ts', import.meta.url), { workerData: { url } });
   good.on('message', (image: Image) => images.push(image));
   try {
     await until(() => images.length >= plan.quietImages || victim.isDead);

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
 import { quantile } from '../../src/bench/figures.ts';
-import type { Aspect, ScoreResult } from '../../src/types.ts';
+import type { Aspect } from '../../src/types/aspect.ts';
+import type { ScoreResult } from '../../src/types/result.ts';
 
 /** Largest difference, as a share of the score's range, by variant. */
 export const LIMITS: Record<string, number> = { fp32: 1e-3, int8: 2e-2 };

@@ -101,8 +101,7 @@ class AsyncAssayClient:
         items: list[Item] = await asyncio.to_thread(items_of, images, prompt, ids, None, layout)
         if not items:
             return Ranking([], [], None)
-        results, answer = await rank(self._call({"scorer": scorer}, timeout), items)
-        return Ranking(results, answer["order"], answer["best"])
+        return await rank(self._call({"scorer": scorer}, timeout), items)
 
     async def rewards(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,11 +107,10 @@ class Health:
 def result_of(raw: dict, id: str, group: Hashable, notes: Sequence[str]) -> Result:
     """The result in an answer. Raises KeyError and TypeError among it for what makes no sense."""
     error = error_of(raw)
-    reward = raw.get("reward")
     return Result(
         id=id,
         group=group,
-        reward=None if reward is None else float(reward),
+        reward=None if error else number_of(raw.get("reward")),
         aspects=None if error else {name: found and aspect_of(found) for name, found in raw["aspects"].items()},
         guards=guards_of(raw),
         decision=raw.get("decision"),
@@ -128,6 +128,15 @@ def result_of(raw: dict, id: str, group: Hashable, notes: Sequence[str]) -> Resu
     )
 
 
+def number_of(value: object) -> float | None:
+    """Raises ValueError for what is no number, NaN among it: MessagePack can carry that, and no score is one."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
 def guards_of(raw: dict) -> tuple[Guard, ...]:
     return tuple(Guard(found["guard"], found["message"]) for found in raw.get("guards") or ())
 
@@ -141,7 +150,15 @@ def aspect_of(raw: dict) -> AspectScore:
     low, high = raw["range"]
     least, most = raw["interval"]
     own = (raw.get("raw"), raw.get("spread"), raw.get("distribution"))
-    return AspectScore(raw["score"], (low, high), raw["percentile"], (least, most), raw["coverage"], *own)
+    return AspectScore(_some(raw["score"]), (low, high), raw["percentile"], (least, most), raw["coverage"], *own)
+
+
+def _some(value: object) -> float:
+    """A number that cannot be absent. Raises ValueError."""
+    found = number_of(value)
+    if found is None:
+        raise ValueError("a score is missing")
+    return found
 
 
 def scorer_of(raw: dict | None) -> Scorer | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .link.failures import AssayFailure
-from .results import AspectScore, Guard, Scorer, aspect_of, error_of, guards_of, scorer_of
+from .results import AspectScore, Guard, Scorer, aspect_of, error_of, guards_of, number_of, scorer_of
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,14 @@ class RewardResult(Sequence[RewardItem]):
 def reward_of(raw: dict, id: str, group: Hashable, notes: Sequence[str]) -> RewardItem:
     """An item of an answer. Raises KeyError and TypeError among it."""
     missing = raw.get("missing")
+    if raw.get("error") and not missing:
+        raise ValueError("an image that failed has a reward of its own")
     return RewardItem(
         id=id,
         group=group,
-        reward=_number(raw["reward"]),
+        reward=number_of(raw["reward"]),
         missing=MissingReward(missing["because"], missing["reason"], missing["applied"]) if missing else None,
-        advantage=_number(raw.get("advantage")),
+        advantage=number_of(raw.get("advantage")),
         components={name: _component(found) for name, found in raw["components"].items()},
         truncated=bool(raw.get("truncated")),
         guards=guards_of(raw),
@@ -137,8 +139,8 @@ def group_of(raw: dict, group: Hashable) -> RewardGroup:
         group=group,
         count=raw["count"],
         used=raw["used"],
-        mean=_number(raw["mean"]),
-        std=_number(raw["std"]),
+        mean=number_of(raw["mean"]),
+        std=number_of(raw["std"]),
         zero_variance=bool(raw["zeroVariance"]),
         duplicates=tuple(map(tuple, raw["duplicates"])),
         near_blank=tuple(raw["nearBlank"]),
@@ -147,8 +149,4 @@ def group_of(raw: dict, group: Hashable) -> RewardGroup:
 
 def _component(raw: dict) -> RewardComponent:
     aspects = {name: aspect_of(found) for name, found in raw["aspects"].items()}
-    return RewardComponent(raw["weight"], _number(raw["value"]), raw["reason"], scorer_of(raw["scorer"]), aspects)
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return RewardComponent(raw["weight"], number_of(raw["value"]), raw["reason"], scorer_of(raw["scorer"]), aspects)

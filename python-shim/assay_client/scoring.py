@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .link.failures import AssayFailure, fail
 from .request import Item
-from .results import Result, result_of
+from .results import Ranking, Result, result_of
 from .sending import LATER, LONGEST_PAUSE_S, Call, new_key
 
 #: A request is closed when it has so many images or bytes. The first has one image, so that the daemon starts at once,
@@ -33,11 +33,18 @@ async def score(call: Call, items: list[Item]) -> list[Result]:
     return [_result(item, end) for item, end in zip(items, ends)]
 
 
-async def rank(call: Call, items: list[Item]) -> tuple[list[Result], dict]:
-    """The results, and the answer that has their order. Raises AssayFailure: a ranking of some would mislead."""
+async def rank(call: Call, items: list[Item]) -> Ranking:
+    """Raises AssayFailure: a ranking of some would mislead."""
     messages = await asyncio.to_thread(lambda: [item.message() for item in items])
     answer = await call.ask("rank", messages, new_key())
-    return [_result(item, raw) for item, raw in zip(items, answer["results"])], answer
+    results = [_result(item, raw) for item, raw in zip(items, answer["results"])]
+    order, best = answer.get("order"), answer.get("best")
+    places = list(range(len(items)))
+    if not isinstance(order, list) or not all(type(at) is int for at in order) or sorted(order) != places:
+        raise fail("INTERNAL", reason="the daemon answered with an order that is none")
+    if best is not None and best != order[0]:
+        raise fail("INTERNAL", reason="the daemon answered with another best image than the first of its order")
+    return Ranking(results, order, order[0] if best is not None else None)
 
 
 async def settled(call: Call, sending: Sequence[asyncio.Future]) -> None:

@@ -55,6 +55,8 @@ class FakeDaemon:
         self.protocols = (PROTOCOL,)
         self.version = "1.0.0"
         self.answer = self.scores
+        #: The same for all other ops.
+        self.others = lambda _message: {"ok": True}
         self.prompt: dict = {}
         self.asked: list[dict] = []
         self.most_due = 0
@@ -147,7 +149,7 @@ class FakeDaemon:
         self._due += 1
         self.most_due = max(self.most_due, self._due)
         await asyncio.sleep(0.01)
-        answer = self.answer(message) if message["op"] == "score" else {"ok": True}
+        answer = self.answer(message) if message["op"] == "score" else self.others(message)
         self._due -= 1
         if isinstance(answer, bytes):
             await socket.send_bytes(answer)

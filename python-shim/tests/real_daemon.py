@@ -1,9 +1,12 @@
 """The real daemon, where Node and its packages are installed."""
 
+import json
 import re
 import subprocess
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -35,3 +38,14 @@ def served(*flags):
         yield url
     finally:
         ended(process)
+
+
+def rows_by_item(url) -> Counter:
+    """How often the history has each item."""
+    found, cursor = Counter(), ""
+    while cursor is not None:
+        with urlopen(f"{url}/v1/history?limit=500{cursor and f'&cursor={cursor}'}") as response:
+            page = json.load(response)
+        found.update(entry["result"]["id"] for entry in page["entries"])
+        cursor = page["next"]
+    return found

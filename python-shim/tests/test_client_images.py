@@ -159,7 +159,7 @@ def test_what_is_no_number_is_the_fault_of_its_image(value, said):
         *(np.zeros((8, 8)), np.zeros((2, 8, 8, 2)), np.zeros((2, 0, 8, 3)), np.zeros((1, 3, 4, 8, 8)), np.zeros(())),
         *(np.zeros((8, 8, 3), np.int32), np.zeros((8, 8, 3), np.uint16), np.zeros((8, 8, 3), bool)),
         *(np.zeros((8, 8, 3), object), np.zeros((8, 8, 3), complex), torch.zeros(8, 8, 3, dtype=torch.int64)),
-        *(5, None, [5], [None], [[1, 2]], {"a": 1}, [np.zeros((2, 8, 8, 3))], object()),
+        *(5, None, [5], [None], [[1, 2]], {"a": 1}, [np.zeros((2, 8, 8, 3))], pytest.param(object(), id="an object")),
     ],
     ids=lambda images: f"{getattr(images, 'shape', images)}"[:30],
 )

@@ -1,20 +1,17 @@
 """The client and the real daemon: scores do not depend on the road, and nothing is lost when the daemon dies."""
 
-import json
 import math
 import random
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from real_daemon import ended, served, started
+from real_daemon import ended, rows_by_item, served, started
 
 from assay_client import AssayClient, AssayFailure
 
@@ -128,17 +125,6 @@ def test_an_image_too_large_is_said_and_costs_the_others_nothing(tmp_path, image
         assert first.error is None and last.error is None
         assert too_large.error.code == "IMAGE_TOO_LARGE"
         assert too_heavy.error.code == "BODY_TOO_LARGE"
-
-
-def rows_by_item(url) -> Counter:
-    """How often the history has each item of this client."""
-    found, cursor = Counter(), ""
-    while cursor is not None:
-        with urlopen(f"{url}/v1/history?limit=500{cursor and f'&cursor={cursor}'}") as response:
-            page = json.load(response)
-        found.update(entry["result"]["id"] for entry in page["entries"])
-        cursor = page["next"]
-    return found
 
 
 def test_a_daemon_killed_and_started_again_under_many_requests(tmp_path, images):

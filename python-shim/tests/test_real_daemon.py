@@ -10,11 +10,15 @@ from helpers import gate, greys
 from real_daemon import served
 
 
-@pytest.fixture
-def real(tmp_path, connect):
-    with served("--port", "0", "--data-dir", tmp_path, "--token", "long-enough") as url:
-        connect(url, "long-enough")
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with served("--port", "0", "--data-dir", tmp_path_factory.mktemp("data"), "--token", "long-enough") as url:
         yield url
+
+
+@pytest.fixture
+def real(url, connect):
+    connect(url, "long-enough")
 
 
 def picture(seed: int, channels: int = 3, size: int = 256) -> torch.Tensor:

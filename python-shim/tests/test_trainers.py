@@ -1,5 +1,6 @@
 """The examples and the blocks of docs/rewards.md, against the real daemon; and that the package can be installed."""
 
+import pkgutil
 import re
 import runpy
 import shutil
@@ -17,10 +18,8 @@ EXAMPLES = ROOT / "examples/trainers"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/example.py"))
 PAGE = (ROOT / "docs/rewards.md").read_text("utf-8")
 SECTIONS = {section.split("\n", 1)[0]: section for section in re.split(r"^## ", PAGE, flags=re.M)[1:]}
-BLOCKS = {
-    title: found[1] for title, text in SECTIONS.items() if (found := re.search(r"```python\n(.*?)```", text, re.S))
-}
-
+PYTHON = re.compile(r"```python\n(.*?)```", re.S)
+BLOCKS = {title: PYTHON.search(text)[1] for title, text in SECTIONS.items() if PYTHON.search(text)}
 BLOCKS["README"] = re.search(r"```python\n(from assay_client .*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[1]
 
 
@@ -57,18 +56,29 @@ def test_the_output_that_is_promised(capsys):
 
 
 @pytest.mark.parametrize("title", sorted(BLOCKS))
-def test_block_of_the_page(title, capsys):
+def test_block_of_the_page(title, url, capsys):
     from pictures import PROMPT, landscapes
 
     images = torch.from_numpy(landscapes(2)).permute(0, 3, 1, 2)
     given = {"images": images, "prompts": (PROMPT, PROMPT), "metadata": ({}, {}), "torch": torch}
-    exec(compile(BLOCKS[title], f"docs/rewards.md, {title}", "exec"), given)
+    code = BLOCKS[title].replace("http://127.0.0.1:7878", url)
+    exec(compile(code, f"docs/rewards.md, {title}", "exec"), given)
     assert "nan" not in capsys.readouterr().out
 
 
 def test_each_trainer_has_a_block_and_an_example():
     assert len(NAMES) == 8
-    assert len(BLOCKS) == len(NAMES) + 2  # the client itself, on the page and in the README
+    # beside those the client's scores and rewards, the wire, and the README; each section has one
+    assert len(BLOCKS) == len(NAMES) + 4 == len(PYTHON.findall(PAGE)) + 1
+
+
+def test_what_configs_of_trainers_name_can_be_imported():
+    names = re.findall(r"assay_client\.rewards[\w.]*", PAGE)
+    assert len(set(names)) > 5
+    for name in names:
+        pkgutil.resolve_name(name)
+    (path, function) = re.search(r"path: …/(\S+\.py), name: (\w+)", PAGE).groups()
+    assert hasattr(pkgutil.resolve_name(path.removesuffix(".py").replace("/", ".")), function)
 
 
 def test_the_errors_are_those_of_the_page():

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Packr } from 'msgpackr';
 import { WebSocket } from 'ws';
-import type { ScoreResult } from '../types.ts';
+import type { ScoreResult } from '../types/result.ts';
 
 /** For scorers that judge nothing without one. */
 const PROMPT = 'a picture';

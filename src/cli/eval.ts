@@ -14,7 +14,8 @@ import { type Rating, type Ratings, readRatings } from '../eval/ratings/ratings.
 import { type Report, summarise } from '../eval/summary.ts';
 import { printSummary } from '../eval/terminal.ts';
 import { createFolder } from '../lib/folder.ts';
-import type { ItemError, ScoreItem, ScoreResult } from '../types.ts';
+import type { ScoreItem } from '../types/request.ts';
+import type { ItemError, ScoreResult } from '../types/result.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { fileItem } from './input/images.ts';
 import { openFor, scoreAll } from './open.ts';

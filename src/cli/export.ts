@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { EXIT } from '../errors/exit.ts';
 import { counted, fewOf } from '../lib/words.ts';
-import type { RewardItem, RewardResult } from '../types.ts';
+import type { RewardItem, RewardResult } from '../types/reward.ts';
 import { type Candidate, type Pair, pairsOf, type WAYS } from './export/pairs.ts';
 import type { Cell, Column } from './export/parquet.ts';
 import { ratingsFor, rewardsFor } from './export/scored.ts';

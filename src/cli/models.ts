@@ -13,7 +13,7 @@ import { checkGolden } from '../reward/model/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
-import type { RefusedScorer, ScorerInfo } from '../types.ts';
+import type { RefusedScorer, ScorerInfo } from '../types/scorer.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { configOf } from './open.ts';
 import { complain } from './terminal/complaint.ts';

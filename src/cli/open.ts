@@ -1,7 +1,10 @@
 /** What the commands that score have in common: flags to a runtime; many items to results. */
 import { type Config, loadConfig, SETTINGS } from '../config.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
-import type { Policy, ScoreItem, ScoreResult, Service } from '../types.ts';
+import type { Policy } from '../types/policy.ts';
+import type { ScoreItem } from '../types/request.ts';
+import type { ScoreResult } from '../types/result.ts';
+import type { Service } from '../types/service.ts';
 import type { ScorerFlags } from './input/flags.ts';
 
 /** Names of settings: a flag that is called like one is that setting. */

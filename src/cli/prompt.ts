@@ -9,7 +9,7 @@ import { findInTexts, workflowIn } from '../prompt/file.ts';
 import { findAt } from '../prompt/workflow/find.ts';
 import { openGraph } from '../prompt/workflow/graph.ts';
 import { graphIn, promptOfSaved, type Saved, savedBy } from '../prompt/workflow/saved.ts';
-import type { PromptFound } from '../types.ts';
+import type { PromptFound } from '../types/prompt.ts';
 import { table } from './terminal/table.ts';
 import { printable, printableLines } from './terminal/verdicts.ts';
 

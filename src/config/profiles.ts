@@ -1,6 +1,8 @@
 /** Reward profiles: which scores make a reward, on which scale, and what a missing one means to a trainer. */
 import { z } from 'zod';
-import { type Affine, ASPECTS, type GuardName, type Profile, type ProfileTerm } from '../types.ts';
+import { ASPECTS } from '../types/aspect.ts';
+import type { GuardName } from '../types/guard.ts';
+import type { Affine, Profile, ProfileTerm } from '../types/profile.ts';
 
 const GUARD_NAMES = ['blank', 'noise', 'corrupt', 'out-of-domain'] as const satisfies readonly GuardName[];
 

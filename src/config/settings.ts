@@ -5,7 +5,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { ASPECTS, type Aspect, type Policy } from '../types.ts';
+import { ASPECTS, type Aspect } from '../types/aspect.ts';
+import type { Policy } from '../types/policy.ts';
 import { rewardsSchema } from './profiles.ts';
 import { TOKEN, TOKEN_EXPECTED } from './token.ts';
 

@@ -1,6 +1,6 @@
 /** Every image with what was predicted and what people said, as a CSV table for further analysis. */
 import { stringify } from 'csv-stringify/sync';
-import { ASPECTS, type Aspect } from '../types.ts';
+import { ASPECTS, type Aspect } from '../types/aspect.ts';
 import { type Outcome, prediction } from './figures/pairs.ts';
 
 type Cell = string | number | null;

@@ -1,6 +1,7 @@
 /** The report as data: what `report.json` holds and what the page and the terminal show. */
 import { counted } from '../lib/words.ts';
-import { ASPECTS, type Aspect, type ScorerStamp } from '../types.ts';
+import { ASPECTS, type Aspect } from '../types/aspect.ts';
+import type { ScorerStamp } from '../types/scorer.ts';
 import {
   type AspectReport,
   type FigureIntervals,

@@ -1,7 +1,7 @@
 /** The summary that `assay eval` prints: plain columns that fit 80. */
 import { styleText } from 'node:util';
 import { counted } from '../lib/words.ts';
-import { ASPECTS } from '../types.ts';
+import { ASPECTS } from '../types/aspect.ts';
 import type { FigureIntervals, Figures } from './figures/aspect.ts';
 import type { BestOfN } from './figures/best-of-n.ts';
 import { decimal, percent, span } from './format.ts';

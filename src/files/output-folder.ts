@@ -6,7 +6,7 @@ import { AssayError, fail, reasonOf } from '../errors/error.ts';
 import type { HostFile } from '../host.ts';
 import { isInside } from '../lib/inside.ts';
 import { cannotRead } from '../lib/plain-file.ts';
-import { IMAGE_EXTENSIONS } from '../types.ts';
+import { IMAGE_EXTENSIONS } from '../types/image.ts';
 
 /** What a process that died left is older; what is younger may be in the writing. */
 const STALE_MS = 60_000;

@@ -2,7 +2,7 @@
 import { type Transferable, Worker } from 'node:worker_threads';
 import { fail } from '../errors/error.ts';
 import { orAbort } from './abort.ts';
-import { createFairQueue, type FairQueue } from './fair-queue.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** What a thread answers to a task. */
 export type Reply<Result> = { result: Result } | { error: unknown };
@@ -33,7 +33,7 @@ export class Threads<Task, Result> {
   /** Starts none. */
   constructor(options: ThreadsOptions) {
     this.#options = options;
-    this.#turns = createFairQueue(options.most, Number.POSITIVE_INFINITY);
+    this.#turns = new FairQueue(options.most, Number.POSITIVE_INFINITY);
   }
 
   /**

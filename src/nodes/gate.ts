@@ -1,4 +1,4 @@
-import { ASPECTS } from '../types.ts';
+import { ASPECTS } from '../types/aspect.ts';
 import { along, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
 import type { NodeDefinition, NodeOutput } from './types.ts';
 

@@ -1,6 +1,6 @@
 /** The prompt in the texts that an image file carries. */
 import { hasMoreValues, parseLenient } from '../lib/python-json.ts';
-import type { PromptFound } from '../types.ts';
+import type { PromptFound } from '../types/prompt.ts';
 import { parseDream } from './dream.ts';
 import { isInfotext, parseInfotext } from './infotext.ts';
 import { pairIn } from './tools.ts';

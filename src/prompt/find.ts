@@ -1,5 +1,5 @@
 /** The prompt in a workflow or an image file; never throws. */
-import type { PromptFound, PromptPlace } from '../types.ts';
+import type { PromptFound, PromptPlace } from '../types/prompt.ts';
 import { findInTexts } from './file.ts';
 import type { ReadTexts } from './resolve.ts';
 import { findInWorkflow } from './workflow/find.ts';

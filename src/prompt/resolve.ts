@@ -1,5 +1,8 @@
 /** The prompt that an image is judged by: the one given, else that of its workflow, else that of its file. */
-import type { ImageInput, PromptFound, ScoreItem, ScoreResult } from '../types.ts';
+import type { ImageInput } from '../types/image.ts';
+import type { PromptFound } from '../types/prompt.ts';
+import type { ScoreItem } from '../types/request.ts';
+import type { ScoreResult } from '../types/result.ts';
 import { type FileText, findInTexts, NO_PROMPT } from './file.ts';
 import { MOST_TEXT, normalise } from './words/normalise.ts';
 import { findInWorkflow } from './workflow/find.ts';

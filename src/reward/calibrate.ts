@@ -1,6 +1,6 @@
 /** 8 calibrate: raw outputs to MOS, prediction interval, percentile and reward. Pure. */
 import { z } from 'zod';
-import { ASPECTS, type Aspect, type AspectScore, type Distribution } from '../types.ts';
+import { ASPECTS, type Aspect, type AspectScore, type Distribution } from '../types/aspect.ts';
 import type { AspectSpec, Manifest } from './model/manifest.ts';
 
 const increasing = (values: number[]): boolean => values.every((v, i) => i === 0 || v > values[i - 1]!);

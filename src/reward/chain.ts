@@ -1,7 +1,7 @@
 /** 5 to 7 for one image: prepares what each graph of a scorer wants, and runs them in order. */
 import { hash } from 'node:crypto';
 import { orAbort } from '../lib/abort.ts';
-import type { Pixels } from '../types.ts';
+import type { Pixels } from '../types/image.ts';
 import type { EmbeddingCache } from './graph/embeddings.ts';
 import type { Graph } from './graph/graph.ts';
 import { numbers, type Tensors } from './graph/tensor.ts';

@@ -1,6 +1,6 @@
 /** 8 calibrate: whether an image is foreign to the scorer, by a figure that its own graph gives. Pure. */
 import { apart } from '../lib/words.ts';
-import type { GuardFinding } from '../types.ts';
+import type { GuardFinding } from '../types/guard.ts';
 import { type RawOutputs, rowOf } from './calibrate.ts';
 import type { DomainSpec } from './model/manifest.ts';
 

@@ -1,16 +1,11 @@
 /** The front door of the reward core: a model folder, loaded and ready to judge pixels. */
 import { join } from 'node:path';
-import { type AssayError, fail, reasonOf } from '../errors/error.ts';
-import {
-  ASPECTS,
-  type Domain,
-  type GraphState,
-  type Judge,
-  type Judgement,
-  type Pixels,
-  type Policy,
-  type ScorerStamp,
-} from '../types.ts';
+import { AssayError, fail, reasonOf } from '../errors/error.ts';
+import { ASPECTS } from '../types/aspect.ts';
+import type { Pixels } from '../types/image.ts';
+import type { Domain, Judge, Judgement } from '../types/judge.ts';
+import type { Policy } from '../types/policy.ts';
+import type { GraphState, ScorerStamp } from '../types/scorer.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { Chain } from './chain.ts';
 import { foreignness } from './domain.ts';
@@ -66,13 +61,21 @@ function readCalibration(model: ModelFolder): Calibration {
   return calibration;
 }
 
+/** What a scorer runs before it serves: it shows a graph that does not fit its manifest before any image is lost to it. */
+export type FirstRun = (scorer: Scorer) => Promise<void>;
+
 /**
- * Loads a model folder: checks its hashes, starts its workers, runs it once on a grey image. Graphs that got no work
- * for `keepAliveMs` are released, and loaded again by the next image.
+ * Loads a model folder: checks its hashes, starts its workers, runs it once. Graphs that got no work for `keepAliveMs`
+ * are released, and loaded again by the next image.
  *
- * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT, BACKEND_MISSING
+ * @throws VARIANT_UNKNOWN, MANIFEST_INVALID, MODEL_FILE_MISSING, MODEL_HASH_MISMATCH, MODEL_LOAD_FAILED, MODEL_UNFIT,
+ * BACKEND_MISSING, and what the first run throws
  */
-export async function openScorer(model: ModelFolder, options: ScorerOptions): Promise<Scorer> {
+export async function openScorer(
+  model: ModelFolder,
+  options: ScorerOptions,
+  firstRun: FirstRun = runGrey,
+): Promise<Scorer> {
   const { manifest } = model;
   const plan = planLoad(model, options);
   const graphs = manifest.graphs.map((spec) => openGraph(model, plan, spec, options));
@@ -98,8 +101,23 @@ export async function openScorer(model: ModelFolder, options: ScorerOptions): Pr
     chain,
     owned,
   });
-  await warmUp(scorer, graphPath(model, variant, judge.name));
-  return scorer;
+  try {
+    await firstRun(scorer);
+    return scorer;
+  } catch (cause) {
+    await scorer.close();
+    const isJudging = !(cause instanceof AssayError) || cause.code === 'INFERENCE_FAILED';
+    if (!isJudging) throw cause;
+    const file = graphPath(model, variant, judge.name);
+    throw fail('MODEL_UNFIT', { scorer: manifest.id, file, reason: reasonOf(cause) }, { cause });
+  }
+}
+
+/** A first run on a grey image. */
+export async function runGrey(scorer: Scorer): Promise<void> {
+  const { width, height } = scorer.manifest.image;
+  const grey = { data: new Uint8Array(width * height * 3).fill(128), width, height };
+  await scorer.judge(grey, 'a', AbortSignal.timeout(120_000));
 }
 
 /** What is read of a model folder beside its graphs. */
@@ -176,18 +194,6 @@ function openGraph(model: ModelFolder, plan: Plan, spec: GraphSpec, options: Sco
     },
     options.keepAliveMs ?? 0,
   );
-}
-
-/** A first run shows a graph that does not fit its manifest before any image is lost to it. */
-async function warmUp(scorer: LoadedScorer, file: string): Promise<void> {
-  const { width, height } = scorer.manifest.image;
-  const grey = { data: new Uint8Array(width * height * 3).fill(128), width, height };
-  try {
-    await scorer.judge(grey, 'a', AbortSignal.timeout(120_000));
-  } catch (cause) {
-    await scorer.close();
-    throw fail('MODEL_UNFIT', { scorer: scorer.manifest.id, file, reason: reasonOf(cause) }, { cause });
-  }
 }
 
 /** What a loaded scorer is made of. */

@@ -7,7 +7,8 @@ import { LRUCache } from 'lru-cache';
 import { fail } from '../errors/error.ts';
 import { ERRORS, type ErrorCode } from '../errors/table.ts';
 import { orAbort } from '../lib/abort.ts';
-import type { PanelRequest, ScoreItem, ScoreResult } from '../types.ts';
+import type { PanelRequest, ScoreItem } from '../types/request.ts';
+import type { ScoreResult } from '../types/result.ts';
 
 /** How long answers are kept, and how many results of them: some 30 MB at most. */
 const KEPT_MS = 10 * 60_000;

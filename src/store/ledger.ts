@@ -1,7 +1,7 @@
 /** The files of one host that were scored: each once, its verdict written in the same transaction. */
 import { fail, reasonOf } from '../errors/error.ts';
 import type { HostFile, Ledger, NewOutput, OutputRow, PendingAction } from '../host.ts';
-import type { ScoreResult } from '../types.ts';
+import type { ScoreResult } from '../types/result.ts';
 import type { Opened } from './file/connection.ts';
 import { type Database, inTransaction } from './file/db.ts';
 import { blamesRow } from './file/faults.ts';

@@ -7,6 +7,8 @@ export interface JsonRow {
   line: number;
   isLine: boolean;
   values: Record<string, string>;
+  /** Keys of objects and lists, which are no text: their values are the JSON. */
+  nested: ReadonlySet<string>;
 }
 
 type Entry = Record<string, unknown>;
@@ -22,8 +24,10 @@ const cellOf = (value: unknown): string => {
   return typeof value === 'object' ? JSON.stringify(value) : String(value).trim();
 };
 
-const valuesOf = (entry: Entry): JsonRow['values'] =>
-  Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, cellOf(value)]));
+const cellsOf = (entry: Entry): Pick<JsonRow, 'values' | 'nested'> => ({
+  values: Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, cellOf(value)])),
+  nested: new Set(Object.keys(entry).filter((key) => typeof entry[key] === 'object' && entry[key] !== null)),
+});
 
 /** `{"a.png": "a cat"}` and `{"a.png": {"prompt": "a cat"}}`; also a list under whatever name. */
 function entriesOf(top: unknown): Entry[] {
@@ -55,7 +59,7 @@ function fromLines(text: string): JsonRow[] | undefined {
       throw new Error(`line ${line}: ${reasonOf(cause)}`, { cause });
     }
     if (!isObject(entry)) throw new Error(`line ${line} is no object`);
-    return { line, isLine: true, values: valuesOf(entry) };
+    return { line, isLine: true, ...cellsOf(entry) };
   });
 }
 
@@ -72,5 +76,5 @@ export function jsonRows(given: string): JsonRow[] {
   }
   const isRow = isObject(top) && findColumn(Object.keys(top).map(normalHeader), NAME_WORDS) !== null;
   const entries = isRow ? [top as Entry] : entriesOf(top);
-  return entries.map((entry, at) => ({ line: at + 1, isLine: false, values: valuesOf(entry) }));
+  return entries.map((entry, at) => ({ line: at + 1, isLine: false, ...cellsOf(entry) }));
 }

@@ -1,5 +1,5 @@
 /** Names of images as tables and file systems write them, made comparable. */
-import { IMAGE_EXTENSIONS } from '../types.ts';
+import { IMAGE_EXTENSIONS } from '../types/image.ts';
 
 /** Unicode has two spellings of `é`: tables have one, macOS file systems the other. */
 const plain = (name: string): string => name.normalize('NFC');

@@ -3,7 +3,7 @@
  * name, or by its name without extension: the more of the path agrees, the better.
  */
 import { relative, resolve } from 'node:path';
-import { IMAGE_EXTENSIONS } from '../types.ts';
+import { IMAGE_EXTENSIONS } from '../types/image.ts';
 import { extensionOf, partsOf, stemOf } from './names.ts';
 
 /** A row, or several that say the same of one image. */

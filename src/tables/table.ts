@@ -11,6 +11,8 @@ export interface Row {
   line: number;
   /** As many as there are columns; text without blanks around it. */
   cells: string[];
+  /** Columns where an object or a list of JSON stands. */
+  nested?: ReadonlySet<number>;
 }
 
 export interface Table {
@@ -31,7 +33,8 @@ export interface Table {
 /** Makes the error for a table that cannot be used. */
 export type Invalid = (reason: string, cause?: unknown) => Error;
 
-const DELIMITERS = [',', ';', '\t', '|'];
+/** Of those that a header has equally many of the first counts: a comma may stand in a name, the others hardly do. */
+const DELIMITERS = ['\t', ';', '|', ','];
 
 /**
  * Reads a table with a header.
@@ -53,6 +56,17 @@ export function readTable(path: string, invalid: Invalid): Table {
 /** `line 4` or `entry 4`. */
 export const placeOf = ({ unit }: Table, { line }: Pick<Row, 'line'>): string => `${unit} ${line}`;
 
+/** Most that is repeated of a cell. */
+const SHOWN = 60;
+
+/** What is wrong with a cell that should hold text; null: nothing. */
+export function faultOfText({ header }: Table, { cells, nested }: Row, at: number): string | null {
+  if (!nested?.has(at)) return null;
+  const cell = cells[at]!;
+  const shown = cell.length > SHOWN ? `${cell.slice(0, SHOWN)}…` : cell;
+  return `column ${JSON.stringify(header[at])}: expected text, found ${shown}`;
+}
+
 /** The file's name for messages. */
 export const tableName = ({ path }: Pick<Table, 'path'>): string => basename(path);
 
@@ -66,7 +80,11 @@ function fromJson(text: string): Content {
     unit: rows.some((row) => row.isLine) ? 'line' : 'entry',
     header,
     headerLine: 1,
-    rows: rows.map(({ line, values }) => ({ line, cells: header.map((key) => values[key] ?? '') })),
+    rows: rows.map(({ line, values, nested }) => ({
+      line,
+      cells: header.map((key) => values[key] ?? ''),
+      nested: new Set(header.flatMap((key, at) => (nested.has(key) ? [at] : []))),
+    })),
     delimiter: null,
     notes: [],
   };
@@ -79,7 +97,8 @@ const SEPARATOR_LINE = /^\ufeff?"?sep=(.)"?[ \t]*\r?\n/i;
 function delimiterOf(text: string): string {
   const line = /^\s*([^\r\n]*)/.exec(text)![1]!.replace(/"[^"]*"/g, '');
   const count = (c: string) => line.split(c).length;
-  return DELIMITERS.reduce((best, c) => (count(c) > count(best) ? c : best));
+  const most = DELIMITERS.reduce((best, c) => (count(c) > count(best) ? c : best));
+  return count(most) > 1 ? most : ',';
 }
 
 interface CsvRow {

@@ -80,7 +80,7 @@ describe.runIf(isUnix)('two runs with one --out', () => {
     const first = start(['score', at('images'), at('pipe.png'), '--out', out, ...flags]);
     onTestFinished(() => void first.kill('SIGKILL'));
     const ended = outcomeOf(first);
-    await vi.waitFor(() => expect(linesOf(`${out}.part`)).toHaveLength(4), { timeout: 10_000 });
+    await vi.waitFor(() => expect(linesOf(`${out}.part`)).toHaveLength(4), { timeout: 20_000 });
     for (const how of ['--resume', '--force']) {
       const { code, stderr } = await score('--out', out, how);
       expect([code, stderr]).toEqual([2, expect.stringMatching(/a\.csv.*process \d+ on.*\[OUTPUT_HELD\]/s)]);
@@ -99,7 +99,7 @@ describe.runIf(isUnix)('two runs with one --out', () => {
     const out = at('disk/a.csv');
     const first = start(['score', at('images'), at('pipe.png'), '--out', out, ...flags]);
     const ended = outcomeOf(first);
-    await vi.waitFor(() => expect(linesOf(`${out}.part`)).toHaveLength(4), { timeout: 10_000 });
+    await vi.waitFor(() => expect(linesOf(`${out}.part`)).toHaveLength(4), { timeout: 20_000 });
     first.kill('SIGKILL');
     await ended;
     expect(existsSync(`${out}.part.lock`)).toBe(true);

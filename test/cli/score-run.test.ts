@@ -157,8 +157,30 @@ describe('--out', () => {
         2,
         expect.stringMatching(/\/dev\/full cannot be written: .*ENOSPC.*\[OUTPUT_UNWRITABLE\]/s),
       ]);
-    writeFileSync(at('b.csv.part'), 'name,quality\n');
-    expect(() => checkOut(at('b.csv'))).toThrow(/results of a run that was cut off; go on with --resume/);
+  });
+
+  it('goes on with what an earlier run left beside it, and never with what somebody else did', () => {
+    const { at } = setUp(0);
+    const part = (name: string, text: string) => writeFileSync(at(`${name}.part`), text);
+    part('a.csv', 'name,quality,quality_percentile,quality_low\n');
+    part('a.json', '{\n  "results": [');
+    part('a.jsonl', '{"id":"0","source":"0.png","sha');
+    for (const name of ['a.csv', 'a.json', 'a.jsonl']) {
+      expect(() => checkOut(at(name)), name).toThrow(
+        /results of a run that was cut off; go on with --resume/,
+      );
+      expect(() => checkOut(at(name), { append: true }), name).not.toThrow();
+    }
+    part('b.csv', 'name,quality\n0.png,3\n');
+    part('b.jsonl', '{"id":1}\n');
+    for (const name of ['b.csv', 'b.jsonl'])
+      for (const append of [false, true])
+        expect(() => checkOut(at(name), { append }), name).toThrow(
+          /stands in \S+\.part until it is whole, and there is a file that is no table of Assay's; move it/,
+        );
+    expect(() => checkOut(at('b.csv'), { force: true })).not.toThrow();
+    part('c.csv', '');
+    expect(() => checkOut(at('c.csv'))).not.toThrow();
   });
 });
 
@@ -306,6 +328,21 @@ describe('prompts', () => {
       /line 2: 3 cells.*put text that contains "," in quotes/,
     ],
     ['an empty file', '', /the file is empty/],
+    [
+      'a prompt that is an object',
+      '[{"name": "x/1.png", "prompt": "a cat"}, {"name": "y/1.png", "prompt": {"text": "a dog"}}]',
+      /entry 2, column "prompt": expected text, found \{"text":"a dog"\}/,
+    ],
+    [
+      'prompts that are a list',
+      '{"name": "x/1.png", "prompt": "a cat"}\n{"name": "y/1.png", "prompt": ["a dog", "dog"]}\n',
+      /line 2, column "prompt": expected text, found \["a dog","dog"\]/,
+    ],
+    [
+      'a name that is an object, however long',
+      `[{"image": {"url": "${'x'.repeat(100)}"}, "prompt": "a cat"}]`,
+      /entry 1, column "image": expected text, found \{"url":"x{40,60}…$/,
+    ],
   ])('%s: an error that says where', (_, table, message) => {
     const path = join(tempFolder(), 'prompts.csv');
     writeFileSync(path, table);

@@ -121,7 +121,7 @@ onPosix('a pipe that nobody has open', () => {
     execFileSync('mkfifo', [at('a.png')]);
     const child = run(['score', 'a.png', '--out', 't.csv', '--resume']);
     const fd = await vi.waitFor(() => openSync(at('a.png'), constants.O_WRONLY | constants.O_NONBLOCK), {
-      timeout: 10_000,
+      timeout: 20_000,
     });
     writeSync(fd, good);
     closeSync(fd);

@@ -1,10 +1,10 @@
 /** The Dockerfile and the page on deployment hold what they say. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig, SETTINGS } from '../../src/config.ts';
@@ -14,16 +14,44 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const dockerfile = read('Dockerfile').replaceAll('\\\n', ' ');
 
 describe('the Dockerfile', () => {
+  const ignore = read('.dockerignore').split('\n');
+  /** What each stage takes from the checkout, as paths in it; `.` is all that the context lets through. */
+  const copied = (pattern: RegExp): string[] =>
+    [...dockerfile.matchAll(pattern)]
+      .flatMap((m) => m[1]!.split(' '))
+      .map((path) => path.replace('/build/', ''));
+  const first = copied(/^COPY ((?!--from).+) \S+$/gm).filter((path) => path !== '.');
+  const made = ['node_modules', 'dist'];
+  const last = copied(/^COPY --from=build (.+) \S+$/gm).filter((path) => !made.includes(path));
+
   it('copies what exists and what its context lets through', () => {
-    const sources = [...dockerfile.matchAll(/^COPY --from=build (.+) \S+$/gm)].flatMap((m) =>
-      m[1]!.split(' '),
-    );
-    const made = ['node_modules', 'dist'];
-    const given = sources.map((path) => path.replace('/build/', '')).filter((path) => !made.includes(path));
-    expect(given).toContain('models');
+    expect([first, last]).toEqual([
+      expect.arrayContaining(['package-lock.json']),
+      expect.arrayContaining(['models']),
+    ]);
+    const given = [...first, ...last];
     expect(given.filter((path) => !existsSync(join(root, path)))).toEqual([]);
-    const ignore = read('.dockerignore').split('\n');
     expect(given.filter((path) => !ignore.includes(`!${path}`))).toEqual([]);
+  });
+
+  it('gives the build what it reads', () => {
+    const { scripts } = JSON.parse(read('package.json'));
+    const [, project] = /^tsc -p (\S+)$/.exec(scripts.build)!;
+    const { extends: base, include } = JSON.parse(read(project!));
+    const needed = [project, base.replace('./', ''), ...include];
+    expect(needed.filter((path) => !ignore.includes(`!${path}`))).toEqual([]);
+  });
+
+  it('gives the daemon what it reads beside its code', () => {
+    const src = join(root, 'src');
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'));
+    const named = files.flatMap((file) => {
+      const urls = readFileSync(join(src, file), 'utf8').matchAll(/new URL\('([^']+)', import\.meta\.url\)/g);
+      return [...urls].map(([, path]) => relative(root, join(src, file, '..', path!)));
+    });
+    const outside = named.filter((path) => path !== '' && !path.startsWith('src/'));
+    expect(outside).toContain('models');
+    expect(outside.filter((path) => !last.includes(path))).toEqual([]);
   });
 
   it('sets only settings that there are, and they are valid', () => {

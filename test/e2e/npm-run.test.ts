@@ -26,5 +26,5 @@ it.skipIf(process.platform === 'win32')('a daemon whose shell was ended stops, t
       () => true,
       () => false,
     );
-  await expect.poll(answers, { timeout: 15_000, interval: 100 }).toBe(false);
+  await expect.poll(answers, { interval: 100 }).toBe(false);
 });

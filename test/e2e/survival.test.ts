@@ -104,7 +104,7 @@ describe('the daemon goes on and stops as told', () => {
     if (kind === 'pipe') expect(readSync(fd, Buffer.alloc(2 ** 17))).toBeGreaterThan(50_000);
     const from = performance.now();
     expect(await stop()).toBe(0);
-    expect(performance.now() - from).toBeLessThan(4000);
+    expect(performance.now() - from).toBeLessThan(8000); // and not the 10 s that it gives requests
   });
 
   it.each([
@@ -146,7 +146,7 @@ describe('the daemon goes on and stops as told', () => {
     for (let i = 0; i < 10; i++) await fetch(`${url}/healthz`, { keepalive: false }).catch(() => {});
     expect(await metrics()).toMatch(/^assay_ready 1$/m);
     child.kill('SIGUSR2');
-    await expect.poll(() => score(url, 'c').catch(() => 'no answer'), { timeout: 5000 }).toBe('accept');
+    await expect.poll(() => score(url, 'c').catch(() => 'no answer')).toBe('accept');
     expect(await metrics()).toMatch(/^process_resident_memory_bytes \d/m);
     expect(await stop()).toBe(0);
   });

@@ -8,7 +8,7 @@ import { familyOf } from '../../src/eval/figures/pairs.ts';
 import { readFitted } from '../../src/eval/ratings/fitted.ts';
 import type { Report } from '../../src/eval/summary.ts';
 import { printSummary } from '../../src/eval/terminal.ts';
-import type { ScoreResult } from '../../src/types.ts';
+import type { ScoreResult } from '../../src/types/result.ts';
 import { tempFolder } from '../support/files.ts';
 import {
   aspectScore,

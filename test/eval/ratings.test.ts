@@ -137,6 +137,12 @@ describe('what is wrong is named', () => {
     ['name,mos\na,1\nb,2\na,3', 'line 4: a is on line 2 already; expected one row of means per image'],
     ['name,mos\na,85 %', 'expected a number, found "85 %"'],
     ['PK\x03\x04', 'it is an Excel workbook'],
+    [
+      '[{"name":"a","mos":1,"prompt":"a cat"},{"name":"b","mos":2,"prompt":{"text":"a dog"}}]',
+      'entry 2, column "prompt": expected text, found {"text":"a dog"}',
+    ],
+    ['{"name":"a","mos":1,"model":["x"]}', 'entry 1, column "model": expected text, found ["x"]'],
+    ['{"name":"a","mos":{"mean":3}}', 'entry 1, column "mos": expected a number, found'],
   ])('%j', (content, reason) => {
     const path = fileOf(content);
     expect(() => readRatings(path)).toThrow(

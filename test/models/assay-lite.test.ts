@@ -8,7 +8,7 @@ import { decode } from '../../src/reward/image/decode.ts';
 import { BUILT_IN_MODELS } from '../../src/reward/model/catalog.ts';
 import { type ModelFolder, readManifest } from '../../src/reward/model/manifest.ts';
 import { openScorer, type Scorer } from '../../src/reward/scorer.ts';
-import type { Pixels } from '../../src/types.ts';
+import type { Pixels } from '../../src/types/image.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { noise, picture, random } from '../support/images.ts';

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { createPipeline } from '../../src/pipeline.ts';
+import { Pipeline } from '../../src/pipeline.ts';
 import { type Catalog, type CatalogOptions, openCatalog } from '../../src/reward/model/catalog.ts';
 import type { Manifest } from '../../src/reward/model/manifest.ts';
 import type { Scorer } from '../../src/reward/scorer.ts';
-import type { ImageInput, Pixels } from '../../src/types.ts';
+import type { ImageInput, Pixels } from '../../src/types/image.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, png, transparentPng } from '../support/images.ts';
 import { type TestModel, writeModel } from '../support/models.ts';
@@ -212,7 +212,7 @@ describe('what is kept of an image', () => {
   /** Scores one image after the other, each time through a pipeline that remembers no results. */
   async function qualities(catalog: Catalog, images: ImageInput[], background = '#ffffff') {
     const config = loadConfig({ scorer: 'test-chain', resultCache: 0, background }, undefined, {});
-    const pipeline = createPipeline(catalog, config);
+    const pipeline = new Pipeline(catalog, config);
     const found: (number | undefined)[] = [];
     for (const image of images) {
       const item = { id: 'a', source: null, prompt: null, fetch: () => image };

@@ -5,7 +5,9 @@ import { onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/store/file/db.ts';
 import { openStore, type Store, type StoreOptions } from '../../src/store/store.ts';
 import { pageRequest, readPage } from '../../src/store/verdicts/history.ts';
-import type { AspectScore, HistoryEntry, HistoryQuery, ScoreResult } from '../../src/types.ts';
+import type { AspectScore } from '../../src/types/aspect.ts';
+import type { HistoryEntry, HistoryQuery } from '../../src/types/history.ts';
+import type { ScoreResult } from '../../src/types/result.ts';
 
 export interface LogLine {
   level: number;
@@ -115,7 +117,7 @@ export const idsOf = (entries: HistoryEntry[]): string[] => entries.map((entry) 
 export async function until(
   what: string,
   check: () => boolean | Promise<boolean>,
-  deadlineMs = 8000,
+  deadlineMs = 20_000,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await check())) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/store.ts';
-import type { HistoryQuery } from '../../src/types.ts';
+import type { HistoryQuery } from '../../src/types/history.ts';
 import { tempFolder } from '../support/files.ts';
 import { failedResult, idsOf, keptLog, numbered, openedStore, pagesOf, result } from './helpers.ts';
 

@@ -3,7 +3,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { disabledStore } from '../../src/store/disabled.ts';
-import type { ScoreResult } from '../../src/types.ts';
+import type { ScoreResult } from '../../src/types/result.ts';
 import { tempFolder } from '../support/files.ts';
 import { failedResult, idsOf, numbered, openedStore, pagesOf, result, until } from './helpers.ts';
 

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Config } from '../../config.ts';
 import type { Host } from '../../host.ts';
 import type { Log } from '../../log.ts';
-import type { PromptFound, WorkflowRef } from '../../types.ts';
+import type { PromptFound, WorkflowRef } from '../../types/prompt.ts';
 import type { HostSettings } from './settings.ts';
 import type { Tuning } from './tuning.ts';
 

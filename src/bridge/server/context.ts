@@ -1,7 +1,7 @@
 /** What all requests share, over HTTP and the websocket: the service behind, the limits, what they may ask for. */
 import type { Config } from '../../config.ts';
 import type { Log } from '../../log.ts';
-import type { Service } from '../../types.ts';
+import type { Service } from '../../types/service.ts';
 import { Budget } from './budget.ts';
 import type { AccessRules } from './http/access.ts';
 import { createUploads, type ReadUpload } from './http/uploads.ts';

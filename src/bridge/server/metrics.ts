@@ -1,7 +1,9 @@
 /** Prometheus metrics of the server, in a registry of their own. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { RewardItem, ScoreResult, Service } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
+import type { RewardItem } from '../../types/reward.ts';
+import type { Service } from '../../types/service.ts';
 import type { Budget } from './budget.ts';
 import type { Outbox } from './outbox.ts';
 import { addRunGauges } from './run-metrics.ts';

@@ -1,6 +1,7 @@
 /** Prometheus metrics of training runs: one series a run, for as long as the monitor knows it. */
 import { Gauge, type Registry } from 'prom-client';
-import type { RunReport, Service } from '../../types.ts';
+import type { RunReport } from '../../types/run.ts';
+import type { Service } from '../../types/service.ts';
 
 type Read = (run: RunReport) => number | null | undefined;
 

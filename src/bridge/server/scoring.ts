@@ -1,5 +1,6 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
-import type { RankResult, RewardItem, RewardResult, ScoreResult } from '../../types.ts';
+import type { RankResult, ScoreResult } from '../../types/result.ts';
+import type { RewardItem, RewardResult } from '../../types/reward.ts';
 import { isNameless } from './http/access.ts';
 import type { ItemsJob, Job } from './routes/job.ts';
 import type { RewardJob } from './routes/rewards.ts';

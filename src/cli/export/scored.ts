@@ -6,7 +6,9 @@ import { scorerIn } from '../../reward/profile/profiles.ts';
 import { rewardsOf } from '../../reward/profile/rewards.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findPartners } from '../../tables/partners.ts';
-import type { PanelRequest, RewardResult, ScoreItem, ScoreRequest, ScoreResult } from '../../types.ts';
+import type { PanelRequest, ScoreItem, ScoreRequest } from '../../types/request.ts';
+import type { ScoreResult } from '../../types/result.ts';
+import type { RewardResult } from '../../types/reward.ts';
 import { scoreAll } from '../open.ts';
 import { startProgress } from '../terminal/progress.ts';
 

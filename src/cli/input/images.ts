@@ -10,7 +10,8 @@ import { orAbort } from '../../lib/abort.ts';
 import { cannotRead } from '../../lib/plain-file.ts';
 import { type FoundFile, type Unreadable, walk } from '../../lib/walk.ts';
 import { extensionOf } from '../../tables/names.ts';
-import { IMAGE_EXTENSIONS, type ImageInput, type ScoreItem } from '../../types.ts';
+import { IMAGE_EXTENSIONS, type ImageInput } from '../../types/image.ts';
+import type { ScoreItem } from '../../types/request.ts';
 import { usage } from './flags.ts';
 import { createSkipped, type Skipped } from './skipped.ts';
 

@@ -5,7 +5,7 @@
  */
 
 /** Bytes at the end of the heap that may lie free. A fixed value also ends the growth of the one glibc begins with. */
-const TRIM_THRESHOLD = { MALLOC_TRIM_THRESHOLD_: '1000000' };
+export const TRIM_THRESHOLD = { MALLOC_TRIM_THRESHOLD_: '1000000' };
 
 /** Commands that go on until they are stopped; all others give everything back soon. */
 const STAYING = new Set(['serve', 'watch']);

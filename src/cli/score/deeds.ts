@@ -1,7 +1,7 @@
 /** What is done to the image files themselves, one after the other, beside the scoring. */
 import { resolve } from 'node:path';
 import { counted } from '../../lib/words.ts';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import { complain } from '../terminal/complaint.ts';
 import { copyAll, type Mover, openMover } from './files.ts';
 import { openKeeper } from './metadata.ts';

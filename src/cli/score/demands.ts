@@ -2,7 +2,9 @@
 import { decide, policyOf } from '../../loops/policy/policy.ts';
 import { readPolicyFile } from '../../loops/policy/policy-file.ts';
 import type { Manifest } from '../../reward/model/manifest.ts';
-import { ASPECTS, type Aspect, type Policy, type ScoreResult } from '../../types.ts';
+import { ASPECTS, type Aspect } from '../../types/aspect.ts';
+import type { Policy } from '../../types/policy.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import { type Sort, usage } from '../input/flags.ts';
 
 const NO_DEMANDS: Policy = { aspects: {}, unsureWithinInterval: false };

@@ -4,7 +4,8 @@ import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { readNamedFile } from '../../lib/plain-file.ts';
 import { emptyResult } from '../../results.ts';
-import { ASPECTS, type Aspect, type AspectScore, type ScoreResult } from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import { type Format, usage } from '../input/flags.ts';
 
 export type Verdict = Pick<ScoreResult, 'decision' | 'reasons'>;

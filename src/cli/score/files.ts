@@ -6,7 +6,7 @@ import { basename, dirname, join, parse, resolve, sep } from 'node:path';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { openRejectBin } from '../../files/rejects/bin.ts';
 import { createFolder } from '../../lib/folder.ts';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 
 /** Stands for the host in the sidecars of images that no host made. */
 const LOCAL = 'file:';

@@ -1,7 +1,7 @@
 /** The results as they are printed: as they come in the order of the files, or sorted at the end. */
 
 import { counted } from '../../lib/words.ts';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { Format, Sort } from '../input/flags.ts';
 import { printer } from '../terminal/printer.ts';
 import { RESULTS } from '../terminal/results.ts';

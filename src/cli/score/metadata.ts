@@ -4,7 +4,7 @@ import { EXIT } from '../../errors/exit.ts';
 import { readTag, tagFile } from '../../files/metadata/file.ts';
 import { recordOf, type ScoreRecord } from '../../files/metadata/metadata.ts';
 import { version } from '../../lib/version.ts';
-import type { ItemError, ScoreResult } from '../../types.ts';
+import type { ItemError, ScoreResult } from '../../types/result.ts';
 import type { Format } from '../input/flags.ts';
 import { type Expanded, expandImages, refuseStdin } from '../input/images.ts';
 import { claimOut } from '../terminal/claim.ts';

@@ -1,5 +1,5 @@
 /** `--sort` and `--top`: which results come first, and how many are shown. */
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { Sort } from '../input/flags.ts';
 import { inNaturalOrder } from '../input/images.ts';
 

@@ -11,7 +11,7 @@ import {
   PROMPT_WORDS,
 } from '../../tables/columns.ts';
 import { findPartners } from '../../tables/partners.ts';
-import { placeOf, readTable, type Table, tableName } from '../../tables/table.ts';
+import { faultOfText, placeOf, readTable, type Table, tableName } from '../../tables/table.ts';
 
 /** Who has no partner: how many, and the first of them. */
 interface Lonely {
@@ -67,6 +67,8 @@ function rowsOf(table: Table): { rows: PromptRow[]; notes: string[] } {
     );
   const rows = table.rows.map((row) => {
     const place = placeOf(table, row);
+    const fault = faultOfText(table, row, name) ?? faultOfText(table, row, prompt);
+    if (fault) throw new Error(`${place}, ${fault}`);
     if (row.cells[name] === '') throw new Error(`${place}: a prompt without the name of an image`);
     return { name: row.cells[name]!, prompt: row.cells[prompt] || null, place };
   });

@@ -19,7 +19,7 @@ import { finished } from 'node:stream/promises';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { descriptorOf } from '../../lib/plain-file.ts';
 import { extensionOf } from '../../tables/names.ts';
-import { IMAGE_EXTENSIONS } from '../../types.ts';
+import { IMAGE_EXTENSIONS } from '../../types/image.ts';
 import { usage } from '../input/flags.ts';
 
 /** Ending of a file that is not whole. */
@@ -56,7 +56,7 @@ const OURS = [
   /^\ufeff?name,quality,quality_percentile,/,
   /^\{"id":"([^"\\]|\\.)*","source":/,
   /^\{"source":"([^"\\]|\\.)*","assay":/,
-  /^\{\n {2}"(results|files)": \[(\]|\n {4}\{\n {6}"(id|source)":)/,
+  /^\{\n {2}"(results|files)": \[(\]|$|\n {4}\{\n {6}"(id|source)":)/,
   /^image {2,}(quality|alignment|authenticity|reward|verdict)/,
 ];
 /** Bytes that hold the longest beginning, with the path of an image in it. */
@@ -101,12 +101,19 @@ export function targetOf(path: string): { target: string; isDevice: boolean } {
   }
 }
 
-const holdsResults = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+const holdsBytes = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
-/** Whether the file may be replaced, and whether a run was cut off there. @throws USAGE, OUTPUT_UNWRITABLE */
-function lookAt(path: string, target: string): [isFree: boolean, isCutOff: boolean] {
+type Found = 'nothing' | 'ours' | 'foreign';
+
+/** What stands where the results go, and where they stand until they are whole. @throws USAGE, OUTPUT_UNWRITABLE */
+function lookAt(path: string, target: string): { there: Found; part: Found } {
+  const find = (file: string): Found => (isOurs(file) ? 'ours' : 'foreign');
+  const part = target + PART;
   try {
-    return [!existsSync(target) || isOurs(target), holdsResults(target + PART)];
+    return {
+      there: existsSync(target) ? find(target) : 'nothing',
+      part: holdsBytes(part) ? find(part) : 'nothing',
+    };
   } catch (cause) {
     throw cannotWrite(path, cause);
   }
@@ -121,10 +128,14 @@ export function checkOut(path: string | undefined, { force, append }: OutOptions
     );
   const { target, isDevice } = targetOf(path);
   if (isDevice) return;
-  const [isFree, isCutOff] = lookAt(path, target);
-  if (!isFree)
+  const { there, part } = lookAt(path, target);
+  if (there === 'foreign')
     throw usage(`--out ${path}: there is a file that Assay did not write; choose another, or add --force`);
-  if (!append && isCutOff)
+  if (part === 'foreign')
+    throw usage(
+      `--out ${path}: what is written stands in ${target}${PART} until it is whole, and there is a file that is no table of Assay's; move it away, choose another --out, or add --force`,
+    );
+  if (!append && part === 'ours')
     throw usage(
       `--out ${path}: ${target}${PART} holds results of a run that was cut off; go on with --resume, or begin anew with --force`,
     );
@@ -204,7 +215,7 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
   });
   /** Gives the file its name, where that is due. */
   const settle = (whole: boolean): string | null => {
-    if (!whole && !holdsResults(file)) {
+    if (!whole && !holdsBytes(file)) {
       rmSync(file);
       return null;
     }
@@ -236,7 +247,7 @@ export function openOut(path: string | undefined, options: OutOptions = {}): Out
     abandon() {
       if (!isOpen) return;
       stream.destroy();
-      if (!isDevice && !holdsResults(file)) rmSync(file, { force: true });
+      if (!isDevice && !holdsBytes(file)) rmSync(file, { force: true });
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Results for people and machines. */
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { Look } from './printer.ts';
 import { table } from './table.ts';
 import { COLUMNS, flatOrigin, flatScores, meaning, notes, type Verdict } from './verdicts.ts';

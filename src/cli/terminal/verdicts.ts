@@ -1,5 +1,7 @@
 /** Columns and notes that results of now and scores kept in files have in common. */
-import { ASPECTS, type Aspect, type AspectScore, type Decision, type ItemError } from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
+import type { Decision } from '../../types/policy.ts';
+import type { ItemError } from '../../types/result.ts';
 import type { Column } from './table.ts';
 
 /** A row: what is known of one image. All null: it carries no score. */

@@ -1,5 +1,6 @@
 /** How often guards tripped on the rated images, and how often without need. */
-import { ASPECTS, type GuardName } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
+import type { GuardName } from '../../types/guard.ts';
 import type { Rating } from '../ratings/ratings.ts';
 import { quantile } from './bootstrap.ts';
 import type { Outcome } from './pairs.ts';

@@ -1,12 +1,7 @@
 /** Predictions beside ratings: what all figures are computed from. */
-import {
-  ASPECTS,
-  type Aspect,
-  type AspectScore,
-  type GuardFinding,
-  type ItemError,
-  type ScoreResult,
-} from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
+import type { GuardFinding } from '../../types/guard.ts';
+import type { ItemError, ScoreResult } from '../../types/result.ts';
 import type { Rating } from '../ratings/ratings.ts';
 import { type Range, rescale } from './scale.ts';
 

@@ -1,6 +1,6 @@
 /** The scale that ratings are in, against the scale that a scorer predicts in. */
 import { fail } from '../../errors/error.ts';
-import { ASPECTS, type Aspect, type AspectScore } from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
 import type { Ratings } from '../ratings/ratings.ts';
 
 /** Lowest and highest value. */

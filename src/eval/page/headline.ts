@@ -1,5 +1,5 @@
 /** The first table of the page: every figure of every aspect, and what it says in plain words. */
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import type { FigureIntervals, Figures } from '../figures/aspect.ts';
 import { decimal, percent, span } from '../format.ts';
 import type { Report } from '../summary.ts';

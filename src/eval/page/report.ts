@@ -1,6 +1,6 @@
 /** The report as a web page of one file: it loads nothing, runs no script and prints well. */
 import { counted } from '../../lib/words.ts';
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import { type Outcome, pairUp } from '../figures/pairs.ts';
 import { decimal, percent } from '../format.ts';
 import { aspectReport, type Report } from '../summary.ts';

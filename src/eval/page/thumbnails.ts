@@ -1,5 +1,5 @@
 /** Small pictures of the worst misses, by the names that the report has. */
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import type { Report } from '../summary.ts';
 
 /** Data URLs by the name of the image. */

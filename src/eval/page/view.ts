@@ -1,5 +1,5 @@
 /** What the figures of the page have in common. */
-import type { Aspect } from '../../types.ts';
+import type { Aspect } from '../../types/aspect.ts';
 import type { AspectReport, GeneratorRow } from '../figures/aspect.ts';
 import type { Pair } from '../figures/pairs.ts';
 import { html, type Markup } from './html.ts';

@@ -9,7 +9,7 @@ import {
   PROMPT_WORDS,
 } from '../../tables/columns.ts';
 import type { Table } from '../../tables/table.ts';
-import { ASPECTS, type Aspect } from '../../types.ts';
+import { ASPECTS, type Aspect } from '../../types/aspect.ts';
 
 /** Column positions, counted from 0. */
 export interface Columns {

@@ -6,7 +6,7 @@ import { walk } from '../../lib/walk.ts';
 import { fewOf } from '../../lib/words.ts';
 import { extensionOf } from '../../tables/names.ts';
 import { findPartners, type Partners } from '../../tables/partners.ts';
-import { IMAGE_EXTENSIONS } from '../../types.ts';
+import { IMAGE_EXTENSIONS } from '../../types/image.ts';
 import { type Rating, type Ratings, ratingsAgree } from './ratings.ts';
 
 /** The rows whose images are here; a table may be larger than a folder. */

@@ -2,8 +2,8 @@
 import { fail } from '../../errors/error.ts';
 import { counted } from '../../lib/words.ts';
 import { readNumber } from '../../tables/numbers.ts';
-import { type Invalid, placeOf, type Row, readTable, type Table } from '../../tables/table.ts';
-import type { Aspect } from '../../types.ts';
+import { faultOfText, type Invalid, placeOf, type Row, readTable, type Table } from '../../tables/table.ts';
+import type { Aspect } from '../../types/aspect.ts';
 import { type Columns, findColumns } from './columns.ts';
 
 /** What people said about one image. */
@@ -81,8 +81,12 @@ function unratedNote(table: Table, read: Rating[]): string[] {
   ];
 }
 
-function readRow(table: Table, { line, cells }: Row, columns: Columns): Rating | string {
+function readRow(table: Table, row: Row, columns: Columns): Rating | string {
   const { header } = table;
+  const { line, cells } = row;
+  const texts = [columns.name, columns.prompt, columns.generator].filter((at) => at !== null);
+  const fault = texts.map((at) => faultOfText(table, row, at)).find((words) => words !== null);
+  if (fault) return fault;
   const name = cells[columns.name]!;
   if (name === '') return `column "${header[columns.name]}": expected the name of an image, found nothing`;
   const mos = readNumbers(table, cells, columns.mos);

@@ -1,6 +1,7 @@
 /** What is kept in a file: the JSON under the key `assay`. */
 import { z } from 'zod';
-import type { Aspect, ScoreResult } from '../../types.ts';
+import type { Aspect } from '../../types/aspect.ts';
+import type { ScoreResult } from '../../types/result.ts';
 
 /** Longest text that is read as a record, in characters. */
 export const MAX_TEXT = 64 * 1024;

@@ -11,7 +11,7 @@ import { dirname, join, parse } from 'node:path';
 import { AssayError, fail, reasonOf } from '../../errors/error.ts';
 import type { HostFile } from '../../host.ts';
 import { createFolder } from '../../lib/folder.ts';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import { moveFile, PART, takeAway } from './move.ts';
 import { HALF_SIDECAR, readSidecar, SIDECAR, type Sidecar, writeSidecar } from './sidecar.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 
 /** Ending that is added to the image's name. */
 export const SIDECAR = '.json';

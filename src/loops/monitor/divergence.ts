@@ -2,7 +2,7 @@
  * Whether the reward rises while a held-out score falls: the sign that a policy has found what the reward overrates.
  * Pure. `npm run bench:monitor` measures how often it is wrong, and how soon it is right.
  */
-import type { Change, Divergence } from '../../types.ts';
+import type { Change, Divergence } from '../../types/run.ts';
 
 /** One group of images that both have judged. */
 export interface Judged {

@@ -4,15 +4,10 @@
  */
 import { hash } from 'node:crypto';
 import type { Log } from '../../log.ts';
-import type {
-  ImageInput,
-  MonitorReport,
-  RewardItem,
-  RewardRequest,
-  RewardResult,
-  RunWarning,
-  ScoreItem,
-} from '../../types.ts';
+import type { ImageInput } from '../../types/image.ts';
+import type { ScoreItem } from '../../types/request.ts';
+import type { RewardItem, RewardRequest, RewardResult } from '../../types/reward.ts';
+import type { MonitorReport, RunWarning } from '../../types/run.ts';
 import { type Pair, Run } from './run.ts';
 
 /** Runs that are known at once; the one that was silent longest makes room. */

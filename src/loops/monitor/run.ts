@@ -1,13 +1,7 @@
 /** What is known of one training run: bounded, however long it lasts. */
-import type {
-  Colour,
-  Divergence,
-  HeldOutFigures,
-  RewardResult,
-  RunFigures,
-  RunReport,
-  RunWarning,
-} from '../../types.ts';
+import type { Colour } from '../../types/image.ts';
+import type { RewardResult } from '../../types/reward.ts';
+import type { Divergence, HeldOutFigures, RunFigures, RunReport, RunWarning } from '../../types/run.ts';
 import { changesAt, isGamed, type Judged, SPANS } from './divergence.ts';
 import { deviationOf, meanOf, seen, Window } from './window.ts';
 

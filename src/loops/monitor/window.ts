@@ -1,5 +1,6 @@
 /** Figures of a bounded number of images and groups: the latest of a run, or its first. */
-import type { RewardGroup, RewardItem, RunFigures } from '../../types.ts';
+import type { RewardGroup, RewardItem } from '../../types/reward.ts';
+import type { RunFigures } from '../../types/run.ts';
 
 /** Images that the figures are of, at most, and groups. */
 export const WINDOW = { images: 512, groups: 256 };

@@ -5,7 +5,7 @@ import { keysAt } from '../../config/leaves.ts';
 import { expectationOf, policySchema, valueAt } from '../../config.ts';
 import { fail } from '../../errors/error.ts';
 import type { FileAction } from '../../host.ts';
-import type { Decision, Policy } from '../../types.ts';
+import type { Decision, Policy } from '../../types/policy.ts';
 
 const gentle = z.enum(['keep', 'tag']).default('keep');
 const action = z.enum(['keep', 'tag', 'move']).default('keep');

@@ -1,14 +1,8 @@
 /** 9 decide: accept, reject or unsure, with the reasons in words. Pure. */
 import { apart } from '../../lib/words.ts';
-import {
-  ASPECTS,
-  type Aspect,
-  type AspectScore,
-  type AspectThreshold,
-  type Decision,
-  type GuardFinding,
-  type Policy,
-} from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
+import type { GuardFinding } from '../../types/guard.ts';
+import type { AspectThreshold, Decision, Policy } from '../../types/policy.ts';
 
 interface Verdict {
   aspects: Record<Aspect, AspectScore | null>;

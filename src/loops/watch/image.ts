@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { AssayError, toAssayError } from '../../errors/error.ts';
 import { ERRORS, type ErrorCode } from '../../errors/table.ts';
 import type { FileAction, Host, OutputRow } from '../../host.ts';
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import { type ImageJob, nameOf } from './jobs.ts';
 import type { Pace, WatchedImage, WatchParts } from './ports.ts';
 import { persist, TRIES } from './retry.ts';

@@ -1,7 +1,9 @@
 /** What watching needs from the rest of Assay; whoever starts it puts them in. */
 import type { AssayError } from '../../errors/error.ts';
 import type { FileAction, Ledger as FullLedger, Host, HostFile, OutputRow } from '../../host.ts';
-import type { Decision, ScoreItem, ScoreResult } from '../../types.ts';
+import type { Decision } from '../../types/policy.ts';
+import type { ScoreItem } from '../../types/request.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { LeaveReason } from './choice.ts';
 
 /** What is known of the host's files; putting them back is another command's work. */

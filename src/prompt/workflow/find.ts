@@ -2,7 +2,7 @@
  * The prompt of the images that arrive at a node: from there up to the nearest sampler, from its conditioning up to the
  * texts. Graphs come from anybody: cycles, links into nothing and ways that double are survived, in bounded time.
  */
-import type { PromptFound, WorkflowRef } from '../../types.ts';
+import type { PromptFound, WorkflowRef } from '../../types/prompt.ts';
 import { normalise } from '../words/normalise.ts';
 import { Conditionings } from './conditioning.ts';
 import { type Graph, linkAt, type Node, nearestNode, openGraph, Unknowable } from './graph.ts';

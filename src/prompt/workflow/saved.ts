@@ -1,5 +1,5 @@
 /** Graphs as files hold them: which nodes save images, and which of them made a given one. */
-import type { PromptFound } from '../../types.ts';
+import type { PromptFound } from '../../types/prompt.ts';
 import { fromEditor, isEditorFormat } from './editor.ts';
 import { findAt, noPrompt } from './find.ts';
 import { type Graph, isObject, linksIn, type Node, openGraph } from './graph.ts';

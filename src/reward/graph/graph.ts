@@ -4,7 +4,7 @@
  */
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { PACE, pauseAfter } from '../../lib/pace.ts';
-import type { GraphState } from '../../types.ts';
+import type { GraphState } from '../../types/scorer.ts';
 import { type Batcher, type BatcherOptions, type Inferred, openBatcher } from './batch.ts';
 import type { Tensors } from './tensor.ts';
 

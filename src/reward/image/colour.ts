@@ -1,5 +1,5 @@
 /** 4 guard, beside it: how colourful an image is. Pure; a fixed number of samples an image, some 20 µs. */
-import type { Colour, Pixels } from '../../types.ts';
+import type { Colour, Pixels } from '../../types/image.ts';
 
 /** Samples a side. */
 const GRID = 32;

@@ -3,7 +3,7 @@
  * Size limits are checked on the header, before any pixel is decoded.
  */
 import { fail, reasonOf } from '../../errors/error.ts';
-import type { ImageInput, Pixels } from '../../types.ts';
+import type { ImageInput, Pixels } from '../../types/image.ts';
 import { readBmp, readBmpHeader, UnsupportedBmp } from './bmp.ts';
 import { describe, type Format, OPTIONAL, pngFrames, sniff, tiffFault } from './format.ts';
 

@@ -2,7 +2,9 @@
  * 4 guard: cheap pixel checks that make a model's score meaningless. Pure; a fixed number of samples an image,
  * so the cost does not grow with its size. `npm run guards` measures catch and false-alarm rates.
  */
-import type { Domain, GuardFinding, GuardName, Pixels } from '../../types.ts';
+import type { GuardFinding, GuardName } from '../../types/guard.ts';
+import type { Pixels } from '../../types/image.ts';
+import type { Domain } from '../../types/judge.ts';
 
 /** Figures that the guards decide on; luminance is 0..255. */
 export interface PixelStatistics {

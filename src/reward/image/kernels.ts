@@ -1,5 +1,5 @@
 /** 5 prepare: the image inputs that are made by exact kernels. Pure. */
-import type { Pixels } from '../../types.ts';
+import type { Pixels } from '../../types/image.ts';
 import type { Tensor, Tensors } from '../graph/tensor.ts';
 import type { ImageSpec } from '../model/manifest.ts';
 import { makeView, makeWindows, type ViewSpec } from './views.ts';

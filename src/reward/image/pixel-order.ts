@@ -3,7 +3,8 @@
  * differ more than those that would be a row apart in another order, it is the other order. Pure; a fixed number of
  * samples, and the ends of the rows. `npm run guards` measures catch and false-alarm rates.
  */
-import type { GuardFinding, ImageInput } from '../../types.ts';
+import type { GuardFinding } from '../../types/guard.ts';
+import type { ImageInput } from '../../types/image.ts';
 
 export type RawImage = Pick<Extract<ImageInput, { kind: 'raw' }>, 'format' | 'width' | 'height' | 'bytes'>;
 

@@ -1,7 +1,7 @@
 /** 5 prepare: pixels to the image inputs of a graph, as the manifest says. */
 import { availableParallelism } from 'node:os';
 import { type Handover, Threads } from '../../lib/threads.ts';
-import type { Pixels } from '../../types.ts';
+import type { Pixels } from '../../types/image.ts';
 import type { Tensors } from '../graph/tensor.ts';
 import { EXACT_KERNELS, type ImageSpec } from '../model/manifest.ts';
 import { resize } from './decode.ts';

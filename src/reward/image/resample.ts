@@ -4,7 +4,7 @@
  * A resized image is separable: output column `x` is a weighted sum of a run of input columns, and rows likewise. So
  * any columns and rows of it can be had alone, which is how crops of long images stay cheap.
  */
-import type { Pixels } from '../../types.ts';
+import type { Pixels } from '../../types/image.ts';
 
 export interface Size {
   width: number;

@@ -1,5 +1,5 @@
 /** 5 prepare: the views of an image that a graph reads, either one or a set of windows and the whole. Pure. */
-import type { Pixels } from '../../types.ts';
+import type { Pixels } from '../../types/image.ts';
 import {
   type Between,
   type Box,

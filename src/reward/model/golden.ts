@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../errors/error.ts';
-import { ASPECTS, type Aspect, type AspectScore } from '../../types.ts';
+import { ASPECTS, type Aspect, type AspectScore } from '../../types/aspect.ts';
 import { decode } from '../image/decode.ts';
 import type { Scorer } from '../scorer.ts';
 import { fileName, type ModelFolder, readModelJson } from './manifest.ts';

@@ -4,7 +4,7 @@
  */
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { PACE, pauseAfter } from '../../lib/pace.ts';
-import { openScorer, type Scorer, type ScorerOptions } from '../scorer.ts';
+import { openScorer, runGrey, type Scorer, type ScorerOptions } from '../scorer.ts';
 import { checkGolden, hasGolden } from './golden.ts';
 import { type ModelFolder, refOf } from './manifest.ts';
 import { type Proofs, proofKey } from './proofs.ts';
@@ -81,36 +81,37 @@ export class Installed {
 
   /** A provider that nobody asked for, and that gives other scores, makes way for the CPU. */
   async #openTested(options: ScorerOptions): Promise<Scorer> {
-    const scorer = await openScorer(this.model, options);
+    let provider: string | undefined;
     try {
-      await this.#test(scorer);
-      return scorer;
+      return await openScorer(this.model, options, (scorer) => {
+        provider = scorer.provider;
+        return this.#test(scorer);
+      });
     } catch (error) {
-      await scorer.close();
       const isFree = options.providers.length === 0 && this.model.manifest.backend === 'onnx';
-      if (!isFree || scorer.provider === 'cpu') throw error;
+      if (!isFree || provider === undefined || provider === 'cpu') throw error;
       const onCpu = await this.#openTested({ ...options, providers: ['cpu'] });
       this.notes.push(`${reasonOf(error)}; the CPU is used instead`);
       return onCpu;
     }
   }
 
-  /** Once for each pair of weights and driver: what passed is remembered. @throws GOLDEN_MISMATCH */
+  /** Golden scores once for each pair of weights and driver: what passed is remembered. @throws GOLDEN_MISMATCH */
   async #test(scorer: Scorer): Promise<void> {
     const { stamp, provider } = scorer;
     this.notes = [];
     if (!hasGolden(this.model, stamp.variant)) {
       this.notes.push(`it ships no golden scores for variant ${stamp.variant}: not tested on this machine`);
-      return;
+      return runGrey(scorer);
     }
     const key = proofKey(this.model, stamp.variant, provider);
-    if (this.#proofs.has(key)) return;
+    if (this.#proofs.has(key)) return runGrey(scorer);
     await this.#prove(scorer);
     this.#proofs.add(key, { scorer: this.ref, provider });
   }
 
   async #prove(scorer: Scorer): Promise<void> {
-    const checks = await checkGolden(this.model, scorer, GOLDENS_AT_START);
+    const checks = await checkGolden(this.model, scorer, goldensAtStart(scorer.provider));
     const bad = checks.find((check) => !check.ok);
     if (!bad) return;
     const { image, aspect, expected } = bad;
@@ -126,5 +127,5 @@ export class Installed {
   }
 }
 
-/** Golden images that are enough to tell a broken driver; `models verify` looks at all. */
-const GOLDENS_AT_START = 2;
+/** Golden images that are enough to tell a broken driver; the CPU has none. `models verify` looks at all. */
+const goldensAtStart = (provider: string): number => (provider === 'cpu' ? 1 : 2);

@@ -1,5 +1,5 @@
 /** What no single field of a manifest can be blamed for, in words. Pure. */
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import type { AspectSpec, Manifest } from './manifest.ts';
 import { textFiles } from './model-files.ts';
 

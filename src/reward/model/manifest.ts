@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { policySchema } from '../../config/settings.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
-import { ASPECTS } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
 import { faultsOf } from './manifest-faults.ts';
 
 /** A file of a model folder, never one outside. */

@@ -1,7 +1,8 @@
 /** What would be loaded of a model folder, and what can be said of it before. */
 import type { Provider } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
-import { ASPECTS, type ScorerInfo, type ScorerStamp } from '../../types.ts';
+import { ASPECTS } from '../../types/aspect.ts';
+import type { ScorerInfo, ScorerStamp } from '../../types/scorer.ts';
 import { chooseProviders } from '../graph/providers.ts';
 import { type Manifest, type ModelFolder, refOf } from './manifest.ts';
 import { weightsHash } from './model-files.ts';

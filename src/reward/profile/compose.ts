@@ -1,17 +1,10 @@
 /** One image's scores to one reward, by a profile. Pure. */
 
 import { SCALES, termName } from '../../config/profiles.ts';
-import type {
-  Affine,
-  Aspect,
-  AspectScore,
-  MissingReward,
-  Profile,
-  ProfileTerm,
-  RewardComponent,
-  RewardItem,
-  ScoreResult,
-} from '../../types.ts';
+import type { Aspect, AspectScore } from '../../types/aspect.ts';
+import type { Affine, Profile, ProfileTerm } from '../../types/profile.ts';
+import type { ScoreResult } from '../../types/result.ts';
+import type { MissingReward, RewardComponent, RewardItem } from '../../types/reward.ts';
 import { rewardOf } from '../calibrate.ts';
 import { together } from '../image/guards.ts';
 import type { Manifest } from '../model/manifest.ts';

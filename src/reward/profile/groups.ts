@@ -1,5 +1,6 @@
 /** Rewards that are compared with each other: missing ones get their place, groups their figures. Pure. */
-import type { Advantage, MissingRule, RewardGroup, RewardItem } from '../../types.ts';
+import type { MissingRule } from '../../types/profile.ts';
+import type { Advantage, RewardGroup, RewardItem } from '../../types/reward.ts';
 import type { Composed } from './compose.ts';
 
 /** Added to a standard deviation before it divides, as GRPO trainers do. */

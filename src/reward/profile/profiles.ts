@@ -3,7 +3,8 @@ import { profileSchema } from '../../config/profiles.ts';
 import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
-import type { Aspect, Profile, ProfileTerm } from '../../types.ts';
+import type { Aspect } from '../../types/aspect.ts';
+import type { Profile, ProfileTerm } from '../../types/profile.ts';
 import { type Manifest, refOf } from '../model/manifest.ts';
 
 /** The reward of the default scorer, as it gives it. */

@@ -1,7 +1,10 @@
 /** Rewards for a training loop: one request, several scorers, one number an image, and the figures of its group. */
 
 import type { Config } from '../../config.ts';
-import type { PanelRequest, Profile, RewardRequest, RewardResult, ScoreResult } from '../../types.ts';
+import type { Profile } from '../../types/profile.ts';
+import type { PanelRequest } from '../../types/request.ts';
+import type { ScoreResult } from '../../types/result.ts';
+import type { RewardRequest, RewardResult } from '../../types/reward.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { compose } from './compose.ts';
 import { figuresOf, groupsOf, placed, withAdvantages } from './groups.ts';

@@ -1,7 +1,7 @@
 /** A thread that searches the history, or trims it: both may take long, and SQLite stops its thread meanwhile. */
 import { parentPort } from 'node:worker_threads';
 import { reasonOf } from '../../errors/error.ts';
-import type { HistoryPage } from '../../types.ts';
+import type { HistoryPage } from '../../types/history.ts';
 import { type Database, openDatabase } from '../file/db.ts';
 import { type PageRequest, readPage } from '../verdicts/history.ts';
 import { type Retention, type Trimmed, trim } from './retention.ts';

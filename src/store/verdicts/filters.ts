@@ -1,5 +1,5 @@
 /** A history query as SQL conditions, all of which must hold. */
-import type { HistoryQuery } from '../../types.ts';
+import type { HistoryQuery } from '../../types/history.ts';
 import { rowOfCursor } from './cursor.ts';
 
 type Value = string | number;

@@ -1,6 +1,6 @@
 /** Reads recorded verdicts, newest first, page by page. */
 import { fail } from '../../errors/error.ts';
-import type { HistoryEntry, HistoryPage, HistoryQuery } from '../../types.ts';
+import type { HistoryEntry, HistoryPage, HistoryQuery } from '../../types/history.ts';
 import type { Database } from '../file/db.ts';
 import { cursorAfter } from './cursor.ts';
 import { type Where, whereOf } from './filters.ts';

@@ -1,5 +1,5 @@
 /** Verdicts that wait to be written: first in, first out, bounded. */
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 
 export interface Pending {
   /** Unix milliseconds of the reply. */

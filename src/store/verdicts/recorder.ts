@@ -1,5 +1,5 @@
 /** Verdicts on their way to the file: those that wait, and the count of those written and lost. */
-import type { ScoreResult } from '../../types.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { Opened } from '../file/connection.ts';
 import type { StoreLog } from '../file/health.ts';
 import { createQueue } from './queue.ts';

@@ -1,11 +1,8 @@
 /** A verdict as rows of the tables, there and back without loss. */
-import {
-  ASPECTS,
-  type AspectScore,
-  type Decision,
-  type HistoryEntry,
-  type ScoreResult,
-} from '../../types.ts';
+import { ASPECTS, type AspectScore } from '../../types/aspect.ts';
+import type { HistoryEntry } from '../../types/history.ts';
+import type { Decision } from '../../types/policy.ts';
+import type { ScoreResult } from '../../types/result.ts';
 import type { Pending } from './queue.ts';
 
 type Text = string | null;

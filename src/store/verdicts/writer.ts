@@ -1,6 +1,6 @@
 /** Step 10: writes verdicts. */
 import { reasonOf } from '../../errors/error.ts';
-import type { ScorerStamp } from '../../types.ts';
+import type { ScorerStamp } from '../../types/scorer.ts';
 import { type Database, inTransaction } from '../file/db.ts';
 import { blamesRow } from '../file/faults.ts';
 import type { Pending } from './queue.ts';

@@ -1,6 +1,6 @@
 /** Answers that clients do not take: what they hold, for how long, and what others feel of it. */
 import { afterEach, expect, test } from 'vitest';
-import type { ScoreResult } from '../../../src/types.ts';
+import type { ScoreResult } from '../../../src/types/result.ts';
 import { ask, closeAll, dial, image, post, type Rig, start, until } from './harness.ts';
 import { bare, frameOf, postHead, upgradeHead } from './raw.ts';
 

@@ -90,7 +90,7 @@ describe('the reservations', () => {
     waiting.forEach(({ wait, parcel }) => void wait.then(() => order.push(parcel.expected)));
     first.release();
     for (let n = 1; n <= 3; n++) {
-      await vi.waitFor(() => expect(order).toHaveLength(n));
+      await vi.waitFor(() => expect(order).toHaveLength(n), { timeout: 10_000 });
       waiting.find(({ parcel }) => parcel.expected === order[n - 1])!.parcel.release();
     }
     expect(order).toEqual([700, 800, 900]);

@@ -1,16 +1,13 @@
 /** A Service that scores by arithmetic on the bytes, and can be slow, failing or unready on demand. */
 import { createHash } from 'node:crypto';
 import { type AssayError, fail, toAssayError } from '../../../src/errors/error.ts';
-import type {
-  AspectScore,
-  HistoryQuery,
-  ImageInput,
-  ScoreItem,
-  ScoreRequest,
-  ScoreResult,
-  ScorerInfo,
-  Service,
-} from '../../../src/types.ts';
+import type { AspectScore } from '../../../src/types/aspect.ts';
+import type { HistoryQuery } from '../../../src/types/history.ts';
+import type { ImageInput } from '../../../src/types/image.ts';
+import type { ScoreItem, ScoreRequest } from '../../../src/types/request.ts';
+import type { ScoreResult } from '../../../src/types/result.ts';
+import type { ScorerInfo } from '../../../src/types/scorer.ts';
+import type { Service } from '../../../src/types/service.ts';
 
 export interface FakeService extends Service {
   /** Requests in the order they came. */

@@ -1,5 +1,8 @@
 /** Images as numpy saves them, over HTTP. */
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { readNpy } from '../../../src/bridge/server/wire/npy.ts';
+import { anyOf, bytes, key, leaf, outcome, spoilt } from '../../support/arbitrary.ts';
 import { picture } from '../../support/images.ts';
 import { ask, closeAll } from './harness.ts';
 import { pack, type RealRig, startReal } from './real.ts';
@@ -157,18 +160,68 @@ describe('are refused', () => {
   });
 });
 
-test('any bytes are answered, and by no fault of ours', async () => {
-  const rig = await startReal();
-  const whole = npy(pixels);
-  let seed = 1;
-  const random = (below: number) => {
-    seed = (seed * 48271) % 2147483647;
-    return seed % below;
-  };
-  for (let i = 0; i < 200; i++) {
-    const body = Buffer.from(whole);
-    for (let n = random(4); n >= 0; n--) body[random(140)] = random(256);
-    const { status } = await post(rig, '/v1/score', body.subarray(0, random(2) ? body.length : random(200)));
-    expect([200, 400, 422]).toContain(status);
-  }
+describe('of any kind', () => {
+  const side = fc.integer({ min: 1, max: 9 });
+  const array = fc
+    .record({
+      shape: fc.tuple(side, side, side, fc.constantFrom(3, 4)),
+      version: fc.constantFrom(1, 2, 3),
+      descr: fc.constantFrom("'|u1'", "'<u1'", "'=u1'", "'u1'"),
+    })
+    .map(({ shape, version, descr }) => {
+      const size = shape.reduce((product, dim) => product * dim);
+      const data = Uint8Array.from({ length: size }, (_, i) => i * 7);
+      return { shape, data, file: npy(data, { descr, shape }, version) };
+    });
+
+  test('give back their images', () => {
+    fc.assert(
+      fc.property(array, ({ shape, data, file }) => {
+        const { images, width, height, format } = readNpy(file);
+        expect([images.length, height, width, format === 'rgb8' ? 3 : 4]).toEqual(shape);
+        expect(Buffer.concat(images)).toEqual(Buffer.from(data));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('are refused when they are none', async () => {
+    const text = fc.string({ unit: fc.constantFrom(...`{}()[]',:|<u1O84 TrueFalsdchpnot_`), maxLength: 99 });
+    const made = text.map((descr) => npy(pixels.subarray(0, 99), { descr }));
+    const body = fc.oneof(bytes(), made, spoilt(array.map(({ file }) => file)));
+    await fc.assert(
+      fc.asyncProperty(body, async (given) => {
+        const found = await outcome(() => readNpy(given));
+        if ('code' in found) return void expect(['MALFORMED_BODY', 'ARRAY_UNFIT']).toContain(found.code);
+        const { images, width, height, format } = found.value;
+        for (const image of images) expect(image).toHaveLength(width * height * (format === 'rgb8' ? 3 : 4));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('are answered with any line of JSON before them, and by no fault of ours', async () => {
+    const rig = await startReal();
+    const known = { items: fc.array(fc.dictionary(key, leaf), { maxLength: 3 }), prompt: leaf };
+    const text = fc
+      .oneof(anyOf(), fc.record(known, { requiredKeys: [] }))
+      .map((value) => JSON.stringify(value));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(text, fc.constant('')),
+        spoilt(array.map(({ file }) => file)),
+        async (first, file) => {
+          const { status, body } = await post(
+            rig,
+            '/v1/score',
+            Buffer.concat([Buffer.from(`${first}\n`), file]),
+          );
+          expect([200, 400, 422]).toContain(status);
+          if (status !== 200) expect(body.error.code).toMatch(/^(MALFORMED_BODY|BAD_REQUEST|ARRAY_UNFIT)$/);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect((await post(rig, '/v1/score', npy(pixels))).status).toBe(200);
+  });
 });

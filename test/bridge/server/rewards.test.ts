@@ -313,6 +313,16 @@ describe('is refused', () => {
   });
 });
 
+test.each([
+  ['an id twice', ['a', 'b', 'a'], 'items[2].id: "a" is that of items[0], too'],
+  ['the number of another as an id', [undefined, '0'], 'items[1].id: "0" is that of items[0], too'],
+])('%s is refused, since groups name their images by id', async (_, ids, words) => {
+  const rig = await startReal();
+  const reply = await pack(rig, '/v1/rewards', { items: ids.map((id) => image('1', { id })) });
+  expect([reply.status, reply.body.error.code]).toEqual([400, 'BAD_REQUEST']);
+  expect(reply.body.error.message).toContain(words);
+});
+
 test('profiles are listed', async () => {
   const rig = await startReal({ rewards: { profiles: { mine: quality } } });
   const { status, body } = await ask(rig, '/v1/profiles');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide, doubtsOf } from '../../../src/loops/policy/policy.ts';
-import type { AspectScore, Policy } from '../../../src/types.ts';
+import type { AspectScore } from '../../../src/types/aspect.ts';
+import type { Policy } from '../../../src/types/policy.ts';
 
 const quality: AspectScore = {
   score: 3,

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { fail } from '../../../src/errors/error.ts';
 import type { Host, HostFile, HostRun, RunImage } from '../../../src/host.ts';
-import type { ScoreItem, ScoreResult } from '../../../src/types.ts';
+import type { ScoreItem } from '../../../src/types/request.ts';
+import type { ScoreResult } from '../../../src/types/result.ts';
 import { failedResult, result } from '../../store/helpers.ts';
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

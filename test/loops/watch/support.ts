@@ -10,7 +10,7 @@ import { leaveReason, type Names } from '../../../src/loops/watch/choice.ts';
 import type { Tagger, WatchedImage, WatchParts } from '../../../src/loops/watch/ports.ts';
 import { watch } from '../../../src/loops/watch/watch.ts';
 import type { Store } from '../../../src/store/store.ts';
-import type { ScoreResult } from '../../../src/types.ts';
+import type { ScoreResult } from '../../../src/types/result.ts';
 import { allPages, openedStore, until } from '../../store/helpers.ts';
 import { tempFolder } from '../../support/files.ts';
 import { type MemoryHost, memoryHost, scoreByText } from './memory-host.ts';

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../../src/reward/image/decode.ts';
-import type { ImageInput } from '../../../src/types.ts';
+import type { ImageInput } from '../../../src/types/image.ts';
 import { bmp } from '../../support/bmp.ts';
 import {
   cmykJpeg,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decode } from '../../../src/reward/image/decode.ts';
 import { inspect } from '../../../src/reward/image/guards.ts';
 import { type RawImage, wrongOrder } from '../../../src/reward/image/pixel-order.ts';
-import type { Pixels } from '../../../src/types.ts';
+import type { Pixels } from '../../../src/types/image.ts';
 import { flat, jpeg, noise, picture, png, random, rgb, toSharp } from '../../support/images.ts';
 
 const domain = { minSide: 64, maxAspectRatio: 4 };

@@ -2,9 +2,9 @@
 import sharp from 'sharp';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
-import { createPipeline } from '../../../src/pipeline.ts';
+import { Pipeline } from '../../../src/pipeline.ts';
 import { openCatalog } from '../../../src/reward/model/catalog.ts';
-import type { ImageInput } from '../../../src/types.ts';
+import type { ImageInput } from '../../../src/types/image.ts';
 import { tempFolder } from '../../support/files.ts';
 import { writeModel } from '../../support/models.ts';
 
@@ -42,7 +42,7 @@ async function open() {
   const catalog = openCatalog({ ...config, modelDirs: [parent], defaultId: 'test-bright' });
   onTestFinished(() => catalog.close());
   await Promise.all(['test-bright', 'test-exact'].map((name) => catalog.open(name)));
-  const pipeline = createPipeline(catalog, config);
+  const pipeline = new Pipeline(catalog, config);
   const { signal } = new AbortController();
   return (scorer: string, images: ImageInput[]) => {
     const items = images.map((image, i) => ({

@@ -8,7 +8,7 @@ import { makeView, makeWindows } from '../../../src/reward/image/views.ts';
 import { type Catalog, openCatalog } from '../../../src/reward/model/catalog.ts';
 import type { ImageSpec, Manifest } from '../../../src/reward/model/manifest.ts';
 import { openScorer, type Scorer } from '../../../src/reward/scorer.ts';
-import type { Pixels } from '../../../src/types.ts';
+import type { Pixels } from '../../../src/types/image.ts';
 import { tempFolder } from '../../support/files.ts';
 import { noise, type Raw } from '../../support/images.ts';
 import { brightnessGraph, type TestModel, writeModel } from '../../support/models.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Filter, pillowPick, pillowResize, torchResize } from '../../../src/reward/image/resample.ts';
-import type { Pixels } from '../../../src/types.ts';
+import type { Pixels } from '../../../src/types/image.ts';
 import { flat, noise } from '../../support/images.ts';
 import { expectPixels, resizes, source } from './vectors/vectors.ts';
 

@@ -118,7 +118,7 @@ describe('a scorer that was freed', () => {
     expect(catalog.unready()).toMatch(/model\.onnx/);
     expect(troubles.length).toBeGreaterThan(0);
     renameSync(`${graph}.away`, graph);
-    await expect.poll(() => catalog.unready(), { timeout: 5000 }).toBeNull();
+    await expect.poll(() => catalog.unready()).toBeNull();
     expect(await judge(scorer)).toBeGreaterThan(0);
   });
 });

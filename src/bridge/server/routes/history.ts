@@ -1,5 +1,5 @@
 /** `GET /v1/history`: what was recorded. */
-import type { HistoryQuery } from '../../../types.ts';
+import type { HistoryQuery } from '../../../types/history.ts';
 import { queryOf } from '../http/value.ts';
 import { parse } from '../wire/parse.ts';
 import { historyAnswer, historyQuery } from '../wire/schemas.ts';

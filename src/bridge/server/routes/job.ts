@@ -1,7 +1,8 @@
 /** A request for scores, and how it comes: as a body in one of four forms, or as a message of the websocket. */
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import type { Policy, ScoreItem } from '../../../types.ts';
+import type { Policy } from '../../../types/policy.ts';
+import type { ScoreItem } from '../../../types/request.ts';
 import type { ServerContext } from '../context.ts';
 import { isArray, readArray } from '../http/arrays.ts';
 import { admitBody } from '../http/body.ts';

@@ -1,9 +1,11 @@
 /** `POST /v1/rewards`, and `rewards` on the websocket. */
 import { profileSchema } from '../../../config/profiles.ts';
 import { fail } from '../../../errors/error.ts';
-import type { Profile, RewardRequest } from '../../../types.ts';
+import type { Profile } from '../../../types/profile.ts';
+import type { ScoreItem } from '../../../types/request.ts';
+import type { RewardRequest } from '../../../types/reward.ts';
 import { rewardJob } from '../scoring.ts';
-import { parse } from '../wire/parse.ts';
+import { MAX_ECHO, parse } from '../wire/parse.ts';
 import { type RewardBody, rewardAnswer, rewardBody, rewardUpload } from '../wire/reward-schemas.ts';
 import { answer, named } from './docs.ts';
 import { type ItemsJob, itemsOf, type JobForm, messageOf, readerOf } from './job.ts';
@@ -26,11 +28,25 @@ function profileIn({ profile, scorers }: RewardBody): string | Profile | undefin
 export const meanOf = (scorers: string[]): Profile =>
   parse(profileSchema, { terms: scorers.map((scorer) => ({ scorer, weight: 1 / scorers.length })) });
 
+/** Groups name their images by id. @throws BAD_REQUEST */
+function eachNamed(items: ScoreItem[]): ScoreItem[] {
+  const places = new Map<string, number>();
+  for (const [i, { id }] of items.entries()) {
+    const before = places.get(id);
+    if (before !== undefined)
+      throw fail('BAD_REQUEST', {
+        reason: `items[${i}].id: "${id.slice(0, MAX_ECHO)}" is that of items[${before}], too; expected another for each`,
+      });
+    places.set(id, i);
+  }
+  return items;
+}
+
 const form: JobForm<RewardBody, RewardJob> = {
   body: rewardBody,
   upload: rewardUpload,
   jobOf: (body, context) => ({
-    items: itemsOf(body, context),
+    items: eachNamed(itemsOf(body, context)),
     profile: profileIn(body),
     advantage: body.advantage,
     run: body.run,

@@ -1,6 +1,7 @@
 /** Step 1, receive: wire items -> ScoreItem. What is wrong with one image surfaces in its `fetch`, so it fails alone. */
 import { type AssayError, fail } from '../../../errors/error.ts';
-import type { ImageInput, ScoreItem } from '../../../types.ts';
+import type { ImageInput } from '../../../types/image.ts';
+import type { ScoreItem } from '../../../types/request.ts';
 import { readAllowed } from '../http/allowed-paths.ts';
 import { decodeBase64, decodeLongBase64 } from './base64.ts';
 import { LongText } from './long-text.ts';

@@ -1,6 +1,7 @@
 /** The messages of the monitor. */
 import { z } from 'zod';
-import { ASPECTS, type MonitorReport } from '../../../types.ts';
+import { ASPECTS } from '../../../types/aspect.ts';
+import type { MonitorReport } from '../../../types/run.ts';
 import { colour } from './schemas.ts';
 
 const share = z.number().min(0).max(1);

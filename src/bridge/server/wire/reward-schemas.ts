@@ -1,7 +1,8 @@
 /** The messages of rewards, one zod schema each. */
 import { z } from 'zod';
 import { profileName, profileSchema } from '../../../config/profiles.ts';
-import { ADVANTAGES, ASPECTS, type RewardResult } from '../../../types.ts';
+import { ASPECTS } from '../../../types/aspect.ts';
+import { ADVANTAGES, type RewardResult } from '../../../types/reward.ts';
 import {
   aspectScore,
   colour,

@@ -1,17 +1,11 @@
-/** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types.ts. */
+/** Every message of the wire, one zod schema each. Requests are strict; answers are tied to the nouns of types/. */
 import { z } from 'zod';
 import { policySchema } from '../../../config.ts';
-import {
-  ASPECTS,
-  type HistoryEntry,
-  type HistoryPage,
-  type HistoryQuery,
-  type PromptFound,
-  type RankResult,
-  type RefusedScorer,
-  type ScoreResult,
-  type ScorerInfo,
-} from '../../../types.ts';
+import { ASPECTS } from '../../../types/aspect.ts';
+import type { HistoryEntry, HistoryPage, HistoryQuery } from '../../../types/history.ts';
+import type { PromptFound } from '../../../types/prompt.ts';
+import type { RankResult, ScoreResult } from '../../../types/result.ts';
+import type { RefusedScorer, ScorerInfo } from '../../../types/scorer.ts';
 import { LongText } from './long-text.ts';
 
 // requests

@@ -1,5 +1,5 @@
 /** Step 10, record: pushes every finished result, and warnings, to one subscriber. A slow one loses events and is told how many. */
-import type { Service } from '../../../types.ts';
+import type { Service } from '../../../types/service.ts';
 
 export interface FeedSink {
   /** Bytes not yet taken by the network. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { Kernel, ViewSpec, WindowsSpec } from '../../../../src/reward/image/views.ts';
-import type { Pixels } from '../../../../src/types.ts';
+import type { Pixels } from '../../../../src/types/image.ts';
 
 interface Resize {
   source: string;

@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import type { HostFile, LeftFile } from '../../../../host.ts';
-import { IMAGE_EXTENSIONS } from '../../../../types.ts';
+import { IMAGE_EXTENSIONS } from '../../../../types/image.ts';
 import { isObject } from '../workflow/values.ts';
 
 const TYPES = ['output', 'temp', 'input'] as const;

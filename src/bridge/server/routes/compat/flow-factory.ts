@@ -1,7 +1,7 @@
 /** `POST /compute` as Flow-Factory's remote reward model calls it. */
 import { fail } from '../../../../errors/error.ts';
 import { ERRORS, type ErrorCode } from '../../../../errors/table.ts';
-import type { RewardItem } from '../../../../types.ts';
+import type { RewardItem } from '../../../../types/reward.ts';
 import { readValue } from '../../http/value.ts';
 import { rewardJob } from '../../scoring.ts';
 import { parse, tooManyItems } from '../../wire/parse.ts';

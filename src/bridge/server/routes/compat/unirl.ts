@@ -1,7 +1,9 @@
 /** `POST /score` as UniRL's remote reward backend calls it. A reward is a profile, or a scorer by its id. */
 import { hash } from 'node:crypto';
 import { fail } from '../../../../errors/error.ts';
-import type { Profile, RewardItem, RewardResult, ScoreItem } from '../../../../types.ts';
+import type { Profile } from '../../../../types/profile.ts';
+import type { ScoreItem } from '../../../../types/request.ts';
+import type { RewardItem, RewardResult } from '../../../../types/reward.ts';
 import type { ServerContext } from '../../context.ts';
 import { readValue } from '../../http/value.ts';
 import { rewardJob } from '../../scoring.ts';

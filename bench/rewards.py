@@ -1,11 +1,13 @@
-"""The Python client against a daemon of this checkout: ratios measured in one run.
+"""Rewards for trainers, from the Python client to a daemon of this checkout: ratios measured in one run.
 
-    python bench/client.py latency     one 512² raw sample: what is added to inference
-    python bench/client.py crowd       32 processes of 64 images: failures, fairness, memory, throughput
-    python bench/client.py equal       256 images one by one, in a batch, shuffled, from 8 clients
-    python bench/client.py restart     1000 requests while the daemon is killed and started again
+    python bench/rewards.py latency     one 512² raw sample: what is added to inference
+    python bench/rewards.py crowd       32 processes of 64 images: failures, fairness, memory, throughput
+    python bench/rewards.py equal       256 images one by one, in a batch, shuffled, from 8 clients
+    python bench/rewards.py restart     1000 requests while the daemon is killed and started again
+    python bench/rewards.py plain       beside a plain reward server of the same network: 1, 8, 32 clients
 
-Needs Node and its packages (npm ci), and the client (pip install ./python-shim).
+Needs Node and its packages (npm ci), and the client (pip install ./python-shim); `plain` needs more:
+pip install flask gunicorn onnxruntime tokenizers pillow
 """
 
 from __future__ import annotations
@@ -29,19 +31,10 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "python-shim"), str(ROOT / "python-shim/tests")]
 
+import side_by_side  # noqa: E402
 from assay_client import AssayClient, AssayFailure  # noqa: E402
-from real_daemon import ended, started  # noqa: E402
-
-SIDE = 512
-PROMPT = "blots of colour"
-
-
-def pictures(count: int, seed: int, side: int = SIDE) -> np.ndarray:
-    """uint8 NHWC; all different, so that no result is remembered."""
-    random = np.random.default_rng(seed)
-    grain = random.integers(0, 12, (side, side, 1), dtype=np.uint8)
-    small = random.integers(0, 240, (count, 8, 8, 3), dtype=np.uint8)
-    return np.stack([one.repeat(side // 8, axis=0).repeat(side // 8, axis=1) + grain for one in small])
+from pictures import PROMPT, pictures  # noqa: E402
+from real_daemon import ended, rows_by_item, started  # noqa: E402
 
 
 @contextmanager
@@ -172,7 +165,7 @@ def restart(args: argparse.Namespace) -> dict:
 
     def one(at: int) -> None:
         try:
-            result = assay.score(images[at % 50], f"{PROMPT} {at}", timeout=120)[0]
+            result = assay.score(images[at % 50], f"{PROMPT} {at}", ids=[at], timeout=120)[0]
             outcomes[at].append("value" if result.error is None else result.error.code)
         except AssayFailure as failure:
             outcomes[at].append(failure.code)
@@ -187,30 +180,42 @@ def restart(args: argparse.Namespace) -> dict:
             process, _ = started("--port", str(urlsplit(url).port), "--data-dir", folder)
             for future in asked:
                 future.result()
+        rows = rows_by_item(url)
         ended(process)
     ends = [end for found in outcomes.values() for end in found]
     return {
         "requests": args.requests,
         "outcomesOverRequests": len(ends) / args.requests,
-        "once": all(len(found) == 1 for found in outcomes.values()),
         "values": ends.count("value"),
         "codes": sorted(set(ends) - {"value"}),
+        "recordedTwice": sum(count > 1 for count in rows.values()),
+        "recordedOverRequests": len(rows) / args.requests,
         "threadsLeft": threading.active_count(),
     }
+
+
+def plain(args: argparse.Namespace) -> list[dict]:
+    """Inference is most of the work: `serverCpuMs` of an image says how much of a ratio the cores allow."""
+    with daemon(config={"resultCache": 0}) as ours, side_by_side.plain() as other:
+        return [
+            side_by_side.compare(ours, other, clients, args.images, args.batch) for clients in args.clients
+        ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["latency", "crowd", "equal", "restart"])
+    parser.add_argument("what", choices=["latency", "crowd", "equal", "restart", "plain"])
     parser.add_argument("--processes", type=int, default=32)
     parser.add_argument("--images", type=int)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--requests", type=int)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32], help="of `plain`")
+    parser.add_argument("--batch", type=int, default=8, help="images a call of `plain`")
     parser.add_argument("--without-raw", action="store_true", help="do not measure the bare session")
     args = parser.parse_args()
-    args.images = args.images or {"equal": 256}.get(args.what, 64)
+    args.images = args.images or {"equal": 256, "plain": 512}.get(args.what, 64)
     args.requests = args.requests or {"restart": 1000}.get(args.what, 200)
     print(json.dumps(globals()[args.what](args), indent=2))
 

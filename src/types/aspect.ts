@@ -1,0 +1,30 @@
+/** What a scorer predicts: aspects and their scores. */
+
+/** One human judgement that a scorer predicts. */
+export const ASPECTS = ['quality', 'alignment', 'authenticity'] as const;
+export type Aspect = (typeof ASPECTS)[number];
+
+/** A predicted mean opinion score (MOS) of one aspect; higher is better. */
+export interface AspectScore {
+  score: number;
+  /** Lowest and highest possible score. */
+  range: [number, number];
+  /** Share of the scorer's reference images that score lower, 0..1. */
+  percentile: number;
+  /** Prediction interval for the MOS. */
+  interval: [number, number];
+  /** Share of human ratings that fall into the interval, e.g. 0.9. */
+  coverage: number;
+  /** What the model said before it was calibrated. */
+  raw?: number | undefined;
+  /** Standard deviation of that, from the model itself; absent when it has none. */
+  spread?: number | undefined;
+  /** Probability of each level of the raw value, where the model predicts levels. */
+  distribution?: Distribution | undefined;
+}
+
+/** Equally long lists. */
+export interface Distribution {
+  levels: number[];
+  probabilities: number[];
+}
