@@ -118,7 +118,7 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
 /** What a held-out scorer says is nobody's result: it is neither recorded nor told to those who listen for results. */
 function monitorOf(
   config: Config,
-  { panel }: Pipeline,
+  pipeline: Pipeline,
   scorerOf: RewardParts['scorerOf'],
   log: StoreLog,
 ): Monitor {
@@ -128,6 +128,7 @@ function monitorOf(
     heldOut: scorer === undefined ? null : { scorer, aspect: aspect ?? null, share },
     async judge(items, signal) {
       const request = { items, profile, client: 'monitor', signal };
+      const panel = (asked: PanelRequest) => pipeline.panel(asked);
       const { results } = await rewardsOf(request, { config, scorerOf, panel });
       return results.map(({ reward }) => reward);
     },

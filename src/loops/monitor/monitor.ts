@@ -45,6 +45,7 @@ export class Monitor {
   readonly #listeners = new Set<(warning: RunWarning) => void>();
   readonly #closing = new AbortController();
   readonly #waiting: Job[] = [];
+  readonly #failed = new WeakSet<Run>();
   #work: Promise<void> | undefined;
 
   constructor(options: MonitorOptions) {
@@ -124,8 +125,10 @@ export class Monitor {
     for (let job = this.#waiting.shift(); job; job = this.#waiting.shift()) {
       if (this.#closing.signal.aborted) return;
       const { run, items, rewards } = job;
-      // whatever keeps the held-out scorer from its work, the rewards are none the worse for it
-      const scores = await this.#options.judge(items, this.#closing.signal).catch(() => []);
+      const scores = await this.#options.judge(items, this.#closing.signal).catch((error) => {
+        this.#tellFailure(run, error);
+        return [];
+      });
       const pairs = items.flatMap((_, i): Pair[] => {
         const [heldOut, { reward, missing }] = [scores[i] ?? null, rewards[i]!];
         return heldOut === null || reward === null || missing ? [] : [{ reward, heldOut }];
@@ -133,6 +136,13 @@ export class Monitor {
       const warning = run.judge(pairs, rewards[0]!.prompt ?? '', this.#options.heldOut!.scorer);
       if (warning) this.#warn(warning);
     }
+  }
+
+  /** Whatever keeps the held-out scorer from its work, the rewards are none the worse for it. It is told once a run. */
+  #tellFailure(run: Run, error: unknown): void {
+    if (this.#closing.signal.aborted || this.#failed.has(run)) return;
+    this.#failed.add(run);
+    this.#options.log.warn({ err: error, run: run.name }, 'the held-out scorer cannot judge a run');
   }
 
   #warn(warning: RunWarning): void {

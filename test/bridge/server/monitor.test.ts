@@ -131,6 +131,7 @@ test('a held-out scorer that fails costs no reward, and is counted', async () =>
   );
   await until('they are skipped', async () => (await runs(rig))[0]?.heldOut.skipped === 3);
   expect((await runs(rig))[0].recent.reward).toBeGreaterThan(2);
+  expect(rig.lines).toMatchObject([{ run: 'trainer', message: 'the held-out scorer cannot judge a run' }]);
 });
 
 test('runs are bounded: the one that was silent longest is forgotten', async () => {
