@@ -48,6 +48,12 @@ class Flow(nn.Module):
         self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
         self.leave = nn.Conv2d(width, CHANNELS, 3, padding=1)
 
+    def adapters(self) -> list[nn.Parameter]:
+        """The few parameters by which blocks are told time and kind: enough to fine-tune, and little to spoil."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad = ".tell." in name or name.startswith("kinds")
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
     def forward(self, x: Tensor, times: Tensor, kinds: Tensor) -> Tensor:
         rates = torch.exp(torch.linspace(0, math.log(1000), 16))
         angles = times[:, None] * rates
@@ -80,11 +86,11 @@ def flow_loss(model: Flow, pictures: Tensor, kinds: Tensor) -> Tensor:
 
 def pretrained(path: Path, steps: int, pictures: Tensor, kinds: Tensor) -> Flow:
     """The model that draws the pictures, from the file if it is there, else trained and kept in it."""
+    torch.manual_seed(0)
     model = Flow(int(kinds.max()) + 1)
     if path.exists():
         model.load_state_dict(torch.load(path, weights_only=True))
         return model
-    torch.manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     for _ in range(steps):

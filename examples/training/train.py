@@ -51,16 +51,14 @@ def mean_reward(assay: AssayClient, model: Flow, profile: str, each: int) -> np.
 
 
 def learn(model: Flow, optimizer: torch.optim.Optimizer, paths: list, advantages: list, options) -> None:
-    """One update for each part of the pictures, on a few of the choices that led to them."""
+    """One update by all pictures, on a few of the choices that led to them."""
+    optimizer.zero_grad()
     for path, advantage in zip(paths, advantages):
-        optimizer.zero_grad()
         for step in torch.randperm(CHOICES)[: options.choices].tolist():
-            ratio = torch.exp(log_prob(model, path, step) - path.log_probs[step])
-            clipped = ratio.clamp(1 - options.clip, 1 + options.clip)
-            loss = -torch.minimum(ratio * advantage, clipped * advantage).mean() / options.choices
+            # at the first update after drawing, the ratio of GRPO is one, and its gradient that of the log-probability
+            loss = -(log_prob(model, path, step) * advantage).mean() / (options.choices * len(paths))
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+    optimizer.step()
 
 
 def mean_of(found: list) -> float:
@@ -73,7 +71,8 @@ def mean_of(found: list) -> float:
 def fine_tune(model: Flow, seed: int, options) -> dict:
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0)
+    learning = model.adapters()
+    optimizer = torch.optim.AdamW(learning, lr=options.rate, weight_decay=0)
     kinds = torch.arange(len(PROMPTS)).repeat_interleave(options.group)
     start, clock, rewards = time.perf_counter(), Clock(), []
     # The name of the client is the name of the run in /v1/monitor; what measures is no part of the run.
@@ -134,9 +133,8 @@ def options_of(arguments=None):
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--group", type=int, default=12, help="pictures of a prompt in a step")
-    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     parser.add_argument("--choices", type=int, default=4, help="of the steps that led to a picture, those that learn")
-    parser.add_argument("--clip", type=float, default=1e-3)
     parser.add_argument("--measured", type=int, default=12, help="pictures of a prompt, before and after")
     parser.add_argument("--model", type=Path, default=Path("landscapes.pt"), help="made when it is not there")
     parser.add_argument("--pictures", type=int, default=1024, help="drawn to learn from")
