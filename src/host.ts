@@ -5,6 +5,32 @@ import type { ScoreResult } from './types/result.ts';
 /** A workflow in the host's own format, checked to be one by the bridge that made it. Integers may be bigint. */
 export type Workflow = Readonly<Record<string, unknown>>;
 
+/** What an input of a workflow may be set to. Seeds may be larger than a double can hold. */
+export type InputValue = string | number | boolean | bigint;
+
+/** An input of a workflow that holds a value of its own. */
+export interface WorkflowInput {
+  /** As users write it: node and input, `3.seed`. */
+  name: string;
+  /** The node it belongs to, for people: its title or class. */
+  node: string;
+  value: InputValue;
+}
+
+/** A workflow in which values are set, over and over. Made by the kind of host that knows the format. */
+export interface Template {
+  /** Inputs that make another image of the same words: each holds a seed. */
+  readonly seeds: readonly WorkflowInput[];
+  /** Inputs that hold a number of sampling steps. */
+  readonly steps: readonly WorkflowInput[];
+  /** Inputs that hold text. */
+  readonly texts: readonly WorkflowInput[];
+  /** The input of that name, or the one that it is linked to. @throws INPUT_UNKNOWN, INPUT_LINKED */
+  input(name: string): WorkflowInput;
+  /** The workflow with these values in it, by name of the input. */
+  with(values: Readonly<Record<string, InputValue>>): Workflow;
+}
+
 /** A file on the host, by the host's own name for it. Nothing here is safe to use as a path unchecked. */
 export interface HostFile {
   filename: string;
@@ -168,6 +194,8 @@ export interface HostWarnings {
 export interface Host {
   readonly url: string;
   readonly warnings: Readonly<HostWarnings>;
+  /** Whether a run waits or goes on, as it was last heard; false while nothing is heard. Absent: it is never told. */
+  readonly isBusy?: boolean;
   /** Makes sure that it is this kind of host. */
   describe(signal: AbortSignal): Promise<HostInfo>;
   /**

@@ -20,6 +20,7 @@ import { inspect, measure, type PixelStatistics, together } from './reward/image
 import { PixelMemory, type Place } from './reward/image/pixel-memory.ts';
 import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
+import { Manners } from './reward/manners.ts';
 import type { GuardFinding } from './types/guard.ts';
 import type { Colour, ImageInput } from './types/image.ts';
 import type { Judge, Judgement, Judges } from './types/judge.ts';
@@ -38,6 +39,9 @@ interface Work {
   item: ScoreItem;
   judge: Judge;
   policy: Policy;
+  /** Who asks, and when the scorer may have the GPU. */
+  client: string;
+  manners: Manners;
   signal: AbortSignal;
   start: number;
   tellsColour: boolean;
@@ -81,14 +85,23 @@ export class Pipeline {
   readonly #queue: FairQueue;
   readonly #findings: SharedCache<Finding>;
   readonly #memory = new PixelMemory(DECODED_BYTES);
+  readonly #manners: Manners;
 
-  /** @param log told of faults that are ours, with their cause */
-  constructor(judges: Judges, config: Config, log?: Pick<Log, 'error'>) {
+  /** @param log told of faults that are ours, with their cause. @param manners beside others on the GPU */
+  constructor(
+    judges: Judges,
+    config: Config,
+    log?: Pick<Log, 'error'>,
+    manners = new Manners(config.gpu.whileSampling),
+  ) {
     const { maxQueue, maxQueuePerClient } = config.limits;
     this.#judges = judges;
     this.#config = config;
     this.#log = log;
-    this.#queue = new FairQueue(Math.max(MIN_INSIDE, judges.width), maxQueue, maxQueuePerClient);
+    this.#manners = manners;
+    const least = Math.max(MIN_INSIDE, judges.width);
+    // More once it is known which batches pay.
+    this.#queue = new FairQueue(() => Math.max(least, judges.width), maxQueue, maxQueuePerClient);
     this.#findings = new SharedCache(config.resultCache);
   }
 
@@ -139,12 +152,13 @@ export class Pipeline {
     booking: Booking,
   ): Promise<ScoreResult[]> {
     const start = performance.now();
-    const { signal, policy: asked = this.#config.policy, colour: tellsColour = false } = request;
+    const { signal, client, policy: asked = this.#config.policy, colour: tellsColour = false } = request;
+    const manners = this.#manners;
     const panel = judges.map((judge): Work => {
-      const timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
+      const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
       const policy = policyOf(asked, judge.policy);
       const result = emptyResult(item, judge.stamp);
-      return { item, judge, policy, signal, start, tellsColour, result, timings };
+      return { item, judge, policy, client, manners, signal, start, tellsColour, result, timings };
     });
     let leave = () => {};
     try {
@@ -236,13 +250,15 @@ export class Pipeline {
 
 /** 4 to 8: what there is to find in the pixels. */
 async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Finding> {
-  const { judge, result, timings } = work;
+  const { judge, result, timings, client, manners } = work;
   const { pixels, statistics, order, decodeMs, waitedMs } = seen;
   const found = [...order, ...inspect(pixels, judge.domain, statistics)];
   // 5 prepare, 6 batch, 7 infer, 8 calibrate
-  const judgement = await judge.judge(pixels, result.prompt, signal);
+  const turn = await manners.turn(judge, client, signal);
+  const judgement = await judge.judge(pixels, result.prompt, signal, turn.onCpu);
   timings.decodeMs = decodeMs;
-  timings.queueMs += waitedMs + judgement.queueMs;
+  timings.queueMs += waitedMs + turn.waitedMs + judgement.queueMs;
+  if (turn.whileSampling) timings.whileSampling = turn.whileSampling;
   timings.inferMs = judgement.inferMs;
   return findingOf(pixels, found, judgement);
 }

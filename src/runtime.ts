@@ -11,6 +11,7 @@ import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
+import { Manners, type Neighbour } from './reward/manners.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
 import { heldOutProfile, profilesOf, scorerIn } from './reward/profile/profiles.ts';
 import { type RewardParts, rewardsOf } from './reward/profile/rewards.ts';
@@ -28,6 +29,8 @@ export interface Runtime extends Service {
   readonly catalog: Catalog;
   /** What is known of the files of one host. */
   ledger(host: string): Ledger;
+  /** Tells of a program that may use the same GPU. @returns what ends it */
+  beside(neighbour: Neighbour): () => void;
   /** Ends the workers, writes what waits to be recorded, closes the history. */
   close(): Promise<void>;
 }
@@ -47,7 +50,8 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
   const catalog = given.catalog ?? catalogOf(config);
-  const pipeline = new Pipeline(catalog, config, log);
+  const manners = new Manners(config.gpu.whileSampling);
+  const pipeline = new Pipeline(catalog, config, log, manners);
   const store = storeFor(config, log, unrecorded);
   const answered = new Answered(sha256Of);
   const listeners = new Set<ResultListener>();
@@ -87,6 +91,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     reward,
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
+    release: (scorer) => catalog.release(scorer),
     refusedScorers: () => catalog.refused(),
     findPrompt: (place) => findPrompt(place, textsOf),
     history: (query, signal) => store.history(query, signal),
@@ -100,6 +105,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     load: () => pipeline.load(),
     pressure: () => pipeline.pressure(),
     recording: () => store.status(),
+    beside: (neighbour) => manners.beside(neighbour),
     ledger: (host) => store.ledger(host),
     async close() {
       await monitor.close();

@@ -29,6 +29,8 @@ export interface WatchSettings extends Pick<HostSettings, 'outputDir' | 'linkedD
   outputsOnly: boolean;
   /** Ends when all that the host holds is done. */
   once: boolean;
+  /** Id of the kind of host, by which its nodes call themselves. */
+  kind: string;
 }
 
 /** Who is told what becomes of the images. */
@@ -95,6 +97,20 @@ async function filesFor({ rejectDir, limits }: Config, settings: WatchSettings, 
   return { folder, bin, tagger };
 }
 
+/** Only a host on this machine can have the same GPU. */
+const isHere = ({ url }: Host): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+
+/** Lets scorers know when the host makes images. @returns what ends it */
+function tellOf(host: Host, name: string, runtime: Runtime): () => void {
+  if (!isHere(host)) return () => {};
+  return runtime.beside({
+    name,
+    get isBusy() {
+      return host.isBusy ?? false;
+    },
+  });
+}
+
 /** One watch alone for a host and data folder: two would score everything twice and be in each other's way. */
 function holdWatch({ dataDir }: Config, name: string): { release(): void } {
   const hold = takeHold(join(dataDir, `watch-${hash('sha256', name).slice(0, 12)}.lock`));
@@ -120,6 +136,7 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
   checkHistory(config);
   const files = await filesFor(config, settings, name);
   const hold = holdWatch(config, name);
+  const leave = tellOf(host, settings.kind, runtime);
 
   /** The ledger records the verdict together with the file. */
   const score: WatchParts['score'] = async (item, signal) => {
@@ -146,6 +163,9 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
         },
         signal,
       ),
-    close: () => hold.release(),
+    close() {
+      leave();
+      hold.release();
+    },
   };
 }

@@ -54,7 +54,13 @@ async function startWatch(runtime: Runtime, kind: HostKind, log: Log, signal: Ab
   const { policyFile, outputsOnly } = settings;
   const policy = policyFrom(policyFile, config.policy);
   const host = await kind.create({ settings, log, limits: config.limits, findPrompt: findInWorkflow });
-  const watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once: false });
+  const watcher = await openWatcher(runtime, host, {
+    ...settings,
+    kind: kind.id,
+    policy,
+    outputsOnly,
+    once: false,
+  });
   log.info({ host: kind.id, url: host.url }, 'watching a host');
   const { listener, end } = listenerFor(kind, log);
   const ended = watcher

@@ -40,11 +40,14 @@ const ROOMS = ['bridge', 'prompt', 'reward', 'loops', 'store', 'files', 'nodes']
 const BELOW_COMMANDS = [
   'watches.ts',
   'watcher.ts',
+  'refining.ts',
+  'search.ts',
   'runtime.ts',
   'results.ts',
   'daemon.ts',
   'pipeline.ts',
   ...ROOMS,
+  'page',
   'tables',
   ...SHARED,
 ];
@@ -58,14 +61,18 @@ const ALLOWED: Record<string, string[]> = {
   // Each host declares its settings.
   'config.ts': ['config', 'types', 'errors', 'lib', 'bridge'],
   tables: ['tables', 'lib', 'types', 'errors'],
+  page: ['page'],
   ...Object.fromEntries(ROOMS.map((room) => [room, [room, ...SHARED]])),
+  loops: ['loops', 'page', ...SHARED],
   'results.ts': ['types', 'errors', 'prompt'],
   'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
   'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],
+  'search.ts': ['runtime.ts', 'page', ...ROOMS, ...SHARED],
+  'refining.ts': ['search.ts', 'runtime.ts', ...ROOMS, ...SHARED],
   'watches.ts': ['runtime.ts', 'watcher.ts', ...ROOMS, ...SHARED],
   'daemon.ts': ['runtime.ts', 'watches.ts', ...ROOMS, ...SHARED],
-  eval: ['eval', 'tables', ...SHARED],
+  eval: ['eval', 'page', 'tables', ...SHARED],
   bench: ['bench', 'eval', ...BELOW_COMMANDS],
   cli: ['cli', 'eval', 'bench', ...BELOW_COMMANDS],
 };
@@ -86,7 +93,7 @@ const MAY_NAME: Record<string, string> = {
 const HEAVY = [
   /^bridge\/hosts\/\w+\/(?!kind\.ts$)./,
   /^bridge\/server\//,
-  /^(reward|store|loops|eval|bench|nodes)\//,
+  /^(reward|store|loops|eval|bench|nodes|page)\//,
   /^pipeline\.ts$/,
 ];
 
@@ -112,7 +119,7 @@ const OWNERS: Record<string, string | string[]> = {
   picomatch: 'cli/input/images.ts',
   'csv-parse/sync': ['cli/score/earlier.ts', 'tables/table.ts'],
   'hyparquet-writer': 'cli/export/parquet.ts',
-  '@observablehq/plot': 'eval/page/plots.ts',
+  '@observablehq/plot': 'page/plots.ts',
 };
 
 describe('imports', () => {

@@ -6,8 +6,10 @@ import { type ConfigInput, loadConfig } from '../src/config.ts';
 import { fail } from '../src/errors/error.ts';
 import { Pipeline } from '../src/pipeline.ts';
 import { ranked } from '../src/results.ts';
+import { Manners } from '../src/reward/manners.ts';
 import { openCatalog } from '../src/reward/model/catalog.ts';
 import type { ImageInput } from '../src/types/image.ts';
+import type { Judge } from '../src/types/judge.ts';
 import type { Policy } from '../src/types/policy.ts';
 import type { ScoreItem } from '../src/types/request.ts';
 import type { ScoreResult } from '../src/types/result.ts';
@@ -64,6 +66,38 @@ describe('pipeline', () => {
     const [last] = results.map(({ timings }) => timings!).sort((a, b) => b.totalMs - a.totalMs);
     expect(last!.queueMs).toBeGreaterThan(last!.totalMs / 3); // three fit at a time
   });
+
+  it.each([
+    ['share', 'shared', [false]],
+    ['cpu', 'cpu', [true]],
+  ] as const)(
+    'with `gpu.whileSampling: %s` says what it did beside a busy host',
+    async (way, done, where) => {
+      const { catalog, config } = await open();
+      const scorer = await catalog.open();
+      const askedFor: boolean[] = [];
+      const judge: Judge = {
+        ...{ stamp: scorer.stamp, domain: scorer.domain, fault: null, gpu: 'or-cpu' },
+        judge(pixels, prompt, signal, onCpu = false) {
+          askedFor.push(onCpu);
+          return scorer.judge(pixels, prompt, signal);
+        },
+      };
+      const manners = new Manners(way);
+      const leave = manners.beside({ name: 'toy', isBusy: true });
+      const pipeline = new Pipeline({ open: async () => judge, width: 1 }, config, undefined, manners);
+      const [[busy], [asked]] = await Promise.all([
+        pipeline.score(request([item('a', rawInput(picture(64, 64)))])),
+        pipeline.score({ ...request([item('b', rawInput(picture(48, 48)))]), client: 'toy' }),
+      ]);
+      expect(busy!.timings!.whileSampling).toBe(done);
+      expect(asked!.timings).not.toHaveProperty('whileSampling');
+      expect(askedFor.toSorted()).toEqual([false, ...where].toSorted());
+      leave();
+      const [idle] = await pipeline.score(request([item('c', rawInput(picture(40, 40)))]));
+      expect(idle!.timings).not.toHaveProperty('whileSampling');
+    },
+  );
 
   it('scores as the graph says, with interval, percentile and reward', async () => {
     const { pipeline } = await open();

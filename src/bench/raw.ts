@@ -36,7 +36,7 @@ const graphsOf = ({ manifest }: ModelFolder): GraphSpec[] =>
 
 function sessionSpecs(model: ModelFolder, config: Config): SessionSpec[] {
   const plan = planLoad(model, config);
-  return graphsOf(model).map((graph) => sessionSpec(model, plan, graph, config.threads));
+  return graphsOf(model).map((graph) => sessionSpec(model, plan, graph, config));
 }
 
 /** What the daemon would feed each session with, for one picture. @throws USAGE for a model that is not ONNX */

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import { toAssayError } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import { doubtsOf } from '../loops/policy/policy.ts';
-import { listProviders } from '../reward/graph/providers.ts';
+import { tryProviders } from '../reward/graph/providers.ts';
 import { type Catalog, catalogOf } from '../reward/model/catalog.ts';
 import type { ModelFolder } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
@@ -34,9 +34,10 @@ const checkNode = (): Finding => {
   return good ? { level: 'ok', what } : { level: 'problem', what, fix: 'Assay needs Node 22.13 or newer.' };
 };
 
-const checkProviders = (config: Config): Finding[] =>
-  listProviders().map(({ name, available, reason, install }) => {
-    if (available) return { level: 'ok', what: `execution provider ${name}` };
+/** Tries them all again: whoever asks has changed something. */
+const checkProviders = async (config: Config): Promise<Finding[]> =>
+  (await tryProviders(config.dataDir, true)).map(({ name, available, reason, remark, install }) => {
+    if (available) return { level: 'ok', what: `execution provider ${name}${remark && `: ${remark}`}` };
     const level = config.providers.includes(name) ? 'problem' : 'note';
     return { level, what: `execution provider ${name}: ${reason}`, fix: install };
   });
@@ -115,7 +116,7 @@ export async function doctor(flags: ScorerFlags & { port?: number; socket?: stri
   const config = configOf(flags);
   const findings = [
     checkNode(),
-    ...checkProviders(config),
+    ...(await checkProviders(config)),
     ...(await checkModels(config)),
     await checkDoor(config),
     checkAccess(config),

@@ -6,12 +6,14 @@ import type { Config } from '../config.ts';
 import { fail, reasonOf } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import { createFolder } from '../lib/folder.ts';
-import { listProviders } from '../reward/graph/providers.ts';
+import type { Placement } from '../reward/graph/placement.ts';
+import { explore, type ProviderStatus, tryProviders } from '../reward/graph/providers.ts';
 import { gpuMemoryMb } from '../reward/graph/vram.ts';
 import { type Catalog, catalogOf, importedModels } from '../reward/model/catalog.ts';
 import { checkGolden } from '../reward/model/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
+import { placementsOf } from '../reward/model/placements.ts';
 import { openScorer, type Scorer } from '../reward/scorer.ts';
 import type { RefusedScorer, ScorerInfo } from '../types/scorer.ts';
 import type { ScorerFlags } from './input/flags.ts';
@@ -44,8 +46,10 @@ const REFUSED: Column<RefusedScorer>[] = [
   { title: 'folder', value: ({ folder }) => printable(folder), flexible: true },
 ];
 
-export function listModels(flags: ScorerFlags & { json?: boolean }): number {
-  const catalog = catalogOf(configOf(flags));
+export async function listModels(flags: ScorerFlags & { json?: boolean }): Promise<number> {
+  const config = configOf(flags);
+  await explore(config.providers, config.dataDir);
+  const catalog = catalogOf(config);
   const scorers = catalog.list();
   const refused = catalog.refused();
   if (flags.json) printJson([...scorers, ...refused]);
@@ -73,7 +77,19 @@ function memoryLines({ graphs, provider, gpuMemoryMb: gpuMb }: LoadedInfo): stri
 }
 
 /** A scorer that was loaded to describe it. */
-type LoadedInfo = ScorerInfo & { gpuMemoryMb: number | null };
+type LoadedInfo = ScorerInfo & {
+  gpuMemoryMb: number | null;
+  providers: ProviderStatus[];
+  placements: Placement[];
+};
+
+/** As wide as the names before the lines. */
+const BLANK = ' '.repeat(11);
+
+function placementLine({ graph, provider, nodes, onCpu, operators }: Placement, i: number): string {
+  const left = onCpu === 0 ? 'none' : `${onCpu} (${operators.join(', ')})`;
+  return `${i === 0 ? 'on the CPU ' : BLANK}${left} of the ${nodes} nodes of ${graph} with ${provider}`;
+}
 
 function describe(info: LoadedInfo, { manifest }: ModelFolder, aspects: string[]): string {
   const lines = [
@@ -85,9 +101,11 @@ function describe(info: LoadedInfo, { manifest }: ModelFolder, aspects: string[]
     `runs on    ${info.provider}, variant ${info.variant}${info.loaded ? ', loads and runs' : ''}`,
     ...[...info.providerNotes, ...info.notes].map((note) => `           ${note}`),
     ...memoryLines(info),
-    `providers  ${listProviders()
-      .map((p) => `${p.name}: ${p.available ? 'yes' : `no (${p.reason})`}`)
-      .join(', ')}`,
+    ...info.providers.map(({ name, available, reason, remark }, i) => {
+      const state = available ? `yes${remark && ` (${remark})`}` : `no (${reason})`;
+      return `${i === 0 ? 'providers  ' : BLANK}${name}: ${state}`;
+    }),
+    ...info.placements.map(placementLine),
     `folder     ${info.folder}`,
     ...Object.entries(manifest.files).map(
       ([name, f]) => `  ${f.sha256.slice(0, 12)}  ${megabytes(f.bytes).padStart(8)}  ${name}`,
@@ -105,13 +123,16 @@ const aspectWords = ({ manifest }: ModelFolder): string[] =>
 
 /** Loads the scorer too, so that what is printed of its provider is what happens. */
 export async function modelInfo(name: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
-  const catalog = catalogOf(configOf(flags));
+  const config = configOf(flags);
+  const catalog = catalogOf(config);
   const model = catalog.find(name);
   try {
-    await catalog.open(name);
+    const scorer = await catalog.open(name);
     const listed = catalog.list().find((s) => s.folder === model.folder)!;
-    const info = { ...listed, gpuMemoryMb: gpuMemoryMb() };
-    if (flags.json) printJson({ ...info, manifest: model.manifest, providers: listProviders() });
+    const providers = await tryProviders(config.dataDir);
+    const placements = await placementsOf(scorer, model, config, providers);
+    const info = { ...listed, gpuMemoryMb: gpuMemoryMb(), providers, placements };
+    if (flags.json) printJson({ ...info, manifest: model.manifest });
     else print(describe(info, model, aspectWords(model)));
     return EXIT.ok;
   } finally {

@@ -68,7 +68,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   let watcher: Watcher | undefined;
   try {
     const { outputsOnly = settings.outputsOnly, once = false } = flags;
-    watcher = await openWatcher(runtime, host, { ...settings, policy, outputsOnly, once });
+    watcher = await openWatcher(runtime, host, { ...settings, kind: kind.id, policy, outputsOnly, once });
     await greet(host, config, flags.format, signal);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
     return codeOr(await report(watcher, host, flags, signal));

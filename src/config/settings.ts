@@ -41,6 +41,21 @@ export const policySchema = z.strictObject({
     .describe('answer "unsure" when minScore lies inside the prediction interval'),
 }) satisfies z.ZodType<Policy>;
 
+/** How a scorer behaves on a GPU that a diffusion UI uses, too. */
+const gpuSchema = z.strictObject({
+  memoryMb: count
+    .optional()
+    .describe(
+      'most GPU memory for the weights and intermediate results of one graph, in MB (CUDA); without bound when absent',
+    ),
+  whileSampling: z
+    .enum(['wait', 'cpu', 'share'])
+    .default('share')
+    .describe(
+      'while a watched host on this machine makes images: wait for it (30 s at most), score on the CPU, or share the GPU',
+    ),
+});
+
 /** Bounds on what one client, or all of them, may ask for. */
 export const limitsSchema = z.strictObject({
   maxImageBytes: count.default(64 * 2 ** 20).describe('largest encoded image'),
@@ -74,6 +89,19 @@ export const monitorSchema = z.strictObject({
     ),
   aspect: z.enum(ASPECTS).optional().describe('the score of it that is watched; its own reward when absent'),
   share: z.number().min(0).max(1).default(0.1).describe('share of the groups that it judges, 0..1'),
+});
+
+/** The language model that rewrites prompts for `assay refine`. */
+const endpointSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
+    .optional()
+    .describe('OpenAI-compatible API of a language model, e.g. http://127.0.0.1:11434/v1'),
+  model: z.string().min(1).optional().describe('name of the model there'),
+  apiKey: z.string().regex(TOKEN, TOKEN_EXPECTED).optional().describe('sent to it as a bearer token'),
+  apiKeyFile: z.string().min(1).optional().describe('file that holds that key'),
+  timeoutMs: count.default(120_000).describe('longest time for one answer'),
+  maxTokens: count.default(50_000).describe('most tokens read and written in one refinement'),
 });
 
 export const settingsSchema = z.strictObject({
@@ -133,6 +161,7 @@ export const settingsSchema = z.strictObject({
     .array(z.enum(PROVIDERS))
     .default([])
     .describe('execution providers in order of preference; empty: what is there'),
+  gpu: gpuSchema.default(() => gpuSchema.parse({}, ONCE)),
   threads: count
     .max(1024)
     .default(() => Math.max(1, availableParallelism() - 1))
@@ -160,6 +189,7 @@ export const settingsSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limitsSchema.default(() => limitsSchema.parse({}, ONCE)),
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  endpoint: endpointSchema.default(() => endpointSchema.parse({}, ONCE)),
   rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
   monitor: monitorSchema.default(() => monitorSchema.parse({}, ONCE)),
 });

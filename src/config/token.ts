@@ -9,14 +9,15 @@ export const TOKEN = /^[\x21-\x7e]{8,4096}$/;
 export const TOKEN_EXPECTED = 'one word of at least 8 printable characters';
 
 /**
- * The token in a file, without the space around it, and a note when others may read the file.
+ * The token, or another secret word, in a file, without the space around it, and a note when others may read the file.
  *
  * @param given its path
+ * @param setting that names it
  * @throws TOKEN_UNREADABLE; nothing of the file is repeated, nor the path where it may be the token itself
  */
-export function readToken(given: string): { token: string; notes: string[] } {
+export function readToken(given: string, setting = 'tokenFile'): { token: string; notes: string[] } {
   const path = resolve(given);
-  const shown = isPath(given) ? path : 'the file that tokenFile names (not shown)';
+  const shown = isPath(given) ? path : `the file that ${setting} names (not shown)`;
   try {
     const token = readPlainFile(path)
       .toString('utf8')

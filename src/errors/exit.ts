@@ -8,7 +8,10 @@ import type { ErrorCode } from './table.ts';
  */
 export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 4, stopped: 130 } as const;
 
-const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['HOST_UNREACHABLE', 'HOST_FAILED', 'PROMPT_LOST']);
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
+  ...(['HOST_UNREACHABLE', 'HOST_FAILED', 'PROMPT_LOST'] as const),
+  ...(['ENDPOINT_UNREACHABLE', 'ENDPOINT_FAILED'] as const),
+]);
 
 /** Exit code for an error that ends a command. */
 export function exitCodeOf(error: AssayError): number {

@@ -252,6 +252,68 @@ export const ERRORS = {
     'It was deleted or overwritten before it was fetched; previews disappear when the host restarts.',
   ),
 
+  // studies
+  STUDY_INVALID: input(422, 'the study does not fit: {field}: {reason}', 'Correct that field.'),
+  ENDPOINT_REFUSED: input(
+    422,
+    '{model} refuses to rewrite the prompt: {reason}',
+    'Use another model, or none: without --endpoint the phrase bank proposes.',
+  ),
+  PROMPT_INPUT_UNKNOWN: input(
+    422,
+    'it is not clear which input of {source} holds the prompt: {reason}',
+    'Name it: --input NODE.INPUT, with the id of the node as it stands in the exported workflow.',
+  ),
+  PROMPT_UNKNOWN: input(422, 'there is no prompt to refine: {reason}', 'Give it: --prompt "…".'),
+  MEASURE_MISSING: input(
+    422,
+    'the images of the original prompt have no {measure}: {reason}',
+    'Choose another measure with --by, another scorer with --scorer, or look at the images.',
+  ),
+  STUDY_EXISTS: input(
+    409,
+    '{folder} holds {what} already',
+    'Go on with it: --resume --out {folder}. Or name another folder with --out.',
+  ),
+  STUDY_MISSING: input(404, 'there is no study in {folder} to go on with', 'Name its folder with --out.'),
+  STUDY_VERSION: input(
+    422,
+    'the study in {folder} is of version {found}, and this Assay reads version {expected}',
+    'Go on with the Assay that began it, or begin anew in another folder.',
+  ),
+  STUDY_DAMAGED: input(
+    422,
+    '{path} is damaged in line {line}: {reason}',
+    'Its images are untouched. Take the lines from there on away to go on from before them, or begin anew in another folder.',
+  ),
+  STUDY_HELD: input(409, 'the study in {folder} is run by {holder}', 'Wait for it, or stop it.'),
+  NO_SEED: input(
+    422,
+    '{source} has no seed: no input named seed or noise_seed holds a number, so every image would be the same',
+    'Set a seed in the workflow, or name what is to differ: --vary NODE.INPUT=A,B,C.',
+  ),
+  INPUT_UNKNOWN: input(
+    404,
+    '{source} has no input "{name}"{hint}; {known}',
+    'Write NODE.INPUT, with the id of the node as it stands in the exported workflow.',
+  ),
+  INPUT_LINKED: input(
+    422,
+    'input {name} of {source} has no value of its own: it comes from node {node}',
+    'Name the input of the node that the value comes from.',
+  ),
+  NOTHING_NEW: input(
+    422,
+    'the host made nothing new for trial {id}: it answered with {image} of trial {earlier}, from its cache',
+    'What is varied does not reach the image that is saved. Name the seed of the sampler that makes it: --vary NODE.seed.',
+  ),
+  TRIAL_UNKNOWN: input(
+    404,
+    'no trial {id} in this study, which has asked for {known} so far',
+    'Tell the trials that it asked for, by their ids.',
+  ),
+  TRIAL_TOLD: input(409, 'trial {id} was told already', 'Tell each trial once; the first outcome counts.'),
+
   DAEMON_UNKNOWN: input(
     422,
     '{url} answers, but not as the Assay daemon: {found}',
@@ -293,6 +355,36 @@ export const ERRORS = {
     503,
     'prompt {id} is neither in the history nor in the queue of {url}',
     'It was deleted from the queue, or the host was restarted: submit it again.',
+  ),
+  ENDPOINT_UNREACHABLE: retry(
+    503,
+    'no answer from the language model at {url}: {reason}',
+    'Start it, check the address, or give it more time with endpoint.timeoutMs. `assay refine` works without one, too.',
+  ),
+  ENDPOINT_FAILED: retry(
+    503,
+    'the language model at {url} fails: {reason}',
+    'Look at its log; it may be loading, busy, or out of memory.',
+  ),
+  ENDPOINT_ANSWER: retry(
+    503,
+    '{model} gave no answer that can be read, {tries} times: {fault}; the last one was: {found}',
+    'Name a model that follows instructions better, or one whose server can hold it to a JSON schema.',
+  ),
+  RUN_FAILED: retry(
+    503,
+    'the host failed to make the image: {reason}',
+    'Look at the log of the host. Trials that fail cost nothing of the budget; five in a row end a study.',
+  ),
+  RUN_UNSCORED: retry(
+    503,
+    'image {image} could not be scored: {reason}',
+    'The image is kept in the folder of the study.',
+  ),
+  RUN_EMPTY: retry(
+    503,
+    'the run ended without an image to judge: {reason}',
+    'The workflow needs a node that saves or previews the image.',
   ),
   REWARD_FAILED: retry(
     503,
@@ -337,6 +429,18 @@ export const ERRORS = {
   TOKEN_UNREADABLE: setup(
     'cannot take the token from {path}: {reason}',
     'The file must hold the token and nothing else, and be readable by this user.',
+  ),
+  ENDPOINT_DENIED: setup(
+    'the language model at {url} lets nobody in: {reason}',
+    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names.',
+  ),
+  ENDPOINT_UNFIT: setup(
+    '{url} does not answer as a chat completions endpoint does: {found}',
+    'Name the address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1, and a model that it has.',
+  ),
+  ENDPOINT_SPENT: setup(
+    'the {limit} tokens for the language model at {url} are spent',
+    'Raise endpoint.maxTokens, or ask for fewer rounds or variants.',
   ),
   PORT_IN_USE: setup(
     'port {port} on {host} is taken by another program',

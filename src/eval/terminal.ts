@@ -1,10 +1,10 @@
 /** The summary that `assay eval` prints: plain columns that fit 80. */
 import { styleText } from 'node:util';
 import { counted } from '../lib/words.ts';
+import { decimal, percent, span } from '../page/format.ts';
 import { ASPECTS } from '../types/aspect.ts';
 import type { FigureIntervals, Figures } from './figures/aspect.ts';
 import type { BestOfN } from './figures/best-of-n.ts';
-import { decimal, percent, span } from './format.ts';
 import type { Report } from './summary.ts';
 
 const WIDTH = 80;

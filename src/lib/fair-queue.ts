@@ -54,7 +54,7 @@ class Counts {
 }
 
 export class FairQueue {
-  readonly #width: number;
+  readonly #width: () => number;
   readonly #maxWaiting: number;
   readonly #maxOwn: number;
   readonly #door: Door;
@@ -66,11 +66,11 @@ export class FairQueue {
   #serviceMs = 0;
 
   /**
-   * @param width most that are inside
+   * @param width most that are inside; it may change
    * @param maxWaiting most that wait
    * @param maxOwn most that wait of one client
    */
-  constructor(width: number, maxWaiting: number, maxOwn = maxWaiting) {
+  constructor(width: () => number, maxWaiting: number, maxOwn = maxWaiting) {
     this.#width = width;
     this.#maxWaiting = maxWaiting;
     this.#maxOwn = maxOwn;
@@ -103,7 +103,7 @@ export class FairQueue {
    * @throws BUSY or CLIENT_BUSY when there is none by then, TOO_MANY_IMAGES when there never would be, the signal's reason
    */
   async book(client: string, count: number, patienceMs: number, signal: AbortSignal): Promise<Booking> {
-    const limit = this.#width + Math.min(this.#maxOwn, this.#maxWaiting);
+    const limit = this.#width() + Math.min(this.#maxOwn, this.#maxWaiting);
     if (count > limit) throw fail('TOO_MANY_IMAGES', { count, limit });
     const isIn = await this.#door.wait({ client, count }, patienceMs, signal);
     if (!isIn) throw this.#full(client, count);
@@ -155,7 +155,7 @@ export class FairQueue {
   }
 
   #admitNext(): void {
-    while (this.running < this.#width && this.#waiting > 0) {
+    while (this.running < this.#width() && this.#waiting > 0) {
       const [client, line] = this.#lines.entries().next().value!;
       const ticket = line.shift()!;
       this.#waiting--;
@@ -185,7 +185,7 @@ export class FairQueue {
   }
 
   get #free(): number {
-    return Math.max(0, this.#width - this.running);
+    return Math.max(0, this.#width() - this.running);
   }
 
   #fitsLine(count: number): boolean {
@@ -198,7 +198,7 @@ export class FairQueue {
 
   #full(client: string, count: number): AssayError {
     const { least, most } = RETRY_AFTER_MS;
-    const drainMs = Math.round((this.#waiting * this.#serviceMs) / this.#width);
+    const drainMs = Math.round((this.#waiting * this.#serviceMs) / this.#width());
     const retryAfterMs = Math.min(most, Math.max(least, drainMs));
     return this.#fitsClient(client, count)
       ? fail('BUSY', { waiting: this.#waiting }, { retryAfterMs })

@@ -33,7 +33,7 @@ export class Threads<Task, Result> {
   /** Starts none. */
   constructor(options: ThreadsOptions) {
     this.#options = options;
-    this.#turns = new FairQueue(options.most, Number.POSITIVE_INFINITY);
+    this.#turns = new FairQueue(() => options.most, Number.POSITIVE_INFINITY);
   }
 
   /**

@@ -5,12 +5,14 @@ import { ASPECTS } from '../types/aspect.ts';
 import type { Pixels } from '../types/image.ts';
 import type { Domain, Judge, Judgement } from '../types/judge.ts';
 import type { Policy } from '../types/policy.ts';
-import type { GraphState, ScorerStamp } from '../types/scorer.ts';
+import type { GraphState, Released, ScorerStamp } from '../types/scorer.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { Chain } from './chain.ts';
 import { foreignness } from './domain.ts';
+import { sizeThatPays } from './graph/batch-size.ts';
 import { createEmbeddingCache, type EmbeddingCache } from './graph/embeddings.ts';
 import { Graph } from './graph/graph.ts';
+import { explore } from './graph/providers.ts';
 import type { SessionSpec, Tensors } from './graph/tensor.ts';
 import { loadSharp } from './image/decode.ts';
 import { createPreparer, type Preparer } from './image/prepare.ts';
@@ -30,6 +32,8 @@ export interface ScorerOptions extends PlanOptions {
   threads: number;
   /** Sessions side by side. */
   workers: number;
+  /** Most memory of the GPU that a graph's session may take; without bound when absent. */
+  gpu?: { memoryMb?: number | undefined } | undefined;
   /** How long a graph stays loaded without work; 0 or absent: until the scorer is closed. */
   keepAliveMs?: number;
   /** Shared by scorers, so that one does not repeat what another has made; its own when absent. */
@@ -47,13 +51,19 @@ export interface Scorer extends Judge {
   provider: string;
   notes: string[];
   graphs: GraphState[];
+  /** Most images that are run together. */
+  batch: number;
+  /** Tries batches until larger ones do not pay. @returns the size that is then used */
+  tuneBatch(): Promise<number>;
+  release(): Released;
   /** What each graph is fed with for one image, by its name, without the batch dimension. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
   ahead(pixels: Pixels): void;
   close(): Promise<void>;
 }
 
-function readCalibration(model: ModelFolder): Calibration {
+/** @throws MANIFEST_INVALID, MODEL_FILE_UNREADABLE */
+export function readCalibration(model: ModelFolder): Calibration {
   const { manifest, folder } = model;
   const calibration = readModelJson(folder, manifest.calibration, calibrationSchema);
   const [wrong] = calibrationFaults(calibration, manifest);
@@ -77,29 +87,34 @@ export async function openScorer(
   firstRun: FirstRun = runGrey,
 ): Promise<Scorer> {
   const { manifest } = model;
+  if (manifest.backend === 'onnx') await explore(options.providers, options.dataDir);
   const plan = planLoad(model, options);
-  const graphs = manifest.graphs.map((spec) => openGraph(model, plan, spec, options));
+  const limit: BatchLimit = {};
+  const graphs = manifest.graphs.map((spec) => openGraph(model, plan, spec, options, limit));
   const { calibration, encode } = await loadAll(model, plan, graphs);
   const judge = graphs.at(-1)!;
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
-  const chain = new Chain({
-    links: manifest.graphs.map((spec, i) => ({
-      ...spec,
-      run: graphs[i]!,
-      weights: weightsOf(model, variant, spec),
-    })),
-    image: imageOf(manifest, variant),
-    preparer,
-    encode,
-    embeddings: options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES),
-  });
-  const owned = options.preparer ? graphs : [...graphs, preparer];
+  const embeddings = options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES);
+  const chainOf = (runs: Graph[]) =>
+    new Chain({
+      links: manifest.graphs.map((spec, i) => ({
+        ...spec,
+        run: runs[i]!,
+        weights: weightsOf(model, variant, spec),
+      })),
+      image: imageOf(manifest, variant),
+      ...{ preparer, encode, embeddings },
+    });
+  // The same weights on the CPU, loaded when an image is to be judged there.
+  const onCpu: Plan = { ...plan, providers: ['cpu'] };
+  const hasChoice = judge.provider !== 'cpu' && manifest.backend === 'onnx' && variant === plan.variant;
+  const spare = hasChoice ? manifest.graphs.map((spec) => openGraph(model, onCpu, spec, options, {})) : [];
+  const all = [...graphs, ...spare];
   const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, {
-    plan,
-    graphs,
-    chain,
-    owned,
+    ...{ plan, graphs, spare, limit, chain: chainOf(graphs) },
+    spareChain: hasChoice ? chainOf(spare) : undefined,
+    owned: options.preparer ? all : [...all, preparer],
   });
   try {
     await firstRun(scorer);
@@ -115,9 +130,7 @@ export async function openScorer(
 
 /** A first run on a grey image. */
 export async function runGrey(scorer: Scorer): Promise<void> {
-  const { width, height } = scorer.manifest.image;
-  const grey = { data: new Uint8Array(width * height * 3).fill(128), width, height };
-  await scorer.judge(grey, 'a', AbortSignal.timeout(120_000));
+  await scorer.judge(greyFor(scorer), 'a', AbortSignal.timeout(WARM_UP_MS));
 }
 
 /** What is read of a model folder beside its graphs. */
@@ -166,7 +179,12 @@ function imageOf({ image, variants }: Manifest, variant: string): ImageSpec {
 }
 
 /** What the session of a graph needs to load. */
-export function sessionSpec(model: ModelFolder, plan: Plan, spec: GraphSpec, threads: number): SessionSpec {
+export function sessionSpec(
+  model: ModelFolder,
+  plan: Plan,
+  spec: GraphSpec,
+  { threads, gpu }: Pick<ScorerOptions, 'threads' | 'gpu'>,
+): SessionSpec {
   const { manifest } = model;
   return {
     scorer: manifest.graphs.length > 1 ? `${manifest.id} (graph ${spec.graph})` : manifest.id,
@@ -174,19 +192,30 @@ export function sessionSpec(model: ModelFolder, plan: Plan, spec: GraphSpec, thr
     graph: graphPath(model, plan.variant, spec.graph),
     gpuGraph: graphPath(model, plan.gpuVariant, spec.graph),
     halfGraph: manifest.gpuVariant && graphPath(model, manifest.gpuVariant, spec.graph),
-    providers: plan.providers,
-    threads,
+    ...{ providers: plan.providers, precision: plan.precision, threads },
+    gpuMemoryMb: gpu?.memoryMb,
   };
 }
 
-function openGraph(model: ModelFolder, plan: Plan, spec: GraphSpec, options: ScorerOptions): Graph {
+/** Most images of a batch, once it is known which sizes pay. */
+interface BatchLimit {
+  size?: number;
+}
+
+function openGraph(
+  model: ModelFolder,
+  plan: Plan,
+  spec: GraphSpec,
+  options: ScorerOptions,
+  limit: BatchLimit,
+): Graph {
   const { manifest } = model;
   const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[spec.graph]!);
   return new Graph(
     spec.graph,
     {
-      spec: sessionSpec(model, plan, spec, options.threads),
-      maxBatch: (provider) => batchSize(manifest, provider),
+      spec: sessionSpec(model, plan, spec, options),
+      maxBatch: (provider) => limit.size ?? batchSize(manifest, provider),
       // What is made once a prompt is not worth a second copy of its weights.
       workers: spec.per === 'prompt' ? 1 : options.workers,
       check: () => checkFiles(model, [...new Set(files)]),
@@ -196,11 +225,22 @@ function openGraph(model: ModelFolder, plan: Plan, spec: GraphSpec, options: Sco
   );
 }
 
+const WARM_UP_MS = 120_000;
+
+function greyFor({ manifest }: Scorer): Pixels {
+  const { width, height } = manifest.image;
+  return { data: new Uint8Array(width * height * 3).fill(128), width, height };
+}
+
 /** What a loaded scorer is made of. */
 interface Machinery {
   plan: Plan;
   graphs: Graph[];
   chain: Chain;
+  /** Of the CPU, where the others are not. */
+  spare: Graph[];
+  spareChain: Chain | undefined;
+  limit: BatchLimit;
   /** What is closed with the scorer. */
   owned: { close(): Promise<void> }[];
 }
@@ -230,6 +270,35 @@ class LoadedScorer implements Scorer {
     return this.#machinery.graphs.at(-1)!.provider ?? 'cpu';
   }
 
+  get gpu(): Judge['gpu'] {
+    if (this.provider === 'cpu' || this.manifest.backend !== 'onnx') return undefined;
+    return this.#machinery.spareChain ? 'or-cpu' : 'only';
+  }
+
+  get batch(): number {
+    return this.#machinery.limit.size ?? batchSize(this.manifest, this.provider);
+  }
+
+  set batch(size: number) {
+    this.#machinery.limit.size = size;
+  }
+
+  /** Of the graph that judges; the others are run once a prompt. */
+  async tuneBatch(): Promise<number> {
+    const feeds = await this.feeds(greyFor(this), 'a', AbortSignal.timeout(WARM_UP_MS));
+    const judge = this.#machinery.graphs.at(-1)!;
+    const most = batchSize(this.manifest, this.provider);
+    this.batch = await sizeThatPays(most, (size) => judge.timeBatch(feeds[judge.name]!, size));
+    return this.batch;
+  }
+
+  release(): Released {
+    const { graphs, spare } = this.#machinery;
+    const found = [...graphs, ...spare].map((graph) => graph.release());
+    const count = (when: string) => found.filter((one) => one === when).length;
+    return { released: count('now'), pending: count('later') };
+  }
+
   get notes(): string[] {
     const { plan, graphs } = this.#machinery;
     const name = (graph: Graph) => (graphs.length > 1 ? `${graph.name}: ` : '');
@@ -252,14 +321,12 @@ class LoadedScorer implements Scorer {
     this.#machinery.chain.ahead(pixels);
   }
 
-  async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
-    const known = this.#machinery.chain.understand(prompt);
+  async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu = false): Promise<Judgement> {
+    const { spareChain, chain } = this.#machinery;
+    const known = chain.understand(prompt);
     this.#requirePrompt(prompt, known.prompt);
-    const { outputs, truncated, queueMs, inferMs, ...made } = await this.#machinery.chain.run(
-      pixels,
-      known.prompt,
-      signal,
-    );
+    const chosen = (onCpu && spareChain) || chain;
+    const { outputs, truncated, queueMs, inferMs, ...made } = await chosen.run(pixels, known.prompt, signal);
     const notes = [...known.notes, ...made.notes];
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);

@@ -36,7 +36,11 @@ export class Answered {
   readonly #kept = new LRUCache<string, (Kept | undefined)[]>({
     ttl: KEPT_MS,
     maxSize: KEPT_RESULTS,
-    sizeCalculation: (kept) => 1 + kept.reduce((sum, one) => sum + (one?.results.length ?? 0), 0),
+    sizeCalculation: (kept) =>
+      Math.max(
+        1,
+        kept.reduce((sum, one) => sum + (one?.results.length ?? 0), 0),
+      ),
   });
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #digest: (bytes: Uint8Array, signal: AbortSignal) => Promise<string>;

@@ -39,10 +39,17 @@ export interface Judge {
   readonly policy?: Policy | undefined;
   /** Why it cannot judge now; null: it can. */
   readonly fault: string | null;
+  /** Whether it runs on a GPU, and could do without; absent: it runs elsewhere. */
+  readonly gpu?: 'only' | 'or-cpu' | undefined;
   /** Told of pixels that will be judged, perhaps, so that it may prepare them. */
   ahead?(pixels: Pixels): void;
-  /** Judges one image. @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
-  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
+  /**
+   * Judges one image.
+   *
+   * @param onCpu on the CPU, where it has the choice
+   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason
+   */
+  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu?: boolean): Promise<Judgement>;
 }
 
 /** The judges that there are. */

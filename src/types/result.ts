@@ -15,6 +15,8 @@ export interface Timings {
   /** The batch that the image was part of. */
   inferMs: number;
   totalMs: number;
+  /** What was done about a host that made images on the same GPU; absent when none did. */
+  whileSampling?: 'waited' | 'cpu' | 'shared' | undefined;
 }
 
 export interface ItemError {

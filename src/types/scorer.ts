@@ -22,6 +22,14 @@ export interface GraphState {
   provider: string | null;
   /** What loading it added to the memory of the process, in MB; null while it is not loaded. */
   memoryMb: number | null;
+  /** What its four-bit weights were made of on the provider; absent where they stay as they are. */
+  precision?: 'float16' | 'float32' | undefined;
+}
+
+/** How many graphs of a scorer have given back their memory, and how many will when their work is done. */
+export interface Released {
+  released: number;
+  pending: number;
 }
 
 /** What is known of a loaded or loadable scorer. */

@@ -5,7 +5,7 @@ import type { ScoreRequest } from './request.ts';
 import type { RankResult, ScoreResult } from './result.ts';
 import type { RewardRequest, RewardResult } from './reward.ts';
 import type { MonitorReport, RunWarning } from './run.ts';
-import type { RefusedScorer, ScorerInfo } from './scorer.ts';
+import type { RefusedScorer, Released, ScorerInfo } from './scorer.ts';
 
 /** Told of every finished result, and who asked for it. */
 export type ResultListener = (result: ScoreResult, client: string) => void;
@@ -23,6 +23,8 @@ export interface Service {
   /** The reward profiles by name. */
   profiles(): Record<string, Profile>;
   scorers(): ScorerInfo[];
+  /** Gives back the memory of a scorer until the next image comes. @throws UNKNOWN_SCORER */
+  release(scorer: string): Released;
   /** Those that are installed and cannot be used. */
   refusedScorers(): RefusedScorer[];
   /** The prompt in a workflow or an image file; nothing is scored. Never throws. */

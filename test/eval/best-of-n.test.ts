@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { bestOfN } from '../../src/eval/figures/best-of-n.ts';
-import { randomFrom } from '../../src/eval/figures/bootstrap.ts';
 import type { Pair } from '../../src/eval/figures/pairs.ts';
+import { randomFrom } from '../../src/lib/random.ts';
 
 const pair = (prompt: string | null, score: number, mos: number): Pair => ({
   name: `${prompt}-${score}`,

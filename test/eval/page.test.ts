@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/cli/eval.ts';
-import { html, Markup } from '../../src/eval/page/html.ts';
+import { html, Markup } from '../../src/page/html.ts';
 import { failedResult, noisyScorer, type ScoreFunction, syntheticRows, writeSet } from './synthetic.ts';
 
 const rows = syntheticRows(15);

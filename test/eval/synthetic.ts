@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { randomFrom } from '../../src/eval/figures/bootstrap.ts';
+import { randomFrom } from '../../src/lib/random.ts';
 import type { Aspect, AspectScore } from '../../src/types/aspect.ts';
 import type { ScoreItem } from '../../src/types/request.ts';
 import type { ScoreResult } from '../../src/types/result.ts';

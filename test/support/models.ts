@@ -52,6 +52,40 @@ export const tokenGraph: Graph = {
   ],
 };
 
+const PACKED = { inputs: 32 * 32 * 3, outputs: 2, block: 128 };
+
+/** About the mean of all bytes ÷ 51 as quality, by a product with four-bit weights: 1 / 51 / 3072 each; spread the same. */
+export const packedGraph: Graph = {
+  inputs: { image: ['uint8', ['n', 32, 32, 3]] },
+  outputs: { quality: ['float32', ['n', 2]] },
+  constants: {
+    // Twice the code for 1, which stands above the 8 that stands for 0.
+    codes: {
+      dims: [PACKED.outputs, PACKED.inputs / PACKED.block, PACKED.block / 2],
+      bytes: Array.from({ length: (PACKED.outputs * PACKED.inputs) / 2 }, () => 0x99),
+    },
+    steps: {
+      dims: [(PACKED.outputs * PACKED.inputs) / PACKED.block],
+      floats: Array.from(
+        { length: (PACKED.outputs * PACKED.inputs) / PACKED.block },
+        () => 1 / 51 / PACKED.inputs,
+      ),
+    },
+    row: { dims: [2], ints: [0, PACKED.inputs] },
+  },
+  nodes: [
+    { op: 'Cast', inputs: ['image'], outputs: ['float'], attributes: { to: 1 } },
+    { op: 'Reshape', inputs: ['float', 'row'], outputs: ['pixels'] },
+    {
+      op: 'MatMulNBits',
+      domain: 'com.microsoft',
+      inputs: ['pixels', 'codes', 'steps'],
+      outputs: ['quality'],
+      attributes: { K: PACKED.inputs, N: PACKED.outputs, bits: 4, block_size: PACKED.block },
+    },
+  ],
+};
+
 /** A word-piece tokenizer of the Hugging Face format: `[CLS] words [SEP]`. */
 export const wordTokenizer = {
   version: '1.0',

@@ -35,13 +35,23 @@ export interface Node {
   op: string;
   inputs: string[];
   outputs: string[];
+  /** Of the operator; ONNX's own when absent. */
+  domain?: string;
   attributes?: Record<string, Attribute>;
+}
+
+/** One of the lists is there; bytes are uint8. */
+interface Constant {
+  dims: number[];
+  floats?: number[];
+  ints?: number[];
+  bytes?: number[];
 }
 
 export interface Graph {
   inputs: Record<string, [ElementType, Dim[]]>;
   outputs: Record<string, [ElementType, Dim[]]>;
-  constants?: Record<string, { dims: number[]; floats?: number[]; ints?: number[] }>;
+  constants?: Record<string, Constant>;
   nodes: Node[];
 }
 
@@ -57,15 +67,19 @@ const node = (n: Node): Field =>
     ...n.inputs.map((i) => bytes(1, i)),
     ...n.outputs.map((o) => bytes(2, o)),
     bytes(4, n.op),
+    ...(n.domain === undefined ? [] : [bytes(7, n.domain)]),
     ...Object.entries(n.attributes ?? {}).map(([name, value]) => attribute(name, value)),
   );
 
-function constant(name: string, c: { dims: number[]; floats?: number[]; ints?: number[] }): Field {
-  const raw = c.floats
-    ? new Uint8Array(Float32Array.from(c.floats).buffer)
-    : new Uint8Array(BigInt64Array.from((c.ints ?? []).map(BigInt)).buffer);
-  const type = c.floats ? ELEMENT.float32 : ELEMENT.int64;
-  return message(5, ...c.dims.map((d) => int(1, d)), int(2, type), bytes(8, name), bytes(9, raw));
+function rawOf({ floats, ints = [], bytes: small }: Constant): [ElementType, Uint8Array] {
+  if (floats) return ['float32', new Uint8Array(Float32Array.from(floats).buffer)];
+  if (small) return ['uint8', Uint8Array.from(small)];
+  return ['int64', new Uint8Array(BigInt64Array.from(ints.map(BigInt)).buffer)];
+}
+
+function constant(name: string, c: Constant): Field {
+  const [type, raw] = rawOf(c);
+  return message(5, ...c.dims.map((d) => int(1, d)), int(2, ELEMENT[type]), bytes(8, name), bytes(9, raw));
 }
 
 function valueInfo(field: number, name: string, [type, dims]: [ElementType, Dim[]]): Field {
@@ -83,5 +97,6 @@ export function onnxModel(graph: Graph): Uint8Array {
     ...Object.entries(graph.inputs).map(([name, info]) => valueInfo(11, name, info)),
     ...Object.entries(graph.outputs).map(([name, info]) => valueInfo(12, name, info)),
   );
-  return Buffer.concat([int(1, 8), bytes(2, 'assay-test'), body, message(8, int(2, 17))]);
+  const contributed = message(8, bytes(1, 'com.microsoft'), int(2, 1));
+  return Buffer.concat([int(1, 8), bytes(2, 'assay-test'), body, message(8, int(2, 17)), contributed]);
 }

@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import type { Config } from '../../config.ts';
-import type { Host } from '../../host.ts';
+import type { Host, Template } from '../../host.ts';
 import type { Log } from '../../log.ts';
 import type { PromptFound, WorkflowRef } from '../../types/prompt.ts';
 import type { HostSettings } from './settings.ts';
@@ -60,6 +60,13 @@ export interface HostKind<Settings extends HostSettings = HostSettings> {
   settings: z.ZodType<Settings>;
   /** Does not connect yet. @throws USAGE when the address is none */
   create(options: HostOptions<Settings>): Promise<Host>;
+  /**
+   * Reads the text of a workflow file in the host's own format.
+   *
+   * @param source what errors call it
+   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT
+   */
+  template?(text: string, source: string): Promise<Template>;
   install?: Installer;
   /** Files that `npm run generate` writes for the nodes in this host: their definitions, and the page about them. */
   nodes?: { definitions: string; page: string };

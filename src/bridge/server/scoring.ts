@@ -86,7 +86,8 @@ function note({ context, call }: Work, results: ScoreResult[]): void {
   context.metrics.results(results);
   for (const { timings } of results) {
     if (!timings) continue;
-    for (const [stage, ms] of Object.entries(timings))
+    const { whileSampling: _, ...stages } = timings;
+    for (const [stage, ms] of Object.entries(stages))
       call.slowest[stage] = Math.max(call.slowest[stage] ?? 0, Math.round(ms * 10) / 10);
   }
 }

@@ -5,12 +5,14 @@
 import type { Command } from 'commander';
 import type { Exit } from '../input/options.ts';
 import { benchCommand } from './bench.ts';
+import { bestCommand } from './best.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
 import { modelsCommand } from './models.ts';
 import { promptCommand } from './prompt.ts';
+import { refineCommand } from './refine.ts';
 import { rejectsCommand } from './rejects.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
@@ -21,6 +23,8 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   serveCommand,
   installCommand,
   watchCommand,
+  bestCommand,
+  refineCommand,
   rejectsCommand,
   evalCommand,
   exportCommand,

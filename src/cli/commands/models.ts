@@ -8,7 +8,7 @@ export function modelsCommand(exit: Exit): Command {
   withScorer(models.command('list'))
     .description('List the installed scorers.')
     .option('--json', 'print JSON')
-    .action(async (options) => exit((await load()).listModels(options)));
+    .action(async (options) => exit(await (await load()).listModels(options)));
   withScorer(models.command('info'))
     .description('Show what a scorer predicts, its licence, its files and where it runs.')
     .argument('<scorer>', 'id or id@version')

@@ -2,15 +2,9 @@
 import { Command, Option } from 'commander';
 import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
 import { collect, type Exit, withScorer } from '../input/options.ts';
-import { hostFlags } from '../watch/options.ts';
+import { withHosts } from '../watch/options.ts';
 
 const titles = HOST_KINDS.map(({ title }) => title).join(' or ');
-
-function withHosts(command: Command): Command {
-  for (const kind of HOST_KINDS)
-    for (const option of Object.values(hostFlags(kind))) command.addOption(option);
-  return command;
-}
 
 function help(): string {
   const { id, url } = HOST_KINDS[0]!;

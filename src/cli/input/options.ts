@@ -16,6 +16,12 @@ export function atLeastOne(text: string): number {
   return number;
 }
 
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
 const list = (text: string): string[] => text.split(',').map((part) => part.trim());
 /** Values of an option that may be given several times. */
 export const collect = (text: string, before: string[] = []): string[] => [...before, text];

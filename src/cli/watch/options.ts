@@ -1,5 +1,5 @@
-/** Which host `assay watch` is about, and which of its images are judged: by its flags and the config. */
-import { Option } from 'commander';
+/** Which host a command is about, and which of its images are judged: by its flags and the config. */
+import { type Command, Option } from 'commander';
 import type { HostKind } from '../../bridge/hosts/kind.ts';
 import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
 import { type HostSettings, headersSchema } from '../../bridge/hosts/settings.ts';
@@ -29,20 +29,26 @@ export const hostFlags = ({ id, title, url }: HostKind) => ({
   ).argParser(collect),
 });
 
+/** The command with the flags of every kind of host. */
+export function withHosts(command: Command): Command {
+  for (const kind of HOST_KINDS)
+    for (const option of Object.values(hostFlags(kind))) command.addOption(option);
+  return command;
+}
+
 /** What was given for a flag that the table of hosts made. */
 const given = <T>(flags: object, option: Option): T | undefined =>
   (flags as Record<string, T | undefined>)[option.attributeName()];
 
-/** The kind that the flags name; the first one when they name none. @throws USAGE when they name several */
-function kindOf(flags: object): HostKind {
+/** The kind that the flags name; when they name none, the one given, or the first. @throws USAGE when they name several */
+function kindOf(flags: object, otherwise: HostKind = HOST_KINDS[0]!): HostKind {
   const options = HOST_KINDS.map((kind) => ({ kind, named: Object.values(hostFlags(kind)) }));
   const [first, second] = options.flatMap(({ kind, named }) => {
     const flag = named.find((option) => given(flags, option) !== undefined);
     return flag ? [{ kind, flag }] : [];
   });
-  if (second)
-    throw usage(`${first!.flag.long} and ${second.flag.long} are of two hosts: watch one at a time`);
-  return first?.kind ?? HOST_KINDS[0]!;
+  if (second) throw usage(`${first!.flag.long} and ${second.flag.long} are of two hosts: name one at a time`);
+  return first?.kind ?? otherwise;
 }
 
 /** A flag takes the place of the list in the config. */
@@ -59,15 +65,23 @@ const namesOf = (
 /**
  * The host that is meant, and its settings: those of the config, but for what the flags say.
  *
+ * @param before the one that was meant before: it is meant where the flags name none
  * @throws USAGE, FILE_UNREADABLE
  */
-export function hostOf({ hosts }: Config, flags: ChoiceFlags): { kind: HostKind; settings: HostSettings } {
-  const kind = kindOf(flags);
+export function hostOf(
+  { hosts }: Config,
+  flags: ChoiceFlags,
+  before?: { kind: string; url: string },
+): { kind: HostKind; settings: HostSettings } {
+  const kind = kindOf(
+    flags,
+    HOST_KINDS.find(({ id }) => id === before?.kind),
+  );
   const { address, header } = hostFlags(kind);
   const { url, headers, outputDir, only, not, judgeMaps, ...rest } = hosts[kind.id]!;
   const settings = {
     ...rest,
-    url: given<string>(flags, address) ?? url,
+    url: given<string>(flags, address) ?? (before?.kind === kind.id ? before.url : url),
     headers: { ...headers, ...headersOf(header, given(flags, header)) },
     outputDir: flags.outputDir ?? outputDir,
     only: namesOf(only, flags, 'only'),

@@ -1,5 +1,7 @@
 /** How far a figure could move with another draw of prompts or images: the percentile bootstrap, seeded. */
 
+import { randomFrom } from '../../lib/random.ts';
+
 /** A figure of the weighted images: weight `w[i]` says how many times image `i` is in the set. Null when undefined. */
 export type Statistic = (weights: Float64Array) => number | null;
 
@@ -11,22 +13,6 @@ export const RESAMPLES = 1000;
 const SEED = 20_231;
 /** With fewer clusters the resamples repeat a handful of prompts, and the interval would be far too narrow. */
 export const LEAST_CLUSTERS = 10;
-
-/**
- * Uniform numbers in [0, 1), the same for the same seed.
- *
- * @see G. Steele et al., "Fast splittable pseudorandom number generators", OOPSLA 2014 (SplitMix, here of 32 bits)
- */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e37_79b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0_aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a_2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Numbers the distinct keys of a series from 0, in order of first appearance. */
 export function clusterIds(keys: readonly unknown[]): Uint32Array {

@@ -1,8 +1,9 @@
 /** Figures that differ between generators, one bar each: interval coverage and rank correlation. */
+
+import { decimal, percent, span } from '../../page/format.ts';
+import { html, type Markup } from '../../page/html.ts';
 import type { GeneratorRow } from '../figures/aspect.ts';
-import { decimal, percent, span } from '../format.ts';
 import { type Bar, bars } from './drawings.ts';
-import { html, type Markup } from './html.ts';
 import { type AspectView, figure, largestGenerators } from './view.ts';
 
 /** Two-sided 95 % of the normal distribution. */

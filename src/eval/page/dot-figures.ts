@@ -1,9 +1,10 @@
 /** Predictions against ratings, a dot per image: all at once, and generator by generator. */
+
+import { decimal } from '../../page/format.ts';
+import { html, type Markup } from '../../page/html.ts';
 import type { GeneratorRow } from '../figures/aspect.ts';
 import { familyOf, groupBy, type Pair } from '../figures/pairs.ts';
-import { decimal } from '../format.ts';
 import { type Axes, type Dot, padded, panel, scatter } from './drawings.ts';
-import { html, type Markup } from './html.ts';
 import { type AspectView, figure, largestGenerators } from './view.ts';
 
 /** More dots hide each other and make a heavy page. */

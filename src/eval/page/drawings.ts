@@ -1,10 +1,10 @@
 /** The plots of the report. Colours are CSS variables of the page, with values for a plot that is cut out of it. */
 import type { Markish, MarkOptions } from '@observablehq/plot';
+import { randomFrom, shuffled } from '../../lib/random.ts';
+import { decimal } from '../../page/format.ts';
+import type { Drawing, Library } from '../../page/plots.ts';
 import type { BestOfN } from '../figures/best-of-n.ts';
-import { randomFrom } from '../figures/bootstrap.ts';
 import type { ScoreBin } from '../figures/calibration.ts';
-import { decimal } from '../format.ts';
-import type { Drawing, Library } from './plots.ts';
 
 /** One image of a scatter plot. */
 export interface Dot {
@@ -62,17 +62,11 @@ export const scatter =
     y: { ...mosAxis, domain: axes.mos },
     color: { type: 'identity' },
     marks: [
-      Plot.dot(shuffled(dots), { ...dotStyle, r: dots.length < 300 ? 3.5 : 2.2 }),
+      // In no order, so that no generator hides the others by being drawn last.
+      Plot.dot(shuffled(dots, randomFrom(1)), { ...dotStyle, r: dots.length < 300 ? 3.5 : 2.2 }),
       ...diagonal(Plot, axes),
     ],
   });
-
-/** So that no generator hides the others by being drawn last. */
-function shuffled<T>(items: readonly T[]): T[] {
-  const random = randomFrom(1);
-  const keyed = items.map((item) => ({ item, key: random() }));
-  return keyed.sort((a, b) => a.key - b.key).map((k) => k.item);
-}
 
 /** Prediction against MOS of one generator, small, to stand beside the others of the same axes. */
 export const panel =

@@ -1,9 +1,10 @@
 /** The first table of the page: every figure of every aspect, and what it says in plain words. */
+
+import { decimal, percent, span } from '../../page/format.ts';
+import { html, type Markup } from '../../page/html.ts';
 import { ASPECTS } from '../../types/aspect.ts';
 import type { FigureIntervals, Figures } from '../figures/aspect.ts';
-import { decimal, percent, span } from '../format.ts';
 import type { Report } from '../summary.ts';
-import { html, type Markup } from './html.ts';
 
 interface Row {
   name: string;

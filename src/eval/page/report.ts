@@ -1,18 +1,16 @@
-/** The report as a web page of one file: it loads nothing, runs no script and prints well. */
+/** The report as a web page. */
 import { counted } from '../../lib/words.ts';
+import { decimal, percent } from '../../page/format.ts';
+import { html, type Markup } from '../../page/html.ts';
+import { page } from '../../page/page.ts';
+import { loadPlots } from '../../page/plots.ts';
 import { ASPECTS } from '../../types/aspect.ts';
 import { type Outcome, pairUp } from '../figures/pairs.ts';
-import { decimal, percent } from '../format.ts';
 import { aspectReport, type Report } from '../summary.ts';
 import { headline } from './headline.ts';
-import { html, Markup } from './html.ts';
-import { loadPlots } from './plots.ts';
 import { aspectSection } from './sections.ts';
-import { STYLE } from './style.ts';
 import type { Thumbnails } from './thumbnails.ts';
 
-/** The browser then refuses whatever a slip in the page could ask for. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 const LISTED = 50;
 
 /**
@@ -42,15 +40,6 @@ export async function renderReport(
     provenance(report),
   ]);
 }
-
-const page = (title: string, body: Markup[]): string =>
-  html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title><style>${new Markup(STYLE)}</style></head>
-<body>${body}</body></html>
-`.text;
 
 const nameOf = ({ scorer, requested }: Report): string => scorer?.id ?? requested ?? 'No scorer';
 

@@ -1,12 +1,13 @@
 /** The page's part on one aspect: its plots, the table of generators and the worst misses. */
+
+import { decimal, percent, span } from '../../page/format.ts';
+import { html, type Markup } from '../../page/html.ts';
 import type { GeneratorRow, Miss } from '../figures/aspect.ts';
 import type { BestOfN } from '../figures/best-of-n.ts';
 import { familyOf } from '../figures/pairs.ts';
-import { decimal, percent, span } from '../format.ts';
 import { coverageFigure, orderFigure } from './bar-figures.ts';
 import { generatorPanels, scatterFigure } from './dot-figures.ts';
 import { bestOf, calibration } from './drawings.ts';
-import { html, type Markup } from './html.ts';
 import type { Thumbnails } from './thumbnails.ts';
 import { type AspectView, figure } from './view.ts';
 

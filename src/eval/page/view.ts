@@ -1,9 +1,10 @@
 /** What the figures of the page have in common. */
+
+import { html, type Markup } from '../../page/html.ts';
+import type { Draw } from '../../page/plots.ts';
 import type { Aspect } from '../../types/aspect.ts';
 import type { AspectReport, GeneratorRow } from '../figures/aspect.ts';
 import type { Pair } from '../figures/pairs.ts';
-import { html, type Markup } from './html.ts';
-import type { Draw } from './plots.ts';
 import type { Thumbnails } from './thumbnails.ts';
 
 /** One aspect of a report, and the means to draw it. */

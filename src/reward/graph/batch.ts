@@ -10,6 +10,7 @@
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { residentBytes } from '../../lib/memory.ts';
 import { PACE, type Pace, pauseAfter } from '../../lib/pace.ts';
+import type { Precision } from './onnx/widen.ts';
 import { endSessionWorker, type SessionWorker, startSessionWorker } from './session-worker.ts';
 import { item, type SessionSpec, type Tensors } from './tensor.ts';
 import type { WorkerReply, WorkerTask } from './worker.ts';
@@ -55,12 +56,16 @@ export interface BatcherOptions {
 export interface Batcher {
   provider: string;
   notes: string[];
+  /** What four-bit weights were made of; undefined where they stay as they are. */
+  precision?: Precision | undefined;
   /** What loading the sessions added to the memory of this process, in bytes. */
   loadedBytes: number;
   /** Why nothing can be inferred now; null: it can. */
   readonly fault: string | null;
   /** @throws INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason */
   infer(feeds: Tensors, signal: AbortSignal): Promise<Inferred>;
+  /** Runs copies of one item as one batch, whatever is the most. @returns milliseconds of the run */
+  timeBatch(feeds: Tensors, count: number): Promise<number>;
   /** Ends the workers after what they run; waiting items fail with DRAINING at once. */
   close(): Promise<void>;
 }
@@ -75,6 +80,7 @@ export async function openBatcher(options: BatcherOptions): Promise<Batcher> {
 class Pool implements Batcher {
   provider = 'cpu';
   notes: string[] = [];
+  precision: Precision | undefined;
   loadedBytes = 0;
   readonly #options: BatcherOptions;
   readonly #pace: Pace;
@@ -125,6 +131,29 @@ class Pool implements Batcher {
     return promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
+  async timeBatch(feeds: Tensors, count: number): Promise<number> {
+    const slot = this.#slots[0];
+    if (!slot) throw this.#recovering();
+    const runs = Array.from({ length: count }, () => {
+      const { promise, resolve, reject } = Promise.withResolvers<Inferred>();
+      const job: Job = {
+        feeds,
+        enqueuedAt: performance.now(),
+        alone: true,
+        settled: false,
+        resolve,
+        reject,
+      };
+      return { job, promise };
+    });
+    this.#send(
+      slot,
+      runs.map(({ job }) => job),
+    );
+    const [first] = await Promise.all(runs.map(({ promise }) => promise));
+    return first!.inferMs;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#endOutage();
@@ -138,7 +167,7 @@ class Pool implements Batcher {
   /** Takes a worker whose session is loaded into the pool. */
   #admit(started: SessionWorker): void {
     const slot: Slot = { ...started, batches: [] };
-    [this.provider, this.notes] = [started.provider, started.notes];
+    [this.provider, this.notes, this.precision] = [started.provider, started.notes, started.precision];
     slot.worker.on('message', (reply: WorkerReply) => this.#finish(slot, reply));
     slot.worker.on('error', (error) => this.#died(slot, error.message));
     slot.worker.on('exit', (code) => this.#died(slot, `the worker ended with code ${code}`));

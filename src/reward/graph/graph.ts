@@ -18,6 +18,8 @@ export class Graph {
   /** The batcher of the last load, also after its release. */
   #last: Batcher | undefined;
   #inside = 0;
+  /** Its memory is wanted back as soon as nothing is inside. */
+  #isUnwanted = false;
   #closed = false;
   #idle: NodeJS.Timeout | undefined;
   /** Failed loads in a row, since it was loaded once; why the last one failed, and when the next one is due. */
@@ -45,7 +47,14 @@ export class Graph {
   get state(): GraphState {
     const loaded = this.#batcher !== undefined && this.#last !== undefined;
     const memoryMb = loaded ? Math.round(this.#last!.loadedBytes / MEGABYTE) : null;
-    return { name: this.name, loaded, provider: this.provider ?? null, memoryMb };
+    const { precision } = this.#last ?? {};
+    return {
+      name: this.name,
+      loaded,
+      provider: this.provider ?? null,
+      memoryMb,
+      ...(precision && { precision }),
+    };
   }
 
   /** Why it cannot infer now, though it could once; null: it can, or is loaded by the next image. */
@@ -73,6 +82,21 @@ export class Graph {
   async load(): Promise<void> {
     await this.#open();
     this.#releaseWhenIdle();
+  }
+
+  /** Gives its memory back, now or when what is at work is done; the next item loads it again. @returns when */
+  release(): 'now' | 'later' | 'unloaded' {
+    if (!this.#batcher) return 'unloaded';
+    this.#isUnwanted = this.#inside > 0;
+    if (this.#isUnwanted) return 'later';
+    clearTimeout(this.#idle);
+    void this.#release();
+    return 'now';
+  }
+
+  /** Runs copies of one item as one batch. @returns milliseconds of the run */
+  async timeBatch(feeds: Tensors, count: number): Promise<number> {
+    return (await this.#open()).timeBatch(feeds, count);
   }
 
   /** Ends the workers for good; waiting items fail with DRAINING. */
@@ -139,6 +163,7 @@ export class Graph {
 
   #releaseWhenIdle(): void {
     clearTimeout(this.#idle);
+    if (this.#isUnwanted && this.#inside === 0) return void this.release();
     if (this.#keepAliveMs === 0 || this.#inside > 0 || this.#closed) return;
     this.#idle = setTimeout(() => void this.#release(), this.#keepAliveMs).unref();
   }

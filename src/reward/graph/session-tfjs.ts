@@ -122,7 +122,7 @@ function feedOf(feeds: Tensors, name: string): Tensor {
 export async function openTfjsSession(spec: SessionSpec): Promise<Session> {
   const { runtime, notes } = await openRuntime(spec);
   const { core } = runtime;
-  const model = await loadModel(runtime, spec.graph);
+  const model = await loadModel(runtime, spec.graph as string);
   const { inputs: inputNames, outputs: outputNames } = names(model);
   return {
     provider: runtime.provider,

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { silence } from '../../lib/quiet.ts';
+import type { Precision } from './onnx/widen.ts';
 import type { SessionSpec } from './tensor.ts';
 import type { WorkerReply, WorkerTask } from './worker.ts';
 
@@ -10,6 +11,8 @@ export interface SessionWorker {
   provider: string;
   /** Why preferred providers are not used. */
   notes: string[];
+  /** What four-bit weights were made of; undefined where they stay as they are. */
+  precision?: Precision | undefined;
 }
 
 /** TensorRT builds its engines for minutes. */
@@ -30,7 +33,10 @@ export async function startSessionWorker(spec: SessionSpec): Promise<SessionWork
     throw unloadable(spec, { type: 'unloadable', reason: reasonOf(cause) });
   }
   const first = await firstReply(worker);
-  if (first.type === 'ready') return { worker, provider: first.provider, notes: first.notes };
+  if (first.type === 'ready') {
+    const { provider, notes, precision } = first;
+    return { worker, provider, notes, precision };
+  }
   void worker.terminate();
   throw unloadable(spec, first.type === 'unloadable' ? first : { type: 'unloadable', reason: first.type });
 }

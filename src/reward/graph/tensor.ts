@@ -1,4 +1,5 @@
 /** Arrays with a shape, as they travel between prepare, worker and session. */
+import type { Precision } from './onnx/widen.ts';
 
 export type Tensor =
   | { dtype: 'uint8'; dims: number[]; data: Uint8Array }
@@ -15,6 +16,8 @@ export interface Session {
   readonly provider: string;
   /** Why preferred providers are not used. */
   readonly notes: string[];
+  /** What four-bit weights were made of; undefined where they stay as they are. */
+  readonly precision?: Precision | undefined;
   run(feeds: Tensors): Promise<Tensors>;
   release(): Promise<void>;
 }
@@ -24,14 +27,22 @@ export interface SessionSpec {
   /** The scorer as messages call it, with the graph where it has several. */
   scorer: string;
   backend: 'onnx' | 'tfjs';
-  /** Graph file for the CPU, and for other providers. */
-  graph: string;
-  gpuGraph: string;
+  /** Graph file, or model, for the CPU, and for other providers. */
+  graph: string | Uint8Array;
+  gpuGraph: string | Uint8Array;
   /** The graph in float16, if any: on x86 CPUs, the last level of optimisation crashes on such graphs. */
-  halfGraph?: string | undefined;
+  halfGraph?: string | Uint8Array | undefined;
   /** Providers to try in order. */
   providers: string[];
   threads: number;
+  /** What four-bit weights become where the provider is not the CPU; float32 when absent. */
+  precision?: Precision | undefined;
+  /** Most memory of the GPU that the provider's arena may take, in MB, where it can be told. */
+  gpuMemoryMb?: number | undefined;
+  /** No node may be left to the CPU. */
+  isWhole?: boolean | undefined;
+  /** Where the runtime writes what each node was run on, when the session is released. */
+  profile?: string | undefined;
 }
 
 /** Joins one-item tensors (dims without the batch) into a batch: dims `[n, …]`. All items have equal dims. */

@@ -1,6 +1,7 @@
 /** 7 infer: a thread that owns one session. Messages in: batches, and the end; messages out: raw outputs. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AssayError, reasonOf } from '../../errors/error.ts';
+import type { Precision } from './onnx/widen.ts';
 import { type Session, type SessionSpec, stack, type Tensor, type Tensors } from './tensor.ts';
 
 export type WorkerTask =
@@ -10,7 +11,7 @@ export type WorkerTask =
   | { type: 'end' };
 
 export type WorkerReply =
-  | { type: 'ready'; provider: string; notes: string[] }
+  | { type: 'ready'; provider: string; notes: string[]; precision?: Precision | undefined }
   | { type: 'unloadable'; reason: string; install?: string | undefined }
   | { type: 'done'; outputs: Tensors; inferMs: number }
   | { type: 'failed'; reason: string };
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
     port.on('message', (task: WorkerTask) => {
       work = work.then(() => (task.type === 'run' ? run(session, task.feeds) : leave(session)));
     });
-    reply({ type: 'ready', provider: session.provider, notes: session.notes });
+    const { provider, notes, precision } = session;
+    reply({ type: 'ready', provider, notes, precision });
   } catch (error) {
     const install = error instanceof AssayError && error.code === 'BACKEND_MISSING' ? error.fix : undefined;
     reply({ type: 'unloadable', reason: reasonOf(error), install });

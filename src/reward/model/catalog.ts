@@ -7,7 +7,7 @@ import type { Config } from '../../config.ts';
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
 import type { Judges } from '../../types/judge.ts';
-import type { RefusedScorer, ScorerInfo } from '../../types/scorer.ts';
+import type { RefusedScorer, Released, ScorerInfo } from '../../types/scorer.ts';
 import { createEmbeddingCache } from '../graph/embeddings.ts';
 import { createPreparer } from '../image/prepare.ts';
 import type { Scorer, ScorerOptions } from '../scorer.ts';
@@ -30,8 +30,6 @@ export interface CatalogOptions extends ScorerOptions {
   defaultId: string;
   /** Memory for what scorers made of a prompt or an image alone. */
   embeddingCacheBytes?: number;
-  /** Where it is remembered which scorers were tested; absent: they are tested at each start. */
-  dataDir?: string;
 }
 
 export interface Catalog extends Judges {
@@ -51,6 +49,8 @@ export interface Catalog extends Judges {
   unready(name?: string): string | null;
   /** Has one listener told of workers that are lost, and of loads that fail after the first. */
   onTrouble(listener: (trouble: string) => void): void;
+  /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
+  release(name: string): Released;
   close(): Promise<void>;
 }
 
@@ -209,10 +209,11 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     open: async (name) => find(name).open(),
     /** What the workers have in work and in hand, and as many in preparation. */
     get width() {
-      const { model } = find();
-      const [provider] = planLoad(model, options).providers;
-      return 2 * options.workers * batchSize(model.manifest, provider!);
+      const { model, live } = find();
+      const batch = live?.batch ?? batchSize(model.manifest, planLoad(model, options).providers[0]!);
+      return 2 * options.workers * batch;
     },
+    release: (name) => find(name).live?.release() ?? { released: 0, pending: 0 },
     unready: (name) => find(name).unready,
     onTrouble(told) {
       listener = told;

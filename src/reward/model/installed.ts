@@ -96,18 +96,21 @@ export class Installed {
     }
   }
 
-  /** Golden scores once for each pair of weights and driver: what passed is remembered. @throws GOLDEN_MISMATCH */
+  /** Golden scores once for each pair of weights and driver: what passed is remembered, and which batches pay. @throws GOLDEN_MISMATCH */
   async #test(scorer: Scorer): Promise<void> {
     const { stamp, provider } = scorer;
     this.notes = [];
-    if (!hasGolden(this.model, stamp.variant)) {
+    const isTestable = hasGolden(this.model, stamp.variant);
+    if (!isTestable)
       this.notes.push(`it ships no golden scores for variant ${stamp.variant}: not tested on this machine`);
-      return runGrey(scorer);
-    }
-    const key = proofKey(this.model, stamp.variant, provider);
-    if (this.#proofs.has(key)) return runGrey(scorer);
-    await this.#prove(scorer);
-    this.#proofs.add(key, { scorer: this.ref, provider });
+    const key = proofKey(this.model, stamp.variant, provider, scorer.graphs.at(-1)!.precision);
+    const known = this.#proofs.find(key);
+    if (known?.batch) scorer.batch = known.batch;
+    if (known) return runGrey(scorer);
+    await (isTestable ? this.#prove(scorer) : runGrey(scorer));
+    // What a CPU core does with a batch is known, and in the manifest.
+    const batch = scorer.gpu ? await scorer.tuneBatch() : undefined;
+    if (isTestable || batch) this.#proofs.add(key, { scorer: this.ref, provider, batch });
   }
 
   async #prove(scorer: Scorer): Promise<void> {

@@ -3,6 +3,7 @@ import type { Provider } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { ASPECTS } from '../../types/aspect.ts';
 import type { ScorerInfo, ScorerStamp } from '../../types/scorer.ts';
+import type { Precision } from '../graph/onnx/widen.ts';
 import { chooseProviders } from '../graph/providers.ts';
 import { type Manifest, type ModelFolder, refOf } from './manifest.ts';
 import { weightsHash } from './model-files.ts';
@@ -12,16 +13,20 @@ export interface PlanOptions {
   variant?: string | undefined;
   /** Execution providers in order of preference; empty: what is there. */
   providers: readonly Provider[];
+  /** Where it is remembered what works and was tested on this machine; absent: it is found out at each start. */
+  dataDir?: string | undefined;
 }
 
 export interface Plan {
   variant: string;
   gpuVariant: string;
   providers: Provider[];
+  /** Of four-bit weights, where they do not run on the CPU. */
+  precision: Precision;
   notes: string[];
 }
 
-/** Which variant and providers to load. @throws VARIANT_UNKNOWN */
+/** Which variant and providers to load, of those that are known to work. @throws VARIANT_UNKNOWN */
 export function planLoad({ manifest }: ModelFolder, options: PlanOptions): Plan {
   const variant = options.variant ?? manifest.defaultVariant;
   if (!Object.hasOwn(manifest.variants, variant)) {
@@ -29,7 +34,7 @@ export function planLoad({ manifest }: ModelFolder, options: PlanOptions): Plan 
     throw fail('VARIANT_UNKNOWN', { scorer: refOf(manifest), variant, known });
   }
   const gpuVariant = options.variant ?? manifest.gpuVariant ?? variant;
-  return { variant, gpuVariant, ...chooseProviders(options.providers) };
+  return { variant, gpuVariant, ...chooseProviders(options.providers, options.dataDir) };
 }
 
 /** Most images of one run on a provider. */

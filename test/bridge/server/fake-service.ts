@@ -13,6 +13,8 @@ export interface FakeService extends Service {
   /** Requests in the order they came. */
   requests: ScoreRequest[];
   queries: HistoryQuery[];
+  /** Scorers that were to give their memory back. */
+  released: string[];
   /** While set, every request waits for it. */
   hold: Promise<void> | null;
   /** Thrown by `score`, `rank` and `history`. */
@@ -114,6 +116,7 @@ export function createFakeService(): FakeService {
   const fake: FakeService = {
     requests: [],
     queries: [],
+    released: [],
     hold: null,
     error: null,
     unready: null,
@@ -137,6 +140,10 @@ export function createFakeService(): FakeService {
     profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],
+    release(scorer) {
+      fake.released.push(scorer);
+      return { released: 1, pending: 0 };
+    },
     findPrompt: (place) => ({
       ...{ prompt: 'a cat', negative: null, original: null, certain: true, reason: null },
       from: 'image' in place ? `${place.image.length} bytes` : `node ${place.workflow.node}`,

@@ -55,6 +55,7 @@ test('lists every route, and no other', async () => {
       '/v1/rewards',
       '/v1/score',
       '/v1/scorers',
+      '/v1/scorers/{id}/release',
       '/v1/ws',
     ].sort(),
   );

@@ -10,6 +10,14 @@ describe('reading routes', () => {
     expect(reply.body.scorers).toMatchObject([{ id: 'fake', default: true }]);
   });
 
+  test('POST /v1/scorers/{id}/release names the scorer in its path', async () => {
+    const rig = await start();
+    const reply = await ask(rig, '/v1/scorers/fake%401.0.0/release', { method: 'POST' });
+    expect([reply.status, reply.body]).toEqual([200, { released: 1, pending: 0 }]);
+    expect(rig.service.released).toEqual(['fake@1.0.0']);
+    expect((await ask(rig, '/v1/scorers/fake/release')).body.error.code).toBe('METHOD_NOT_ALLOWED');
+  });
+
   test('GET /healthz is alive and names the version', async () => {
     const reply = await ask(await start(), '/healthz');
     expect([reply.status, reply.body]).toEqual([200, { status: 'ok', version: '9.9.9' }]);

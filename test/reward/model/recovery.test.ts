@@ -123,6 +123,31 @@ describe('a scorer that was freed', () => {
   });
 });
 
+describe('a scorer that is released', () => {
+  it('gives its memory back, and comes back with the next image', async () => {
+    const { catalog, scorer, workers } = await setUp();
+    const before = await judge(scorer);
+    const gone = once(workers[0]!, 'exit');
+    expect(catalog.release('test-bright')).toEqual({ released: 1, pending: 0 });
+    await gone;
+    expect(catalog.list()[0]!.graphs).toMatchObject([{ loaded: false, memoryMb: null }]);
+    expect(catalog.release('test-bright')).toEqual({ released: 0, pending: 0 });
+    expect(await judge(scorer)).toBe(before);
+    expect(workers).toHaveLength(2);
+  });
+
+  it('is done with its images first', async () => {
+    const { catalog, scorer, workers } = await setUp();
+    const before = await judge(scorer);
+    const gone = once(workers[0]!, 'exit');
+    const working = Promise.all(Array.from({ length: 20 }, () => judge(scorer)));
+    await expect.poll(() => catalog.release('test-bright')).toEqual({ released: 0, pending: 1 });
+    expect(new Set(await working)).toEqual(new Set([before]));
+    await gone;
+    expect(await judge(scorer)).toBe(before);
+  });
+});
+
 it('images do not wait for ever for a worker', async () => {
   const parent = tempFolder();
   const graph = join(writeModel(parent), 'model.onnx');

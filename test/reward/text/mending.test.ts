@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { findPython } from '../../../scripts/python.ts';
-import { randomFrom } from '../../../src/eval/figures/bootstrap.ts';
+import { randomFrom } from '../../../src/lib/random.ts';
 import { openMending } from '../../../src/reward/text/mending.ts';
 import { cpuMsOf } from '../../support/cpu.ts';
 import { tempFolder } from '../../support/files.ts';

@@ -7,6 +7,10 @@ export interface Images {
   height: number;
   /** 0xRRGGBB */
   color: number;
+  /** Of the node that has added noise to them: they are not flat then. */
+  seed?: number;
+  /** Levels that they are brighter than their seed alone makes them. */
+  lift?: number;
 }
 
 export interface SavedFile {
@@ -46,13 +50,20 @@ export interface Inputs {
   height: number;
   batch_size: number;
   color: number;
+  seed: number;
   filename_prefix: string;
   steps: number;
   ms: number;
   message: string;
   kind: number;
   hex: string;
+  text: string;
+  positive: string;
+  samples: Images;
 }
+
+/** What `light` in a prompt adds to every image, in levels of brightness. */
+export const LIGHT = 16;
 
 export interface NodeClass {
   required: string[];
@@ -67,7 +78,13 @@ export const NODES: Record<string, NodeClass> = {
   EmptyImage: toInput(['width', 'height', 'batch_size', 'color'], ({ width, height, batch_size, color }) => ({
     value: { count: batch_size, width, height, color },
   })),
-  ImageAddNoise: toInput(['image', 'seed', 'strength'], ({ image }) => ({ value: image })),
+  ImageAddNoise: toInput(['image', 'seed', 'strength'], ({ image, seed }) => ({ value: { ...image, seed } })),
+  CLIPTextEncode: toInput(['text'], ({ text }) => ({ value: text })),
+  KSampler: toInput(['seed', 'positive'], ({ seed, positive }) => {
+    const lift = /\blight\b/.test(positive) ? LIGHT : 0;
+    return { value: { count: 1, width: 64, height: 64, color: 0, seed, lift } };
+  }),
+  VAEDecode: toInput(['samples'], ({ samples }) => ({ value: samples })),
   SaveImage: toOutput(['images', 'filename_prefix'], async ({ images, filename_prefix }, bench) => ({
     ui: { images: await bench.save(images, 'output', filename_prefix) },
   })),

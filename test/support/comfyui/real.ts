@@ -22,7 +22,7 @@ const { COMFYUI_DIR, COMFYUI_PYTHON = 'python3' } = process.env;
 export const hasReal = Boolean(COMFYUI_DIR);
 
 /** Longest time for a start; give a hook that starts one a little more. */
-export const START_MS = 120_000;
+export const START_MS = 300_000;
 const STOP_MS = 10_000;
 const PROBE_MS = 2000;
 

@@ -38,11 +38,10 @@ export function createFiles(baseDir: string): Files {
       writeFileSync(join(folder, filename), bytes);
       return { filename, subfolder, type };
     },
-    async save({ count, width, height, color }, type, prefix) {
+    async save({ count, width, height, color, seed, lift }, type, prefix) {
       const background = { r: color >> 16, g: (color >> 8) & 255, b: color & 255 };
-      const bytes = await sharp({ create: { width, height, channels: 3, background } })
-        .png()
-        .toBuffer();
+      const flat = sharp({ create: { width, height, channels: 3, background } });
+      const bytes = await (seed === undefined ? flat : shaded(width, height, seed, lift)).png().toBuffer();
       return Array.from({ length: count }, () => files.write(bytes, type, prefix));
     },
     path(type, subfolder, filename) {
@@ -55,6 +54,16 @@ export function createFiles(baseDir: string): Files {
     },
   };
   return files;
+}
+
+/** A slope from dark to light whose brightness follows from the seed. */
+function shaded(width: number, height: number, seed: number, lift = 0) {
+  const middle = 64 + lift + (Math.imul(seed, 0x45d9_f3b) >>> 25);
+  const data = Uint8Array.from(
+    { length: width * height * 3 },
+    (_, at) => middle - 48 + (96 * (at % (width * 3))) / (width * 3),
+  );
+  return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
 function freeName(folder: string, prefix: string): string {

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from assay_training.base.features import LOTS
 from assay_training.base.package import COMMAND, VERSION
-from assay_training.tower.features import LADDERS
+from assay_training.card_tables import (
+    CHECKED,
+    RATED,
+    agreement_table,
+    at,
+    coverage_sentence,
+    damage_section,
+    generator_table,
+    reached,
+    use_section,
+)
 from assay_training.tower.report import with_ci
 
 EVALUATE = f"{COMMAND} --stages evaluate,package"
@@ -47,13 +58,6 @@ def write_card(path: Path, results: dict) -> None:
     path.write_text("\n\n".join(section(results) for section in sections) + "\n", encoding="utf-8")
 
 
-def at(results: dict, keys: tuple[str | int, ...]):
-    """A figure by its path."""
-    for key in keys:
-        results = results[key]
-    return results
-
-
 def _head(results: dict) -> str:
     quality, alignment, speed = results["quality"], results["alignment"], results["speed"]
     return f"""# Assay Base {VERSION}
@@ -81,25 +85,7 @@ pooled SRCC of about {results["generatorMean"]:.2f} on these images, so read the
 
 
 def _agreement(results: dict) -> str:
-    coverage, table = results["quality"]["coverage"], results["quality"]
-    labels = {
-        "srcc": "SRCC",
-        "plcc": "PLCC",
-        "krcc": "KRCC",
-        "rmse": "RMSE (MOS units)",
-        "withinMean": "mean SRCC inside each generator",
-        "bestOf4": "best of 4 (SD 1.5), share of the possible gain",
-    }
-    rows = [
-        f"| {label} | "
-        + " | ".join(with_ci(results[aspect][key]) for aspect in ("quality", "alignment"))
-        + " |"
-        for key, label in labels.items()
-    ]
-    each = [
-        f"| {name} | {table['within'][name]:.2f} | {share:.2f} | {results['alignment']['within'][name]:.2f} |"
-        for name, share in coverage["generators"].items()
-    ]
+    coverage = results["quality"]["coverage"]
     return "\n".join(
         [
             "## How well it predicts",
@@ -107,17 +93,11 @@ def _agreement(results: dict) -> str:
             f"Out of fold: heads fitted to four fifths of the prompts judge the rest, over all {results['images']} images "
             f"({results['prompts']} prompts), through the graph that ships. Calibration is fitted on the other folds.",
             "",
-            "| | quality | alignment |",
-            "|---|---|---|",
-            *rows,
+            *agreement_table(results, {"bestOf4": "best of 4 (SD 1.5), share of the possible gain"}),
             "",
-            f"The 90 % interval of quality held {coverage['value']:.1%} of the ratings (worst generator "
-            f"{coverage['worst']:.0%}) and is {coverage['meanWidth']:.2f} MOS wide on average; spread and actual error go "
-            f"together with SRCC {coverage['spreadSrcc']:.2f}.",
+            f"{coverage_sentence(coverage)}go together with SRCC {coverage['spreadSrcc']:.2f}.",
             "",
-            "| generator | SRCC of quality inside | interval coverage | SRCC of alignment inside |",
-            "|---|---|---|---|",
-            *each,
+            *generator_table(results),
         ]
     )
 
@@ -156,28 +136,11 @@ def _languages(results: dict) -> str:
 
 
 def _damage(results: dict) -> str:
-    damage = results["damage"]
-    rows = [
-        f"| {kind} {list(LADDERS[kind])} | {' / '.join(f'{s:.2f}' for s in entry['steps'])} | "
-        f"{' > '.join(f'{p:.0%}' for p in entry['percentiles'])} |"
-        for kind, entry in damage["kinds"].items()
-    ]
-    copies = results["copies"]
-    return "\n".join(
-        [
-            "## Damaged images",
-            "",
-            f"{damage['images']} images of the better half, made worse in three steps: {damage['steps']:.1%} of the steps "
-            f"lower the score. The heads learn from {copies['damaged']} damaged copies of training images; how much a copy is "
-            "supposed to lose is a prior of ours (`OWN_LOSSES` in `heads.py`), nobody rated them.",
-            "",
-            "| damage | steps that fall | percentile, original and three steps |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"White noise lands at the {damage['noisePercentile']:.0%} percentile (and trips the `noise` guard).",
-        ]
+    learnt = (
+        f"The heads learn from {results['copies']['damaged']} damaged copies of training images; how much a copy is "
+        "supposed to lose is a prior of ours (`OWN_LOSSES` in `heads.py`), nobody rated them."
     )
+    return "\n".join(damage_section(results["damage"], learnt))
 
 
 def _wobble(results: dict) -> str:
@@ -274,34 +237,25 @@ def _limits(results: dict) -> str:
     ):
         for label, keys, goal in goals:
             value = at(results, keys)
-            lines.append(
-                f"| {label} | {word} {goal} | {value:.3f}{', missed' if missed(value, goal) else ''} |"
-            )
+            lines.append(f"| {label} | {word} {goal} | {reached(value, missed(value, goal))} |")
     for label, keys, low, high in BETWEEN:
         value = at(results, keys)
-        missed = "" if low <= value <= high else ", missed"
-        lines.append(f"| {label} | {low} to {high} | {value:+.3f}{missed} |")
+        lines.append(f"| {label} | {low} to {high} | {reached(value, not low <= value <= high, '+.3f')} |")
     size = results["bytes"] / 1e6
     why = (
-        "Why: neither the kernel's variance nor disagreement with the heads of others told more of the error than the level "
-        "of the score does (`LOG.md`); shape and squeezing pull in opposite directions, since both are seen by the bars "
-        "beside the picture, and the few copies that teach the difference leave a shift of wide crops. The figures of "
-        f"damage, wobble and shapes are of {results['damage']['images']} images, good to about .04, and how much copies are "
-        "trusted was chosen with them in view."
+        "Spread and error: errors of single images are mostly chance (raters differ, and a generator's own mean error "
+        "would reach .17); what can be told of them comes from the level of both scores and from where the kernel knows "
+        "little (`LOG.md`). Shape and squeezing pull in opposite directions, since both are seen by the bars beside the "
+        f"picture. Damage, wobble and shapes are measured on {results['damage']['images']} images by which nothing was "
+        f"chosen; the {sum(LOTS[:-1])} by which trust in copies was chosen are others."
     )
-    return "\n".join(
-        [*lines, f"| folder | at most 64 MB | {size:.1f} MB{', missed' if size > 64 else ''} |", "", why]
-    )
+    return "\n".join([*lines, f"| folder | at most 64 MB | {reached(size, size > 64, '.1f')} MB |", "", why])
 
 
 def _use(results: dict) -> str:
-    return """## Use
-
-Meant for: ranking candidates of one prompt and one generator, sorting and filtering a folder, rejecting obvious failures,
-spotting images that show something else than their prompt.
-
-**Must not be used for:** telling real from generated, safety or content decisions, judging artists or people,
-checking counts, text, anatomy or spatial relations, or as the only reward of a training loop."""
+    return use_section(
+        "rejecting obvious failures,\nspotting images that show something else than their prompt."
+    )
 
 
 def _made(results: dict) -> str:
@@ -309,27 +263,22 @@ def _made(results: dict) -> str:
     return f"""## How it was made
 
 - Command: `{COMMAND}`; seed {recipe["seed"]}.
+  The tower is that of 3.0.0, to the bit (`--reuse DIR`).
 - Tower: the image tower of openai/clip-vit-base-patch16 (Radford et al., 2021; Copyright (c) 2021 OpenAI, MIT licence).
   Each matrix was refitted by least squares to what the original has at its place and rounded to 4 bits (128 weights share a
   step) with error feedback, on {recipe["pictures"]} unrated pictures, a third of them damaged: Stable Diffusion images of
   SupaGruen/StableDiffusion-CheatSheet (MIT), AtharvaTaras/Stable-Diffusion-Library (CC BY 4.0) and
   Efreak/AI-Horde-Styles-Previews (MIT). No rated image played a part, so one tower serves all folds.
 - Products: 8-bit activations (one step for 128 of them) times 4-bit weights; no sum of two can leave 16 bits, so that CPUs
-  without VNNI do not saturate (emulated in `training/tests/base`). The features that heads were fitted to come from the
-  same weights without the three spare tokens of the shipped graph (`LOG.md`). Against float activations, as GPUs and CPUs
+  without VNNI do not saturate (emulated in `training/tests/base`). Heads were fitted to what this very graph sees. Against float activations, as GPUs and CPUs
   without such kernels compute, quality moves by {results["activations"]["mean"]:.3f} MOS on average, at most {results["activations"]["largest"]:.3f} on {results["activations"]["images"]} images.
 - Heads of others: `sac_public_2022_06_29_vit_b_16_linear.pth` (crowsonkb/simulacra-aesthetic-models, MIT), fitted to some
   176,000 ratings of AI images; `sa_0_4_vit_b_16_linear.pth` (LAION-AI/aesthetic-predictor, MIT).
-- Ratings and images: AGIQA-3K (Li et al., "AGIQA-3K: An Open Database for AI-Generated Image Quality
-  Assessment", IEEE TCSVT 2023, doi 10.1109/TCSVT.2023.3319020; github.com/lcysyzxdc/AGIQA-3k-Database, MIT
-  licence; some mirrors add "academic use" notes): {results["images"]} images of {results["prompts"]} prompts by
-  ten generator settings, {copies["harmless"]} copies of them cropped to other shapes, mirrored, scaled or saved again that keep
-  their rating, and {copies["damaged"]} damaged ones. The shipped heads are fitted to all of them, seed 0.
+{RATED}: {results["images"]} images of {results["prompts"]} prompts by
+  ten generator settings, {copies["harmless"]} copies of them cropped to other shapes, mirrored, scaled or saved again, and
+  {copies["damaged"]} damaged ones. A copy says how far it is from its original: not at all, or as far as is supposed; what
+  the original is rated is said once. The shipped heads are fitted to all of them, seed 0.
 - Prompts: all-MiniLM-L6-v2 (Apache-2.0) in 4 bits.
 - Folds: five, grouped by prompt. The settings of the heads were chosen on families left out and inside generators
   (`LOG.md`), so figures are slightly optimistic. Seeds vary the landmarks; the tower is one.
-- Calibration: an increasing piecewise-linear map and a conformal interval, fitted to out-of-fold outputs.
-- What was trained here is licensed under Apache-2.0; no image of the data sets is part of this folder. The golden
-  images are drawn by a program.
-- `python -m assay_training verify DIR` rechecks hashes, golden results, and that batch size, order
-  and thread count change no score by more than 0.0001."""
+{CHECKED}"""

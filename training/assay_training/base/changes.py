@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -51,31 +52,42 @@ def wide_and_square(image: Image.Image, shape: float) -> tuple[Image.Image, Imag
     return cropped(image, side, height), cropped(image, square, square)
 
 
-def shaped(image: Image.Image, rng: Rng) -> Image.Image:
-    """A random part of a random shape."""
-    shape = rng.choice(SHAPES) ** rng.choice([-1, 1])
-    largest = min(1 / shape, shape)  # share of a square picture that the largest crop of this shape keeps
+@dataclass(frozen=True)
+class Harmless:
+    """What people do to pictures they like: cut to a square or a shape, mirror, scale, save again."""
+
+    shape: float  # width by height
+    area: float  # share of a square picture that is kept
+    place: tuple[float, float]
+    mirrored: bool
+    factor: float | None  # of both sides
+    file: tuple[str, int] | None  # kind and quality
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        side = image.size[0]
+        width, height = side * (self.area * self.shape) ** 0.5, side * (self.area / self.shape) ** 0.5
+        image = cropped(image, width, height, *self.place)
+        if self.mirrored:
+            image = ImageOps.mirror(image)
+        if self.factor:
+            image = scaled(image, self.factor)
+        return saved(image, *self.file) if self.file else image
+
+
+def harmless(rng: Rng) -> Harmless:
+    """Drawn at random."""
+    shape, largest = 1.0, 1.0
+    if rng.random() < 0.6:
+        shape = rng.choice(SHAPES) ** rng.choice([-1, 1])
+        largest = min(1 / shape, shape)  # of a square picture
     area = rng.uniform(min(SMALLEST, largest), largest)
-    side = image.size[0]
-    return cropped(
-        image, side * (area * shape) ** 0.5, side * (area / shape) ** 0.5, rng.random(), rng.random()
-    )
-
-
-def harmless(image: Image.Image, rng: Rng) -> Image.Image:
-    """Cropped to a square or a shape, mirrored, scaled and saved: what people do to pictures they like."""
+    place = rng.random(), rng.random()
+    mirrored = rng.random() < 0.5
+    factor = rng.uniform(0.8, 1.25) if rng.random() < 0.5 else None
+    file = None
     if rng.random() < 0.6:
-        image = shaped(image, rng)
-    else:
-        side = image.size[0] * rng.uniform(SMALLEST, 1) ** 0.5
-        image = cropped(image, side, side, rng.random(), rng.random())
-    if rng.random() < 0.5:
-        image = ImageOps.mirror(image)
-    if rng.random() < 0.5:
-        image = scaled(image, rng.uniform(0.8, 1.25))
-    if rng.random() < 0.6:
-        image = saved(image, "WEBP" if rng.random() < 0.6 else "JPEG", int(rng.integers(75, 96)))
-    return image
+        file = ("WEBP" if rng.random() < 0.6 else "JPEG", int(rng.integers(75, 96)))
+    return Harmless(shape, area, place, mirrored, factor, file)
 
 
 # what a score should not notice: the standard deviation over these is its wobble

@@ -30,10 +30,10 @@ def refitted(weight: Tensor, inputs: Tensor, outputs: Tensor, recipe: Recipe) ->
     return Product(blocked, bias.numpy())
 
 
-def save(compressed: Compressed, path: Path) -> None:
+def save(products: dict[str, Product], errors: list[float], path: Path) -> None:
     """Writes everything but the tower's own constants, which are read from the original again."""
-    state = {"errors": np.array(compressed.errors)}
-    for name, product in compressed.products.items():
+    state = {"errors": np.array(errors)}
+    for name, product in products.items():
         state |= {f"{name}.codes": product.blocked.codes, f"{name}.step": product.blocked.step}
         state[f"{name}.bias"] = product.bias
     np.savez(path, **state)

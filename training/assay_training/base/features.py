@@ -19,7 +19,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from assay_training.base.changes import SHAPE_PAIRS, SQUEEZED, WOBBLE, harmless, squeezed, wide_and_square
+from assay_training.base.changes import (
+    SHAPE_PAIRS,
+    SQUEEZED,
+    WOBBLE,
+    Harmless,
+    harmless,
+    squeezed,
+    wide_and_square,
+)
 from assay_training.base.clip import EMBEDDING
 from assay_training.base.compress import SHAPE
 from assay_training.base.foreign import KINDS, TURNED, drawn
@@ -40,10 +48,12 @@ IMAGE = {
     "layout": "nhwc",
     "dtype": "uint8",
 }
+COPIES = ("harmless", "damaged")
 DAMAGES = (*DEGRADATIONS, "squeezed")
 MILD_SQUEEZE, HEAVY_SQUEEZE = 0.75, 0.45
-LADDER_IMAGES, NOISE_IMAGES, PICTURES, FOREIGN = 16, 20, 60, 15
-FIRST = 250  # copies of rated images that are made before everything else but the images themselves
+# images with ladders, wobble and shapes: two lots that settings were chosen by, and one that is reported
+LOTS = (16, 64, 64)
+NOISE_IMAGES, PICTURES, FOREIGN = 20, 60, 15
 PICTURE_SEED = 5
 
 
@@ -61,6 +71,11 @@ def damage_of(row: int) -> tuple[int, float]:
     return int(rng.integers(len(DAMAGES))), float(rng.random())
 
 
+def harmless_of(row: int) -> Harmless:
+    """How the harmlessly changed copy of a rated image was made."""
+    return harmless(np.random.default_rng((5, row)))
+
+
 def damaged(image: Image.Image, kind: str, share: float, rng: np.random.Generator) -> Image.Image:
     """A copy `share` 0..1 of the way from mild to heavy damage."""
     if kind != "squeezed":
@@ -69,11 +84,17 @@ def damaged(image: Image.Image, kind: str, share: float, rng: np.random.Generato
     return squeezed(image, factor if rng.random() < 0.6 else 1 / factor)
 
 
-def ladder_rows(ratings: Ratings) -> np.ndarray:
-    """Images of the better half: what is bad already has nothing to lose."""
-    better = np.flatnonzero(ratings.quality >= np.median(ratings.quality))
-    count = min(LADDER_IMAGES, len(better))
-    return np.sort(np.random.default_rng(0).choice(better, count, replace=False))
+def ladder_rows(ratings: Ratings) -> list[np.ndarray]:
+    """Three lots of images of the better half: what is bad already has nothing to lose. See LOTS."""
+    rest, rng, lots = (
+        np.flatnonzero(ratings.quality >= np.median(ratings.quality)),
+        np.random.default_rng(0),
+        [],
+    )
+    for count in LOTS:
+        lots.append(np.sort(rng.choice(rest, min(count, len(rest) // 2), replace=False)))
+        rest = np.setdiff1d(rest, lots[-1])
+    return lots
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,13 @@ class Maker:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        return ladder_rows(self.ratings)
+        """Images with ladders, wobble and shapes: the lots one after the other."""
+        return np.concatenate(ladder_rows(self.ratings))
+
+    @property
+    def reported(self) -> slice:
+        """Which of `rows` no choice was made by."""
+        return slice(-len(ladder_rows(self.ratings)[-1]), None)
 
     @cached_property
     def unrated(self) -> list[tuple[int, Source]]:
@@ -124,7 +151,7 @@ class Maker:
         return self._rated(row)
 
     def _harmless(self, row: int) -> Image.Image:
-        return harmless(self._rated(row), np.random.default_rng((5, row)))
+        return harmless_of(row)(self._rated(row))
 
     def _damaged(self, row: int) -> Image.Image:
         kind, share = damage_of(row)
@@ -188,15 +215,15 @@ def _jobs(maker: Maker, worker: int, workers: int) -> Iterator[Job]:
     copies = [
         Job(group, int(row))
         for row in np.random.default_rng(0).permutation(len(maker.ratings))
-        for group in ("harmless", "damaged")
+        for group in COPIES
     ]
-    others = {
-        group: [Job(group, int(row)) for row in np.random.default_rng(0).permutation(count)]
+    others = [
+        Job(group, int(row))
         for group, count in maker.sizes.items()
-        if group not in ("harmless", "damaged")
-    }
-    plain, rest = others.pop("plain"), [job for jobs in others.values() for job in jobs]
-    yield from [*plain, *copies[: 2 * FIRST], *rest, *copies[2 * FIRST :]][worker::workers]
+        if group not in COPIES
+        for row in np.random.default_rng(0).permutation(count)
+    ]
+    yield from [*others, *copies][worker::workers]
 
 
 def _fill(maker: Maker, graph: Path, folder: Path, worker: int, workers: int) -> None:

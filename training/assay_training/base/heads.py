@@ -22,22 +22,26 @@ from assay_training.tower.words import unit
 LEVELS = 4  # powers of the quality that the spread depends on
 # what squeezing takes at its heaviest: like the other LOSSES, a prior of ours
 OWN_LOSSES = LOSSES | {"squeezed": 0.55}
-TRUSTED_MORE = {"squeezed": 0.25, "dark": 0.2}  # kinds that are hard to see for the tower
+# kinds that are hard to see for the tower
+TRUSTED_MORE = {"squeezed": 0.04, "dark": 0.07, "shuffled": 0.1}
 
 
 @dataclass(frozen=True)
 class Settings:
     """Chosen by families left out and inside generators, from the few that LOG.md names."""
 
-    components: int = 256
+    components: int = 384
     landmarks: int = 2048
     gamma: float = 0.4
     strength: float = 0.2
     embedding_share: float = 0.5  # of squared distances, against the statistics
+    class_share: float = 3.0  # of squared distances: early class tokens, against other statistics
     opinions: float = 0.1  # variance of the linear part, by opinions of deviation 1
     alignment_strength: float = 0.6
-    copy_trust: float = 0.05  # of damaged copies, whose ratings are supposed
-    same_trust: float = 1.5  # of harmlessly changed copies
+    copy_trust: float = 0.015  # of what damaged copies lose, which is supposed
+    same_trust: float = 0.6  # that harmlessly changed copies lose nothing
+    webp_trust: float = 2.0  # of those that were saved as WebP, whose mark is faint
+    noise_trust: float = 0.05  # that white noise is rated 0
     spread_strength: float = 10.0
     words_gamma: float = 0.5  # in mean squared distances between prompts
     words_strength: float = 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,11 @@ class Held:
     noise: np.ndarray
     pictures: np.ndarray
     drawn: np.ndarray
+
+    def of_images(self, places: slice) -> Held:
+        """Only some of the R images with ladders, wobble and shapes."""
+        kept = {name: getattr(self, name)[:, places] for name in ("ladders", "wobble", "shapes")}
+        return replace(self, **kept)
 
     def save(self, path: Path) -> None:
         np.savez_compressed(path, **self.__dict__)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import time
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import numpy as np
@@ -17,7 +15,7 @@ from assay_training.base.clip import load_embedder, load_judges
 from assay_training.base.compress import RECIPE, SHAPE, load, refitted, save
 from assay_training.base.encoder import Encoder, load_encoder, meanings
 from assay_training.base.export import export_tower
-from assay_training.base.features import IMAGE, Job, Maker, build_features, open_features
+from assay_training.base.features import COPIES, IMAGE, Job, Maker, build_features, open_features
 from assay_training.base.fit import fit_heads
 from assay_training.base.heads import Settings, Table
 from assay_training.base.held import Held
@@ -25,49 +23,39 @@ from assay_training.base.hold_out import guard_of, hold_out
 from assay_training.base.measure import calibrations, measure
 from assay_training.base.package import SCORE, Fitted, package
 from assay_training.base.report import print_results
+from assay_training.base.reuse import read_products
 from assay_training.base.score_graph import attach_heads, write_words
 from assay_training.base.speed import activation_noise, speed
-from assay_training.data import FOLDS, DataError, Ratings, load_ratings
+from assay_training.data import Ratings
 from assay_training.folder import write_json
 from assay_training.images import list_images
 from assay_training.prepare import prepare
 from assay_training.report import shortened
+from assay_training.stages import MEANING, TOKENIZER, Paths, Stages
 from assay_training.tower.clip import load_tower
 from assay_training.tower.compress import compress, read_errors
 from assay_training.tower.figures import last_of
 from assay_training.tower.pictures import choose
-from assay_training.tower.pipeline import Paths
 from assay_training.tower.predictions import read_predictions, write_predictions
 from assay_training.verify import verify
 
-ORIGINAL = "clip_encoder.int8.onnx"
-
-
-def run(paths: Paths, stages: Iterable[str], workers: int) -> None:
-    """Runs the named stages (see STAGES) in order and prints how long each took."""
-    ratings = load_ratings(paths.data)
-    print(f"data: {len(ratings)} images, {len(np.unique(ratings.prompt))} prompts, {FOLDS} folds", flush=True)
-    for name in (ORIGINAL, "minilm.onnx", "tokenizer.json"):
-        if not (paths.weights / name).is_file():
-            raise DataError(
-                f"{paths.weights / name}: file not found; training/README.md says where it comes from"
-            )
-    for stage in stages:
-        started = time.monotonic()
-        STAGES[stage](paths, ratings, workers)
-        print(f"stage {stage}: {time.monotonic() - started:.0f} s", flush=True)
-
 
 def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
-    if not paths.compressed.exists():
-        paths.work.mkdir(parents=True, exist_ok=True)
+    if paths.compressed.exists():
+        return
+    paths.work.mkdir(parents=True, exist_ok=True)
+    if paths.reuse:
+        errors = json.loads(paths.results.read_text())["compressed"]["errors"]
+        save(read_products(paths.reuse / SCORE), errors, paths.compressed)
+    else:
         pictures = choose(paths.pictures, RECIPE.pictures, RECIPE.seed, damaged=True, side=SHAPE.side)
-        tower = load_tower(paths.weights / ORIGINAL, SHAPE)
-        save(compress(tower, pictures, RECIPE, workers, refitted), paths.compressed)
+        tower = load_tower(paths.original, SHAPE)
+        found = compress(tower, pictures, RECIPE, workers, refitted)
+        save(found.products, found.errors, paths.compressed)
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int) -> None:
-    original = paths.weights / ORIGINAL
+    original = paths.original
     compressed = load(load_tower(original, SHAPE), paths.compressed)
     export_tower(compressed, load_embedder(original, SHAPE.width), paths.tower)
 
@@ -83,13 +71,11 @@ def _evaluate(paths: Paths, ratings: Ratings, workers: int) -> None:
     held = hold_out(ratings, features, load_judges(paths.weights), table, maker.rows, Settings())
     held.save(paths.work / "held.npz")
     last = read_predictions(last_of(paths.results), ratings) or {}
-    results = measure(ratings, held, maker.rows, last)
+    results = measure(ratings, held.of_images(maker.reported), maker.rows[maker.reported], last)
     results["compressed"] = asdict(RECIPE) | {"errors": read_errors(paths.compressed)}
-    tokenizer, judges = paths.weights / "tokenizer.json", load_judges(paths.weights)
+    tokenizer, judges = paths.weights / TOKENIZER, load_judges(paths.weights)
     results["blind"] = blind_table(ratings, features, judges, table, _encoder(paths), tokenizer, Settings())
-    results["copies"] = {
-        name: int((~np.isnan(features[name][:, -1])).sum()) for name in ("harmless", "damaged")
-    }
+    results["copies"] = {name: int((~np.isnan(features[name][:, -1])).sum()) for name in COPIES}
     paths.results.parent.mkdir(parents=True, exist_ok=True)
     paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
     print_results(json.loads(paths.results.read_text()))
@@ -104,11 +90,11 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
     attach_heads(paths.tower, score, heads, guard_of(features, everything, heads))
     write_words(words, encoder, heads.words)
     held, results = Held.load(paths.work / "held.npz"), json.loads(paths.results.read_text())
-    tokenizer = paths.weights / "tokenizer.json"
+    tokenizer = paths.weights / TOKENIZER
     package(paths.out, Fitted(score, words, tokenizer, calibrations(ratings, held), results))
     images = map(ratings.path, everything)
     write_json(paths.out / fitted.FILE, fitted.fingerprints("AGIQA-3K", images))
-    results["speed"] = speed(paths.weights / ORIGINAL, paths.compressed, paths.work, paths.out / SCORE)
+    results["speed"] = speed(paths.original, paths.compressed, paths.work, paths.out / SCORE)
     pixels = [prepare(maker.picture(Job("plain", row)), IMAGE)["image"] for row in everything[::100]]
     results["activations"] = activation_noise(paths.out / SCORE, pixels, paths.work)
     results["bytes"] = sum(path.stat().st_size for path in paths.out.rglob("*") if path.is_file())
@@ -121,7 +107,7 @@ def _verify(paths: Paths, ratings: Ratings, workers: int) -> None:
     verify(paths.out)
 
 
-STAGES: dict[str, Callable[[Paths, Ratings, int], None]] = {
+STAGES: Stages = {
     "compress": _compress,
     "export": _export,
     "features": _features,
@@ -137,12 +123,12 @@ def _encoder(paths: Paths) -> Encoder:
     if not kept.exists():
         names = [path.stem for path in list_images(paths.pictures) if path.suffix == ".webp"]
         texts = [name.replace("-", " ").replace("_", " ") for name in names[::7]]
-        found = load_encoder(paths.weights / "minilm.onnx", paths.weights / "tokenizer.json", texts)
+        found = load_encoder(paths.weights / MEANING, paths.weights / TOKENIZER, texts)
         kept.write_bytes(pickle.dumps(found))
     return pickle.loads(kept.read_bytes())
 
 
 def _table(ratings: Ratings, encoder: Encoder, paths: Paths) -> Table:
     prompts, place = np.unique(ratings.prompt, return_inverse=True)
-    found = meanings(encoder, paths.weights / "tokenizer.json", prompts.tolist())
+    found = meanings(encoder, paths.weights / TOKENIZER, prompts.tolist())
     return Table(ratings.quality, ratings.alignment, found[place], ratings.prompt, ratings.fold)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from assay_training.stages import Paths, Stages, run
+
 RESULTS = Path(__file__).parents[2] / "results"
 
 
@@ -23,6 +25,9 @@ def add(commands) -> None:
     base.add_argument(
         "--weights", type=Path, required=True, help="image tower, sentence encoder, heads of others"
     )
+    base.add_argument(
+        "--reuse", type=Path, help="model folder whose tower is kept, so that only heads are fitted"
+    )
     base.set_defaults(command=_base)
     figures = commands.add_parser(
         "figures", help="agreement of assay-lite 2 (or another) again, from its kept scores"
@@ -34,22 +39,21 @@ def add(commands) -> None:
 
 
 def _tower(options: argparse.Namespace) -> None:
-    from assay_training.tower.pipeline import STAGES, Paths, run
+    from assay_training.tower.pipeline import STAGES
 
-    places = _places(options, "tower.json")
-    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, options.foreign)
-    run(paths, _stages(options, STAGES), options.workers)
+    _run(options, STAGES, "tower.json", foreign=options.foreign)
 
 
 def _base(options: argparse.Namespace) -> None:
-    from assay_training.base.pipeline import STAGES, Paths, run
+    from assay_training.base.pipeline import STAGES
 
-    places = _places(options, "base.json")
-    run(
-        Paths(options.data, options.pictures, options.weights, options.out, *places),
-        _stages(options, STAGES),
-        options.workers,
-    )
+    _run(options, STAGES, "base.json", reuse=options.reuse)
+
+
+def _run(options: argparse.Namespace, known: Stages, results: str, **more: Path | None) -> None:
+    places = _places(options, results)
+    paths = Paths(options.data, options.pictures, options.weights, options.out, *places, **more)
+    run(known, paths, _stages(options, known), options.workers)
 
 
 def _figures(options: argparse.Namespace) -> None:

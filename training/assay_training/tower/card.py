@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay_training.tower.features import COPIES, LADDERS
+from assay_training.card_tables import (
+    CHECKED,
+    RATED,
+    agreement_table,
+    at,
+    coverage_sentence,
+    damage_section,
+    generator_table,
+    reached,
+    use_section,
+)
+from assay_training.tower.features import COPIES
 from assay_training.tower.package import COMMAND, VERSION
 from assay_training.tower.report import with_ci
 
@@ -65,21 +76,13 @@ def _quality(results: dict) -> str:
             f"Out of fold: heads fitted to four fifths of the prompts judge the rest, over all {results['images']} images "
             f"({results['prompts']} prompts), through the int8 graph. Calibration is fitted on the other folds.",
             "",
-            "| | quality | alignment |",
-            "|---|---|---|",
-            *_rows(results),
+            *agreement_table(results),
             "",
-            f"The 90 % interval of quality held {coverage['value']:.1%} of the ratings (worst generator "
-            f"{coverage['worst']:.0%}) and is {coverage['meanWidth']:.2f} MOS wide on average; spread and actual error "
+            f"{coverage_sentence(coverage)}"
             f"go together with SRCC {coverage['spreadSrcc']:.2f}, so its width says something, but little, about which "
             "single image is judged wrongly.",
             "",
-            "| generator | SRCC of quality inside | interval coverage | SRCC of alignment inside |",
-            "|---|---|---|---|",
-            *(
-                f"| {name} | {table['within'][name]:.2f} | {share:.2f} | {results['alignment']['within'][name]:.2f} |"
-                for name, share in coverage["generators"].items()
-            ),
+            *generator_table(results),
             "",
             f"Best of 4: choosing among four Stable Diffusion 1.5 images of one prompt by quality gains "
             f"{with_ci(table['bestOf4'])} of what choosing can gain.{_doubt(table['bestOf4'])}",
@@ -95,21 +98,6 @@ def _doubt(entry: dict) -> str:
     return " The interval of this gain holds 0: on these prompts, that the choice is better may be chance."
 
 
-def _rows(results: dict) -> list[str]:
-    labels = {
-        "srcc": "SRCC",
-        "plcc": "PLCC",
-        "krcc": "KRCC",
-        "rmse": "RMSE (MOS units)",
-        "withinMean": "mean SRCC inside each generator",
-    }
-    aspects = ("quality", "alignment")
-    return [
-        f"| {label} | " + " | ".join(with_ci(results[aspect][key]) for aspect in aspects) + " |"
-        for key, label in labels.items()
-    ]
-
-
 def _alignment(results: dict) -> str:
     table, place = results["alignment"], results["alignment"]["qualityInItsPlace"]
     coverage = table["coverage"]
@@ -123,28 +111,12 @@ place would rank alignment with SRCC {place["srcc"]:.3f} pooled and {place["with
 
 
 def _robust(results: dict) -> str:
-    damage = results["damage"]
-    rows = [
-        f"| {kind} {list(LADDERS[kind])} | {' / '.join(f'{s:.2f}' for s in entry['steps'])} | "
-        f"{' > '.join(f'{p:.0%}' for p in entry['percentiles'])} |"
-        for kind, entry in damage["kinds"].items()
-    ]
-    return "\n".join(
-        [
-            "## Damaged images",
-            "",
-            f"{damage['images']} images of the better half, made worse in three steps: {damage['steps']:.1%} of the steps "
-            "lower the score. Percentiles are among all images, heads never saw the original. The heads learn from "
-            f"{COPIES} randomly damaged copies of each training image; how much a copy is supposed to lose is a prior "
-            "of ours (`LOSSES` in `heads.py`), nobody rated them.",
-            "",
-            "| damage | steps that fall | percentile, original and three steps |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"White noise lands at the {damage['noisePercentile']:.0%} percentile (and trips the `noise` guard).",
-        ]
+    learnt = (
+        "Percentiles are among all images, heads never saw the original. The heads learn from "
+        f"{COPIES} randomly damaged copies of each training image; how much a copy is supposed to lose is a prior "
+        "of ours (`LOSSES` in `heads.py`), nobody rated them."
     )
+    return "\n".join(damage_section(results["damage"], learnt))
 
 
 def _limits(results: dict) -> str:
@@ -164,10 +136,8 @@ def _limits(results: dict) -> str:
         "|---|---|---|",
     ]
     for label, keys, goal in GOALS:
-        value = results
-        for key in keys:
-            value = value[key]
-        lines.append(f"| {label} | {goal} | {value:.3f}{'' if value >= goal else ', missed'} |")
+        value = at(results, keys)
+        lines.append(f"| {label} | {goal} | {reached(value, value < goal)} |")
     lines += [
         f"| int8, one image on one thread | at most 30 ms | {results['speed']['ms']:.0f} ms{', missed' if results['speed']['ms'] > 30 else ''} |",
         "",
@@ -198,13 +168,7 @@ def _foreign(results: dict) -> list[str]:
 
 
 def _use(results: dict) -> str:
-    return """## Use
-
-Meant for: ranking candidates of one prompt and one generator, sorting and filtering a folder, spotting failures and
-images that show something else than their prompt.
-
-**Must not be used for:** telling real from generated, safety or content decisions, judging artists or people,
-checking counts, text, anatomy or spatial relations, or as the only reward of a training loop."""
+    return use_section("spotting failures and\nimages that show something else than their prompt.")
 
 
 def _made(results: dict) -> str:
@@ -217,15 +181,9 @@ def _made(results: dict) -> str:
   refitted by least squares and rounded with error feedback on {recipe["pictures"]} unrated pictures, a third of them damaged:
   Stable Diffusion images of SupaGruen/StableDiffusion-CheatSheet (MIT), AtharvaTaras/Stable-Diffusion-Library (CC BY 4.0)
   and Efreak/AI-Horde-Styles-Previews (MIT). No rating and no rated image played a part in it, so one tower serves all folds.
-- Ratings and images: AGIQA-3K (Li et al., "AGIQA-3K: An Open Database for AI-Generated Image Quality
-  Assessment", IEEE TCSVT 2023, doi 10.1109/TCSVT.2023.3319020; github.com/lcysyzxdxc/AGIQA-3k-Database, MIT
-  licence; some mirrors add "academic use" notes): {results["images"]} images of {results["prompts"]} prompts by
+{RATED}: {results["images"]} images of {results["prompts"]} prompts by
   ten generator settings. The shipped heads are fitted to all of them, seed 0; only they saw ratings.
 - Prompts: word pieces embedded once by all-MiniLM-L6-v2 (Apache-2.0), averaged per prompt.
 - Folds: five, grouped by prompt. The tower and the kind of head were chosen on these same folds (`LOG.md`), so
   figures are slightly optimistic. Seeds vary the landmarks; the tower is one.
-- Calibration: an increasing piecewise-linear map and a conformal interval, fitted to out-of-fold outputs.
-- What was trained here is licensed under Apache-2.0; no image of the data sets is part of this folder. The golden
-  images are drawn by a program.
-- `python -m assay_training verify DIR` rechecks hashes, golden results, and that batch size, order
-  and thread count change no score by more than 0.0001."""
+{CHECKED}"""

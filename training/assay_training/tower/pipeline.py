@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 
 from assay_training import fitted
-from assay_training.data import FOLDS, DataError, Ratings, load_ratings
+from assay_training.data import Ratings
 from assay_training.folder import write_json
 from assay_training.report import shortened
+from assay_training.stages import Paths, Stages
 from assay_training.tower.card import write_card
 from assay_training.tower.clip import load_tower
 from assay_training.tower.compress import Recipe, compress, load, read_errors, save
@@ -31,44 +29,6 @@ from assay_training.tower.speed import speed
 from assay_training.tower.words import Words, build_words
 from assay_training.verify import verify
 
-ORIGINAL = "clip_encoder.int8.onnx"
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Folders of one run: ratings, unrated pictures, weights, shipped model, intermediate files, results."""
-
-    data: Path
-    pictures: Path
-    weights: Path
-    out: Path
-    work: Path
-    results: Path
-    foreign: Path | None = None
-
-    @property
-    def compressed(self) -> Path:
-        return self.work / "compressed.npz"
-
-    @property
-    def tower(self) -> Path:
-        return self.work / "tower.onnx"
-
-
-def run(paths: Paths, stages: Iterable[str], workers: int) -> None:
-    """Runs the named stages (see STAGES) in order and prints how long each took."""
-    ratings = load_ratings(paths.data)
-    print(f"data: {len(ratings)} images, {len(np.unique(ratings.prompt))} prompts, {FOLDS} folds", flush=True)
-    for name in (ORIGINAL, "minilm.onnx", "tokenizer.json"):
-        if not (paths.weights / name).is_file():
-            raise DataError(
-                f"{paths.weights / name}: file not found; training/README.md says where it comes from"
-            )
-    for stage in stages:
-        started = time.monotonic()
-        STAGES[stage](paths, ratings, workers)
-        print(f"stage {stage}: {time.monotonic() - started:.0f} s", flush=True)
-
 
 def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
     recipe, stamp = Recipe(), paths.work / "recipe.json"
@@ -76,12 +36,12 @@ def _compress(paths: Paths, ratings: Ratings, workers: int) -> None:
     if not (paths.compressed.exists() and stamp.exists() and stamp.read_text() == wanted):
         pictures = choose(paths.pictures, recipe.pictures, recipe.seed, damaged=True)
         paths.work.mkdir(parents=True, exist_ok=True)
-        save(compress(load_tower(paths.weights / ORIGINAL), pictures, recipe, workers), paths.compressed)
+        save(compress(load_tower(paths.original), pictures, recipe, workers), paths.compressed)
         stamp.write_text(wanted)
 
 
 def _export(paths: Paths, ratings: Ratings, workers: int) -> None:
-    export_tower(load(load_tower(paths.weights / ORIGINAL), paths.compressed), paths.tower)
+    export_tower(load(load_tower(paths.original), paths.compressed), paths.tower)
 
 
 def _features(paths: Paths, ratings: Ratings, workers: int) -> None:
@@ -134,7 +94,7 @@ def _verify(paths: Paths, ratings: Ratings, workers: int) -> None:
     verify(paths.out)
 
 
-STAGES: dict[str, Callable[[Paths, Ratings, int], None]] = {
+STAGES: Stages = {
     "compress": _compress,
     "export": _export,
     "features": _features,

@@ -31,12 +31,21 @@ def test_squeezing_keeps_the_area():
 def test_changes_are_repeatable_and_harmless_ones_stay_large():
     for change in WOBBLE.values():
         assert min(change(PICTURE).size) > 450
-    sizes = {harmless(PICTURE, np.random.default_rng(seed)).size for seed in range(20)}
-    assert (
-        harmless(PICTURE, np.random.default_rng(3)).size == harmless(PICTURE, np.random.default_rng(3)).size
-    )
+    sizes = {harmless(np.random.default_rng(seed))(PICTURE).size for seed in range(20)}
+    assert harmless(np.random.default_rng(3)) == harmless(np.random.default_rng(3))
     assert len(sizes) > 10
     assert min(min(size) for size in sizes) > 120
+
+
+def test_harmless_changes_are_of_all_kinds_and_keep_the_area_they_name():
+    drawn = [harmless(np.random.default_rng(seed)) for seed in range(60)]
+    assert {change.file and change.file[0] for change in drawn} == {None, "WEBP", "JPEG"}
+    assert {change.mirrored for change in drawn} == {True, False}
+    for change in drawn[:20]:
+        width, height = change(PICTURE).size
+        wanted = change.area * (change.factor or 1) ** 2
+        assert abs(width * height / 512**2 / wanted - 1) < 0.03
+        assert abs(width / height / change.shape - 1) < 0.03
 
 
 def test_drawn_pictures_of_both_sets_differ():

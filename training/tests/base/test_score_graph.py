@@ -3,6 +3,8 @@ random."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -94,6 +96,31 @@ def test_learns_ratings_and_ignores_rows_left_out(world):
     judges = tuple(Judge(heads.opinion[:, i], float(heads.opinion_offset[i])) for i in range(2))
     first, second = (fit_heads(part, judges, table, few, SETTINGS, 0) for part in (features, spoilt))
     np.testing.assert_array_equal(first.weight, second.weight)
+
+
+def test_copies_say_how_far_they_are_from_their_originals(world):
+    """Harmless copies that lose something by their features are judged like their originals once trusted."""
+    features, table, _, _ = world
+    shifted = features | {"harmless": features["plain"].copy()}
+    shifted["harmless"][:, 40:200] -= 1.5
+    judges = tuple(Judge(np.full(EMBEDDING, 0.1), 0.0) for _ in range(2))
+    rows, off = np.arange(COUNT), []
+    for trust in (0.0, 30.0):
+        settings = replace(SETTINGS, same_trust=trust, webp_trust=trust)
+        heads = fit_heads(shifted, judges, table, rows, settings, 0)
+        found = [heads.quality(Seen.of(shifted[name]))[:, 0] for name in ("plain", "harmless")]
+        off.append(np.abs(found[1] - found[0]).mean())
+    assert off[1] < 0.5 * off[0]
+
+
+def test_damaged_copies_lose_what_they_are_supposed_to(world):
+    features, table, _, _ = world
+    worse = features | {"damaged": features["plain"].copy()}
+    worse["damaged"][:, 40:200] -= 1.5
+    judges = tuple(Judge(np.full(EMBEDDING, 0.1), 0.0) for _ in range(2))
+    heads = fit_heads(worse, judges, table, np.arange(COUNT), replace(SETTINGS, copy_trust=1.0), 0)
+    found = [heads.quality(Seen.of(worse[name]))[:, 0] for name in ("plain", "damaged")]
+    assert (found[1] < found[0]).mean() > 0.9
 
 
 def test_far_from_everything_the_others_judge_alone(world):

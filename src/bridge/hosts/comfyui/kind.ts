@@ -11,6 +11,7 @@ export const comfyui: HostKind = {
     const { createComfyHost } = await import('./link/host.ts');
     return createComfyHost({ url, headers, ...options });
   },
+  template: async (text, source) => (await import('./workflow/template.ts')).readTemplate(text, source),
   install: {
     description:
       "Put Assay's nodes into ComfyUI, or update them. Nothing else is touched, and nothing is downloaded.",

@@ -1,5 +1,6 @@
 /** Step 1, receive: a request as one plain value, from its body in one of the two encodings or from its query. */
 import type { IncomingMessage } from 'node:http';
+import type { Request } from 'express';
 import { fail } from '../../../errors/error.ts';
 import type { Exchange } from '../routes/route.ts';
 import { codecOf } from '../wire/codec.ts';
@@ -30,3 +31,7 @@ export function queryOf({ url = '' }: IncomingMessage): Record<string, string> {
   const query = new URLSearchParams(url.split('?').slice(1).join('?'));
   return Object.fromEntries([...query].filter(([, value]) => value !== ''));
 }
+
+/** A part of the path that the route has a name for. */
+export const paramOf = (request: IncomingMessage, name: string): string =>
+  String((request as Request).params[name]);

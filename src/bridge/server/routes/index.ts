@@ -9,6 +9,7 @@ import { profiles } from './profiles.ts';
 import { prompt } from './prompt.ts';
 import { rank } from './rank.ts';
 import { readiness } from './readiness.ts';
+import { release } from './release.ts';
 import { rewards } from './rewards.ts';
 import type { Route } from './route.ts';
 import { score } from './score.ts';
@@ -22,6 +23,7 @@ export const ROUTES: readonly Route[] = [
   monitor,
   prompt,
   scorers,
+  release,
   history,
   health,
   readiness,

@@ -55,17 +55,30 @@ type Described = Pick<Route, 'method' | 'path' | 'docs' | 'always' | 'open'>;
 
 function pathsOf(rows: readonly Described[]): Json {
   const paths: Record<string, Json> = {};
-  for (const row of rows) paths[row.path] = { ...paths[row.path], [row.method]: operationOf(row) };
+  for (const row of rows) {
+    const path = row.path.replaceAll(PARAMETER, '{$1}');
+    paths[path] = { ...paths[path], [row.method]: operationOf(row) };
+  }
   return paths;
 }
 
-function operationOf({ docs, always, open }: Described): Json {
+/** A part of a path that stands for any text. */
+const PARAMETER = /:(\w+)/g;
+
+const pathParameters = (path: string): Json[] =>
+  [...path.matchAll(PARAMETER)].map(([, name]) => ({
+    ...{ name, in: 'path', required: true },
+    schema: { type: 'string' },
+  }));
+
+function operationOf({ path, docs, always, open }: Described): Json {
   const { summary, description, query, body, answers, errors = [] } = docs;
+  const parameters = [...pathParameters(path), ...(query ? parametersOf(query) : [])];
   return {
     summary,
     description,
     security: open && [],
-    parameters: query && parametersOf(query),
+    parameters: parameters.length > 0 ? parameters : undefined,
     requestBody: body && { required: true, content: body },
     responses: { ...failures(always ? errors : [...errors, 'DRAINING']), ...answers },
   };

@@ -5,7 +5,7 @@ import { ASPECTS } from '../../../types/aspect.ts';
 import type { HistoryEntry, HistoryPage, HistoryQuery } from '../../../types/history.ts';
 import type { PromptFound } from '../../../types/prompt.ts';
 import type { RankResult, ScoreResult } from '../../../types/result.ts';
-import type { RefusedScorer, ScorerInfo } from '../../../types/scorer.ts';
+import type { RefusedScorer, Released, ScorerInfo } from '../../../types/scorer.ts';
 import { LongText } from './long-text.ts';
 
 // requests
@@ -240,7 +240,16 @@ export const scoreResult = z.object({
   truncated: z.boolean().optional().describe('true when the scorer read only the beginning of the prompt'),
   colour: colour.optional().describe('of images that were rewarded'),
   timings: z
-    .object({ decodeMs: z.number(), queueMs: z.number(), inferMs: z.number(), totalMs: z.number() })
+    .object({
+      decodeMs: z.number(),
+      queueMs: z.number(),
+      inferMs: z.number(),
+      totalMs: z.number(),
+      whileSampling: z
+        .enum(['waited', 'cpu', 'shared'])
+        .optional()
+        .describe('what was done about a host that made images on the same GPU; absent when none did'),
+    })
     .nullable(),
   error: itemError.nullable(),
 }) satisfies z.ZodType<ScoreResult>;
@@ -285,6 +294,10 @@ export const scorerInfo = z.object({
         loaded: z.boolean().describe('false after a long idle time, too'),
         provider: z.string().nullable(),
         memoryMb: z.number().nullable().describe('what loading it added to the memory of the process, in MB'),
+        precision: z
+          .enum(['float16', 'float32'])
+          .optional()
+          .describe('what its four-bit weights were made of; absent where they stay as they are'),
       }),
     )
     .describe('none before the first use of the scorer'),
@@ -299,6 +312,11 @@ const refusedScorer = z.object({
   state: z.literal('refused'),
   error: z.object({ code: z.string(), message: z.string(), fix: z.string() }),
 }) satisfies z.ZodType<RefusedScorer>;
+
+export const releaseAnswer = z.object({
+  released: z.int().describe('graphs whose memory was given back'),
+  pending: z.int().describe('graphs that give it back when they are done with their images'),
+}) satisfies z.ZodType<Released>;
 
 export const scorersAnswer = z.object({
   scorers: z.array(scorerInfo).describe('the first one of an id is what the id alone means'),

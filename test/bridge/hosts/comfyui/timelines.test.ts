@@ -32,6 +32,19 @@ describe('a socket', () => {
     expect(host.warnings.reconnects).toBe(1);
   });
 
+  it('tells whether the host is at work, whoever asked for it', async () => {
+    const { comfy, host: watching } = await fakeWithHost();
+    const changes = watching.changes(50, soon())[Symbol.asyncIterator]();
+    await changes.next();
+    expect(watching.isBusy).toBe(false);
+    const another = connect(comfy.url);
+    const { id } = await another.submit(slowImage({ steps: 12, ms: 40 }), soon());
+    await until('it is busy', () => watching.isBusy === true);
+    await follow(another, id);
+    await until('it is idle', () => watching.isBusy === false);
+    await changes.return?.();
+  });
+
   it('greets first on every connection', async () => {
     const { comfy, host } = await fakeWithHost();
     await runOf(host, flatImages());

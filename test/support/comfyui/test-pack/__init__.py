@@ -77,9 +77,9 @@ class NotANumber(_Node):
         return {"ui": {"value": [float("nan")]}}
 
 
-def _picture(dtype=torch.float32):
+def _picture(dtype=torch.float32, seed=1):
     """Soft blots of colour, neither blank nor noise."""
-    small = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    small = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(small, (64, 64), mode="bilinear").permute(0, 2, 3, 1).to(dtype)
 
 
@@ -104,6 +104,21 @@ ODD = {
     "not contiguous": lambda: [_picture(), _picture().flip(1)[:, ::2].transpose(1, 2)],
     "too large": lambda: [_picture(), _picture().repeat(1, 40, 40, 1), _picture()],
 }
+
+
+class Picture:
+    """A picture that follows from its seed."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "run"
+    CATEGORY = "assay/test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seed": ("INT", {"default": 0, "max": 2**32 - 1})}}
+
+    def run(self, seed):
+        return (_picture(seed=seed),)
 
 
 class Odd:
@@ -185,6 +200,7 @@ class SaveUntold(_Node):
 
 NODE_CLASS_MAPPINGS = {
     "AssayTestOdd": Odd,
+    "AssayTestPicture": Picture,
     "AssayTestEncode": Encode,
     "AssayTestSample": Sample,
     "AssayTestNames": Names,

@@ -65,6 +65,9 @@ export function createComfyHost(options: ComfyOptions): Host {
   return {
     url: http.url,
     warnings,
+    get isBusy() {
+      return live.queued > 0;
+    },
     describe: (signal) => describeHost(http, signal),
     async submit(workflow, signal) {
       const graph = checkWorkflow(workflow, 'the workflow');

@@ -51,6 +51,11 @@ export class Live {
     return this.#socket !== undefined;
   }
 
+  /** Runs that wait or go on, as the host last said; 0 while nothing is heard. */
+  get queued(): number {
+    return this.#socket === undefined ? 0 : (this.#queue ?? 0);
+  }
+
   /** Starts the channel. Returns when it is open, or when it could not be opened by now. */
   async start(signal: AbortSignal): Promise<void> {
     this.#loop ??= this.#run();

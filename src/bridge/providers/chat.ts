@@ -1,0 +1,198 @@
+/**
+ * A language model behind an address that speaks the chat completions of OpenAI, as Ollama, vLLM, LM Studio and
+ * llama.cpp do: a question in, JSON of a schema out. No other address is ever called.
+ */
+import { z } from 'zod';
+import { AssayError, fail } from '../../errors/error.ts';
+import { issueInWords } from '../../lib/issue.ts';
+import { backoff, pause } from '../../lib/pause.ts';
+import type { ProposalCost } from '../../types/proposer.ts';
+import { createWire, type Wire } from './wire.ts';
+
+export interface ChatSettings {
+  /** Of the API, `http://127.0.0.1:11434/v1`, or of its host alone. */
+  url: string;
+  model: string;
+  apiKey?: string | undefined;
+  /** Longest time for one answer. */
+  timeoutMs: number;
+  /** Most tokens read and written, all questions together. */
+  maxTokens: number;
+  /** First pause before a question is sent again. */
+  retryMs?: number;
+}
+
+export interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+export interface Chat {
+  readonly url: string;
+  readonly model: string;
+  cost(): ProposalCost;
+  /**
+   * Asks until an answer fits the schema, a few times.
+   *
+   * @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, ENDPOINT_ANSWER, ENDPOINT_REFUSED,
+   *   ENDPOINT_SPENT, and the signal's reason
+   */
+  ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
+}
+
+/** Questions sent for one answer. */
+const TRIES = 3;
+const LONGEST_PAUSE_MS = 60_000;
+/** Room for one answer, in tokens: models that think aloud need it. */
+const ANSWER_TOKENS = 4096;
+/** Fewer are not worth a question. */
+const LEAST_TOKENS = 100;
+/** As it is for English in most vocabularies. */
+const CHARACTERS_A_TOKEN = 4;
+const SHOWN = 160;
+
+const replySchema = z.object({
+  choices: z
+    .array(
+      z.object({
+        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .min(1),
+  usage: z.object({ total_tokens: z.number().nullish() }).nullish(),
+});
+type Reply = z.infer<typeof replySchema>;
+
+/** What an endpoint may not know, and what it says then. */
+const OPTIONAL = [
+  { field: 'response_format', says: /response_format|json_schema|schema|grammar|structured/i },
+  { field: 'max_tokens', says: /max_completion_tokens/ },
+] as const;
+
+type Choice = Reply['choices'][number];
+
+/** Questions to one endpoint, what they have cost, and what it does not know. */
+class Line implements Chat {
+  readonly url: string;
+  readonly model: string;
+  readonly #settings: ChatSettings;
+  readonly #wire: Wire;
+  readonly #cost: ProposalCost = { requests: 0, tokens: 0, isEstimated: false, elapsedMs: 0 };
+  readonly #lacking = new Set<string>();
+
+  constructor(settings: ChatSettings) {
+    this.#settings = settings;
+    this.#wire = createWire(settings);
+    this.url = this.#wire.url;
+    this.model = settings.model;
+  }
+
+  cost = (): ProposalCost => ({ ...this.#cost });
+
+  async ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+    const asked = [...messages];
+    for (let tries = 1; ; tries++) {
+      const choice = await this.#answer(asked, schema, signal);
+      const said = choice.message.content ?? '';
+      const read = this.#read(choice, schema);
+      if ('value' in read) return read.value;
+      const { fault } = read;
+      if (tries === TRIES)
+        throw fail('ENDPOINT_ANSWER', { model: this.model, fault, tries, found: gistOf(said) });
+      asked.push({ role: 'assistant', content: said.slice(0, 2000) });
+      asked.push({ role: 'user', content: `That cannot be read: ${fault}. Answer with the JSON alone.` });
+    }
+  }
+
+  /** @throws ENDPOINT_REFUSED */
+  #read<T>({ message, finish_reason }: Choice, schema: z.ZodType<T>): { value: T } | { fault: string } {
+    const said = message.content ?? '';
+    if (message.refusal || finish_reason === 'content_filter')
+      throw fail('ENDPOINT_REFUSED', { model: this.model, reason: gistOf(message.refusal || said) });
+    const read = readAnswer(said, schema);
+    const isCut = 'fault' in read && finish_reason === 'length';
+    return isCut ? { fault: 'it was cut off at the most tokens' } : read;
+  }
+
+  /** Sends a question until there is an answer. */
+  async #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    for (let tries = 1; ; ) {
+      try {
+        return await this.#send(messages, schema, signal);
+      } catch (error) {
+        if (!(error instanceof AssayError)) throw error;
+        if (this.#adapt(error)) continue;
+        if (error.kind !== 'retry' || tries === TRIES) throw error;
+        const own = backoff(this.#settings.retryMs ?? 500, tries - 1, LONGEST_PAUSE_MS);
+        await pause(Math.min(LONGEST_PAUSE_MS, Math.max(own, error.retryAfterMs ?? 0)), signal);
+        tries++;
+      }
+    }
+  }
+
+  async #send(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    const body = this.#body(messages, schema);
+    const cost = this.#cost;
+    const begun = performance.now();
+    cost.requests++;
+    try {
+      const { choices, usage } = await this.#wire.post(body, replySchema, signal);
+      const counted = usage?.total_tokens;
+      cost.isEstimated ||= typeof counted !== 'number';
+      cost.tokens += counted ?? sizeOf(messages) + sizeOf(choices.map(({ message }) => message));
+      return choices[0]!;
+    } finally {
+      cost.elapsedMs += performance.now() - begun;
+    }
+  }
+
+  /** @throws ENDPOINT_SPENT */
+  #body(messages: readonly Message[], schema: z.ZodType): object {
+    const { model, maxTokens } = this.#settings;
+    const room = maxTokens - this.#cost.tokens - sizeOf(messages);
+    if (room < LEAST_TOKENS) throw fail('ENDPOINT_SPENT', { url: this.url, limit: maxTokens });
+    const tokens = Math.min(ANSWER_TOKENS, room);
+    const format = { name: 'answer', strict: true, schema: z.toJSONSchema(schema) };
+    return {
+      ...{ model, messages, stream: false },
+      ...(this.#lacking.has('max_tokens') ? { max_completion_tokens: tokens } : { max_tokens: tokens }),
+      ...(!this.#lacking.has('response_format') && {
+        response_format: { type: 'json_schema', json_schema: format },
+      }),
+    };
+  }
+
+  /** Leaves out what the endpoint says it does not know; false when that is not what it says. */
+  #adapt({ code, message }: AssayError): boolean {
+    const unknown = OPTIONAL.find(({ field, says }) => !this.#lacking.has(field) && says.test(message));
+    if (code !== 'ENDPOINT_UNFIT' || !unknown) return false;
+    this.#lacking.add(unknown.field);
+    return true;
+  }
+}
+
+export const createChat = (settings: ChatSettings): Chat => new Line(settings);
+
+const sizeOf = (texts: readonly { content?: string | null | undefined }[]): number =>
+  Math.ceil(texts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0) / CHARACTERS_A_TOKEN);
+
+/** For people, on one line. */
+const gistOf = (text: string): string => {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line === '' ? 'nothing' : line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
+};
+
+/** The JSON in an answer: alone, in a fence, or behind thoughts. */
+function readAnswer<T>(said: string, schema: z.ZodType<T>): { value: T } | { fault: string } {
+  const text = said.replace(/^[\s\S]*<\/think>/, '');
+  const json = text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1);
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return { fault: 'it holds no JSON object' };
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success ? { value: parsed.data } : { fault: issueInWords(parsed.error.issues[0]!) };
+}

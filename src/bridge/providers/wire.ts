@@ -1,0 +1,134 @@
+/** One question to the endpoint of a language model: a deadline, a bounded answer, faults in the words of the table. */
+import { z } from 'zod';
+import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
+import { issueInWords } from '../../lib/issue.ts';
+
+export interface Wire {
+  /** For people, without what is secret. */
+  readonly url: string;
+  /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
+  post<T>(body: object, schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
+}
+
+const MOST_BYTES = 4 * 2 ** 20;
+const SHOWN = 200;
+/** Worth another try. */
+const PASSING = new Set([408, 409, 425, 429]);
+const DENYING = new Set([401, 403]);
+
+/** `http://host:1234`, `…/v1` and `…/v1/chat/completions` all mean the same. */
+function addressOf(given: string): URL {
+  const url = new URL(given);
+  const path = url.pathname.replace(/\/+$/, '');
+  if (!path.endsWith('/chat/completions')) url.pathname = `${path === '' ? '/v1' : path}/chat/completions`;
+  return url;
+}
+
+/** Milliseconds, from seconds or a date; 0 where it says nothing. */
+function retryAfter(response: Response): number {
+  const text = response.headers.get('retry-after') ?? '';
+  const ms = /^[\d.]+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
+/** @param apiKey sent as a bearer token, and never shown, also where the endpoint repeats it */
+export function createWire(settings: { url: string; apiKey?: string | undefined; timeoutMs: number }): Wire {
+  const { apiKey, timeoutMs } = settings;
+  const address = addressOf(settings.url);
+  const url = `${address.origin}${address.pathname}`;
+
+  const gistOf = (text: string): string => {
+    const said = spoken(text);
+    const bare = apiKey ? said.replaceAll(apiKey, '***') : said;
+    return (
+      bare
+        .replace(/<[^>]*>/g, ' ')
+        .replace(/\s+/g, ' ')
+        .trim()
+        .slice(0, SHOWN) || 'it does not say why'
+    );
+  };
+
+  async function exchange(body: object, signal: AbortSignal): Promise<{ response: Response; text: string }> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(address, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        },
+        body: JSON.stringify(body),
+        // Only the address that was named is called.
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, deadline]),
+      });
+      return { response, text: await textOf(response) };
+    } catch (cause) {
+      signal.throwIfAborted();
+      const reason = deadline.aborted ? `no answer within ${timeoutMs} ms` : innermost(cause);
+      throw fail('ENDPOINT_UNREACHABLE', { url, reason: gistOf(reason) }, { cause, retryAfterMs: 0 });
+    }
+  }
+
+  /** The error of a status that is no answer. */
+  function faultOf(response: Response, text: string): AssayError {
+    const { status } = response;
+    const reason = `status ${status} (${gistOf(text)})`;
+    if (DENYING.has(status)) return fail('ENDPOINT_DENIED', { url, reason });
+    if (status >= 500 || PASSING.has(status))
+      return fail('ENDPOINT_FAILED', { url, reason }, { retryAfterMs: retryAfter(response) });
+    const to = URL.parse(response.headers.get('location') ?? '', url)?.origin;
+    const isElsewhere = status >= 300 && status < 400;
+    return unfit(isElsewhere ? `a redirect to ${to ?? 'elsewhere'}, which is not followed` : reason);
+  }
+
+  const unfit = (found: string): AssayError => fail('ENDPOINT_UNFIT', { url, found });
+
+  return {
+    url,
+    async post(body, schema, signal) {
+      signal.throwIfAborted();
+      const { response, text } = await exchange(body, signal);
+      if (!response.ok) throw faultOf(response, text);
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch {
+        throw unfit(`something that is not JSON: ${gistOf(text)}`);
+      }
+      const parsed = schema.safeParse(value);
+      if (parsed.success) return parsed.data;
+      throw unfit(`JSON of another shape (${issueInWords(parsed.error.issues[0]!)})`);
+    },
+  };
+}
+
+const errorSchema = z.object({ error: z.union([z.string(), z.object({ message: z.string() })]) });
+
+/** What an answer says went wrong, where it is JSON as such endpoints send it. */
+function spoken(text: string): string {
+  try {
+    const { error } = errorSchema.parse(JSON.parse(text));
+    return typeof error === 'string' ? error : error.message;
+  } catch {
+    return text;
+  }
+}
+
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts, size).toString('utf8');
+}
+
+/** `fetch failed` alone says nothing. */
+function innermost(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? reasonOf(error) : innermost(cause);
+}

@@ -1,0 +1,130 @@
+/** What `assay best` prints: a line a trial, for people or machines, and how far it is. */
+import { styleText } from 'node:util';
+import type { AssayError } from '../../errors/error.ts';
+import type { HostEvent } from '../../host.ts';
+import { counted } from '../../lib/words.ts';
+import { imagesOf } from '../../loops/study/pick.ts';
+import type { Outcome, Trial } from '../../loops/study/types.ts';
+import type { Found, Search } from '../../search.ts';
+import { shorten } from '../terminal/table.ts';
+import { printable } from '../terminal/verdicts.ts';
+
+export type BestFormat = 'text' | 'jsonl';
+
+/** Not more often than a terminal is looked at. */
+const EVERY_MS = 100;
+const CLEAR_LINE = '\r\x1b[2K';
+const VALUE_WIDTH = 40;
+
+export interface Told {
+  told(trial: Trial, outcome: Outcome): void;
+  event(trial: Trial, event: HostEvent): void;
+  trouble(error: AssayError): void;
+  end(found: Found): void;
+  stop(): void;
+}
+
+function timeText(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
+}
+
+const variedText = ({ seed, parameters, stage }: Trial): string =>
+  [
+    `seed ${seed}`,
+    ...Object.entries(parameters).map(
+      ([name, value]) => `${name}=${shorten(printable(`${value}`), VALUE_WIDTH)}`,
+    ),
+    ...(stage.effort < 1 ? [stage.name] : []),
+  ].join('  ');
+
+/** `12/60 images · best 0.71 (t7) · 3m 2s left` */
+function progressText({ study, elapsedMs }: Search, running: string): string {
+  const { spec } = study;
+  const [spent, now] = [study.spent(), elapsedMs()];
+  const [best] = study.ranking();
+  const told = study.trials.filter(({ outcome }) => outcome !== null).length;
+  const byWork = told === 0 ? undefined : (now / told) * (spec.images - told);
+  const byTime = spec.minutes === undefined ? undefined : spec.minutes * 60_000 - now;
+  const left = [byWork, byTime].filter((ms) => ms !== undefined);
+  return [
+    `${Number(spent.toFixed(1))}/${spec.images} images`,
+    best ? `best ${best.value.toFixed(2)} (${best.trial.id})` : 'no score yet',
+    running,
+    left.length > 0 ? `at most ${timeText(Math.max(0, Math.min(...left)))} left` : '',
+  ]
+    .filter((part) => part !== '')
+    .join(' · ');
+}
+
+/** Tells how a study goes, on the standard output; where it stands, on a terminal's standard error. */
+export function createTold(search: Search, format: BestFormat): Told {
+  const { stdout, stderr } = process;
+  const { study } = search;
+  const isLive = stderr.isTTY === true;
+  let shownAt = Number.NEGATIVE_INFINITY;
+  let running = '';
+  let lastTrouble = '';
+  const show = (): void => {
+    const now = performance.now();
+    if (!isLive || now - shownAt < EVERY_MS) return;
+    shownAt = now;
+    stderr.write(CLEAR_LINE + progressText(search, running));
+  };
+  const print = (line: string): void => {
+    if (isLive) stderr.write(CLEAR_LINE);
+    stdout.write(`${line}\n`);
+    shownAt = Number.NEGATIVE_INFINITY;
+    show();
+  };
+
+  function toldText(trial: Trial, outcome: Outcome): string {
+    const id = trial.id.padEnd(5);
+    if ('failed' in outcome)
+      return `${id}  ${styleText('red', 'failed', { stream: stdout })}  ${printable(outcome.failed.message)}  ${variedText(trial)}`;
+    const [best] = study.ranking();
+    const isBest = best?.trial.id === trial.id;
+    const scores = imagesOf(outcome).map(({ values }) =>
+      Object.entries(values)
+        .filter(([, value]) => value !== null)
+        .map(([measure, value]) => `${measure} ${value!.toFixed(2)}`)
+        .join('  '),
+    );
+    const best_ = isBest ? `  ${styleText('green', 'best so far', { stream: stdout })}` : '';
+    return `${id}  ${scores.join(' | ') || 'no score'}${best_}  ${variedText(trial)}`;
+  }
+
+  return {
+    told: (trial, outcome) =>
+      print(format === 'jsonl' ? JSON.stringify({ trial, outcome }) : toldText(trial, outcome)),
+    event(trial, event) {
+      if (event.kind === 'progress') running = `${trial.id} step ${event.value}/${event.max}`;
+      show();
+    },
+    trouble(error) {
+      if (error.message === lastTrouble) return;
+      lastTrouble = error.message;
+      stderr.write(`${isLive ? CLEAR_LINE : ''}assay: ${error.message}; trying again [${error.code}]\n`);
+    },
+    end({ done, winners, report, notes }) {
+      if (isLive) stderr.write(CLEAR_LINE);
+      if (format === 'jsonl') {
+        const kept = winners.map(({ candidate: { trial, value }, path }) => ({
+          trial: trial.id,
+          value,
+          path,
+        }));
+        stdout.write(`${JSON.stringify({ done, winners: kept, report, notes })}\n`);
+        return;
+      }
+      for (const note of notes) stderr.write(`assay: ${printable(note)}\n`);
+      const why = done ? `because ${done.words}` : 'on demand, and can go on with --resume';
+      stdout.write(`\nended ${why}: ${counted(winners.length, 'image')} kept\n`);
+      for (const { candidate, path } of winners)
+        stdout.write(`${path}  ${candidate.value.toFixed(3)}  ${variedText(candidate.trial)}\n`);
+      stdout.write(`report: ${report}\n`);
+    },
+    stop: () => void (isLive && stderr.write(CLEAR_LINE)),
+  };
+}

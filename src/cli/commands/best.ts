@@ -1,0 +1,51 @@
+/** `assay best`: its options and its help. The flags that name a host are those of the table of hosts. */
+import { Command, Option } from 'commander';
+import { atLeastOne, collect, type Exit, number, withScorer } from '../input/options.ts';
+import { withHosts } from '../watch/options.ts';
+
+const HELP = `
+Examples:
+  assay best workflow.json --keep 4 --images 60
+  assay best workflow.json --keep 4 --minutes 20 --vary 3.cfg=4,6,8 --vary "6.text=@prompts.txt"
+  assay best workflow.json --least 0.7 --keep 4
+  assay best workflow.json --price 10% --out foxes
+  assay best --out foxes --resume
+
+The workflow is in API format, as the host exports it. Seeds are found by themselves; --vary NODE.INPUT
+without values names the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of
+a file (@prompts.txt).
+
+Everything is kept in the folder of the study: images/, winners/ with their scores in them, report.html, and what it
+takes to go on. Ctrl-C ends it with what it has (exit code 130); --resume goes on.`;
+
+export const bestCommand = (exit: Exit): Command =>
+  withHosts(withScorer(new Command('best')))
+    .summary('make images until there are enough good ones, and keep the best')
+    .description('Run a workflow over and over with other seeds, score what it makes, and keep the best.')
+    .argument('[workflow]', 'workflow file in API format; left out with --resume')
+    .option('--keep <n>', 'images to keep (default: 1)', atLeastOne)
+    .option('--images <n>', 'most images to make (default: 60)', atLeastOne)
+    .option('--minutes <n>', 'longest time', number)
+    .option(
+      '--vary <input>',
+      'what to vary: NODE.INPUT=VALUES, or NODE.INPUT of a seed (repeatable)',
+      collect,
+    )
+    .addOption(new Option('--strategy <name>', 'how to search (default: best-of-n)'))
+    .option('--least <value>', 'stop when there are enough images of at least this value', number)
+    .option(
+      '--price <gain>',
+      'stop when one more image is expected to add less: 0.02, or 10% of how far images differ',
+    )
+    .option(
+      '--by <measures>',
+      'what is best: reward, quality, alignment, or SCORER.quality; several make a rank ensemble',
+    )
+    .option('-p, --prompt <text>', 'judge by this prompt instead of the one in the workflow')
+    .option('--policy <file>', 'JSON file with thresholds and actions: what it rejects cannot win')
+    .option('--seed <n>', 'what all seeds follow from (default: by chance)', number)
+    .option('--out <dir>', 'folder of the study (default: assay-best/DATE)')
+    .option('--resume', 'go on with the study in --out')
+    .addOption(new Option('-f, --format <format>', 'how to print').choices(['text', 'jsonl']).default('text'))
+    .addHelpText('after', HELP)
+    .action(async (workflow, options) => exit(await (await import('../best.ts')).best(workflow, options)));

@@ -1,0 +1,38 @@
+/** Small files of ours that may be lost: whoever cannot read or write one does without. */
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import { createFolder } from './folder.ts';
+
+/** A file larger than this is none of ours. */
+const MOST_BYTES = 64 * 2 ** 10;
+
+/** Undefined for one that is absent, or not as it should be. */
+export function readSmallJson<T extends z.ZodType>(path: string, schema: T): z.infer<T> | undefined {
+  try {
+    if (statSync(path).size > MOST_BYTES) return undefined;
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Written aside, then put in place: a reader never sees half of it. */
+export function writeSmallJson(path: string, value: object): void {
+  const own = `${path}.${process.pid}`;
+  try {
+    createFolder(dirname(path), 0o700);
+    writeFileSync(own, `${JSON.stringify(value, null, 1)}\n`, { mode: 0o600 });
+    renameSync(own, path);
+  } catch {
+    discard(own);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // it was never there
+  }
+}

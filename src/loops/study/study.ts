@@ -1,0 +1,145 @@
+/**
+ * The core of every search: it says what to try, is told how it went, and says when it is over. It has no clock, draws
+ * nothing but from its seed, and touches nothing: the same events make the same study.
+ */
+import { fail } from '../../errors/error.ts';
+import { randomFrom, seedAt } from '../../lib/random.ts';
+import type { Strategy, View } from '../strategies/strategy.ts';
+import { STRATEGIES } from '../strategies/table.ts';
+import { bestFirst, candidatesOf } from './pick.ts';
+import { type StudySpec, specOf } from './spec.ts';
+import { CLOSE, doneOf } from './stop.ts';
+import type { Candidate, Done, Outcome, StudyEvent, Trial, TrialState } from './types.ts';
+
+export interface Study {
+  readonly spec: StudySpec;
+  /** All trials, in the order asked. */
+  readonly trials: readonly TrialState[];
+  /**
+   * What to try next: at most `n` trials. Fewer, or none, where results must come first or the budget is asked for: see
+   * `done`.
+   */
+  ask(n?: number): Trial[];
+  /** @throws TRIAL_UNKNOWN, TRIAL_TOLD; also for one that is told after the end: it is asked for, so it counts */
+  tell(id: string, outcome: Outcome): void;
+  /** Trials that were asked for and not told. */
+  open(): Trial[];
+  /** Why it is over; null: it is not. What is open then may be told still, or given up. */
+  done(): Done | null;
+  /** Whole images' worth of work that was asked for and did not fail. */
+  spent(): number;
+  /** Ends it, for the reason given. Nothing is asked for any more. */
+  stop(why: Done): void;
+  /** Whole images that have a value, best first; the drafts where there is no whole one. */
+  ranking(): Candidate[];
+  /** The `keep` best. */
+  winners(): Candidate[];
+  /** Calls `listener` with every event, before `ask`, `tell` or `stop` returns. What it throws, they throw. */
+  onEvent: ((event: StudyEvent) => void) | undefined;
+}
+
+/** Distance of two seeds of one study: odd, so that all of the 2^32 come before one comes again. */
+const STRIDE = 0x9e37_79b1;
+
+/** Work of a trial; what failed costs nothing of the budget. */
+const workOf = ({ trial, outcome }: TrialState): number =>
+  outcome && 'failed' in outcome ? 0 : trial.stage.effort * Math.max(1, outcome?.images.length ?? 1);
+
+/**
+ * Begins a study, or makes one again from its events.
+ *
+ * @param given as `specSchema` in spec.ts says
+ * @throws STUDY_INVALID
+ * @example
+ * const study = createStudy({ version: 1, seed: 1, images: 8, prompt: 'a cat' });
+ * for (let trials = study.ask(1); trials.length > 0; trials = study.ask(1)) await make(trials[0]!);
+ */
+export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): Study {
+  const spec = specOf(given);
+  const { name, ...options } = spec.strategy;
+  const strategy: Strategy = STRATEGIES[name] as Strategy;
+  const states: TrialState[] = [];
+  const byId = new Map<string, TrialState>();
+  let stopped: Done | null = null;
+  /** Whether the strategy was asked, and had nothing, with nothing open. */
+  let isExhausted = false;
+
+  const apply = (event: StudyEvent): void => {
+    if ('asked' in event)
+      for (const trial of event.asked) {
+        const state = { trial, outcome: null };
+        states.push(state);
+        byId.set(trial.id, state);
+      }
+    else if ('told' in event) byId.get(event.told)!.outcome = event.outcome;
+    else stopped = event.stopped;
+  };
+  for (const event of events) apply(event);
+
+  const spent = () => states.reduce((sum, state) => sum + workOf(state), 0);
+  const openStates = () => states.filter(({ outcome }) => outcome === null);
+
+  const view = (): View => {
+    const values = new Map<string, number>();
+    for (const { trial, value } of candidatesOf(states, spec.pick))
+      values.set(trial.id, Math.max(value, values.get(trial.id) ?? Number.NEGATIVE_INFINITY));
+    return {
+      spec,
+      trials: states,
+      left: spec.images - spent(),
+      seed: (n) => seedAt(spec.seed, n),
+      random: (key) => randomFrom(spec.seed + Math.imul(key, STRIDE)),
+      value: ({ trial }) => values.get(trial.id) ?? null,
+    };
+  };
+
+  const done = (): Done | null =>
+    stopped ??
+    doneOf({
+      ...{ spec, trials: states, open: openStates().length, spent: spent(), isExhausted },
+      isEnough: strategy.isEnough?.(view(), options) ?? false,
+    });
+
+  const study: Study = {
+    spec,
+    trials: states,
+    onEvent: undefined,
+    ask(n = 1) {
+      if (n < 1 || done()) return [];
+      const now = view();
+      let { left } = now;
+      const asked: Trial[] = [];
+      for (const draft of strategy.next(now, options, n)) {
+        if (asked.length === n || draft.stage.effort > left + CLOSE) break;
+        left -= draft.stage.effort;
+        asked.push({ id: `t${states.length + asked.length + 1}`, ...draft });
+      }
+      isExhausted = asked.length === 0 && openStates().length === 0;
+      if (asked.length > 0) happen({ asked });
+      return asked;
+    },
+    tell(id, outcome) {
+      const state = byId.get(id);
+      if (!state) throw fail('TRIAL_UNKNOWN', { id, known: states.length });
+      if (state.outcome) throw fail('TRIAL_TOLD', { id });
+      happen({ told: id, outcome });
+    },
+    open: () => openStates().map(({ trial }) => trial),
+    done,
+    spent,
+    stop: (why) => happen({ stopped: why }),
+    ranking() {
+      const whole = states.filter(({ trial }) => trial.stage.effort === 1);
+      const found = bestFirst(candidatesOf(whole, spec.pick));
+      return found.length > 0 ? found : bestFirst(candidatesOf(states, spec.pick));
+    },
+    winners: () => study.ranking().slice(0, spec.keep),
+  };
+
+  /** Written down before it counts: an event that could not be kept has not happened. */
+  function happen(event: StudyEvent): void {
+    study.onEvent?.(event);
+    apply(event);
+  }
+  return study;
+}

@@ -1,0 +1,271 @@
+/**
+ * A study on one host, put together: the host, the folder that keeps it, the scorer, and what becomes of the images.
+ */
+import { readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { AssayError, fail } from './errors/error.ts';
+import { readTag, tagFile } from './files/metadata/file.ts';
+import { recordOf, writeScore } from './files/metadata/metadata.ts';
+import { openRejectBin, type RejectBin } from './files/rejects/bin.ts';
+import type { Host, InputValue, RunImage, Template, Workflow } from './host.ts';
+import { createFolder } from './lib/folder.ts';
+import { version } from './lib/version.ts';
+import type { PolicyFile } from './loops/policy/policy-file.ts';
+import { type DriveParts, drive } from './loops/study/drive.ts';
+import type { StudyFolder } from './loops/study/folder.ts';
+import { imagesOf } from './loops/study/pick.ts';
+import { renderStudy } from './loops/study/report.ts';
+import { createStudy, type Study } from './loops/study/study.ts';
+import type { Candidate, Done, Scored, Trial } from './loops/study/types.ts';
+import type { Runtime } from './runtime.ts';
+import { holderWords, takeHold } from './store/file/hold.ts';
+import { ASPECTS } from './types/aspect.ts';
+import type { ScoreItem } from './types/request.ts';
+import type { ScoreResult } from './types/result.ts';
+
+export interface SearchParts {
+  runtime: Runtime;
+  host: Host;
+  folder: StudyFolder;
+  template: Template;
+  /** Thresholds, and what is done by verdict; `named`: the user gave them, so that what they reject cannot win. */
+  policy: PolicyFile & { named: boolean };
+  thumbnail(path: string): Promise<string | null>;
+}
+
+export type SearchListener = Pick<DriveParts, 'onEvent' | 'onTold' | 'onTrouble'>;
+
+/** What a study has left when it ends. */
+export interface Found {
+  done: Done | null;
+  winners: { candidate: Candidate; path: string }[];
+  report: string;
+  /** What could not be done with an image, for people. */
+  notes: string[];
+}
+
+export interface Search {
+  readonly study: Study;
+  elapsedMs(): number;
+  /** @throws as `drive`, and OUTPUT_UNWRITABLE */
+  run(listener: SearchListener, signal: AbortSignal): Promise<Done | null>;
+  /** Writes winners and report, and with a study that is over does what the policy says to the rest. */
+  finish(done: Done | null): Promise<Found>;
+  close(): void;
+}
+
+/** A name of a measure: the scorer that gives it, if it is not the default one, and what of it. */
+const partsOf = (measure: string): [scorer: string | undefined, of: string] => {
+  const dot = measure.lastIndexOf('.');
+  return dot < 0 ? [undefined, measure] : [measure.slice(0, dot), measure.slice(dot + 1)];
+};
+
+/** @throws STUDY_HELD, and what `createStudy` throws */
+export function openSearch(parts: SearchParts): Search {
+  const { folder, host } = parts;
+  const hold = takeHold(join(folder.path, 'study.lock'));
+  if (!('release' in hold))
+    throw fail('STUDY_HELD', { folder: folder.path, holder: holderWords(hold.holder) });
+  const study = createStudy(folder.plan.spec, folder.events);
+  study.onEvent = (event) => folder.add(event);
+  const before = study.trials.reduce((most, { outcome }) => Math.max(most, outcome?.elapsedMs ?? 0), 0);
+  const begun = performance.now();
+  const elapsedMs = () => before + performance.now() - begun;
+
+  return {
+    study,
+    elapsedMs,
+    run: (listener, signal) =>
+      drive(
+        {
+          ...listener,
+          ...{ host, study, elapsedMs },
+          workflowOf: (trial) => workflowOf(parts, trial),
+          runOf: (trial) => folder.runOf(trial),
+          onSubmitted: (trial, run) => folder.add({ submitted: trial.id, run }),
+          judge: (trial, index, image, bytes, stop) =>
+            judge({ ...parts, ...judgedBy(folder) }, { trial, index, image, bytes }, stop),
+        },
+        signal,
+      ),
+    finish: (done) => finish(parts, study, done),
+    close: () => hold.release(),
+  };
+}
+
+/** The workflow of a trial: its seed, what is varied, and fewer steps for a draft. */
+function workflowOf({ folder: { plan }, template }: SearchParts, trial: Trial): Workflow {
+  const values: Record<string, InputValue> = { ...trial.parameters };
+  for (const name of plan.seeds) values[name] = trial.seed;
+  if (trial.stage.effort < 1)
+    for (const name of plan.steps) {
+      const whole = Number(values[name] ?? template.input(name).value);
+      values[name] = Math.max(1, Math.round(whole * trial.stage.effort));
+    }
+  return template.with(values);
+}
+
+interface Made {
+  trial: Trial;
+  index: number;
+  image: RunImage;
+  bytes: Uint8Array;
+}
+
+export interface JudgeParts {
+  runtime: Pick<Runtime, 'score'>;
+  folder: Pick<StudyFolder, 'saveImage'> & { add(line: { scored: string; result: ScoreResult }): void };
+  /** Thresholds, where what they reject cannot win. */
+  policy?: (PolicyFile & { named: boolean }) | undefined;
+  /** What the image is judged by; null: what it was made from. */
+  prompt: string | null;
+  /** Measures that are asked for. */
+  pick: readonly string[];
+}
+
+const judgedBy = ({ plan: { prompt, spec } }: StudyFolder) => ({ prompt, pick: spec.pick });
+
+/** Keeps the image, then has it scored by every scorer that the picks name. */
+export async function judge(
+  { runtime, folder, policy, prompt, pick }: JudgeParts,
+  { trial, index, image, bytes }: Made,
+  signal: AbortSignal,
+): Promise<Scored> {
+  const name = `${trial.id}${index > 0 ? `-${index + 1}` : ''}${extname(image.filename).toLowerCase()}`;
+  await folder.saveImage(name, bytes);
+  const item: ScoreItem = {
+    ...{ id: trial.id, source: name, prompt: prompt ?? trial.prompt ?? undefined },
+    ...{ found: image.prompt ?? undefined, promptFromFile: true },
+    fetch: () => ({ kind: 'encoded', bytes }),
+  };
+  const scorers = [...new Set([undefined, ...pick.map((measure) => partsOf(measure)[0])])];
+  const results = await Promise.all(
+    scorers.map(async (scorer) => {
+      const request = { items: [item], scorer, policy: policy?.policy, client: 'study', signal };
+      const [result] = await runtime.score(request);
+      if (!result!.error) return result!;
+      signal.throwIfAborted();
+      const { code, message } = result!.error;
+      throw fail('RUN_UNSCORED', { image: name, reason: `${message} [${code}]` });
+    }),
+  );
+  folder.add({ scored: name, result: results[0]! });
+  const measured = results.map((result, i) => measuresOf(result, scorers[i]));
+  return {
+    image: name,
+    values: Object.assign({}, ...measured.map(({ values }) => values)),
+    intervals: Object.assign({}, ...measured.map(({ intervals }) => intervals)),
+    rejected: policy?.named === true && results[0]!.decision === 'reject',
+    reasons: results[0]!.reasons,
+  };
+}
+
+/** What a result says, by name of the measure. */
+function measuresOf({ reward, aspects }: ScoreResult, scorer: string | undefined) {
+  const named = (of: string) => (scorer === undefined ? of : `${scorer}.${of}`);
+  const values: Record<string, number | null> = { [named('reward')]: reward };
+  const intervals: Record<string, [number, number]> = {};
+  for (const aspect of ASPECTS) {
+    const found = aspects?.[aspect];
+    if (!found) continue;
+    // A guard makes every score of the image meaningless, and with them its reward.
+    values[named(aspect)] = reward === null ? null : found.score;
+    intervals[named(aspect)] = found.interval;
+  }
+  return { values, intervals };
+}
+
+const WINNER = /^\d+-t\d+/;
+
+async function finish(parts: SearchParts, study: Study, done: Done | null): Promise<Found> {
+  const { folder, runtime, host, thumbnail } = parts;
+  const place = join(folder.path, 'winners');
+  createFolder(place);
+  for (const old of readdirSync(place).filter((name) => WINNER.test(name))) await rm(join(place, old));
+  const notes: string[] = [];
+  const winners: Found['winners'] = [];
+  for (const [i, candidate] of study.winners().entries()) {
+    const name = `${i + 1}-${candidate.scored.image}`;
+    await folder.save(join('winners', name), withScore(folder, candidate.scored.image, notes));
+    winners.push({ candidate, path: join(place, name) });
+  }
+  const stamp = [...imagesOfStudy(study)].map((image) => folder.resultOf(image)?.scorer).find(Boolean);
+  const { plan } = folder;
+  const html = await renderStudy({
+    ...{ study, done, notes, title: plan.workflow.file },
+    facts: [
+      ['host', host.url],
+      ['scorer', stamp ? `${stamp.id} ${stamp.version}, variant ${stamp.variant}` : runtime.config.scorer],
+      ['strategy', JSON.stringify(plan.spec.strategy)],
+      ['seed of the study', `${plan.spec.seed}`],
+      ['begun', plan.begun],
+    ],
+    thumbnail: (image) => thumbnail(join(folder.path, 'images', image)),
+  });
+  await folder.save('report.html', html);
+  if (done) await settleRest(parts, study, notes);
+  return { done, winners, report: join(folder.path, 'report.html'), notes };
+}
+
+const imagesOfStudy = ({ trials }: Study): string[] =>
+  trials.flatMap(({ outcome }) => imagesOf(outcome)).map(({ image }) => image);
+
+/** The image with its score in it, or as it is where its format has no room for one. */
+function withScore(folder: StudyFolder, image: string, notes: string[]): Uint8Array {
+  const bytes = folder.readImage(image);
+  const result = folder.resultOf(image);
+  const record = result && recordOf(result, version);
+  if (!record) return bytes;
+  try {
+    return writeScore(bytes, record, image);
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    notes.push(error.message);
+    return bytes;
+  }
+}
+
+/** Images that did not win go where the policy says. */
+async function settleRest({ folder, policy, runtime, host }: SearchParts, study: Study, notes: string[]) {
+  const won = new Set(study.winners().map(({ scored }) => scored.image));
+  const bin = openRejectBin(runtime.config.rejectDir);
+  if (Object.values(policy.actions).includes('move')) await bin.prepare();
+  for (const image of imagesOfStudy(study).filter((name) => !won.has(name))) {
+    const result = folder.resultOf(image);
+    const action = result?.decision ? policy.actions[result.decision] : 'keep';
+    if (!result || action === 'keep') continue;
+    await settle({ folder, bin, image, result, action, host: host.url }).catch((error) => {
+      if (!(error instanceof AssayError)) throw error;
+      notes.push(error.message);
+    });
+  }
+}
+
+interface Settling {
+  folder: StudyFolder;
+  bin: RejectBin;
+  image: string;
+  result: ScoreResult;
+  action: 'tag' | 'move';
+  host: string;
+}
+
+/** Tags or moves one image; idempotent. */
+async function settle({ folder, bin, image, result, action, host }: Settling): Promise<void> {
+  const path = join(folder.path, 'images', image);
+  if (action === 'tag') {
+    const record = recordOf(result, version, new Date(folder.plan.begun));
+    const isDone = (await readTag(path))?.sha256 === result.sha256;
+    if (record && !isDone) await tagFile(path, record, record.sha256);
+    return;
+  }
+  const file = {
+    type: 'output',
+    subfolder: folder.plan.begun.replaceAll(':', '-'),
+    filename: image,
+  } as const;
+  const at = Date.parse(folder.plan.begun);
+  const entry = { host, image: file, at, sha256: result.sha256 ?? '', result };
+  if (!(await bin.holds(entry))) await bin.put(path, entry);
+}

@@ -1,0 +1,120 @@
+/** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readScore } from '../../src/files/metadata/metadata.ts';
+import { assay, outcomeOf, start } from '../support/cli.ts';
+import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
+import { askedIn, seeded, studyBench, toldIn, winnersIn } from '../support/studying.ts';
+
+async function host(): Promise<FakeHost> {
+  const fake = await startFake();
+  onTestFinished(() => fake.stop());
+  return fake;
+}
+
+const lastLine = (text: string) => JSON.parse(text.trimEnd().split('\n').at(-1)!);
+
+describe('assay best', { timeout: 90_000 }, () => {
+  it('makes images of other seeds, and keeps the best with their scores in them', async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    const { code, stdout, stderr } = await assay(bench.args(fake.url, '--keep', '2', '--images', '6'));
+    expect([code, stderr]).toEqual([0, expect.stringContaining('seeds: 3.seed (ImageAddNoise)')]);
+    const values = toldIn(bench.out).map(([, outcome]) =>
+      'images' in outcome ? outcome.images[0]!.values.quality! : 0,
+    );
+    expect(values).toHaveLength(6);
+    const { done, winners, report } = lastLine(stdout);
+    expect(done.reason).toBe('images');
+    expect(winnersIn(bench.out)).toHaveLength(2);
+    const record = readScore(readFileSync(winners[0].path))!;
+    expect(record.aspects.quality!.score).toBeCloseTo(Math.max(...values), 6);
+    const page = readFileSync(report, 'utf8');
+    expect(page.match(/<img src="data:image\/webp/g)).toHaveLength(6);
+    expect(page).toContain(`seed ${askedIn(bench.out)[0]!.seed}`);
+    expect(page).toContain('Had it stopped earlier');
+  });
+
+  it('varies what it is told to, stops at enough keepers, and moves what the policy rejects', async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    const [strengths, policy] = [join(bench.folder, 'strengths.txt'), join(bench.folder, 'policy.json')];
+    writeFileSync(strengths, '0.1\n0.2\n\n');
+    writeFileSync(policy, '{"aspects": {"quality": {"minScore": 2}}, "actions": {"reject": "move"}}');
+    const varied = ['--vary', '3.seed', '--vary', `3.strength=@${strengths}`, '--vary', '2.steps=1..3'];
+    const ended = ['--by', 'quality', '--least', '2', '--keep', '2', '--policy', policy];
+    const { code, stdout } = await assay(bench.args(fake.url, ...varied, ...ended));
+    expect([code, lastLine(stdout).done.reason]).toEqual([0, 'keepers']);
+    const images = toldIn(bench.out).flatMap(([, outcome]) => ('images' in outcome ? outcome.images : []));
+    const rejected = images.filter(({ values }) => values.quality! < 2).map(({ image }) => image);
+    expect(rejected.length).toBeGreaterThan(0);
+    const left = new Set(readdirSync(join(bench.out, 'images')));
+    for (const { image } of images) expect(left.has(image)).toBe(!rejected.includes(image));
+    const asked = askedIn(bench.out).map(({ parameters }) => parameters);
+    expect(new Set(asked.map((p) => p['3.strength'])).size).toBeLessThanOrEqual(2);
+    for (const p of asked) expect([1, 2, 3]).toContain(p['2.steps']);
+    const graphs = [...fake.history.values()].map(({ prompt }) => prompt[2] as ReturnType<typeof seeded>);
+    expect(graphs[0]!['3']!.inputs).toMatchObject({
+      seed: askedIn(bench.out)[0]!.seed,
+      strength: asked[0]!['3.strength'],
+    });
+  });
+
+  it('counts each trial once and ends the same, whatever is stopped, killed, cut or restarted', {
+    timeout: 180_000,
+  }, async () => {
+    const [fake, whole, cut] = [await host(), studyBench(seeded({ ms: 20 })), studyBench(seeded({ ms: 20 }))];
+    await assay(whole.args(fake.url, '--images', '14'));
+    const stopped = start(cut.args(fake.url, '--images', '14'));
+    const ended = outcomeOf(stopped);
+    await once(stopped.stdout!, 'data');
+    stopped.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect([code, lastLine(stdout).done]).toEqual([130, null]);
+    expect(winnersIn(cut.out)).toHaveLength(1);
+    expect(toldIn(cut.out).length).toBeLessThan(14);
+    const killed = start(cut.again(fake.url));
+    await once(killed.stdout!, 'data');
+    fake.cut();
+    killed.kill('SIGKILL');
+    await once(killed, 'close');
+    const last = start(cut.again(fake.url));
+    const lasted = outcomeOf(last);
+    await once(last.stdout!, 'data');
+    await fake.restart();
+    expect((await lasted).code).toBe(0);
+    expect(
+      toldIn(cut.out)
+        .map(([id]) => id)
+        .toSorted(),
+    ).toEqual(
+      toldIn(whole.out)
+        .map(([id]) => id)
+        .toSorted(),
+    );
+    expect(winnersIn(cut.out)).toEqual(winnersIn(whole.out));
+  });
+
+  it('lets a trial fail alone', async () => {
+    const fake = await host();
+    let runs = 0;
+    fake.settings.atStep = () => {
+      if (++runs % 3 === 0) throw new Error('out of memory');
+    };
+    const bench = studyBench(seeded({ steps: 1 }));
+    const { code } = await assay(bench.args(fake.url, '--images', '4', '--vary', '2.ms=1..40'));
+    const outcomes = toldIn(bench.out).map(([, outcome]) => 'failed' in outcome);
+    expect([code, outcomes.filter((failed) => !failed).length]).toEqual([0, 4]);
+    expect(outcomes.filter(Boolean).length).toBeGreaterThan(0);
+  });
+
+  it('refuses a host that makes nothing new', async () => {
+    const graph = {
+      ...seeded(),
+      '5': { class_type: 'ImageAddNoise', inputs: { image: ['1', 0], seed: 4, strength: 1 } },
+    };
+    const [fake, bench] = [await host(), studyBench(graph)];
+    const { code, stderr } = await assay(bench.args(fake.url, '--vary', '5.seed'));
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/NOTHING_NEW.*trial t2.*of trial t1/s)]);
+  });
+});

@@ -1,0 +1,70 @@
+/** An OpenAI-compatible endpoint on loopback that answers as it is told. */
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface Asked {
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: {
+    messages: { role: string; content: string }[];
+    response_format?: { type: string };
+    max_tokens?: number;
+    max_completion_tokens?: number;
+  };
+}
+
+/** What is done with a question. */
+export type Answer = (response: ServerResponse, asked: Asked) => void;
+
+export interface Endpoint {
+  url: string;
+  /** Questions so far. */
+  asked: Asked[];
+}
+
+const json = (response: ServerResponse, status: number, body: unknown, headers = {}): void => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+};
+
+/** What the model says, and how many tokens that took. */
+export const says =
+  (
+    content: string | null,
+    more: { refusal?: string; finish_reason?: string; tokens?: number } = {},
+  ): Answer =>
+  (response) => {
+    const { refusal, finish_reason = 'stop', tokens } = more;
+    json(response, 200, {
+      choices: [{ index: 0, message: { role: 'assistant', content, refusal }, finish_reason }],
+      ...(tokens !== undefined && { usage: { total_tokens: tokens } }),
+    });
+  };
+
+export const proposes = (...variants: string[]): Answer =>
+  says(JSON.stringify({ variants }), { tokens: 100 });
+
+export const answers =
+  (status: number, body: unknown, headers = {}): Answer =>
+  (response) =>
+    json(response, status, body, headers);
+
+export const hangs: Answer = () => {};
+
+/** Gives the answers in turn; the last one again and again. */
+export async function startEndpoint(...given: Answer[]): Promise<Endpoint> {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const body = JSON.parse(Buffer.concat(parts).toString()) as Asked['body'];
+    asked.push({ path: request.url!, headers: request.headers, body });
+    given[Math.min(asked.length, given.length) - 1]!(response, asked.at(-1)!);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
