@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from numbers import Real
 
 from .link.connection import Connection
 from .link.failures import AssayFailure, fail
@@ -48,6 +49,11 @@ class Patience:
     timeout: float
     wait: float
     reconnects: int
+
+    def __post_init__(self) -> None:
+        for name, value in (("timeout", self.timeout), ("wait", self.wait), ("reconnects", self.reconnects)):
+            if not isinstance(value, Real) or not value >= 0:
+                raise fail("BAD_REQUEST", reason=f"{name} is {value!r}; expected a number, 0 or more")
 
 
 class Gate:

@@ -70,6 +70,13 @@ def refusal(call) -> AssayFailure:
     return caught.value
 
 
+@pytest.mark.parametrize("given", [{"timeout": -1}, {"timeout": "x"}, {"wait": float("nan")}, {"reconnects": None}])
+def test_times_that_are_none_are_refused_by_name(given):
+    (name,) = given
+    failure = refusal(lambda: AssayClient("http://127.0.0.1:1", **given))
+    assert failure.code == "BAD_REQUEST" and name in failure.message
+
+
 def test_results_are_in_order_with_ids_and_groups(assay, daemon):
     ids = [f"i{at}" for at in range(100)]
     groups = [("prompt", at // 4) for at in range(100)]

@@ -87,7 +87,8 @@ def test_a_missing_reward_is_what_was_chosen(daemon, missing, expected):
 def test_a_missing_reward_raises_by_default_and_says_why(daemon):
     failure = no_reward(lambda: triple()(images(GREYS), list("abc"), {}))
     assert "image 1" in failure.message and "all black" in failure.message
-    no_reward(lambda: triple(missing="worst")(images((0, 0)), list("ab"), {}))
+    worst = no_reward(lambda: triple(missing="worst")(images((0, 0)), list("ab"), {}))
+    assert "nor has any other" in worst.message and "nor has any other" not in failure.message
     nan = images().clone()
     nan[2, 0, 0, 0] = math.nan
     assert "IMAGE_VALUES" in no_reward(lambda: triple()(nan, list("abc"), {})).message
@@ -126,6 +127,13 @@ def test_flow_grpo(daemon):
     no_reward(lambda: fn(images(GREYS), list("abc"), {}))
     avg = multi_score("cpu", {"quality": 1.0}, missing="nan")(images(GREYS), list("abc"), {})[0]["avg"]
     assert avg == pytest.approx([1, math.nan, 3], nan_ok=True)
+
+
+@pytest.mark.parametrize("weights", [{}, {"quality": math.nan}, {"quality": "1"}, {"quality": None}])
+def test_flow_grpo_makes_no_reward_of_no_weights(weights):
+    with pytest.raises(AssayFailure, match=r"score_dict|weight of 'quality'") as raised:
+        multi_score("cpu", weights)
+    assert raised.value.code == "BAD_REQUEST"
 
 
 def test_flow_grpo_asks_each_scorer_once(daemon):
@@ -273,6 +281,15 @@ def test_trl(daemon):
     assert fn(prompts=["a"], image=[None]) == [None]
     fn(prompts=[talk], image=[one])
     assert [item["prompt"] for item in daemon.sent()] == ["a", "c", "d", "b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"), [({"picture": [None]}, "'image'.*picture"), ({"image": []}, "0 of 'image'")]
+)
+def test_trl_is_told_which_column_is_wrong(columns, named):
+    with pytest.raises(AssayFailure, match=named) as raised:
+        grpo_reward("quality", images="image")(prompts=["a"], **columns)
+    assert raised.value.code == "BAD_REQUEST"
 
 
 def test_diffusers(daemon):

@@ -1,6 +1,7 @@
 /** `assay export`: images, their prompts and rewards, as data sets for trainers. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { toAssayError } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
 import { counted, fewOf } from '../lib/words.ts';
 import type { RewardItem, RewardResult } from '../types/reward.ts';
@@ -143,7 +144,7 @@ async function exportFrom(
       const rewards = await whole(() => rewardsFor(runtime, items, flags.profile, signal), signal);
       if (!rewards) return stopped();
       const data = make(rewards, expanded);
-      tell([...leftOut(rewards), ...data.notes, ...stamps(rewards)]);
+      tell([...unread(expanded), ...leftOut(rewards), ...data.notes, ...stamps(rewards)]);
       await write(data, flags, asParquet, signal);
       const failed = expanded.failures.length > 0 || rewards.results.some(({ error }) => error);
       return failed ? EXIT.someFailed : EXIT.ok;
@@ -166,6 +167,10 @@ async function whole<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T 
 function stopped(): number {
   tell(['stopped before all was scored: nothing was written']);
   return EXIT.stopped;
+}
+
+function unread({ failures }: Expanded): string[] {
+  return failures.map(({ name, error }) => `${name}: ${toAssayError(error).message}`);
 }
 
 function leftOut({ results }: RewardResult): string[] {

@@ -154,6 +154,13 @@ it('scores what it can and exits 3 when an image fails', async () => {
   expect(stderr).toMatch(/broken\.png \(IMAGE_UNSUPPORTED/);
 });
 
+it('names a folder that does not exist', async () => {
+  const { at } = setUp();
+  const flags = ['--models', at('models'), '--scorer', 'test-bright', '--data-dir', at('data')];
+  const { code, stderr } = await assay(['export', 'pairs', at('nope'), '--out', at('pairs.jsonl'), ...flags]);
+  expect([code, stderr]).toEqual([3, expect.stringContaining('no such file or folder')]);
+});
+
 it.each([
   [['--out', 'pairs.csv'], 'ends in .parquet or .jsonl'],
   [['--out', 'pairs.jsonl', '--margin', 'x'], 'a number, 0 or more'],

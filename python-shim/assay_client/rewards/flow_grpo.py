@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..client import AssayClient
+from ..link.failures import fail
 from .asking import ask
 from .measures import Measure, Missing, checked, filled
 
@@ -24,6 +27,11 @@ def multi_score(
     `avg` is the weighted sum, as there. A reward that is missing raises NO_REWARD: the trainer's own statistics would
     spread a NaN over the whole group. With `nan`, a sum with a part missing is NaN, too.
     """
+    if not score_dict:
+        raise fail("BAD_REQUEST", reason="score_dict is empty; expected measures and their weights")
+    for name, weight in score_dict.items():
+        if not isinstance(weight, Real) or not math.isfinite(weight):
+            raise fail("BAD_REQUEST", reason=f"the weight of {name!r} is {weight!r}; expected a finite number")
     measures = {name: Measure.of(name) for name in score_dict}
     choice = checked(missing)
 

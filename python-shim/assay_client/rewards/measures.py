@@ -74,7 +74,9 @@ def filled(measure: Measure, results: Sequence[Result], missing: Missing) -> lis
     if None not in values:
         return values
     if missing == "raise" or (missing == "worst" and not any(value is not None for value in values)):
-        raise _none(measure, results[values.index(None)])
+        raise _none(
+            measure, results[values.index(None)], "" if missing == "raise" else "; nor has any other of the call"
+        )
     stand_in = _stand_in(missing, [value for value in values if value is not None])
     return [stand_in if value is None else value for value in values]
 
@@ -87,5 +89,5 @@ def _stand_in(missing: Missing, values: Iterable[float]) -> float | None:
     return min(values) if missing == "worst" else float(missing)
 
 
-def _none(measure: Measure, result: Result) -> AssayFailure:
-    return fail("NO_REWARD", id=result.id, reason=measure.why_not(result))
+def _none(measure: Measure, result: Result, more: str) -> AssayFailure:
+    return fail("NO_REWARD", id=result.id, reason=measure.why_not(result) + more)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client import AssayClient
+from ..link.failures import fail
 from .asking import ask
 from .measures import Measure, filled
 
@@ -20,7 +21,12 @@ def grpo_reward(
     wanted = Measure.of(measure)
 
     def assay_reward(prompts: list, **columns: Any) -> list[float | None]:
+        if images not in columns:
+            given = ", ".join(sorted(columns)) or "none"
+            raise fail("BAD_REQUEST", reason=f"no column {images!r}; images= is one of those that came: {given}")
         pictures = columns[images]
+        if len(pictures) != len(prompts):
+            raise fail("BAD_REQUEST", reason=f"{len(pictures)} of {images!r} for {len(prompts)} prompts")
         rows = [at for at, picture in enumerate(pictures) if picture is not None]
         values: list[float | None] = [None] * len(prompts)
         if rows:

@@ -36,7 +36,8 @@ function substitute(rule: MissingRule, own: number[]): ['leave-out' | 'worst' | 
 /** @param items all of one group */
 export function figuresOf(group: string | null, items: RewardItem[]): RewardGroup {
   const rewards = items.flatMap(({ reward }) => reward ?? []);
-  const known = items.filter(({ sha256 }) => sha256 !== null);
+  // An image that never came has no bytes, and is like no other.
+  const known = items.filter(({ sha256, error }) => sha256 !== null && error?.code !== 'IMAGE_EMPTY');
   const equal = [
     ...Map.groupBy(known, ({ sha256, width, height }) => `${sha256} ${width}x${height}`).values(),
   ];

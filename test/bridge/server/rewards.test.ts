@@ -177,6 +177,15 @@ describe('groups', () => {
     ]);
   });
 
+  test('do not take images that never came for duplicates', async () => {
+    const rig = await startReal();
+    const empty = { ...image('1'), image: '' };
+    const items = [image('1'), empty, empty];
+    const { groups, results } = await ok(rig, { profile: quality, items });
+    expect(results.map((r: Json) => r.error?.code)).toEqual([undefined, 'IMAGE_EMPTY', 'IMAGE_EMPTY']);
+    expect(groups).toMatchObject([{ count: 3, used: 1, duplicates: [] }]);
+  });
+
   test.each([
     ['zscore', [-1.2244, 0, 1.2244]],
     ['rank', [-1, 0, 1]],
