@@ -1,7 +1,8 @@
 """The other side of bench/gpu.ts: the same tower in eager PyTorch, and a process that fills the card.
 
-`speed`: images a second of CLIP ViT-B/16's image tower at 224 x 224, random weights, float16 on CUDA and float32
-elsewhere. `fill`: takes all memory of the card but LEAVE megabytes, prints `full`, and holds it until its input ends.
+`speed`: images a second of CLIP ViT-B/16's image tower at 224 x 224, random weights, float16 on CUDA and
+float32 elsewhere. `fill`: takes all memory of the card but LEAVE megabytes, prints `full`, and holds it until
+its input ends.
 """
 
 from __future__ import annotations

@@ -62,6 +62,8 @@ class FakeDaemon:
         self.most_due = 0
         self._due = 0
         self._sockets: set[web.WebSocketResponse] = set()
+        #: The one whose message is being answered.
+        self._answering: web.WebSocketResponse | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.BaseSite | None = None
         self._serving: set[asyncio.Future] = set()
@@ -108,14 +110,18 @@ class FakeDaemon:
         self._site = self._runner = None
 
     def cut(self) -> None:
-        """Ends the connections without a farewell."""
-        for socket in list(self._sockets):
-            socket._req.transport.abort()
+        """Ends the connection whose message is being answered, else all, without a farewell."""
+        for socket in self._meant():
+            if transport := socket._req.transport:
+                transport.abort()
 
     def close(self, code: int) -> None:
-        """Ends the connections with a reason."""
-        for socket in list(self._sockets):
+        """Ends the same with a reason."""
+        for socket in self._meant():
             self._serving.add(asyncio.ensure_future(socket.close(code=code)))
+
+    def _meant(self) -> list[web.WebSocketResponse]:
+        return [self._answering] if self._answering else list(self._sockets)
 
     async def _scorers(self, _request) -> web.Response:
         versions = [self.version, "0.9.0"]  # the older one beside it, as after `assay models import`
@@ -149,7 +155,9 @@ class FakeDaemon:
         self._due += 1
         self.most_due = max(self.most_due, self._due)
         await asyncio.sleep(0.01)
+        self._answering = socket
         answer = self.answer(message) if message["op"] == "score" else self.others(message)
+        self._answering = None
         self._due -= 1
         if isinstance(answer, bytes):
             await socket.send_bytes(answer)
