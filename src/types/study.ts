@@ -65,7 +65,7 @@ export interface Done {
 /** A study that a client begins. */
 export interface StudyPlan {
   /** The client's own name for it: begun again under the same, it is gone on with. One is made up when absent. */
-  id?: string | undefined;
+  study?: string | undefined;
   /** As `specSchema` of loops/study/spec.ts says; version and seed may be left out. */
   spec: Readonly<Record<string, unknown>>;
   /** Of images that come without scores; the configured default when absent. */
@@ -85,7 +85,8 @@ export interface Winner {
 }
 
 export interface StudyState {
-  id: string;
+  /** Its id. */
+  study: string;
   /** With its defaults. */
   spec: Readonly<Record<string, unknown>>;
   /** Null: it goes on. */

@@ -60,7 +60,7 @@ export class ClientStudy {
   state(): StudyState {
     const { spec, trials } = this.study;
     return {
-      ...{ id: this.id, spec, done: this.study.done(), asked: trials.length },
+      ...{ study: this.id, spec, done: this.study.done(), asked: trials.length },
       ...{ spent: this.study.spent(), open: this.study.open() },
       winners: this.study
         .winners()

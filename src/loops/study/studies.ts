@@ -28,6 +28,8 @@ export interface StudiesParts extends Pick<HearParts, 'panel'> {
 const MOST_OPEN = 64;
 /** Of the plan as JSON. */
 const MOST_PLAN_CHARS = 2 ** 18;
+/** Axes, measures and rungs. */
+const MOST_LISTED = 16;
 /** Also safe as the name of a folder. */
 const ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const ID_EXPECTED = '1 to 64 of a-z, 0-9, - and _, with a letter or digit first';
@@ -66,9 +68,9 @@ export class ClientStudies implements Studies {
     this.#hold = undefined;
   }
 
-  async #begin({ id: given, spec, scorer, policy }: StudyPlan): Promise<StudyState> {
+  async #begin({ study: given, spec, scorer, policy }: StudyPlan): Promise<StudyState> {
     if (given !== undefined && !ID.test(given))
-      throw fail('STUDY_INVALID', { field: 'id', reason: ID_EXPECTED });
+      throw fail('STUDY_INVALID', { field: 'study', reason: ID_EXPECTED });
     if (JSON.stringify(spec).length > MOST_PLAN_CHARS)
       throw fail('STUDY_INVALID', {
         field: 'spec',
@@ -92,13 +94,25 @@ export class ClientStudies implements Studies {
     return begun.state();
   }
 
-  #check({ images }: ClientPlan['spec'], scorer: string | undefined): void {
-    const { maxStudyImages } = this.#parts.config.limits;
-    if (images > maxStudyImages)
-      throw fail('STUDY_INVALID', {
-        field: 'images',
-        reason: `${images} is more than limits.maxStudyImages of ${maxStudyImages}`,
-      });
+  /** Bounds that keep one ask short. @throws STUDY_INVALID, UNKNOWN_SCORER */
+  #check({ images, axes, pick, strategy }: ClientPlan['spec'], scorer: string | undefined): void {
+    const lists = Object.entries(strategy).filter(([, value]) => Array.isArray(value)) as [
+      string,
+      unknown[],
+    ][];
+    const counts: [field: string, found: number, most: number][] = [
+      ['images', images, this.#parts.config.limits.maxStudyImages],
+      ['axes', Object.keys(axes).length, MOST_LISTED],
+      ['pick', pick.length, MOST_LISTED],
+      ...lists.map(([name, list]): [string, number, number] => [
+        `strategy.${name}`,
+        list.length,
+        MOST_LISTED,
+      ]),
+    ];
+    for (const [field, found, most] of counts)
+      if (found > most)
+        throw fail('STUDY_INVALID', { field, reason: `expected at most ${most}, found ${found}` });
     if (scorer !== undefined) this.#parts.checkScorer(scorer);
   }
 

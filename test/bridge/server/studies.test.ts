@@ -19,7 +19,7 @@ const told = (reward: number, name = 'a.png') => ({ images: [{ image: name, valu
 describe('a study', () => {
   it('is asked and told to its end, and says which images are the best', async () => {
     const rig = await startReal();
-    const { id } = (await begin(rig, { ...PLAN, keep: 2 })).body;
+    const { study: id } = (await begin(rig, { ...PLAN, keep: 2 })).body;
     for (const [i, score] of ['2', '5', '1'].entries()) {
       const [trial] = (await ask(rig, id)).trials;
       expect(trial).toMatchObject({ id: `t${i + 1}`, prompt: '3', parameters: {}, stage: { effort: 1 } });
@@ -38,7 +38,7 @@ describe('a study', () => {
 
   it('judges by the prompt of the trial, and by all scorers that the pick names', async () => {
     const rig = await startReal();
-    const { id } = (await begin(rig, { ...PLAN, pick: ['reward', 'test-bright.quality'] })).body;
+    const { study: id } = (await begin(rig, { ...PLAN, pick: ['reward', 'test-bright.quality'] })).body;
     await ask(rig, id);
     const { image: pixels } = image(null) as { image: object };
     const { body } = await tell(rig, id, { trial: 't1', items: [{ image: pixels }] });
@@ -51,7 +51,7 @@ describe('a study', () => {
   it('survives the daemon, and gives what was asked for and not told first', async () => {
     const settings = { dataDir: tempFolder() };
     const first = await startReal(settings);
-    const { id } = (await begin(first)).body;
+    const { study: id } = (await begin(first)).body;
     const { trials } = await ask(first, id, { n: 2 });
     await tell(first, id, { trial: 't1', idempotencyKey: 'once', ...told(0.4) });
     await first.runtime.close();
@@ -67,7 +67,7 @@ describe('a study', () => {
 
   it('counts the same telling once, also of two at a time', async () => {
     const rig = await startReal();
-    const { id } = (await begin(rig)).body;
+    const { study: id } = (await begin(rig)).body;
     await ask(rig, id);
     const body = { trial: 't1', items: [image('2')] };
     const answers = await Promise.all([tell(rig, id, body), tell(rig, id, body)]);
@@ -85,7 +85,7 @@ describe('a study', () => {
 
   it('never takes a failure for a score', async () => {
     const rig = await startReal();
-    const { id } = (await begin(rig)).body;
+    const { study: id } = (await begin(rig)).body;
     await ask(rig, id, { n: 2 });
     const unscored = await tell(rig, id, { trial: 't1', items: [image('fail')] });
     expect(unscored).toMatchObject({ status: 503, body: { error: { code: 'TRIAL_UNSCORED' } } });
@@ -102,10 +102,10 @@ describe('a study', () => {
   it('goes on under its own id with the same plan, and with no other', async () => {
     const rig = await startReal();
     const { seed: _, ...spec } = PLAN;
-    const first = (await begin(rig, spec, { id: 'mine' })).body;
+    const first = (await begin(rig, spec, { study: 'mine' })).body;
     await ask(rig, 'mine');
-    expect((await begin(rig, spec, { id: 'mine' })).body).toMatchObject({ spec: first.spec, asked: 1 });
-    const other = await begin(rig, { ...spec, images: 4 }, { id: 'mine' });
+    expect((await begin(rig, spec, { study: 'mine' })).body).toMatchObject({ spec: first.spec, asked: 1 });
+    const other = await begin(rig, { ...spec, images: 4 }, { study: 'mine' });
     expect(other).toMatchObject({ status: 409, body: { error: { code: 'STUDY_TAKEN' } } });
     expect(other.body.error.message).toContain('this spec');
   });
@@ -115,9 +115,10 @@ describe('what does not fit', () => {
   it.each([
     [{ ...PLAN, images: 501 }, {}, 'images'],
     [{ ...PLAN, strategy: { name: 'luck' } }, {}, 'strategy.name'],
+    [{ ...PLAN, pick: Array.from({ length: 17 }, () => 'reward') }, {}, 'pick'],
     [{ ...PLAN, imagse: 3 }, {}, 'imagse'],
     [{ ...PLAN, prompt: 'x'.repeat(2 ** 18) }, {}, 'spec'],
-    [PLAN, { id: '../escape' }, 'id'],
+    [PLAN, { study: '../escape' }, 'study'],
   ])('is refused, and named', async (spec, more, field) => {
     const rig = await startReal();
     const { status, body } = await begin(rig, spec, more);
@@ -131,7 +132,7 @@ describe('what does not fit', () => {
     for (const id of ['none', '..%2Fsecret', 'A'])
       expect((await request(rig, `/v1/studies/${id}`)).body.error.code).toBe('STUDY_UNKNOWN');
     expect((await begin(rig, PLAN, { scorer: 'nobody' })).body.error.code).toBe('UNKNOWN_SCORER');
-    const { id } = (await begin(rig)).body;
+    const { study: id } = (await begin(rig)).body;
     expect((await begin(rig)).body.error.code).toBe('STUDIES_FULL');
     expect((await tell(rig, id, { trial: 't9', ...told(1) })).body.error.code).toBe('TRIAL_UNKNOWN');
     const bad = [

@@ -14,7 +14,7 @@ const name = z.string().min(1).max(256);
 
 /** Body of `POST /v1/studies`. */
 export const studyBody = z.strictObject({
-  id: name
+  study: name
     .optional()
     .describe(
       'a name of your own, a-z, 0-9, - and _: the same plan under the same name goes on; made up when absent',
@@ -89,7 +89,7 @@ const done = z
   .describe('why the study is over; null: it goes on');
 
 export const stateAnswer = z.object({
-  id: z.string(),
+  study: z.string().describe('its id'),
   spec: z.record(z.string(), z.unknown()).describe('with its defaults'),
   done,
   asked: z.int().describe('trials asked for so far'),

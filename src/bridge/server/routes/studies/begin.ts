@@ -7,7 +7,10 @@ import { answer, content, named } from '../docs.ts';
 import type { Route } from '../route.ts';
 import { BODY_ERRORS } from './errors.ts';
 
-const EXAMPLE = { id: 'fox', spec: { prompt: 'a fox', images: 32, keep: 4, strategy: { name: 'halving' } } };
+const EXAMPLE = {
+  study: 'fox',
+  spec: { prompt: 'a fox', images: 32, keep: 4, strategy: { name: 'halving' } },
+};
 
 export const begin: Route<StudyPlan> = {
   method: 'post',
@@ -16,13 +19,9 @@ export const begin: Route<StudyPlan> = {
   handler: async ({ context: { service } }, plan) => ({ body: await service.studies.begin(plan) }),
   socket: {
     op: 'study-begin',
-    // `id` is the message's
-    fields: { study: studyBody.shape.id, ...withoutId(studyBody.shape) },
+    fields: studyBody.shape,
     itemsIn: () => 0,
-    inputOf: (message) => {
-      const { study, ...plan } = message as StudyPlan & { study?: string };
-      return { id: study, spec: plan.spec, scorer: plan.scorer, policy: plan.policy };
-    },
+    inputOf: (message) => message as StudyPlan,
   },
   docs: {
     summary: 'Begin a study, or go on with one',
@@ -31,7 +30,3 @@ export const begin: Route<StudyPlan> = {
     errors: ['STUDY_INVALID', ...BODY_ERRORS, 'UNKNOWN_SCORER', 'STUDY_TAKEN', 'STUDIES_FULL', 'STUDY_HELD'],
   },
 };
-
-function withoutId<S extends { id: unknown }>({ id: _, ...rest }: S): Omit<S, 'id'> {
-  return rest;
-}
