@@ -1,7 +1,8 @@
 /**
- * `assay best` on a real ComfyUI: how long the host stood idle between the trials, and what each took in all. The node
- * works for a while, as a sampler does, and the image is scored by the scorer of the config meanwhile. COMFYUI_DIR names
- * the checkout, COMFYUI_PYTHON the Python that runs it.
+ * `assay best` on a real ComfyUI, against the same prompts put into its queue all at once: milliseconds a trial, of the
+ * host's clock from the first start to the last end, and how long it stood between two. (It collects its garbage every ten
+ * seconds, which takes it a second or two here.) The node works for a while, as a sampler does, and each image is scored.
+ * COMFYUI_DIR names the checkout, COMFYUI_PYTHON the Python that runs it.
  *
  * npm run bench:study-host [-- --trials 40] [-- --ms 1000] [-- --scorer ID]
  */
@@ -9,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median, round } from '../src/bench/figures.ts';
@@ -26,8 +28,11 @@ if (!hasReal) throw new Error('set COMFYUI_DIR to a checkout of ComfyUI');
 
 const STEPS = 10;
 const workflow = {
-  1: { class_type: 'EmptyImage', inputs: { width: 512, height: 512, batch_size: 1, color: 0x4080c0 } },
-  2: { class_type: 'ImageAddNoise', inputs: { image: ['1', 0], seed: 1, strength: 0.2 } },
+  1: { class_type: 'AssayTestPicture', inputs: { seed: 1 } },
+  2: {
+    class_type: 'ImageScale',
+    inputs: { image: ['1', 0], upscale_method: 'bilinear', width: 512, height: 512, crop: 'disabled' },
+  },
   3: {
     class_type: 'AssayTestSteps',
     inputs: { image: ['2', 0], steps: STEPS, ms: Number(flags.ms) / STEPS },
@@ -45,11 +50,43 @@ const timesOf = ({ status: { messages } }: Entry): [number, number] => [
   messages.at(-1)![1].timestamp,
 ];
 
+/** Runs that the host has ended, beyond the first `before`, in their order. */
+async function runsAfter(url: string, before: number): Promise<[number, number][]> {
+  const history = (await (await fetch(`${url}/history`)).json()) as Record<string, Entry>;
+  return Object.values(history)
+    .map(timesOf)
+    .toSorted((a, b) => a[0] - b[0])
+    .slice(before);
+}
+
+/** Queues as many prompts at once, and waits until all have ended. */
+async function queueAll(url: string, count: number): Promise<[number, number][]> {
+  for (let seed = 1; seed <= count; seed++) {
+    const prompt = { ...workflow, 1: { ...workflow[1], inputs: { seed } } };
+    await fetch(`${url}/prompt`, { method: 'POST', body: JSON.stringify({ prompt }) });
+  }
+  for (;;) {
+    const runs = await runsAfter(url, 0);
+    if (runs.length >= count) return runs;
+    await pause(500);
+  }
+}
+
+function figuresOf(runs: [number, number][]) {
+  const idle = runs.slice(1).map(([begun], i) => begun - runs[i]![1]);
+  return {
+    msATrial: round((runs.at(-1)![1] - runs[0]![0]) / runs.length, 1),
+    idleMs: { median: round(median(idle), 1), longest: idle.toSorted((a, b) => b - a).slice(0, 4) },
+  };
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'));
 const host = await startReal({ packs: [TEST_PACK] });
 try {
   const file = join(folder, 'workflow.json');
   writeFileSync(file, JSON.stringify(workflow));
+  const count = Number(flags.trials);
+  const bare = await queueAll(host.url, count);
   const args = [
     'best',
     file,
@@ -60,27 +97,14 @@ try {
     '--out',
     join(folder, 'study'),
   ];
-  const { status } = spawnSync(
-    process.execPath,
-    [CLI, ...args, '--scorer', flags.scorer, '--data-dir', folder],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  );
+  const scorer = ['--scorer', flags.scorer, '--data-dir', folder];
+  const { status } = spawnSync(process.execPath, [CLI, ...args, ...scorer], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (status !== 0) throw new Error(`assay best ended with ${status}`);
-  const history = (await (await fetch(`${host.url}/history`)).json()) as Record<string, Entry>;
-  const runs = Object.values(history)
-    .map(timesOf)
-    .toSorted((a, b) => a[0] - b[0]);
-  const idle = runs.slice(1).map(([begun], i) => begun - runs[i]![1]);
-  const own = runs.map(([begun, ended]) => ended - begun);
-  const mean = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
-  const figures = {
-    trials: runs.length,
-    hostMs: round(mean(own), 1),
-    overheadMs: { mean: round(mean(idle), 1), median: round(median(idle), 1), worst: Math.max(...idle) },
-  };
-  process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  const [alone, study] = [figuresOf(bare), figuresOf(await runsAfter(host.url, count))];
+  const overheadMs = round(study.msATrial - alone.msATrial, 1);
+  process.stdout.write(`${JSON.stringify({ trials: count, alone, study, overheadMs }, null, 2)}\n`);
 } finally {
   await host.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import { decide, policyOf } from './loops/policy/policy.ts';
 import { notesOn, resolvePrompt } from './prompt/resolve.ts';
 import { emptyResult, failedResult } from './results.ts';
+import { colourOf } from './reward/image/colour.ts';
 import { type Decoded, decode, decodeAtOnce } from './reward/image/decode.ts';
 import { inspect, measure, type PixelStatistics, together } from './reward/image/guards.ts';
 import { PixelMemory, type Place } from './reward/image/pixel-memory.ts';
@@ -21,7 +22,7 @@ import { inspectOrder } from './reward/image/pixel-order.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { Manners } from './reward/manners.ts';
 import type { GuardFinding } from './types/guard.ts';
-import type { ImageInput } from './types/image.ts';
+import type { Colour, ImageInput } from './types/image.ts';
 import type { Judge, Judgement, Judges } from './types/judge.ts';
 import type { Policy } from './types/policy.ts';
 import type { PanelRequest, ScoreItem, ScoreRequest } from './types/request.ts';
@@ -30,6 +31,7 @@ import type { ScoreResult, Timings } from './types/result.ts';
 /** What does not depend on who asks: kept for identical requests. */
 type Finding = Pick<ScoreResult, 'width' | 'height' | 'guards' | 'reward' | 'notes' | 'truncated'> & {
   aspects: NonNullable<ScoreResult['aspects']>;
+  colour: Colour;
 };
 
 /** One image on its way to one judge. */
@@ -42,6 +44,7 @@ interface Work {
   manners: Manners;
   signal: AbortSignal;
   start: number;
+  tellsColour: boolean;
   /** Filled in as it goes. */
   result: ScoreResult;
   timings: Timings;
@@ -149,13 +152,13 @@ export class Pipeline {
     booking: Booking,
   ): Promise<ScoreResult[]> {
     const start = performance.now();
-    const { signal, client, policy: asked = this.#config.policy } = request;
+    const { signal, client, policy: asked = this.#config.policy, colour: tellsColour = false } = request;
     const manners = this.#manners;
     const panel = judges.map((judge): Work => {
       const timings: Timings = { decodeMs: 0, queueMs: 0, inferMs: 0, totalMs: 0 };
       const policy = policyOf(asked, judge.policy);
       const result = emptyResult(item, judge.stamp);
-      return { item, judge, policy, client, manners, signal, start, result, timings };
+      return { item, judge, policy, client, manners, signal, start, tellsColour, result, timings };
     });
     let leave = () => {};
     try {
@@ -225,16 +228,16 @@ export class Pipeline {
   }
 
   async #find(received: Received, sight: Held<Sight>, work: Work): Promise<void> {
-    const { judge, policy, result, timings, start, signal } = work;
+    const { judge, policy, result, timings, start, signal, tellsColour } = work;
     const look = (until: AbortSignal) => sight.use((seen) => judged(seen, work, until), until);
-    const { notes, ...finding } = await this.#findings.get(
+    const { notes, colour, ...finding } = await this.#findings.get(
       keyOf(received, result.prompt, judge),
       look,
       signal,
     );
     result.notes.push(...notesOn(result), ...notes);
     // 9 decide
-    Object.assign(result, finding, decide(finding, policy));
+    Object.assign(result, finding, decide(finding, policy), tellsColour && { colour });
     timings.totalMs = performance.now() - start;
     result.timings = timings;
   }
@@ -261,16 +264,14 @@ async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Fin
 }
 
 /** What the image and the judge say together. */
-function findingOf(
-  { width, height, notes = [] }: Decoded,
-  found: GuardFinding[],
-  judged: Judgement,
-): Finding {
+function findingOf(pixels: Decoded, found: GuardFinding[], judged: Judgement): Finding {
+  const { width, height, notes = [] } = pixels;
   const guards = together(...found, ...judged.foreign);
   const reward = guards.length > 0 ? null : judged.reward;
   const { aspects, truncated } = judged;
   const cut = truncated ? { truncated } : {};
-  return { width, height, guards, aspects, reward, notes: [...notes, ...judged.notes], ...cut };
+  const colour = colourOf(pixels);
+  return { width, height, guards, aspects, colour, reward, notes: [...notes, ...judged.notes], ...cut };
 }
 
 const nameOf = (sha256: string, image: ImageInput): string =>

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
+import { Monitor } from './loops/monitor/monitor.ts';
 import { ClientStudies } from './loops/study/studies.ts';
 import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
@@ -13,8 +14,8 @@ import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { Manners, type Neighbour } from './reward/manners.ts';
 import { type Catalog, catalogOf } from './reward/model/catalog.ts';
-import { profilesOf, scorerIn } from './reward/profile/profiles.ts';
-import { rewardsOf } from './reward/profile/rewards.ts';
+import { heldOutProfile, profilesOf, scorerIn } from './reward/profile/profiles.ts';
+import { type RewardParts, rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
@@ -22,6 +23,7 @@ import { takeHold } from './store/file/hold.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { PanelRequest, ScoreRequest } from './types/request.ts';
 import type { ScoreResult } from './types/result.ts';
+import type { RewardRequest, RewardResult } from './types/reward.ts';
 import type { ResultListener, Service } from './types/service.ts';
 
 export interface Runtime extends Service {
@@ -75,12 +77,24 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     ...{ config, panel, hold: takeHold, digest: sha256Of },
     checkScorer: (name) => catalog.find(name),
   });
+  const monitor = monitorOf(config, pipeline, scorerOf, log);
+
+  async function reward({
+    profile = config.rewards.profile,
+    ...asked
+  }: RewardRequest): Promise<RewardResult> {
+    const { request, see } = monitor.watch({ ...asked, profile });
+    const rewards = await rewardsOf(request, { config, scorerOf, panel });
+    see(rewards);
+    return rewards;
+  }
+
   return {
     config,
     catalog,
     score,
     rank: async (request) => ranked(await score(request)),
-    reward: (request) => rewardsOf(request, { config, scorerOf, panel }),
+    reward,
     studies,
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
@@ -92,6 +106,8 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    monitor: () => monitor.report,
+    onWarning: (listener) => monitor.listen(listener),
     notReady: () => notReady(catalog),
     load: () => pipeline.load(),
     pressure: () => pipeline.pressure(),
@@ -100,6 +116,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     ledger: (host) => store.ledger(host),
     async close() {
       studies.close();
+      await monitor.close();
       await catalog.close();
       await store.close();
     },
@@ -110,6 +127,27 @@ function storeFor(config: Config, log: StoreLog, unrecorded: string | undefined)
   const off = unrecorded ?? (config.history ? undefined : 'it is switched off in the config');
   if (off !== undefined) return disabledStore(off);
   return openStore({ dataDir: config.dataDir, log, retention: retentionOf(config) });
+}
+
+/** What a held-out scorer says is nobody's result: it is neither recorded nor told to those who listen for results. */
+function monitorOf(
+  config: Config,
+  pipeline: Pipeline,
+  scorerOf: RewardParts['scorerOf'],
+  log: StoreLog,
+): Monitor {
+  const { heldOut: scorer, aspect, share } = config.monitor;
+  const profile = heldOutProfile(scorer, aspect);
+  return new Monitor({
+    heldOut: scorer === undefined ? null : { scorer, aspect: aspect ?? null, share },
+    async judge(items, signal) {
+      const request = { items, profile, client: 'monitor', signal };
+      const panel = (asked: PanelRequest) => pipeline.panel(asked);
+      const { results } = await rewardsOf(request, { config, scorerOf, panel });
+      return results.map(({ reward }) => reward);
+    },
+    log,
+  });
 }
 
 /**

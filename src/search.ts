@@ -52,15 +52,18 @@ export interface Search {
   run(listener: SearchListener, signal: AbortSignal): Promise<Done | null>;
   /** Writes winners and report, and with a study that is over does what the policy says to the rest. */
   finish(done: Done | null): Promise<Found>;
-  close(): void;
 }
 
-/** @throws STUDY_HELD, and what `createStudy` throws */
+/** Keeps other processes from running the study of that folder: two would each make every trial. @throws STUDY_HELD */
+export function holdStudy(folder: string): { release(): void } {
+  const hold = takeHold(join(folder, 'study.lock'));
+  if ('release' in hold) return hold;
+  throw fail('STUDY_HELD', { folder, holder: holderWords(hold.holder) });
+}
+
+/** @throws what `createStudy` throws */
 export function openSearch(parts: SearchParts): Search {
   const { folder, host } = parts;
-  const hold = takeHold(join(folder.path, 'study.lock'));
-  if (!('release' in hold))
-    throw fail('STUDY_HELD', { folder: folder.path, holder: holderWords(hold.holder) });
   const study = createStudy(folder.plan.spec, folder.events);
   study.onEvent = (event) => folder.add(event);
   const before = study.trials.reduce((most, { outcome }) => Math.max(most, outcome?.elapsedMs ?? 0), 0);
@@ -84,7 +87,6 @@ export function openSearch(parts: SearchParts): Search {
         signal,
       ),
     finish: (done) => finish(parts, study, done),
-    close: () => hold.release(),
   };
 }
 

@@ -12,7 +12,7 @@ import { findInWorkflow } from '../prompt/workflow/find.ts';
 import { expectedOf } from '../reward/expected.ts';
 import { readCalibration } from '../reward/scorer.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
-import { openSearch, type Search } from '../search.ts';
+import { holdStudy, openSearch, type Search } from '../search.ts';
 import type { Aspect } from '../types/aspect.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { type BestFormat, createTold } from './best/told.ts';
@@ -45,6 +45,12 @@ const OWN = [
 
 type Target = ReturnType<typeof hostOf>;
 
+/** A folder that no other process runs. */
+interface Held {
+  folder: StudyFolder;
+  hold: { release(): void };
+}
+
 /** A study that is begun or gone on with; its folder is made only once the host answers. */
 export interface Start<Folder> extends Target {
   template: Template;
@@ -57,11 +63,7 @@ export function templateOf({ kind }: Target, text: string, file: string): Promis
   return kind.template(text, file);
 }
 
-async function begin(
-  config: Config,
-  file: string | undefined,
-  flags: BestFlags,
-): Promise<Start<StudyFolder>> {
+async function begin(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<Held>> {
   if (file === undefined) throw usage('name a workflow file, or go on with a study: --resume --out DIR');
   const target = hostOf(config, flags as ChoiceFlags);
   const text = readNamedFile(file).toString('utf8');
@@ -70,9 +72,10 @@ async function begin(
   const plan = planOf({ flags, template, file, text, host });
   const out = flags.out ?? folderFor(plan.begun);
   if (holdsStudy(out)) throw fail('STUDY_EXISTS', { folder: out, what: 'a study' });
-  const folder = (runtime: Runtime) => {
+  const folder = async (runtime: Runtime) => {
     const expected = expectedBy(runtime, plan.spec);
-    return beginFolder(out, { ...plan, spec: { ...plan.spec, ...(expected && { expected }) } });
+    const begun = await beginFolder(out, { ...plan, spec: { ...plan.spec, ...(expected && { expected }) } });
+    return { folder: begun, hold: holdStudy(out) };
   };
   return { ...target, template, folder };
 }
@@ -85,18 +88,21 @@ function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
   return expectedOf(model.manifest, readCalibration(model), pick[0]!.slice(dot + 1) as Aspect | 'reward');
 }
 
-async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<StudyFolder>> {
+async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<Held>> {
   const { out } = flags;
   if (out === undefined) throw usage('--resume needs the folder of the study: --out DIR');
   const given = OWN.find((name) => flags[name] !== undefined);
   if (given) throw usage(`--${given}: a study that is gone on with has its own; leave it out, or begin anew`);
   if (file !== undefined)
     throw usage(`${file}: a study that is gone on with has its own workflow; leave it out`);
+  if (!holdsStudy(out)) throw fail('STUDY_MISSING', { folder: out });
+  // Before it is read: another process may be writing.
+  const hold = holdStudy(out);
   const folder = openFolder(out);
   const { workflow, host } = folder.plan;
   const target = hostOf(config, flags as ChoiceFlags, host);
   const template = await templateOf(target, workflow.text, workflow.file);
-  return { ...target, template, folder: async () => folder };
+  return { ...target, template, folder: async () => ({ folder, hold }) };
 }
 
 /** Says what is varied, so that a seed that should have stayed is seen at once. */
@@ -143,13 +149,13 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const runtime = openRuntime({ config });
-  let folder: StudyFolder | undefined;
-  let found: Search | undefined;
+  let opened: Held | undefined;
   try {
     for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
-    folder = await openIt(runtime);
-    found = openSearch({
+    opened = await openIt(runtime);
+    const { folder } = opened;
+    const found = openSearch({
       ...{ runtime, host, folder, template },
       policy: { ...policy, named: flags.policy !== undefined },
       thumbnail: (path) => smallPicture(path, config),
@@ -160,8 +166,8 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
     if (signal.aborted) return EXIT.stopped;
     throw error;
   } finally {
-    found?.close();
-    folder?.close();
+    opened?.folder.close();
+    opened?.hold.release();
     await Promise.all([host.close(), runtime.close()]);
     collector.stop();
     release(true);

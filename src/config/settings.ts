@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { Aspect } from '../types/aspect.ts';
+import { ASPECTS, type Aspect } from '../types/aspect.ts';
 import type { Policy } from '../types/policy.ts';
 import { rewardsSchema } from './profiles.ts';
 import { TOKEN, TOKEN_EXPECTED } from './token.ts';
@@ -77,6 +77,20 @@ export const limitsSchema = z.strictObject({
   maxStudies: count.default(1000).describe('most studies of clients that are kept in dataDir'),
   maxStudyImages: count.default(500).describe('most images that a study of a client may ask for'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
+});
+
+/** What is watched of training runs. */
+export const monitorSchema = z.strictObject({
+  heldOut: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'scorer that also judges a share of the groups of `POST /v1/rewards`, to tell when a reward is gamed; none when absent',
+    ),
+  aspect: z.enum(ASPECTS).optional().describe('the score of it that is watched; its own reward when absent'),
+  share: z.number().min(0).max(1).default(0.1).describe('share of the groups that it judges, 0..1'),
 });
 
 /** The language model that rewrites prompts for `assay refine`. */
@@ -179,4 +193,5 @@ export const settingsSchema = z.strictObject({
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
   endpoint: endpointSchema.default(() => endpointSchema.parse({}, ONCE)),
   rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
+  monitor: monitorSchema.default(() => monitorSchema.parse({}, ONCE)),
 });

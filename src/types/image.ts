@@ -13,6 +13,14 @@ export type ImageInput =
   | { kind: 'encoded'; bytes: Uint8Array }
   | { kind: 'raw'; format: 'rgb8' | 'rgba8'; width: number; height: number; bytes: Uint8Array };
 
+/** How colourful an image is. */
+export interface Colour {
+  /** Mean of its pixels, 0..1. */
+  saturation: number;
+  /** 0 is grey, 60 and more is vivid. */
+  colourfulness: number;
+}
+
 /** Decoded pixels: interleaved RGB, 3 bytes a pixel, row by row, `width * height * 3` bytes. */
 export interface Pixels {
   data: Uint8Array;

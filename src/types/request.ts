@@ -37,6 +37,8 @@ export interface ScoreRequest {
   key?: string | undefined;
   /** The same of each item, for whoever records. */
   once?: readonly string[] | undefined;
+  /** Whether results tell the colour of the images. */
+  colour?: true | undefined;
   /** Who records the results: the history, unless the caller does so together with what it knows beside them. */
   records?: 'itself' | undefined;
   signal: AbortSignal;

@@ -1,6 +1,7 @@
 /** What is answered: the verdict on each image. */
 import type { Aspect, AspectScore } from './aspect.ts';
 import type { GuardFinding } from './guard.ts';
+import type { Colour } from './image.ts';
 import type { Decision } from './policy.ts';
 import type { PromptSource } from './prompt.ts';
 import type { ScorerStamp } from './scorer.ts';
@@ -49,6 +50,8 @@ export interface ScoreResult {
   notes: string[];
   /** True when the scorer read only the beginning of the prompt. */
   truncated?: boolean | undefined;
+  /** When it was asked for, and pixels were seen. */
+  colour?: Colour | undefined;
   timings: Timings | null;
   error: ItemError | null;
 }

@@ -1,6 +1,7 @@
 /** Rewards for a trainer: what is asked, and what is answered. */
 import type { Aspect, AspectScore } from './aspect.ts';
 import type { GuardFinding } from './guard.ts';
+import type { Colour } from './image.ts';
 import type { Profile } from './profile.ts';
 import type { ScoreRequest } from './request.ts';
 import type { ItemError, ScoreResult } from './result.ts';
@@ -10,10 +11,13 @@ import type { ScorerStamp } from './scorer.ts';
 export const ADVANTAGES = ['zscore', 'rank', 'zscore-each'] as const;
 export type Advantage = (typeof ADVANTAGES)[number];
 
-export interface RewardRequest extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records'> {
+export interface RewardRequest
+  extends Omit<ScoreRequest, 'scorer' | 'policy' | 'once' | 'records' | 'colour'> {
   /** By name, or itself; the one of the config when absent. */
   profile?: string | Profile | undefined;
   advantage?: Advantage | undefined;
+  /** The training run that asks, by name: what the monitor keeps together. */
+  run?: string | undefined;
 }
 
 /** One term of a reward, for one image. */
@@ -49,6 +53,8 @@ export interface RewardItem
   /** Whether a scorer read only the beginning of the prompt. */
   truncated: boolean;
   guards: GuardFinding[];
+  /** Null when no pixels were seen. */
+  colour: Colour | null;
   notes: string[];
   /** Of the first scorer that failed. */
   error: ItemError | null;

@@ -4,6 +4,7 @@ import type { PromptFound, PromptPlace } from './prompt.ts';
 import type { ScoreRequest } from './request.ts';
 import type { RankResult, ScoreResult } from './result.ts';
 import type { RewardRequest, RewardResult } from './reward.ts';
+import type { MonitorReport, RunWarning } from './run.ts';
 import type { RefusedScorer, Released, ScorerInfo } from './scorer.ts';
 import type { Studies } from './study.ts';
 
@@ -34,6 +35,10 @@ export interface Service {
   history(query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
   /** Calls `listener` with every finished result until the returned function is called. */
   subscribe(listener: ResultListener): () => void;
+  /** Training runs as the rewards show them. */
+  monitor(): MonitorReport;
+  /** Calls `listener` with every warning until the returned function is called. */
+  onWarning(listener: (warning: RunWarning) => void): () => void;
   /** Null when the default scorer is loaded and warm, else what is missing. */
   notReady(): string | null;
   /** Images waiting and images in work, for metrics. */

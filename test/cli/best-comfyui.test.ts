@@ -1,12 +1,19 @@
 /** `assay best` on a real ComfyUI through all that can happen to it. Needs COMFYUI_DIR; see test/support/comfyui/real.ts. */
 import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { readRatings } from '../../src/eval/ratings/ratings.ts';
+import type { Trial } from '../../src/loops/study/types.ts';
 import { outcomeOf, start } from '../support/cli.ts';
 import { sink } from '../support/comfyui/graphs.ts';
 import { hasReal, START_MS, startReal, TEST_PACK } from '../support/comfyui/real.ts';
 import { startProxy } from '../support/proxy.ts';
 import { askedIn, type Bench, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
+const { RATED_IMAGES_DIR } = process.env;
+/** Plays a diffusion model out of rated images. */
+const RATED_PACK = fileURLToPath(new URL('../support/comfyui/rated-pack', import.meta.url));
 const TRIALS = 200;
 
 /** A picture that follows from its seed, without a checkpoint. */
@@ -75,4 +82,40 @@ describe.skipIf(!hasReal)(`on a real ComfyUI${hasReal ? '' : ' (skipped: COMFYUI
     expect(askedIn(rough.out)).toEqual(askedIn(calm.out));
     expect(winnersIn(rough.out)).toEqual(winnersIn(calm.out));
   });
+
+  it.skipIf(!RATED_IMAGES_DIR)(
+    'halving finishes the best of the drafts of rated images (RATED_IMAGES_DIR)',
+    {
+      timeout: 300_000 + START_MS,
+    },
+    async () => {
+      const comfy = await startReal({ packs: [RATED_PACK] });
+      onTestFinished(() => comfy.stop());
+      const { rows } = readRatings(join(RATED_IMAGES_DIR!, 'ratings.csv'));
+      const inputs = { prompt: rows[0]!.prompt, seed: 1, steps: 20, ms: 0 };
+      const bench = studyBench({
+        '1': { class_type: 'AssayTestRated', inputs },
+        '9': sink('output', ['1', 0], 'rated'),
+      });
+      const args = bench.args(
+        comfy.url,
+        '--strategy',
+        'halving',
+        '--images',
+        '4',
+        '--prompt',
+        rows[0]!.prompt!,
+      );
+      const { code, stdout } = await outcomeOf(start(args));
+      const told = stdout
+        .trimEnd()
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line).trial as Trial);
+      expect([code, told.map(({ stage }) => stage.effort)]).toEqual([0, [...Array(8).fill(0.25), 1, 1]]);
+      const drafts = new Map(told.slice(0, 8).map(({ id, seed }) => [id, seed]));
+      for (const { from, seed } of told.slice(8)) expect(seed).toBe(drafts.get(from!));
+      expect(winnersIn(bench.out)).toHaveLength(1);
+    },
+  );
 });

@@ -126,13 +126,11 @@ it('requests in flight when the daemon is killed end in a value when they are se
   expect(entries).toHaveLength(120);
 });
 
-it('what a profile of the config cannot do is said at the start', async () => {
+async function saidAtTheStart(settings: object): Promise<string[]> {
   const folder = tempFolder();
   writeModel(folder);
-  const terms = [{ aspect: 'alignment' }, { scorer: 'test-brigth' }];
-  const rewards = { profile: 'mx', profiles: { mix: { terms } } };
   const config = loadConfig(
-    { port: 0, dataDir: folder, modelDirs: [folder], scorer: 'test-bright', rewards },
+    { port: 0, dataDir: folder, modelDirs: [folder], scorer: 'test-bright', ...settings },
     undefined,
     {},
   );
@@ -142,6 +140,12 @@ it('what a profile of the config cannot do is said at the start', async () => {
   const daemon = await startDaemon({ config, version: '0', log });
   await daemon.ready;
   await daemon.close();
+  return lines;
+}
+
+it('what a profile of the config cannot do is said at the start', async () => {
+  const terms = [{ aspect: 'alignment' }, { scorer: 'test-brigth' }];
+  const lines = await saidAtTheStart({ rewards: { profile: 'mx', profiles: { mix: { terms } } } });
   expect(lines).toEqual(
     expect.arrayContaining([
       'rewards.profile: there is no profile "mx"',
@@ -151,6 +155,21 @@ it('what a profile of the config cannot do is said at the start', async () => {
       ),
     ]),
   );
+});
+
+it.each([
+  [{ heldOut: 'test-brigth' }, /^monitor.heldOut: no scorer "test-brigth" \(did you mean "test-bright"\?\)/],
+  [
+    { heldOut: 'test-bright', aspect: 'alignment' },
+    /^monitor.heldOut: test-bright does not predict alignment/,
+  ],
+  [
+    { heldOut: 'test-bright' },
+    /^monitor.heldOut: test-bright is a part of the reward of the profile default/,
+  ],
+  [{ aspect: 'quality' }, /^monitor.aspect does nothing without monitor.heldOut/],
+])('a held-out scorer that is none is told at the start: %j', async (monitor, expected) => {
+  expect(await saidAtTheStart({ monitor })).toContainEqual(expect.stringMatching(expected));
 });
 
 const hasNumpy = (() => {

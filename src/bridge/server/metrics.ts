@@ -6,6 +6,7 @@ import type { RewardItem } from '../../types/reward.ts';
 import type { Service } from '../../types/service.ts';
 import type { Budget } from './budget.ts';
 import type { Outbox } from './outbox.ts';
+import { addRunGauges } from './run-metrics.ts';
 
 export type Outcome = 'scored' | 'guarded' | 'failed';
 
@@ -40,6 +41,7 @@ export function createMetrics(service: Service, version: string, held: Held): Me
   const registry = new Registry();
   const registers = [registry];
   addGauges(registry, service, version);
+  addRunGauges(registry, service);
   const delay = monitorEventLoopDelay({ resolution: BLOCK_RESOLUTION_MS });
   delay.enable();
   addProcessGauges(registry, held, delay);

@@ -1,6 +1,7 @@
 /** Steps 2 to 9 are the service's: hands it a request, and keeps what is finished when the request is given up. */
 import type { RankResult, ScoreResult } from '../../types/result.ts';
 import type { RewardItem, RewardResult } from '../../types/reward.ts';
+import { isNameless } from './http/access.ts';
 import type { ItemsJob, Job } from './routes/job.ts';
 import type { RewardJob } from './routes/rewards.ts';
 import type { Work } from './routes/route.ts';
@@ -39,10 +40,12 @@ export async function rankJob(work: Work, job: Job): Promise<RankResult> {
 /** @throws as `scoreJob`, UNKNOWN_PROFILE */
 export async function rewardJob(
   work: Work,
-  { profile, advantage, ...job }: RewardJob,
+  { profile, advantage, run, ...job }: RewardJob,
 ): Promise<RewardResult> {
   const { service } = work.context;
-  const asked = { ...requestOf(work, job), profile, advantage };
+  const { client } = work.call;
+  const named = run ?? (isNameless(client) ? undefined : client);
+  const asked = { ...requestOf(work, job), profile, advantage, run: named };
   const rewards = await finished(
     work,
     job,

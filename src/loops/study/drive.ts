@@ -3,7 +3,8 @@
  * fails alone.
  */
 import { type AssayError, toAssayError } from '../../errors/error.ts';
-import { Known, type RunPace, type RunParts, runTrial } from './run.ts';
+import type { Host } from '../../host.ts';
+import { Known, type RunContext, type RunPace, type RunParts, runTrial } from './run.ts';
 import type { Study } from './study.ts';
 import type { Done, Outcome, Scored, Trial } from './types.ts';
 
@@ -20,6 +21,8 @@ export interface DrivePace extends RunPace {
   depth: number;
 }
 
+/** Trials whose images wait for their scores, beyond which no new one is begun. */
+const MOST_JUDGED = 2;
 const PACE: DrivePace = { depth: 2, retryMs: 500, patienceMs: 600_000 };
 const MINUTE_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -34,6 +37,9 @@ function isFatal({ code }: AssayError, { study }: DriveParts): boolean {
 /** Trials in work, until something ends them all. */
 class Crew {
   readonly #work = new Map<string, Promise<void>>();
+  /** Ids of those that the host is done with. */
+  readonly #made = new Set<string>();
+  #wake: (() => void) | undefined;
   readonly #ending = new AbortController();
   readonly #make: (trial: Trial, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
@@ -49,6 +55,16 @@ class Crew {
     return this.#work.size;
   }
 
+  /** Whether the host, or the scorer, has enough to do. */
+  isFull(depth: number): boolean {
+    return this.size - this.#made.size >= depth || this.size >= depth + MOST_JUDGED;
+  }
+
+  made({ id }: Trial): void {
+    this.#made.add(id);
+    this.#wake?.();
+  }
+
   has = ({ id }: Trial): boolean => this.#work.has(id);
 
   begin(trial: Trial): void {
@@ -58,12 +74,19 @@ class Crew {
         this.fatal = toAssayError(error);
         this.#ending.abort(this.fatal);
       })
-      .finally(() => this.#work.delete(trial.id));
+      .finally(() => {
+        this.#work.delete(trial.id);
+        this.#made.delete(trial.id);
+      });
     this.#work.set(trial.id, work);
   }
 
-  /** Until one is done. */
-  one = (): Promise<void> => Promise.race(this.#work.values());
+  /** Until something has changed. */
+  async change(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await Promise.race([promise, ...this.#work.values()]);
+  }
 
   stop(): void {
     this.#ending.abort();
@@ -86,15 +109,19 @@ class Crew {
 export async function drive(parts: DriveParts, signal: AbortSignal): Promise<Done | null> {
   const { study } = parts;
   const pace = { ...PACE, ...parts.pace };
-  const known = new Known();
-  const crew = new Crew((trial, stop) => make({ ...parts, ...pace, known }, trial, stop), signal);
+  const submit = oneByOne(parts.host);
+  const crew: Crew = new Crew(
+    (trial, stop) => make({ ...context, onMade: (t) => crew.made(t) }, trial, stop),
+    signal,
+  );
+  const context = { ...parts, ...pace, known: new Known(), submit };
   const over = (): Done | null => study.done() ?? timeUp(parts);
   const timer = startTimer(parts, crew);
   try {
     while (!crew.signal.aborted && !over()) {
-      const next = crew.size < pace.depth ? nextTrial(study, crew) : undefined;
+      const next = crew.isFull(pace.depth) ? undefined : nextTrial(study, crew);
       if (next) crew.begin(next);
-      else if (crew.size > 0) await crew.one();
+      else if (crew.size > 0) await crew.change();
       else break;
     }
   } finally {
@@ -105,6 +132,15 @@ export async function drive(parts: DriveParts, signal: AbortSignal): Promise<Don
   const done = over();
   if (done && !study.done()) study.stop(done);
   return done;
+}
+
+function oneByOne(host: Host): Host['submit'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (workflow, signal) => {
+    const submitted = last.then(() => host.submit(workflow, signal));
+    last = submitted.catch(() => undefined);
+    return submitted;
+  };
 }
 
 /** One that was asked for before and is not in work, or a new one. */
@@ -125,18 +161,14 @@ function startTimer({ study: { spec }, elapsedMs }: DriveParts, crew: Crew): Nod
 }
 
 /** Makes one trial and tells the study how it went. */
-async function make(
-  context: DriveParts & RunPace & { known: Known },
-  trial: Trial,
-  signal: AbortSignal,
-): Promise<void> {
+async function make(context: DriveParts & RunContext, trial: Trial, signal: AbortSignal): Promise<void> {
   const outcome = await outcomeOf(context, trial, signal);
   context.study.tell(trial.id, outcome);
   context.onTold?.(trial, outcome);
 }
 
 async function outcomeOf(
-  context: DriveParts & RunPace & { known: Known },
+  context: DriveParts & RunContext,
   trial: Trial,
   signal: AbortSignal,
 ): Promise<Outcome> {

@@ -52,8 +52,12 @@ const MOST_LOST = 3;
 /** For taking out of the host's queue what nobody wants any more. */
 const CANCEL_MS = 5000;
 
-interface Context extends RunParts, RunPace {
+export interface RunContext extends RunParts, RunPace {
   known: Known;
+  /** Told when the host is done with a trial, whose images are still to be judged. */
+  onMade?(trial: Trial): void;
+  /** Submits to the host in place of its own, so that it makes trials in the order in which they were asked for. */
+  submit?: Host['submit'];
 }
 
 /** What of a trial's way is remembered between two tries. */
@@ -71,7 +75,7 @@ interface Memory {
  * @throws RUN_FAILED, RUN_EMPTY, NOTHING_NEW, PROMPT_LOST, WORKFLOW_REJECTED, errors of the host that last, what `judge`
  *   throws, and the abort's reason, when the run is taken out of the host's queue
  */
-export async function runTrial(context: Context, trial: Trial, signal: AbortSignal): Promise<Scored[]> {
+export async function runTrial(context: RunContext, trial: Trial, signal: AbortSignal): Promise<Scored[]> {
   const run = context.runOf(trial.id);
   const memory: Memory = { run, isOld: run !== undefined, lost: 0, awaySince: undefined };
   for (;;) {
@@ -88,13 +92,14 @@ export async function runTrial(context: Context, trial: Trial, signal: AbortSign
 }
 
 async function tryOnce(
-  context: Context,
+  context: RunContext,
   trial: Trial,
   memory: Memory,
   signal: AbortSignal,
 ): Promise<Scored[]> {
   if (memory.run === undefined) {
-    memory.run = (await context.host.submit(context.workflowOf(trial), signal)).id;
+    const { host, submit = (...given) => host.submit(...given) } = context;
+    memory.run = (await submit(context.workflowOf(trial), signal)).id;
     context.onSubmitted(trial, memory.run);
   }
   const run = await follow(context, trial, memory.run, signal);
@@ -103,6 +108,7 @@ async function tryOnce(
   if (memory.isOld && run.status === 'interrupted')
     throw fail('PROMPT_LOST', { id: run.id, url: context.host.url });
   checkRun(run);
+  context.onMade?.(trial);
   return judgeAll(context, trial, imagesOf(run, trial, context.known), signal);
 }
 
@@ -119,7 +125,7 @@ function mayTryAgain({ code }: AssayError, memory: Memory, { patienceMs }: RunPa
 }
 
 async function follow(
-  { host, onEvent }: Context,
+  { host, onEvent }: RunContext,
   trial: Trial,
   id: string,
   signal: AbortSignal,
@@ -155,7 +161,7 @@ function imagesOf(run: HostRun, trial: Trial, known: Known): RunImage[] {
 }
 
 async function judgeAll(
-  { host, judge }: Context,
+  { host, judge }: RunContext,
   trial: Trial,
   images: RunImage[],
   signal: AbortSignal,
@@ -169,6 +175,6 @@ async function judgeAll(
 }
 
 /** Whatever comes of it: nobody waits for that run. */
-async function cancel({ host }: Context, run: string | undefined): Promise<void> {
+async function cancel({ host }: RunContext, run: string | undefined): Promise<void> {
   if (run !== undefined) await host.cancel(run, AbortSignal.timeout(CANCEL_MS)).catch(() => undefined);
 }

@@ -87,6 +87,7 @@ export function compose(told: Told[], { guards }: Profile): Composed {
     components: Object.fromEntries(components),
     truncated: results.some(({ truncated }) => truncated),
     guards: found,
+    colour: results.find(({ colour }) => colour)?.colour ?? null,
     notes: [...new Set(results.flatMap(({ notes }) => notes))],
     error,
   };

@@ -3,6 +3,7 @@ import { profileSchema } from '../../config/profiles.ts';
 import type { Config } from '../../config.ts';
 import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
+import type { Aspect } from '../../types/aspect.ts';
 import type { Profile, ProfileTerm } from '../../types/profile.ts';
 import { type Manifest, refOf } from '../model/manifest.ts';
 
@@ -29,6 +30,13 @@ export function findProfile(
   throw fail('UNKNOWN_PROFILE', { name: name.slice(0, 64), hint, known: known.join(', ') });
 }
 
+/** A scorer that is watched beside a reward. Guards count for nothing: a policy that is led astray trips them, too. */
+export const heldOutProfile = (scorer: string | undefined, aspect: Aspect | undefined): Profile => ({
+  terms: [{ scorer, aspect, weight: 1, scale: aspect ? 'score' : 'range' }],
+  missing: 'leave-out',
+  guards: [],
+});
+
 /** What is known of a scorer by its name. @throws UNKNOWN_SCORER */
 type LookUp = (name: string | undefined) => { manifest: Manifest };
 
@@ -40,8 +48,8 @@ export const scorerIn =
     return { ref: refOf(manifest), ownReward: manifest.reward };
   };
 
-/** What of the profiles in the config cannot be as it was meant, for people. */
-export function profileDoubts(config: Pick<Config, 'rewards'>, lookUp: LookUp): string[] {
+/** What of the profiles and the monitor in the config cannot be as it was meant, for people. */
+export function profileDoubts(config: Pick<Config, 'rewards' | 'monitor'>, lookUp: LookUp): string[] {
   const { profile, profiles } = config.rewards;
   const unknown = Object.hasOwn(profilesOf(config), profile)
     ? []
@@ -51,7 +59,28 @@ export function profileDoubts(config: Pick<Config, 'rewards'>, lookUp: LookUp): 
       termDoubt(term, lookUp).map((doubt) => `rewards.profiles.${name}.terms.${i}: ${doubt}`),
     ),
   );
-  return [...unknown, ...wrong];
+  return [...unknown, ...wrong, ...heldOutDoubts(config, lookUp)];
+}
+
+function heldOutDoubts({ rewards, monitor }: Pick<Config, 'rewards' | 'monitor'>, lookUp: LookUp): string[] {
+  const { heldOut, aspect } = monitor;
+  if (heldOut === undefined) return aspect ? ['monitor.aspect does nothing without monitor.heldOut'] : [];
+  const doubts = termDoubt({ scorer: heldOut, aspect, weight: 1, scale: 'range' }, lookUp);
+  if (doubts.length > 0) return doubts.map((doubt) => `monitor.heldOut: ${doubt}`);
+  const { id } = lookUp(heldOut).manifest;
+  const asked = Object.entries(profilesOf({ rewards })).filter(([, { terms }]) =>
+    terms.some((term) => isSame(term, id, aspect, lookUp)),
+  );
+  return asked.map(
+    ([name]) =>
+      `monitor.heldOut: ${id} is a part of the reward of the profile ${name}; it is not held out there`,
+  );
+}
+
+/** Whether a term rewards what is watched. */
+function isSame(term: ProfileTerm, id: string, aspect: Aspect | undefined, lookUp: LookUp): boolean {
+  if (termDoubt(term, lookUp).length > 0 || lookUp(term.scorer).manifest.id !== id) return false;
+  return term.aspect === undefined || aspect === undefined || term.aspect === aspect;
 }
 
 function termDoubt({ scorer, aspect }: ProfileTerm, lookUp: LookUp): string[] {

@@ -21,11 +21,11 @@ export interface RewardParts {
 
 /** @throws UNKNOWN_PROFILE, UNKNOWN_SCORER, and what scoring throws */
 export async function rewardsOf(request: RewardRequest, parts: RewardParts): Promise<RewardResult> {
-  const { profile: asked, advantage, ...rest } = request;
+  const { profile: asked, advantage, run: _, ...rest } = request;
   const profile = findProfile(parts.config, asked);
   const terms = profile.terms.map((term) => ({ term, ...parts.scorerOf(term.scorer) }));
   const scorers = [...new Set(terms.map(({ ref }) => ref))];
-  const all = await parts.panel({ ...rest, scorers });
+  const all = await parts.panel({ ...rest, scorers, colour: true });
   const items = all.map((results) =>
     compose(
       terms.map(({ term, ref, ownReward }) => ({ term, ownReward, result: results[scorers.indexOf(ref)]! })),

@@ -158,6 +158,8 @@ export function createFakeService(): FakeService {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    monitor: () => ({ heldOut: null, runs: [] }),
+    onWarning: () => () => {},
     notReady: () => fake.unready,
     load: () => ({ waiting: 3, running: 2 }),
     pressure: () => ({ held: 1, oldestMs: 1500, serviceMs: 40 }),

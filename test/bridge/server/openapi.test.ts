@@ -48,6 +48,7 @@ test('lists every route, and no other', async () => {
       '/openapi.json',
       '/readyz',
       '/v1/history',
+      '/v1/monitor',
       '/v1/profiles',
       '/v1/prompt',
       '/v1/rank',

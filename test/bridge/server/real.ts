@@ -12,7 +12,7 @@ import type { Judge, Judgement } from '../../../src/types/judge.ts';
 import { tempFolder } from '../../support/files.ts';
 import { picture } from '../../support/images.ts';
 import { writeModel } from '../../support/models.ts';
-import { ask, packr, type Reply, type Rig } from './harness.ts';
+import { ask, type Line, packr, type Reply, type Rig } from './harness.ts';
 
 export interface RealRig extends Rig {
   runtime: Runtime;
@@ -33,7 +33,15 @@ const modelDir = (): string => {
   return folder;
 };
 
-const QUIET = { info() {}, warn() {}, error() {}, debug() {}, child: () => QUIET } as never;
+const quiet = { info() {}, warn() {}, error() {}, debug() {}, child: () => quiet };
+const QUIET = quiet as never;
+
+/** Keeps warnings. */
+const loggingTo = (lines: Line[]) =>
+  ({
+    ...quiet,
+    warn: (fields: object, message: string) => void lines.push({ level: 'warn', message, ...fields }),
+  }) as never;
 
 function judgement(words: string, hasAlignment: boolean): Judgement {
   const score = Number(words);
@@ -74,7 +82,9 @@ export async function startReal(settings: object = {}): Promise<RealRig> {
   });
   const real = catalogOf(config);
   const open = async (name = 'assay-lite') => judgeOf(real.find(name).manifest.id);
-  const runtime = openRuntime({ config, catalog: { ...real, open: open as never, width: 4 } });
+  const lines: Line[] = [];
+  const log = loggingTo(lines);
+  const runtime = openRuntime({ config, catalog: { ...real, open: open as never, width: 4 }, log });
   const server = await startServer({ config, log: QUIET, service: runtime, version: '9.9.9' });
   onTestFinished(async () => {
     await server.close({ drainTimeoutMs: 0 });
@@ -85,7 +95,7 @@ export async function startReal(settings: object = {}): Promise<RealRig> {
     gate = promise;
     return resolve;
   };
-  return { server, runtime, judged, hold, service: undefined as never, lines: [] };
+  return { server, runtime, judged, hold, service: undefined as never, lines };
 }
 
 let images = 0;

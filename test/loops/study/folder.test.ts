@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { beginFolder, openFolder, type Plan } from '../../../src/loops/study/folder.ts';
 import { specOf } from '../../../src/loops/study/spec.ts';
+import { holdStudy } from '../../../src/search.ts';
 import { tempFolder } from '../../support/files.ts';
 
 const PLAN: Plan = {
@@ -72,6 +73,14 @@ describe('the folder of a study', () => {
     spoil(folder);
     expect(() => openFolder(folder)).toThrow(expect.objectContaining({ code }));
     expect(`${readFileSync(join(folder, 'images/t1.png'))}`).toBe('image');
+  });
+
+  it('is run by one process alone', async () => {
+    const folder = await begun();
+    const hold = holdStudy(folder);
+    expect(() => holdStudy(folder)).toThrow(expect.objectContaining({ code: 'STUDY_HELD' }));
+    hold.release();
+    holdStudy(folder).release();
   });
 
   it('is not begun twice', async () => {

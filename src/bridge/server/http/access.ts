@@ -75,12 +75,17 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
 /** Those of a unix socket have no address; each is a client of its own all the same. */
 const names = new WeakMap<object, string>();
 let connections = 0;
+const NAMELESS = 'anon-';
 
 function nameOf(socket: object): string {
-  const name = names.get(socket) ?? `anon-${digest(`${process.pid}:${++connections}`).toString('hex', 0, 4)}`;
+  const name =
+    names.get(socket) ?? `${NAMELESS}${digest(`${process.pid}:${++connections}`).toString('hex', 0, 4)}`;
   names.set(socket, name);
   return name;
 }
+
+/** Whether it is the name of a connection, which its client did not name. */
+export const isNameless = (client: string): boolean => client.startsWith(NAMELESS);
 
 /**
  * A stable name for the sender, for fairness and the log: what it calls itself, else one for its connection.

@@ -8,7 +8,7 @@ export const socketDocs = (ops: readonly string[]): RouteDocs => ({
   summary: 'Websocket: many requests in flight, answers by id',
   description: `Messages are \`{id, op, …}\` with op ${ops.join(', ')} (schemas \`Socket…\`).
 Each is answered once, in any order: \`{id, ok: true, …}\` or \`{id, ok: false, error}\`.
-\`subscribe\` starts events \`{event: "result", client, result}\`; one that is too slow gets \`{event: "lost", count}\`.
+\`subscribe\` starts events \`{event: "result", client, result}\` and \`{event: "warning", warning}\`, as in GET /v1/monitor; one that is too slow gets \`{event: "lost", count}\`.
 A request past its deadline is answered with what is finished; the other items carry the error DEADLINE.
 Large messages are read as there is room for them; \`cancel\` and \`ping\` are answered at once.
 Answer pings: a peer that is silent for ten minutes is dropped. A client on the same machine may mask its frames

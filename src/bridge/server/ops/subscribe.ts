@@ -1,4 +1,4 @@
-/** `subscribe`: every finished result of every client, as an event. */
+/** `subscribe`: every finished result of every client, and every warning, as events. */
 import { instantOp } from './op.ts';
 
 export const subscribe = instantOp('subscribe', {}, (session) => {

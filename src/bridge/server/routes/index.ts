@@ -4,6 +4,7 @@ import { greeting } from './greeting.ts';
 import { health } from './health.ts';
 import { history } from './history.ts';
 import { metricsPage } from './metrics-page.ts';
+import { monitor } from './monitor.ts';
 import { profiles } from './profiles.ts';
 import { prompt } from './prompt.ts';
 import { rank } from './rank.ts';
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   rewards,
   rank,
   profiles,
+  monitor,
   prompt,
   scorers,
   release,

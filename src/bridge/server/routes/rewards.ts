@@ -12,7 +12,7 @@ import { type ItemsJob, itemsOf, type JobForm, messageOf, readerOf } from './job
 import { JOB_ERRORS, jobBody } from './job-docs.ts';
 import type { Route } from './route.ts';
 
-export interface RewardJob extends ItemsJob, Pick<RewardRequest, 'profile' | 'advantage'> {}
+export interface RewardJob extends ItemsJob, Pick<RewardRequest, 'profile' | 'advantage' | 'run'> {}
 
 /** @throws BAD_REQUEST */
 function profileIn({ profile, scorers }: RewardBody): string | Profile | undefined {
@@ -49,6 +49,7 @@ const form: JobForm<RewardBody, RewardJob> = {
     items: eachNamed(itemsOf(body, context)),
     profile: profileIn(body),
     advantage: body.advantage,
+    run: body.run,
     key: body.idempotencyKey,
   }),
 };

@@ -3,9 +3,20 @@ import { z } from 'zod';
 import { profileName, profileSchema } from '../../../config/profiles.ts';
 import { ASPECTS } from '../../../types/aspect.ts';
 import { ADVANTAGES, type RewardResult } from '../../../types/reward.ts';
-import { aspectScore, guardFinding, itemError, scoreFields, scorerStamp, uploadRequest } from './schemas.ts';
+import {
+  aspectScore,
+  colour,
+  guardFinding,
+  itemError,
+  scoreFields,
+  scorerStamp,
+  uploadRequest,
+} from './schemas.ts';
 
 const { prompt, workflow, promptFromFile, idempotencyKey, items } = scoreFields;
+
+/** What a client may call itself, and a training run. */
+const runName = z.string().regex(/^[\w.:@/-]{1,64}$/, 'expected 1 to 64 letters, digits, ., :, @, /, _ or -');
 
 const rewardFields = {
   profile: z
@@ -24,6 +35,9 @@ const rewardFields = {
     .describe(
       'within groups: z-score, rank from -1 to 1, or z-scores of each component that are then weighed',
     ),
+  run: runName
+    .optional()
+    .describe('name of the training run, for GET /v1/monitor; the name of the client when absent'),
 };
 
 /** Body of `POST /v1/rewards`. */
@@ -73,6 +87,7 @@ const rewardItem = z.object({
   components: z.record(z.string(), component).describe('by name of the term'),
   truncated: z.boolean().describe('whether a scorer read only the beginning of the prompt'),
   guards: z.array(guardFinding),
+  colour: colour.nullable().describe('null when no pixels were seen'),
   notes: z.array(z.string()),
   error: itemError.nullable(),
 });

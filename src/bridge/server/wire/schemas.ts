@@ -206,6 +206,11 @@ export const guardFinding = z.object({
   message: z.string(),
 });
 
+export const colour = z.object({
+  saturation: z.number().describe('mean of the pixels, 0..1'),
+  colourfulness: z.number().describe('as Hasler and Süsstrunk measure it: 0 is grey, 60 and more is vivid'),
+});
+
 export const itemError = z.object({ code: z.string(), message: z.string() });
 
 export const scoreResult = z.object({
@@ -233,6 +238,7 @@ export const scoreResult = z.object({
   reasons: z.array(z.string()),
   notes: z.array(z.string()).describe('what was cut, guessed, skipped or not applied'),
   truncated: z.boolean().optional().describe('true when the scorer read only the beginning of the prompt'),
+  colour: colour.optional().describe('of images that were rewarded'),
   timings: z
     .object({
       decodeMs: z.number(),

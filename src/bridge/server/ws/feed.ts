@@ -1,5 +1,4 @@
-/** Step 10, record: pushes every finished result to one subscriber. A slow one loses events and is told how many. */
-import type { ScoreResult } from '../../../types/result.ts';
+/** Step 10, record: pushes every finished result, and warnings, to one subscriber. A slow one loses events and is told how many. */
 import type { Service } from '../../../types/service.ts';
 
 export interface FeedSink {
@@ -23,7 +22,14 @@ export class Feed {
   }
 
   start(service: Service): void {
-    this.#unsubscribe ??= service.subscribe((result, client) => this.#push(result, client));
+    if (this.#unsubscribe) return;
+    const ends = [
+      service.subscribe((result, client) => this.#push({ event: 'result', client, result })),
+      service.onWarning((warning) => this.#push({ event: 'warning', warning })),
+    ];
+    this.#unsubscribe = () => {
+      for (const end of ends) end();
+    };
   }
 
   stop(): void {
@@ -31,14 +37,14 @@ export class Feed {
     this.#unsubscribe = null;
   }
 
-  #push(result: ScoreResult, client: string): void {
+  #push(event: object): void {
     if (this.#sink.bufferedAmount >= this.#maxBufferBytes) {
       this.#lost++;
       this.#onLost(1);
       return;
     }
     this.#confess();
-    this.#sink.send({ event: 'result', client, result }, () => this.#onTaken());
+    this.#sink.send(event, () => this.#onTaken());
   }
 
   #onTaken(): void {

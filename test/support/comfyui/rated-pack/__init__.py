@@ -1,6 +1,6 @@
 """Plays a diffusion model out of rated images: prompt and seed choose one of the images of that prompt.
 
-ASSAY_RATED_DIR names the folder that holds ratings.csv (columns name, prompt) and images/.
+RATED_IMAGES_DIR names the folder that holds ratings.csv (columns name, prompt) and images/.
 """
 
 import csv
@@ -23,7 +23,7 @@ NOISE = 60
 
 @cache
 def images_by_prompt():
-    folder = Path(os.environ["ASSAY_RATED_DIR"])
+    folder = Path(os.environ["RATED_IMAGES_DIR"])
     found = defaultdict(list)
     with open(folder / "ratings.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
