@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
 import { Monitor } from './loops/monitor/monitor.ts';
+import { ClientStudies } from './loops/study/studies.ts';
 import { Pipeline } from './pipeline.ts';
 import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
@@ -18,6 +19,7 @@ import { type RewardParts, rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
 import { disabledStore } from './store/disabled.ts';
 import type { StoreLog } from './store/file/health.ts';
+import { takeHold } from './store/file/hold.ts';
 import { openStore, retentionOf, type Store } from './store/store.ts';
 import type { PanelRequest, ScoreRequest } from './types/request.ts';
 import type { ScoreResult } from './types/result.ts';
@@ -71,6 +73,10 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const score = async ({ scorer, ...request }: ScoreRequest) =>
     (await panel({ ...request, scorers: [scorer] })).map(([result]) => result!);
   const scorerOf = scorerIn(catalog);
+  const studies = new ClientStudies({
+    ...{ config, panel, hold: takeHold, digest: sha256Of },
+    checkScorer: (name) => catalog.find(name),
+  });
   const monitor = monitorOf(config, pipeline, scorerOf, log);
 
   async function reward({
@@ -89,6 +95,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     score,
     rank: async (request) => ranked(await score(request)),
     reward,
+    studies,
     profiles: () => profilesOf(config),
     scorers: () => catalog.list(),
     release: (scorer) => catalog.release(scorer),
@@ -108,6 +115,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
     beside: (neighbour) => manners.beside(neighbour),
     ledger: (host) => store.ledger(host),
     async close() {
+      studies.close();
       await monitor.close();
       await catalog.close();
       await store.close();

@@ -14,13 +14,13 @@ import { version } from './lib/version.ts';
 import type { PolicyFile } from './loops/policy/policy-file.ts';
 import { type DriveParts, drive } from './loops/study/drive.ts';
 import type { StudyFolder } from './loops/study/folder.ts';
+import { measuresOf, scorersOf } from './loops/study/measures.ts';
 import { imagesOf } from './loops/study/pick.ts';
 import { renderStudy } from './loops/study/report.ts';
 import { createStudy, type Study } from './loops/study/study.ts';
 import type { Candidate, Done, Scored, Trial } from './loops/study/types.ts';
 import type { Runtime } from './runtime.ts';
 import { holderWords, takeHold } from './store/file/hold.ts';
-import { ASPECTS } from './types/aspect.ts';
 import type { ScoreItem } from './types/request.ts';
 import type { ScoreResult } from './types/result.ts';
 
@@ -53,12 +53,6 @@ export interface Search {
   /** Writes winners and report, and with a study that is over does what the policy says to the rest. */
   finish(done: Done | null): Promise<Found>;
 }
-
-/** A name of a measure: the scorer that gives it, if it is not the default one, and what of it. */
-const partsOf = (measure: string): [scorer: string | undefined, of: string] => {
-  const dot = measure.lastIndexOf('.');
-  return dot < 0 ? [undefined, measure] : [measure.slice(0, dot), measure.slice(dot + 1)];
-};
 
 /** Keeps other processes from running the study of that folder: two would each make every trial. @throws STUDY_HELD */
 export function holdStudy(folder: string): { release(): void } {
@@ -141,7 +135,7 @@ export async function judge(
     ...{ found: image.prompt ?? undefined, promptFromFile: true },
     fetch: () => ({ kind: 'encoded', bytes }),
   };
-  const scorers = [...new Set([undefined, ...pick.map((measure) => partsOf(measure)[0])])];
+  const scorers = scorersOf(pick);
   const results = await Promise.all(
     scorers.map(async (scorer) => {
       const request = { items: [item], scorer, policy: policy?.policy, client: 'study', signal };
@@ -161,21 +155,6 @@ export async function judge(
     rejected: policy?.named === true && results[0]!.decision === 'reject',
     reasons: results[0]!.reasons,
   };
-}
-
-/** What a result says, by name of the measure. */
-function measuresOf({ reward, aspects }: ScoreResult, scorer: string | undefined) {
-  const named = (of: string) => (scorer === undefined ? of : `${scorer}.${of}`);
-  const values: Record<string, number | null> = { [named('reward')]: reward };
-  const intervals: Record<string, [number, number]> = {};
-  for (const aspect of ASPECTS) {
-    const found = aspects?.[aspect];
-    if (!found) continue;
-    // A guard makes every score of the image meaningless, and with them its reward.
-    values[named(aspect)] = reward === null ? null : found.score;
-    intervals[named(aspect)] = found.interval;
-  }
-  return { values, intervals };
 }
 
 const WINNER = /^\d+-t\d+/;

@@ -9,12 +9,17 @@ from .client import AssayClient
 from .link.failures import AssayFailure
 from .results import AspectScore, Guard, Health, Ranking, Result, Scorer
 from .reward_results import MissingReward, RewardComponent, RewardGroup, RewardItem, RewardResult
+from .study import Study, Trial
+from .studying import AsyncStudy, AsyncTrial
+from .trial import Winner
 
 __all__ = [
     "AspectScore",
     "AssayClient",
     "AssayFailure",
     "AsyncAssayClient",
+    "AsyncStudy",
+    "AsyncTrial",
     "Guard",
     "Health",
     "MissingReward",
@@ -25,4 +30,7 @@ __all__ = [
     "RewardItem",
     "RewardResult",
     "Scorer",
+    "Study",
+    "Trial",
+    "Winner",
 ]

@@ -18,6 +18,8 @@ from .reward_results import RewardResult
 from .rewarding import rewards
 from .scoring import rank, score
 from .sending import Call, Gate, Patience
+from .studying import AsyncStudy
+from .trial import spec_of
 
 TIMEOUT_S = 120.0
 WAIT_S = 30.0
@@ -132,6 +134,39 @@ class AsyncAssayClient:
         if not items:
             return RewardResult((), (), {}, ())
         return await rewards(self._call(fields, timeout), items)
+
+    def study(
+        self,
+        prompt: str | None,
+        *,
+        strategy: str | Mapping[str, Any] = "best-of-n",
+        budget: float = 60,
+        keep: int | None = None,
+        axes: Mapping[str, Any] | None = None,
+        pick: str | Sequence[str] | None = None,
+        price: Mapping[str, Any] | None = None,
+        minutes: float | None = None,
+        seed: int | None = None,
+        scorer: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+        id: str | None = None,
+    ) -> AsyncStudy:
+        """A search with a generator of your own; docs/studies.md says what each strategy does.
+
+        `strategy`: its name, or a mapping with `name` and its options. `budget`: most work, in whole images. `axes`:
+        what is varied beside the seed, by name: a list of values, or a mapping with low and high; `prompt` is the
+        prompt. `pick`: measures that the best are picked by, `reward` when absent. `price`: the least gain that another
+        image is worth. What `policy` rejects cannot win. The same call with the same `id` goes on where the last one
+        ended.
+
+            async for trial in assay.study("a fox", strategy="halving", budget=32):
+                await trial.tell(await generate(trial.prompt, seed=trial.seed, steps=trial.steps(28)))
+        """
+        picks = [pick] if isinstance(pick, str) else pick and list(pick)
+        rest = {"keep": keep, "pick": picks, "price": price, "minutes": minutes, "seed": seed}
+        plan = {"spec": spec_of(prompt, strategy, budget, axes, **rest), "scorer": scorer, "policy": policy}
+        given = {name: value for name, value in plan.items() if value is not None}
+        return AsyncStudy(lambda: self._call({}, None), id, given)
 
     async def health(self, timeout: float = HEALTH_S) -> Health:
         """The daemon, as it answers now. Raises DAEMON_UNREACHABLE, DAEMON_UNKNOWN, UNAUTHORIZED."""

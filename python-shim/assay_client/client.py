@@ -11,6 +11,7 @@ from . import runner
 from .aio import HEALTH_S, RECONNECTS, TIMEOUT_S, WAIT_S, Advantage, AsyncAssayClient
 from .results import Health, Ranking, Result
 from .reward_results import RewardResult
+from .study import Study
 
 _open: weakref.WeakSet[AssayClient] = weakref.WeakSet()
 
@@ -107,6 +108,43 @@ class AssayClient:
             timeout=timeout,
         )
         return runner.run(asked)
+
+    def study(
+        self,
+        prompt: str | None,
+        *,
+        strategy: str | Mapping[str, Any] = "best-of-n",
+        budget: float = 60,
+        keep: int | None = None,
+        axes: Mapping[str, Any] | None = None,
+        pick: str | Sequence[str] | None = None,
+        price: Mapping[str, Any] | None = None,
+        minutes: float | None = None,
+        seed: int | None = None,
+        scorer: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+        id: str | None = None,
+    ) -> Study:
+        """A search with a generator of your own; see AsyncAssayClient.study.
+
+        for trial in assay.study("a fox", strategy="halving", budget=32):
+            trial.tell(generate(trial.prompt, seed=trial.seed, steps=trial.steps(28)))
+        """
+        begun = self._client.study(
+            prompt,
+            strategy=strategy,
+            budget=budget,
+            keep=keep,
+            axes=axes,
+            pick=pick,
+            price=price,
+            minutes=minutes,
+            seed=seed,
+            scorer=scorer,
+            policy=policy,
+            id=id,
+        )
+        return Study(begun)
 
     def health(self, timeout: float = HEALTH_S) -> Health:
         """The daemon, as it answers now; see AsyncAssayClient.health."""

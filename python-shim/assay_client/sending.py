@@ -88,14 +88,22 @@ class Call:
             self._gone = failure
 
     async def ask(self, op: str, messages: Sequence[dict], key: str) -> dict:
-        """The answer, with one result for each message; asks again while the daemon is full or away, and when the
-        connection breaks. By `key` the daemon knows what it has scored already.
+        """The answer, with one result for each message. By `key` the daemon knows what it has scored already.
+
+        Raises AssayFailure.
+        """
+        size = sum(len(data_of(message)) for message in messages)
+        answer = await self.send(op, {"idempotencyKey": key, "items": messages}, size)
+        return _checked(answer, len(messages))
+
+    async def send(self, op: str, body: dict, size: int = 0) -> dict:
+        """The answer; asks again while the daemon is full or away, and when the connection breaks. `size`: about how
+        many bytes the images in it have.
 
         Raises AssayFailure.
         """
         id = next(_ids)
-        size = sum(len(_data(message)) for message in messages)
-        message = {"id": id, "op": op, "idempotencyKey": key, **self._fields, "items": messages}
+        message = {"id": id, "op": op, **self._fields, **body}
         frame = await asyncio.to_thread(pack, message, size)
         losses, suspected, absent_since, pause = 0, 0, None, _SHORTEST_PAUSE_S
         while True:
@@ -108,7 +116,7 @@ class Call:
                 async with self.gate.suspects if self._is_wary else nullcontext():
                     answer = await self._connection.ask(id, frame, left)
                 self.gate.has_said = False
-                return _checked(answer, len(messages))
+                return answer
             except Lost as failure:
                 losses += 1
                 absent_since = None
@@ -150,7 +158,7 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
-def _data(message: dict) -> bytes:
+def data_of(message: dict) -> bytes:
     image = message["image"]
     return image["data"] if isinstance(image, dict) else image
 

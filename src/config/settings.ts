@@ -74,6 +74,8 @@ export const limitsSchema = z.strictObject({
   queueWaitMs: millis
     .default(20_000)
     .describe('how long a request waits for room in a full queue before it is answered BUSY or CLIENT_BUSY'),
+  maxStudies: count.default(1000).describe('most studies of clients that are kept in dataDir'),
+  maxStudyImages: count.default(500).describe('most images that a study of a client may ask for'),
   requestTimeoutMs: millis.default(120_000).describe('longest time for one request'),
 });
 

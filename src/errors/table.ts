@@ -286,6 +286,17 @@ export const ERRORS = {
     '{path} is damaged in line {line}: {reason}',
     'Its images are untouched. Take the lines from there on away to go on from before them, or begin anew in another folder.',
   ),
+  STUDY_UNKNOWN: input(404, 'no study {id} here', 'Begin it with POST /v1/studies, or check its id.'),
+  STUDY_TAKEN: input(
+    409,
+    'study {id} was begun before, and not with this {field}',
+    'Begin it with the same plan to go on with it, or under another id.',
+  ),
+  STUDIES_FULL: input(
+    409,
+    'there are {count} studies in {folder}, and no more may be begun',
+    'Remove the folders of studies that are not needed while the daemon is stopped, or raise limits.maxStudies.',
+  ),
   STUDY_HELD: input(409, 'the study in {folder} is run by {holder}', 'Wait for it, or stop it.'),
   NO_SEED: input(
     422,
@@ -311,6 +322,11 @@ export const ERRORS = {
     404,
     'no trial {id} in this study, which has asked for {known} so far',
     'Tell the trials that it asked for, by their ids.',
+  ),
+  TRIAL_UNSCORED: retry(
+    503,
+    'image {image} of trial {id} could not be scored now: {reason}',
+    'Tell the trial again after the stated pause; it is still open.',
   ),
   TRIAL_TOLD: input(409, 'trial {id} was told already', 'Tell each trial once; the first outcome counts.'),
 

@@ -6,6 +6,7 @@ import type { RankResult, ScoreResult } from './result.ts';
 import type { RewardRequest, RewardResult } from './reward.ts';
 import type { MonitorReport, RunWarning } from './run.ts';
 import type { RefusedScorer, Released, ScorerInfo } from './scorer.ts';
+import type { Studies } from './study.ts';
 
 /** Told of every finished result, and who asked for it. */
 export type ResultListener = (result: ScoreResult, client: string) => void;
@@ -20,6 +21,7 @@ export interface Service {
   rank(request: ScoreRequest): Promise<RankResult>;
   /** Rewards of several scorers at once. @throws UNKNOWN_PROFILE, and as `score` */
   reward(request: RewardRequest): Promise<RewardResult>;
+  readonly studies: Studies;
   /** The reward profiles by name. */
   profiles(): Record<string, Profile>;
   scorers(): ScorerInfo[];

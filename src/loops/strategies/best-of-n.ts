@@ -17,23 +17,30 @@ function combinationsOf(axes: readonly (readonly [string, Axis])[]): Record<stri
 }
 
 /** Parameters of the n-th trial: each round goes once through all combinations, in an order of its own. */
-function parametersOf({ spec, random }: View, n: number): Record<string, Value> {
+function parametersBy({ spec, random }: View): (n: number) => Record<string, Value> {
   const axes = Object.entries(spec.axes);
   const size = axes.reduce((count, [, axis]) => count * ('values' in axis ? axis.values.length : 1), 1);
   const isListed = size <= MOST_LISTED;
   const listed = isListed ? axes.filter(([, axis]) => 'values' in axis) : [];
-  const round = shuffled(combinationsOf(listed), random(Math.floor(n / size)));
-  const own = random(2 ** 31 + n);
   const rest = axes.filter(([name]) => !listed.some(([other]) => other === name));
-  return {
-    ...round[n % round.length]!,
-    ...Object.fromEntries(rest.map(([name, axis]) => [name, drawn(axis, own)])),
+  const combinations = combinationsOf(listed);
+  let last: { round: number; order: Record<string, Value>[] } | undefined;
+  return (n) => {
+    const round = Math.floor(n / size);
+    if (last?.round !== round) last = { round, order: shuffled(combinations, random(round)) };
+    const own = random(2 ** 31 + n);
+    return {
+      ...last.order[n % combinations.length]!,
+      ...Object.fromEntries(rest.map(([name, axis]) => [name, drawn(axis, own)])),
+    };
   };
 }
 
 /** The trials from the `at`-th on. */
-export const independent = (view: View, at: number, n: number): Draft[] =>
-  Array.from({ length: n }, (_, i) => draftOf(view, view.seed(at + i), parametersOf(view, at + i)));
+export function independent(view: View, at: number, n: number): Draft[] {
+  const parametersOf = parametersBy(view);
+  return Array.from({ length: n }, (_, i) => draftOf(view, view.seed(at + i), parametersOf(at + i)));
+}
 
 export const bestOfN: Strategy<Record<string, never>> = {
   summary: 'makes images of fresh seeds and keeps the best',

@@ -137,6 +137,7 @@ export function createFakeService(): FakeService {
       return { results, order, best: results.some((r) => r.reward !== null) ? order[0]! : null };
     },
     reward: () => Promise.reject(new Error('the fake gives no rewards')),
+    studies: {} as never,
     profiles: () => ({}),
     scorers: () => [SCORER],
     refusedScorers: () => [],

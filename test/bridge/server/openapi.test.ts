@@ -56,6 +56,10 @@ test('lists every route, and no other', async () => {
       '/v1/score',
       '/v1/scorers',
       '/v1/scorers/{id}/release',
+      '/v1/studies',
+      '/v1/studies/{id}',
+      '/v1/studies/{id}/ask',
+      '/v1/studies/{id}/tell',
       '/v1/ws',
     ].sort(),
   );

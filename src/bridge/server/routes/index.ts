@@ -14,6 +14,10 @@ import { rewards } from './rewards.ts';
 import type { Route } from './route.ts';
 import { score } from './score.ts';
 import { scorers } from './scorers.ts';
+import { ask } from './studies/ask.ts';
+import { begin } from './studies/begin.ts';
+import { state } from './studies/state.ts';
+import { tell } from './studies/tell.ts';
 
 export const ROUTES: readonly Route[] = [
   score,
@@ -25,6 +29,10 @@ export const ROUTES: readonly Route[] = [
   scorers,
   release,
   history,
+  begin,
+  state,
+  ask,
+  tell,
   health,
   readiness,
   metricsPage,

@@ -1,0 +1,29 @@
+/** What a scorer says, as the measures that a study picks by: `reward`, `quality`, `other-scorer.alignment`. Pure. */
+import { ASPECTS } from '../../types/aspect.ts';
+import type { ScoreResult } from '../../types/result.ts';
+
+/** A name of a measure: the scorer that gives it, if it is not the default one, and what of it. */
+const partsOf = (measure: string): [scorer: string | undefined, of: string] => {
+  const dot = measure.lastIndexOf('.');
+  return dot < 0 ? [undefined, measure] : [measure.slice(0, dot), measure.slice(dot + 1)];
+};
+
+/** The scorers that the picks name; undefined, the first, is the default one. */
+export const scorersOf = (pick: readonly string[]): (string | undefined)[] => [
+  ...new Set([undefined, ...pick.map((measure) => partsOf(measure)[0])]),
+];
+
+/** What a result says, by name of the measure. */
+export function measuresOf({ reward, aspects }: ScoreResult, scorer: string | undefined) {
+  const named = (of: string) => (scorer === undefined ? of : `${scorer}.${of}`);
+  const values: Record<string, number | null> = { [named('reward')]: reward };
+  const intervals: Record<string, [number, number]> = {};
+  for (const aspect of ASPECTS) {
+    const found = aspects?.[aspect];
+    if (!found) continue;
+    // A guard makes every score of the image meaningless, and with them its reward.
+    values[named(aspect)] = reward === null ? null : found.score;
+    intervals[named(aspect)] = found.interval;
+  }
+  return { values, intervals };
+}
