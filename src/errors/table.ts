@@ -301,7 +301,7 @@ export const ERRORS = {
   NO_SEED: input(
     422,
     '{source} has no seed: no input named seed or noise_seed holds a number, so every image would be the same',
-    'Set a seed in the workflow, or name what is to differ: --vary NODE.INPUT=A,B,C.',
+    'Set a seed in the workflow, or name what `assay best` is to vary: --vary NODE.INPUT=A,B,C.',
   ),
   INPUT_UNKNOWN: input(
     404,

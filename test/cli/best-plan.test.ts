@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { comfyui } from '../../src/bridge/hosts/comfyui/kind.ts';
 import { type PlanFlags, planOf } from '../../src/cli/best/plan.ts';
+import { bestCommand } from '../../src/cli/commands/best.ts';
+import { STRATEGIES } from '../../src/loops/strategies/table.ts';
 import { flatImages } from '../support/comfyui/graphs.ts';
 import { tempFolder } from '../support/files.ts';
 import { seeded } from '../support/studying.ts';
@@ -122,4 +124,9 @@ it.each<[string, object, PlanFlags, string, RegExp]>([
   ['a price of nothing', seeded(), { price: '0' }, 'USAGE', /--price 0/],
 ])('refuses %s', async (_, graph, flags, code, message) => {
   await expect(plan(graph, flags)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+it('names every strategy in its help', () => {
+  const help = bestCommand(() => {}).helpInformation();
+  for (const name of Object.keys(STRATEGIES)) expect(help).toContain(name);
 });

@@ -31,7 +31,10 @@ export const bestCommand = (exit: Exit): Command =>
       'what to vary: NODE.INPUT=VALUES, or NODE.INPUT of a seed (repeatable)',
       collect,
     )
-    .addOption(new Option('--strategy <name>', 'how to search (default: best-of-n)'))
+    .option(
+      '--strategy <name>',
+      'how to search: best-of-n, first, halving, neighbours or variants (default: best-of-n; first with --least)',
+    )
     .option('--least <value>', 'stop when there are enough images of at least this value', number)
     .option(
       '--price <gain>',
