@@ -32,6 +32,8 @@ export interface SearchParts {
   /** Thresholds, and what is done by verdict; `named`: the user gave them, so that what they reject cannot win. */
   policy: PolicyFile & { named: boolean };
   thumbnail(path: string): Promise<string | null>;
+  /** The prompt, for people. */
+  judgedBy: string;
 }
 
 export type SearchListener = Pick<DriveParts, 'onEvent' | 'onTold' | 'onTrouble'>;
@@ -81,8 +83,10 @@ export function openSearch(parts: SearchParts): Search {
           workflowOf: (trial) => workflowOf(parts, trial),
           runOf: (trial) => folder.runOf(trial),
           onSubmitted: (trial, run) => folder.add({ submitted: trial.id, run }),
-          judge: (trial, index, image, bytes, stop) =>
-            judge({ ...parts, ...judgedBy(folder) }, { trial, index, image, bytes }, stop),
+          judge: async (trial, index, image, bytes, stop) => {
+            const made = { trial, index, image, bytes };
+            return pickable(await judge({ ...parts, ...judgedBy(folder) }, made, stop), parts);
+          },
         },
         signal,
       ),
@@ -121,6 +125,18 @@ export interface JudgeParts {
 }
 
 const judgedBy = ({ plan: { prompt, spec } }: StudyFolder) => ({ prompt, pick: spec.pick });
+
+/** The image, unless no seed would give what it is picked by. @throws MEASURE_MISSING */
+function pickable(scored: Scored, { folder }: SearchParts): Scored {
+  const { pick } = folder.plan.spec;
+  const result = folder.resultOf(scored.image);
+  // A guard takes all values of an image, and says so by itself.
+  if (!result || result.guards.length > 0) return scored;
+  const measure = pick.find((name) => typeof scored.values[name] !== 'number');
+  if (measure === undefined) return scored;
+  const why = result.prompt === null ? `no prompt: ${result.promptSource?.reason ?? 'none was found'}` : null;
+  throw fail('MEASURE_MISSING', { measure, reason: why ?? 'the scorer does not give it' });
+}
 
 /** Keeps the image, then has it scored by every scorer that the picks name. */
 export async function judge(
@@ -177,6 +193,7 @@ async function finish(parts: SearchParts, study: Study, done: Done | null): Prom
     ...{ study, done, notes, title: plan.workflow.file },
     facts: [
       ['host', host.url],
+      ['judged by', parts.judgedBy],
       ['scorer', stamp ? `${stamp.id} ${stamp.version}, variant ${stamp.variant}` : runtime.config.scorer],
       ['strategy', JSON.stringify(plan.spec.strategy)],
       ['seed of the study', `${plan.spec.seed}`],

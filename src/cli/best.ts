@@ -15,6 +15,7 @@ import { openRuntime, type Runtime } from '../runtime.ts';
 import { holdStudy, openSearch, type Search } from '../search.ts';
 import type { Aspect } from '../types/aspect.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
+import { promptWords } from './best/prompt.ts';
 import { type BestFormat, createTold } from './best/told.ts';
 import { type ScorerFlags, usage } from './input/flags.ts';
 import { configOf, tellNotes } from './open.ts';
@@ -80,12 +81,21 @@ async function begin(config: Config, file: string | undefined, flags: BestFlags)
   return { ...target, template, folder };
 }
 
-/** What the scorer's reference images say of the measure that is picked by. */
+/** What the scorer's reference images say of the measure that is picked by. @throws MEASURE_MISSING, UNKNOWN_SCORER */
 function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
-  if (pick.length > 1) return null;
-  const dot = pick[0]!.lastIndexOf('.');
-  const model = catalog.find(dot < 0 ? config.scorer : pick[0]!.slice(0, dot));
-  return expectedOf(model.manifest, readCalibration(model), pick[0]!.slice(dot + 1) as Aspect | 'reward');
+  const found = pick.map((measure) => {
+    const dot = measure.lastIndexOf('.');
+    const model = catalog.find(dot < 0 ? config.scorer : measure.slice(0, dot));
+    const of = measure.slice(dot + 1) as Aspect | 'reward';
+    if (of !== 'reward' && !model.manifest.aspects[of]) {
+      const reason = `the scorer ${model.manifest.id} does not predict it`;
+      throw fail('MEASURE_MISSING', { measure, reason });
+    }
+    return { model, of };
+  });
+  if (found.length > 1) return null;
+  const [{ model, of }] = found as [(typeof found)[0]];
+  return expectedOf(model.manifest, readCalibration(model), of);
 }
 
 async function goOn(config: Config, file: string | undefined, flags: BestFlags): Promise<Start<Held>> {
@@ -105,14 +115,14 @@ async function goOn(config: Config, file: string | undefined, flags: BestFlags):
   return { ...target, template, folder: async () => ({ folder, hold }) };
 }
 
-/** Says what is varied, so that a seed that should have stayed is seen at once. */
+/** Says what is varied and judged by, so that a seed that should have stayed, or a wrong prompt, is seen at once. */
 function greet({ plan, path }: StudyFolder, { template, host }: { template: Template; host: Host }): void {
   const named = (names: readonly string[]) =>
     names.map((name) => `${name} (${template.input(name).node})`).join(', ');
   const axes = Object.keys(plan.spec.axes);
   const seeds = plan.seeds.length > 0 ? named(plan.seeds) : 'none';
   process.stderr.write(
-    `assay: ${host.url} · seeds: ${seeds}${axes.length > 0 ? ` · varied: ${named(axes)}` : ''} · folder: ${path}\n`,
+    `assay: ${host.url} · seeds: ${seeds}${axes.length > 0 ? ` · varied: ${named(axes)}` : ''} · ${promptWords(plan, template)} · folder: ${path}\n`,
   );
   if (plan.seeds.length > 1)
     process.stderr.write('assay: several seeds; --vary NODE.INPUT names one alone\n');
@@ -159,6 +169,7 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
       ...{ runtime, host, folder, template },
       policy: { ...policy, named: flags.policy !== undefined },
       thumbnail: (path) => smallPicture(path, config),
+      judgedBy: promptWords(folder.plan, template),
     });
     greet(folder, { template, host });
     return await search(found, flags.format, signal);

@@ -267,8 +267,8 @@ export const ERRORS = {
   PROMPT_UNKNOWN: input(422, 'there is no prompt to refine: {reason}', 'Give it: --prompt "…".'),
   MEASURE_MISSING: input(
     422,
-    'the images of the original prompt have no {measure}: {reason}',
-    'Choose another measure with --by, another scorer with --scorer, or look at the images.',
+    'the images have no {measure} to pick by: {reason}',
+    'Give the prompt with --prompt, choose another measure with --by, another scorer with --scorer, or look at the images.',
   ),
   STUDY_EXISTS: input(
     409,

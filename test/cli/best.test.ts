@@ -1,12 +1,13 @@
 /** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/files/metadata/metadata.ts';
 import { assay, outcomeOf, start } from '../support/cli.ts';
 import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
-import { askedIn, seeded, studyBench, toldIn, winnersIn } from '../support/studying.ts';
+import { writeModel } from '../support/models.ts';
+import { askedIn, prompted, seeded, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
 async function host(): Promise<FakeHost> {
   const fake = await startFake();
@@ -93,6 +94,31 @@ describe('assay best', { timeout: 90_000 }, () => {
         .toSorted(),
     );
     expect(winnersIn(cut.out)).toEqual(winnersIn(whole.out));
+  });
+
+  it('says by which prompt it judges, and refuses a measure that no image can have', async () => {
+    const fake = await host();
+    const silent = studyBench();
+    writeModel(join(silent.folder, 'models'), { id: 'test-text', text: true });
+    const withText = [...silent.args(fake.url, '--images', '2'), '--scorer', 'test-text'];
+    const missing = await assay([...withText, '--by', 'alignment']);
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toMatch(/no prompt found: judged by quality alone.*MEASURE_MISSING/s);
+    expect(missing.stderr).toMatch(/no alignment to pick by: no prompt.*--prompt/s);
+    const unknown = studyBench();
+    const refused = await assay(unknown.args(fake.url, '--by', 'quality,authenticity'));
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/MEASURE_MISSING.*no authenticity.*test-bright does not predict/s),
+    ]);
+    expect(existsSync(unknown.out)).toBe(false);
+    const spoken = studyBench(prompted('a red fox'));
+    const { code, stderr } = await assay(spoken.args(fake.url, '--images', '2'));
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining('prompt: "a red fox" (workflow node 4 (CLIPTextEncode))'),
+    ]);
+    expect(readFileSync(join(spoken.out, 'report.html'), 'utf8')).toContain('workflow node 4');
   });
 
   it('lets a trial fail alone', async () => {

@@ -30,7 +30,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Errors that no other trial would be spared. */
 function isFatal({ code }: AssayError, { study }: DriveParts): boolean {
   const isFirst = study.trials.every(({ outcome }) => outcome === null || 'failed' in outcome);
-  if (code === 'WORKFLOW_REJECTED') return isFirst;
+  if (code === 'WORKFLOW_REJECTED' || code === 'MEASURE_MISSING') return isFirst;
   return !/^(RUN_|IMAGE_|PROMPT_LOST$)/.test(code);
 }
 
@@ -104,7 +104,7 @@ class Crew {
  * open in the study.
  *
  * @returns why the study is over; null when the signal ended it
- * @throws NOTHING_NEW, WORKFLOW_REJECTED of a first trial, errors of the host that last, and what `judge` throws
+ * @throws NOTHING_NEW, WORKFLOW_REJECTED or MEASURE_MISSING of a first trial, errors of the host that last, and what `judge` throws
  */
 export async function drive(parts: DriveParts, signal: AbortSignal): Promise<Done | null> {
   const { study } = parts;
