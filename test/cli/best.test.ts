@@ -134,6 +134,24 @@ describe('assay best', { timeout: 90_000 }, () => {
     expect(outcomes.filter(Boolean).length).toBeGreaterThan(0);
   });
 
+  it('goes on after failures that ended it, once what made them fail is mended', async () => {
+    const fake = await host();
+    const fails = { isOn: true };
+    fake.settings.atStep = () => {
+      if (fails.isOn) throw new Error('out of memory');
+    };
+    const bench = studyBench(seeded({ steps: 1 }));
+    const ended = await assay(bench.args(fake.url, '--images', '3'));
+    expect([ended.code, lastLine(ended.stdout).done.reason]).toEqual([3, 'failures']);
+    const again = await assay(bench.again(fake.url));
+    expect([again.code, lastLine(again.stdout).done.reason]).toEqual([3, 'failures']);
+    const failed = toldIn(bench.out).length;
+    expect(failed).toBeGreaterThanOrEqual(10);
+    fails.isOn = false;
+    const mended = await assay(bench.again(fake.url));
+    expect([lastLine(mended.stdout).done.reason, toldIn(bench.out).length]).toEqual(['images', failed + 3]);
+  });
+
   it('refuses a host that makes nothing new', async () => {
     const graph = {
       ...seeded(),

@@ -10,6 +10,8 @@ export interface Progress {
   spec: StudySpec;
   /** In the order asked. */
   trials: readonly TrialState[];
+  /** Ids of trials whose failure does not count. */
+  forgiven: ReadonlySet<string>;
   /** Work asked for that still has no outcome, in trials. */
   open: number;
   /** Work asked for that did not fail, in whole images. */
@@ -70,8 +72,8 @@ const notWorthIt: Rule = ({ spec, trials }) => {
   return `one more image is expected to add ${gain.toPrecision(2)}${unit}, less than its price of ${spec.price!.amount}`;
 };
 
-const failures: Rule = ({ trials }) => {
-  const told = trials.flatMap(({ outcome }) => (outcome ? [outcome] : []));
+const failures: Rule = ({ trials, forgiven }) => {
+  const told = trials.flatMap(({ trial, outcome }) => (outcome && !forgiven.has(trial.id) ? [outcome] : []));
   const last = told.slice(-MOST_FAILURES);
   const failed = last.flatMap((outcome) => ('failed' in outcome ? [outcome.failed] : []));
   if (failed.length < MOST_FAILURES) return null;

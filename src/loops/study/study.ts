@@ -30,6 +30,8 @@ export interface Study {
   spent(): number;
   /** Ends it, for the reason given. Nothing is asked for any more. */
   stop(why: Done): void;
+  /** Failures so far do not end it any more: what made them fail may be mended. */
+  forgive(): void;
   /** Whole images that have a value, best first; the drafts where there is no whole one. */
   ranking(): Candidate[];
   /** The `keep` best. */
@@ -60,6 +62,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   const strategy: Strategy = STRATEGIES[name] as Strategy;
   const states: TrialState[] = [];
   const byId = new Map<string, TrialState>();
+  const forgiven = new Set<string>();
   let stopped: Done | null = null;
   /** Whether the strategy was asked, and had nothing, with nothing open. */
   let isExhausted = false;
@@ -72,6 +75,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
         byId.set(trial.id, state);
       }
     else if ('told' in event) byId.get(event.told)!.outcome = event.outcome;
+    else if ('forgiven' in event) for (const id of event.forgiven) forgiven.add(id);
     else stopped = event.stopped;
   };
   for (const event of events) apply(event);
@@ -96,7 +100,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   const done = (): Done | null =>
     stopped ??
     doneOf({
-      ...{ spec, trials: states, open: openStates().length, spent: spent(), isExhausted },
+      ...{ spec, trials: states, forgiven, open: openStates().length, spent: spent(), isExhausted },
       isEnough: strategy.isEnough?.(view(), options) ?? false,
     });
 
@@ -128,6 +132,13 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
     done,
     spent,
     stop: (why) => happen({ stopped: why }),
+    forgive() {
+      const failed = states
+        .filter(({ outcome }) => outcome && 'failed' in outcome)
+        .map(({ trial }) => trial.id);
+      const fresh = failed.filter((id) => !forgiven.has(id));
+      if (fresh.length > 0) happen({ forgiven: fresh });
+    },
     ranking() {
       const whole = states.filter(({ trial }) => trial.stage.effort === 1);
       const found = bestFirst(candidatesOf(whole, spec.pick));

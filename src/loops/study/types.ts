@@ -30,4 +30,6 @@ export type StudyEvent =
   | { asked: Trial[] }
   | { told: string; outcome: Outcome }
   /** The driver ended it. */
-  | { stopped: Done };
+  | { stopped: Done }
+  /** It is gone on with: trials that failed before it do not end it any more. */
+  | { forgiven: string[] };
