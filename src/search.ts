@@ -29,8 +29,8 @@ export interface SearchParts {
   host: Host;
   folder: StudyFolder;
   template: Template;
-  /** Thresholds, and what is done by verdict; `named`: the user gave them, so that what they reject cannot win. */
-  policy: PolicyFile & { named: boolean };
+  /** Thresholds, and what is done by verdict; what they reject cannot win. */
+  policy: PolicyFile;
   thumbnail(path: string): Promise<string | null>;
   /** The prompt, for people. */
   judgedBy: string;
@@ -117,8 +117,8 @@ interface Made {
 export interface JudgeParts {
   runtime: Pick<Runtime, 'score'>;
   folder: Pick<StudyFolder, 'saveImage'> & { add(line: { scored: string; result: ScoreResult }): void };
-  /** Thresholds, where what they reject cannot win. */
-  policy?: (PolicyFile & { named: boolean }) | undefined;
+  /** What it rejects cannot win; without one, everything can. */
+  policy?: PolicyFile | undefined;
   /** What the image is judged by; null: what it was made from. */
   prompt: string | null;
   /** Measures that are asked for. */
@@ -169,7 +169,7 @@ export async function judge(
     image: name,
     values: Object.assign({}, ...measured.map(({ values }) => values)),
     intervals: Object.assign({}, ...measured.map(({ intervals }) => intervals)),
-    rejected: policy?.named === true && results[0]!.decision === 'reject',
+    rejected: policy !== undefined && results[0]!.decision === 'reject',
     reasons: results[0]!.reasons,
   };
 }

@@ -16,7 +16,7 @@ import { holdStudy, openSearch, type Search } from '../search.ts';
 import type { Aspect } from '../types/aspect.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { promptWords } from './best/prompt.ts';
-import { type BestFormat, createTold } from './best/told.ts';
+import { type BestFormat, createTold, tallyOf } from './best/told.ts';
 import { type ScorerFlags, usage } from './input/flags.ts';
 import { configOf, tellNotes } from './open.ts';
 import { stopSignal } from './process/stop-signal.ts';
@@ -134,7 +134,8 @@ async function search(found: Search, format: BestFormat, signal: AbortSignal): P
     const done = await found.run({ onTold: told.told, onEvent: told.event, onTrouble: told.trouble }, signal);
     told.end(await found.finish(done));
     if (signal.aborted && !done) return EXIT.stopped;
-    return found.study.winners().length > 0 ? EXIT.ok : EXIT.someFailed;
+    const isWhole = found.study.winners().length > 0 && tallyOf(found.study).failed === 0;
+    return isWhole ? EXIT.ok : EXIT.someFailed;
   } catch (error) {
     // What was made is shown all the same.
     if (found.study.winners().length > 0) told.end(await found.finish(null));
@@ -144,7 +145,7 @@ async function search(found: Search, format: BestFormat, signal: AbortSignal): P
   }
 }
 
-/** Exit code 0; 3 when nothing could be kept; 130 when Ctrl-C stopped it. */
+/** Exit code 0; 3 when trials failed, or nothing could be kept; 130 when Ctrl-C stopped it. */
 export async function best(file: string | undefined, flags: BestFlags): Promise<number> {
   const config = configOf(flags);
   tellNotes(config);
@@ -167,7 +168,7 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
     const { folder } = opened;
     const found = openSearch({
       ...{ runtime, host, folder, template },
-      policy: { ...policy, named: flags.policy !== undefined },
+      policy,
       thumbnail: (path) => smallPicture(path, config),
       judgedBy: promptWords(folder.plan, template),
     });

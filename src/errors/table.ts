@@ -99,7 +99,7 @@ export const ERRORS = {
   // requests
   OUTPUT_UNWRITABLE: setup(
     '{output} cannot be written: {reason}',
-    'Free some space where it goes, or send it elsewhere; a table of `assay score` is gone on with by --resume.',
+    'Free some space where it goes, or send it elsewhere. What was done before is kept: tables of `assay score` and folders of `assay best` and `assay refine` are gone on with by --resume.',
   ),
   OUTPUT_HELD: setup(
     '--out {path}: another run is writing it, {holder}',

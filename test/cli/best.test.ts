@@ -128,10 +128,27 @@ describe('assay best', { timeout: 90_000 }, () => {
       if (++runs % 3 === 0) throw new Error('out of memory');
     };
     const bench = studyBench(seeded({ steps: 1 }));
-    const { code } = await assay(bench.args(fake.url, '--images', '4', '--vary', '2.ms=1..40'));
+    const { code, stdout } = await assay(bench.args(fake.url, '--images', '4', '--vary', '2.ms=1..40'));
     const outcomes = toldIn(bench.out).map(([, outcome]) => 'failed' in outcome);
-    expect([code, outcomes.filter((failed) => !failed).length]).toEqual([0, 4]);
-    expect(outcomes.filter(Boolean).length).toBeGreaterThan(0);
+    const failed = outcomes.filter(Boolean).length;
+    expect([code, outcomes.length - failed, lastLine(stdout).failed]).toEqual([3, 4, failed]);
+    expect(failed).toBeGreaterThan(0);
+  });
+
+  it("gives out no image that the scorer's own policy rejects, and says how many were", async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    const policy = { aspects: { quality: { minScore: 4.9 } }, unsureWithinInterval: false };
+    writeModel(join(bench.folder, 'models'), { edit: (manifest) => Object.assign(manifest, { policy }) });
+    const args = bench
+      .args(fake.url, '--images', '3', '--keep', '2')
+      .filter((a) => a !== '--format' && a !== 'jsonl');
+    const { code, stdout } = await assay(args);
+    expect([code, stdout]).toEqual([
+      3,
+      expect.stringContaining('is spent: 0 of 2 images kept, 3 rejected\n'),
+    ]);
+    expect(stdout).toMatch(/^t1 .*rejected: quality \d\.\d+ is below 4\.9/m);
+    expect(winnersIn(bench.out)).toEqual([]);
   });
 
   it('goes on after failures that ended it, once what made them fail is mended', async () => {

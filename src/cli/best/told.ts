@@ -4,7 +4,8 @@ import type { AssayError } from '../../errors/error.ts';
 import type { HostEvent } from '../../host.ts';
 import { counted } from '../../lib/words.ts';
 import { imagesOf } from '../../loops/study/pick.ts';
-import type { Outcome, Trial } from '../../loops/study/types.ts';
+import type { Study } from '../../loops/study/study.ts';
+import type { Outcome, Scored, Trial } from '../../loops/study/types.ts';
 import type { Found, Search } from '../../search.ts';
 import { shorten } from '../terminal/table.ts';
 import { printable } from '../terminal/verdicts.ts';
@@ -39,17 +40,26 @@ const variedText = ({ seed, parameters, stage }: Trial): string =>
     ...(stage.effort < 1 ? [stage.name] : []),
   ].join('  ');
 
+/** The values of an image, or why it has none, or cannot win with them. */
+function scoreText({ values, rejected, reasons = [] }: Scored): string {
+  const measured = Object.entries(values)
+    .filter(([, value]) => value !== null)
+    .map(([measure, value]) => `${measure} ${value!.toFixed(2)}`);
+  const why = reasons.length > 0 ? `: ${printable(reasons.join('; '))}` : '';
+  if (measured.length === 0) return `no score${why}`;
+  return [...measured, ...(rejected ? [`rejected${why}`] : [])].join('  ');
+}
+
 /** `12/60 images · best 0.71 (t7) · 3m 2s left` */
 function progressText({ study, elapsedMs }: Search, running: string): string {
   const { spec } = study;
-  const [spent, now] = [study.spent(), elapsedMs()];
+  const [made, now] = [study.made(), elapsedMs()];
   const [best] = study.ranking();
-  const told = study.trials.filter(({ outcome }) => outcome !== null).length;
-  const byWork = told === 0 ? undefined : (now / told) * (spec.images - told);
+  const byWork = made === 0 ? undefined : (now / made) * (spec.images - made);
   const byTime = spec.minutes === undefined ? undefined : spec.minutes * 60_000 - now;
   const left = [byWork, byTime].filter((ms) => ms !== undefined);
   return [
-    `${Number(spent.toFixed(1))}/${spec.images} images`,
+    `${Number(made.toFixed(1))}/${spec.images} images`,
     best ? `best ${best.value.toFixed(2)} (${best.trial.id})` : 'no score yet',
     running,
     left.length > 0 ? `at most ${timeText(Math.max(0, Math.min(...left)))} left` : '',
@@ -57,6 +67,32 @@ function progressText({ study, elapsedMs }: Search, running: string): string {
     .filter((part) => part !== '')
     .join(' · ');
 }
+
+export interface Tally {
+  /** Images that were to be kept. */
+  keep: number;
+  /** Whole images and drafts that the policy rejected. */
+  rejected: number;
+  /** Trials. */
+  failed: number;
+}
+
+export function tallyOf({ spec, trials }: Study): Tally {
+  const outcomes = trials.flatMap(({ outcome }) => (outcome ? [outcome] : []));
+  return {
+    keep: spec.keep,
+    rejected: outcomes.flatMap((outcome) => imagesOf(outcome)).filter(({ rejected }) => rejected).length,
+    failed: outcomes.filter((outcome) => 'failed' in outcome).length,
+  };
+}
+
+/** `2 of 4 images kept, 3 rejected, 1 trial failed`. */
+const tallyText = (found: number, { keep, rejected, failed }: Tally): string =>
+  [
+    `${found} of ${counted(keep, 'image')} kept`,
+    ...(rejected > 0 ? [`${rejected} rejected`] : []),
+    ...(failed > 0 ? [`${counted(failed, 'trial')} failed`] : []),
+  ].join(', ');
 
 /** Tells how a study goes, on the standard output; where it stands, on a terminal's standard error. */
 export function createTold(search: Search, format: BestFormat): Told {
@@ -85,14 +121,9 @@ export function createTold(search: Search, format: BestFormat): Told {
       return `${id}  ${styleText('red', 'failed', { stream: stdout })}  ${printable(outcome.failed.message)}  ${variedText(trial)}`;
     const [best] = study.ranking();
     const isBest = best?.trial.id === trial.id;
-    const scores = imagesOf(outcome).map(({ values }) =>
-      Object.entries(values)
-        .filter(([, value]) => value !== null)
-        .map(([measure, value]) => `${measure} ${value!.toFixed(2)}`)
-        .join('  '),
-    );
+    const scores = imagesOf(outcome).map(scoreText);
     const best_ = isBest ? `  ${styleText('green', 'best so far', { stream: stdout })}` : '';
-    return `${id}  ${scores.join(' | ') || 'no score'}${best_}  ${variedText(trial)}`;
+    return `${id}  ${scores.join(' | ') || 'no image'}${best_}  ${variedText(trial)}`;
   }
 
   return {
@@ -115,12 +146,12 @@ export function createTold(search: Search, format: BestFormat): Told {
           value,
           path,
         }));
-        stdout.write(`${JSON.stringify({ done, winners: kept, report, notes })}\n`);
+        stdout.write(`${JSON.stringify({ done, winners: kept, ...tallyOf(study), report, notes })}\n`);
         return;
       }
       for (const note of notes) stderr.write(`assay: ${printable(note)}\n`);
       const why = done ? `because ${done.words}` : 'on demand, and can go on with --resume';
-      stdout.write(`\nended ${why}: ${counted(winners.length, 'image')} kept\n`);
+      stdout.write(`\nended ${why}: ${tallyText(winners.length, tallyOf(study))}\n`);
       for (const { candidate, path } of winners)
         stdout.write(`${path}  ${candidate.value.toFixed(3)}  ${variedText(candidate.trial)}\n`);
       stdout.write(`report: ${report}\n`);

@@ -28,6 +28,8 @@ export interface Study {
   done(): Done | null;
   /** Whole images' worth of work that was asked for and did not fail. */
   spent(): number;
+  /** The same of those that were told: what is under way left out. */
+  made(): number;
   /** Ends it, for the reason given. Nothing is asked for any more. */
   stop(why: Done): void;
   /** Failures so far do not end it any more: what made them fail may be mended. */
@@ -46,6 +48,9 @@ const STRIDE = 0x9e37_79b1;
 /** Work of a trial; what failed costs nothing of the budget. */
 const workOf = ({ trial, outcome }: TrialState): number =>
   outcome && 'failed' in outcome ? 0 : trial.stage.effort * Math.max(1, outcome?.images.length ?? 1);
+
+const workIn = (states: readonly TrialState[]): number =>
+  states.reduce((sum, state) => sum + workOf(state), 0);
 
 /**
  * Begins a study, or makes one again from its events.
@@ -80,7 +85,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   };
   for (const event of events) apply(event);
 
-  const spent = () => states.reduce((sum, state) => sum + workOf(state), 0);
+  const spent = () => workIn(states);
   const openStates = () => states.filter(({ outcome }) => outcome === null);
 
   const view = (): View => {
@@ -131,6 +136,7 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
     open: () => openStates().map(({ trial }) => trial),
     done,
     spent,
+    made: () => workIn(states.filter(({ outcome }) => outcome !== null)),
     stop: (why) => happen({ stopped: why }),
     forgive() {
       const failed = states

@@ -54,6 +54,13 @@ describe('a study', () => {
     }
   });
 
+  it('counts what is under way as spent, and not as made', () => {
+    const study = createStudy(spec());
+    const [first] = study.ask(3);
+    tell(study, first!);
+    expect([study.spent(), study.made()]).toEqual([3, 1]);
+  });
+
   it('counts a trial once, and only one that it asked for', () => {
     const study = createStudy(spec());
     const [trial] = study.ask();
