@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/files/metadata/metadata.ts';
 import { assay, outcomeOf, start } from '../support/cli.ts';
@@ -119,6 +120,19 @@ describe('assay best', { timeout: 90_000 }, () => {
       expect.stringContaining('prompt: "a red fox" (workflow node 4 (CLIPTextEncode))'),
     ]);
     expect(readFileSync(join(spoken.out, 'report.html'), 'utf8')).toContain('workflow node 4');
+  });
+
+  it('ends with what it has when Ctrl-C comes once more by way of whoever started it', async () => {
+    const [fake, bench] = [await host(), studyBench(seeded({ ms: 20 }))];
+    const child = start(bench.args(fake.url, '--images', '14'));
+    const ended = outcomeOf(child);
+    await once(child.stdout!, 'data');
+    child.kill('SIGINT');
+    await pause(20);
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect([code, lastLine(stdout).done]).toEqual([130, null]);
+    expect(winnersIn(bench.out)).toHaveLength(1);
   });
 
   it('lets a trial fail alone', async () => {

@@ -1,6 +1,11 @@
 /** How commands that run until they are told to stop are told: Ctrl-C, or whoever reads their output leaves. */
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/**
+ * Ctrl-C goes to the whole process group, and npm and its shell pass theirs on as well: within this time it is one wish.
+ * Nobody presses twice as fast.
+ */
+const ONE_WISH_MS = 200;
 /** Those that run now. */
 const running = new Set<AbortController>();
 
@@ -19,9 +24,13 @@ function die(signal: (typeof SIGNALS)[number]): void {
 export function stopSignal(): { signal: AbortSignal; release(endsItself?: boolean): void } {
   const controller = new AbortController();
   let isReleased = false;
+  let askedAt = Number.NEGATIVE_INFINITY;
   const onSignal = (name: (typeof SIGNALS)[number]) => {
-    if (!controller.signal.aborted) controller.abort();
-    else if (isReleased || name === 'SIGINT') die(name);
+    const sinceMs = performance.now() - askedAt;
+    if (!controller.signal.aborted) {
+      askedAt = performance.now();
+      controller.abort();
+    } else if (isReleased || (name === 'SIGINT' && sinceMs > ONE_WISH_MS)) die(name);
   };
   running.add(controller);
   for (const name of SIGNALS) process.on(name, onSignal);
