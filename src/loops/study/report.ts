@@ -104,7 +104,8 @@ function card(study: Study, { trial, scored }: Candidate, rank: string, pictures
 
 function winners(study: Study, pictures: Pictures): Markup {
   const cards = study.winners().map((candidate, i) => card(study, candidate, `${i + 1}. `, pictures));
-  if (cards.length === 0) return html`<h2>Winners</h2><p>No image has a score.</p>`;
+  if (cards.length === 0)
+    return html`<h2>Winners</h2><p>No image could be kept; what was left out is below, with why.</p>`;
   return html`<h2>Winners</h2><ul class="sheet best">${cards}</ul>`;
 }
 
