@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readPrompts } from '../../src/cli/score/prompts.ts';
@@ -112,8 +113,9 @@ describe('Ctrl-C', () => {
     const ended = outcomeOf(child);
     await once(child.stdout!, 'data');
     child.kill('SIGINT');
-    // The read itself cannot be given up: a second Ctrl-C ends the process.
+    // The read itself cannot be given up: a second Ctrl-C ends the process, once it can only be a second one.
     await once(child.stderr!, 'data');
+    await pause(300);
     child.kill('SIGINT');
     expect((await ended).stderr).toBe('stopped after 1 of 2\n');
   });
