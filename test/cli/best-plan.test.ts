@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { comfyui } from '../../src/bridge/hosts/comfyui/kind.ts';
 import { type PlanFlags, planOf } from '../../src/cli/best/plan.ts';
+import { promptWords } from '../../src/cli/best/prompt.ts';
 import { bestCommand } from '../../src/cli/commands/best.ts';
 import { STRATEGIES } from '../../src/loops/strategies/table.ts';
 import { flatImages } from '../support/comfyui/graphs.ts';
 import { tempFolder } from '../support/files.ts';
-import { seeded } from '../support/studying.ts';
+import { prompted, seeded } from '../support/studying.ts';
 
 async function plan(graph: object, flags: PlanFlags = {}) {
   const text = JSON.stringify(graph);
@@ -129,4 +130,16 @@ it.each<[string, object, PlanFlags, string, RegExp]>([
 it('names every strategy in its help', () => {
   const help = bestCommand(() => {}).helpInformation();
   for (const name of Object.keys(STRATEGIES)) expect(help).toContain(name);
+});
+
+describe('the prompt', () => {
+  it.each<[string, object, PlanFlags, string]>([
+    ['of the workflow', prompted('a fox'), {}, 'prompt: "a fox" (workflow node 4 (CLIPTextEncode))'],
+    ['that is given', prompted('a fox'), { prompt: 'a cat' }, 'prompt: "a cat" (--prompt)'],
+    ['that is varied', prompted('a fox'), { vary: ['4.text=a fox,a cat'] }, 'prompt: varied by 4.text'],
+    ['that is none', seeded(), { vary: ['2.steps=1,2'] }, 'no prompt found: judged by quality alone'],
+  ])('%s is told', async (_, graph, flags, words) => {
+    const { template, prompt, spec } = await plan(graph, flags);
+    expect(promptWords({ prompt, spec }, template)).toContain(words);
+  });
 });
