@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from assay_client import AsyncAssayClient
 from PIL import Image
+
+from assay_client import AsyncAssayClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainers"))
 from pictures import PROMPT, landscapes
@@ -36,15 +37,11 @@ async def make(trial):
 
 async def main():
     async with AsyncAssayClient() as assay:
-        study = assay.study(
-            PROMPT, budget=12, axes={"guidance": [3, 5, 7]}, pick="quality", seed=1
-        )
+        study = assay.study(PROMPT, budget=12, axes={"guidance": [3, 5, 7]}, pick="quality", seed=1)
         while trials := await study.ask(4):
             await asyncio.gather(*map(make, trials))
         print(f"over because {study.done}")
-        print(
-            f"{study.best.image}: quality {study.best.value:.2f}, guidance {study.best.trial.parameters['guidance']}"
-        )
+        print(f"{study.best.image}: quality {study.best.value:.2f}, guidance {study.best.trial.parameters['guidance']}")
 
 
 asyncio.run(main())

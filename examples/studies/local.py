@@ -1,12 +1,13 @@
-"""The best of many seeds from a pipeline that is called as those of diffusers are: here it draws, and needs no download."""
+"""The best of many seeds from a pipeline that is called as those of diffusers are; here it draws, without a download."""
 
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from assay_client import AssayClient
 from PIL import Image
+
+from assay_client import AssayClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainers"))
 from pictures import PROMPT, landscapes
@@ -32,6 +33,4 @@ with AssayClient() as assay:
         trial.tell(made)
     print(f"over because {study.done}")
     for winner in study.winners:
-        print(
-            f"{winner.image}: reward {winner.value:.2f}, seed {winner.trial.seed}, {winner.trial.stage}"
-        )
+        print(f"{winner.image}: reward {winner.value:.2f}, seed {winner.trial.seed}, {winner.trial.stage}")
