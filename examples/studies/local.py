@@ -1,4 +1,4 @@
-"""The best of many seeds from a pipeline that is called as those of diffusers are; here it draws, without a download."""
+"""The best of many seeds from a pipeline that is called as those of diffusers are; here it draws: no download."""
 
 import sys
 from pathlib import Path
