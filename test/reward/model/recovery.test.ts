@@ -141,7 +141,9 @@ describe('a scorer that is released', () => {
     const before = await judge(scorer);
     const gone = once(workers[0]!, 'exit');
     const working = Promise.all(Array.from({ length: 20 }, () => judge(scorer)));
-    await expect.poll(() => catalog.release('test-bright')).toEqual({ released: 0, pending: 1 });
+    // they are inside for milliseconds, in which the question has to come
+    const release = () => catalog.release('test-bright');
+    await expect.poll(release, { interval: 1 }).toEqual({ released: 0, pending: 1 });
     expect(new Set(await working)).toEqual(new Set([before]));
     await gone;
     expect(await judge(scorer)).toBe(before);
