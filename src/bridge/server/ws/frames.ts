@@ -178,8 +178,9 @@ function faultOf(first: number, second: number, opcode: number): string | undefi
   if (first & 0x70) return 'reserved bits are set, and no extension was agreed on';
   if ((second & 0x80) === 0) return 'a frame of a client must be masked';
   if (!CONTROLS.has(opcode)) return opcode > BINARY ? `opcode ${opcode} is not known` : undefined;
-  const isWholeAndShort = first & 0x80 && (second & 0x7f) <= MAX_CONTROL_BYTES;
-  return isWholeAndShort ? undefined : 'a control frame is whole and short';
+  const length = second & 0x7f;
+  if (!(first & 0x80) || length > MAX_CONTROL_BYTES) return 'a control frame is whole and short';
+  return CONTROLS.get(opcode) === 'close' && length === 1 ? 'half a close code' : undefined;
 }
 
 function checkClose(payload: Buffer): void {
