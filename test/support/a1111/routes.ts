@@ -8,6 +8,8 @@ export interface Seen {
   method: string;
   path: string;
   body: Record<string, unknown> | null;
+  /** As it came. */
+  text: string;
   at: number;
 }
 
@@ -252,7 +254,7 @@ export async function handle(
   const method = request.method!;
   const sent = await text(request);
   const body = sent === '' ? null : (JSON.parse(sent) as Record<string, unknown>);
-  seen.push({ method, path: url.pathname + url.search, body, at: performance.now() });
+  seen.push({ method, path: url.pathname + url.search, body, text: sent, at: performance.now() });
   if (!mayEnter(parts.settings, request))
     return send(response, { status: 401, body: { detail: 'Not authenticated' } });
   const fault = parts.settings.fault?.(method, url.pathname, request);
