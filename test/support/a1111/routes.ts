@@ -215,6 +215,10 @@ const OF_SDNEXT: Record<string, Handler> = {
     status: 200,
     body: { app: 'sd.next', updated: '2026-07-23', commit: '058a7f0c' },
   }),
+  'GET /sdapi/v1/history': ({ worker }, { url }) => ({
+    status: 200,
+    body: worker.events.filter(({ id }) => id === (url.searchParams.get('id') ?? id)),
+  }),
 };
 
 function answer(

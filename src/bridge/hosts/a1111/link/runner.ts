@@ -15,7 +15,8 @@ import type { Fork } from './fork.ts';
 import type { Job } from './job.ts';
 import { NoAnswer, postLong } from './long.ts';
 import { createLookout } from './lookout.ts';
-import { type Now, readNow } from './now.ts';
+import type { Now } from './now.ts';
+import { lookBefore } from './ours.ts';
 import { faultOf, refusalOf } from './refusal.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -105,7 +106,7 @@ export class Runner {
     const { signal } = this.#ending;
     job.state = 'sent';
     const fork = await find(signal);
-    const before = await readNow(http, signal, false).catch(() => null);
+    const before = await lookBefore(http, fork, signal);
     if (job.isCancelled) throw this.#lost(job);
     const lookout = createLookout(job, { http, fork, before, tuning, log, onNow });
     const over = new AbortController();
