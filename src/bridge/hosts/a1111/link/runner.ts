@@ -31,7 +31,7 @@ export interface RunnerParts {
   log: Log | undefined;
   onNow(now: Now): void;
   /** Told when a run was lost: the host may have been started in another way since. */
-  onAway(): void;
+  onLost(): void;
 }
 
 const TOO_MANY = 429;
@@ -102,7 +102,7 @@ export class Runner {
   }
 
   async #run(job: Job): Promise<void> {
-    const { http, fork: find, tuning, log, onNow, onAway } = this.#parts;
+    const { http, fork: find, tuning, log, onNow, onLost } = this.#parts;
     const { signal } = this.#ending;
     job.state = 'sent';
     const fork = await find(signal);
@@ -122,7 +122,7 @@ export class Runner {
       await watching;
       // Nobody will get its pictures: the host is spared the rest, if it still works on it.
       if (error instanceof AssayError && error.code === 'PROMPT_LOST') await lookout.giveUp(signal);
-      onAway();
+      onLost();
       throw error;
     } finally {
       job.look = undefined;
