@@ -10,9 +10,9 @@ export type InputValue = string | number | boolean | bigint;
 
 /** An input of a workflow that holds a value of its own. */
 export interface WorkflowInput {
-  /** As users write it: node and input, `3.seed`. */
+  /** As users write it: node and input, `3.seed`; the field alone where a workflow has no nodes. */
   name: string;
-  /** The node it belongs to, for people: its title or class. */
+  /** The node it belongs to, for people: its title or class; the route where there are no nodes. */
   node: string;
   value: InputValue;
 }
@@ -25,6 +25,8 @@ export interface Template {
   readonly steps: readonly WorkflowInput[];
   /** Inputs that hold text. */
   readonly texts: readonly WorkflowInput[];
+  /** The one that holds the prompt, where the format says which; where it does not, the graph is searched. */
+  readonly prompt?: WorkflowInput;
   /** The input of that name, or the one that it is linked to. @throws INPUT_UNKNOWN, INPUT_LINKED */
   input(name: string): WorkflowInput;
   /** The workflow with these values in it, by name of the input. */
@@ -36,7 +38,7 @@ export interface HostFile {
   filename: string;
   /** Folder inside the host's folder of that type; empty at its top. */
   subfolder: string;
-  /** `temp` files disappear when the host restarts. */
+  /** `temp` files disappear when the host restarts; those that are in an answer alone, when this process ends. */
   type: 'output' | 'temp' | 'input';
 }
 
@@ -173,7 +175,20 @@ export interface HostInfo {
   version: string | null;
   /** What is unusual about it, for people: a version that was not tried, a missing feature. */
   notes: string[];
+  /** Routes that it has of those that are used where it has them; absent where all of its kind have the same. */
+  routes?: readonly string[];
 }
+
+/** The folders that a host writes to, by its own word: paths as it sees them, so perhaps not ours. */
+export interface ToldFolders {
+  /** The deepest folder that holds them all, absolute; null when it names them relative to one that it does not tell. */
+  root: string | null;
+  /** Those that images go to. */
+  images: readonly string[];
+}
+
+/** `quiet`: nothing hints at anything new; `back`: it was away, so that its history may have begun anew. */
+export type HostChange = 'changed' | 'quiet' | 'back';
 
 /** Troubles that were survived, since the start. */
 export interface HostWarnings {
@@ -189,40 +204,52 @@ export interface HostWarnings {
 
 /**
  * A diffusion UI. Every method ends when its signal aborts, with the abort's reason, and throws HOST_UNREACHABLE,
- * HOST_DENIED, HOST_UNKNOWN or HOST_FAILED where the host does not play along.
+ * HOST_DENIED, HOST_UNKNOWN, HOST_API_OFF or HOST_FAILED where the host does not play along.
  */
 export interface Host {
   readonly url: string;
   readonly warnings: Readonly<HostWarnings>;
   /** Whether a run waits or goes on, as it was last heard; false while nothing is heard. Absent: it is never told. */
   readonly isBusy?: boolean;
+  /**
+   * Where what it has made is told, whoever asked for it: in its history (also when absent), or in its output folder
+   * alone. Of the latter kind `runs` tells those that this host object submitted.
+   */
+  readonly truth?: 'history' | 'folder';
   /** Makes sure that it is this kind of host. */
   describe(signal: AbortSignal): Promise<HostInfo>;
   /**
    * Queues a workflow.
    *
-   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT, WORKFLOW_REJECTED
+   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT, REQUEST_INVALID, WORKFLOW_REJECTED
    */
   submit(workflow: Workflow, signal: AbortSignal): Promise<Submission>;
   /**
    * Events of a run that this host object submitted, the last one `ended`. Ends also when the live channel is dead.
    *
-   * @throws PROMPT_LOST when the host knows the run no longer
+   * @throws PROMPT_LOST when the host knows the run no longer; WORKFLOW_REJECTED when it was refused only once its turn
+   * had come
    */
   follow(id: string, signal: AbortSignal): AsyncIterable<HostEvent>;
-  /** Takes one run out of the queue, or interrupts it when it runs; never another one. False: it was neither. */
+  /**
+   * Takes one run out of the queue, or interrupts it when it runs; never another one. Where the host does not tell whose
+   * job runs, the run goes on, and what it makes is dropped. False: it neither waits nor runs.
+   */
   cancel(id: string, signal: AbortSignal): Promise<boolean>;
   /** The newest ended runs, oldest of them first, fewer where they are large; all of them when `newest` is absent. */
   runs(signal: AbortSignal, newest?: number): Promise<HostRun[]>;
   /** Ids of runs that wait or run now, of every client. */
   queued(signal: AbortSignal): Promise<string[]>;
   /**
-   * Yields whenever there may be new runs: at a hint of the host, and at the latest after `pollMs`. While the host is
-   * away it yields nothing; `back` says that it was away, so that its history may have begun anew. Never throws for a
-   * host that is away.
+   * Yields whenever there may be new runs or files: at a hint of the host, and at the latest after `pollMs`. While the
+   * host is away it yields nothing. Never throws for a host that is away.
    */
-  changes(pollMs: number, signal: AbortSignal): AsyncIterable<'changed' | 'back'>;
-  /** Bytes of a file as the host keeps it. @throws IMAGE_GONE, IMAGE_TOO_HEAVY */
+  changes(pollMs: number, signal: AbortSignal): AsyncIterable<HostChange>;
+  /** Where it writes to; null when it does not tell. */
+  folders?(signal: AbortSignal): Promise<ToldFolders | null>;
+  /** Why a file of its output folder is no image to judge, by its name alone; null for one that may be. */
+  leaves?(file: HostFile): string | null;
+  /** Bytes of a file as the host keeps it, or as its answer held it. @throws IMAGE_GONE, IMAGE_TOO_HEAVY */
   fetchFile(file: HostFile, signal: AbortSignal): Promise<Uint8Array>;
   /** Closes the live channel. */
   close(): Promise<void>;

@@ -6,12 +6,15 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { HostSettings } from './bridge/hosts/settings.ts';
 import type { Config } from './config.ts';
-import { fail } from './errors/error.ts';
+import { fail, toAssayError } from './errors/error.ts';
 import { LEFTOVER, tagFile } from './files/metadata/file.ts';
 import { recordOf, writeScore } from './files/metadata/metadata.ts';
 import { openOutputFolder } from './files/output-folder.ts';
 import { openRejectBin } from './files/rejects/bin.ts';
+import { doubtOn, folderToldBy } from './files/told-folder.ts';
 import type { Host, OutputRow } from './host.ts';
+import { isHere } from './lib/here.ts';
+import { pause } from './lib/pause.ts';
 import { version } from './lib/version.ts';
 import type { PolicyFile } from './loops/policy/policy-file.ts';
 import { type Choice, leaveReason } from './loops/watch/choice.ts';
@@ -37,7 +40,7 @@ export interface WatchSettings extends Pick<HostSettings, 'outputDir' | 'linkedD
 export type WatchListener = Pick<WatchParts, 'onImage' | 'onKnown' | 'onLeft' | 'onTrouble'>;
 
 export interface Watcher {
-  /** Until the signal aborts, or with `once` until all is done. @throws as `watch` */
+  /** Until the signal aborts, or with `once` until all is done. @throws as `watch`, OUTPUT_DIR_UNKNOWN, OUTPUT_DIR_UNUSABLE */
   run(listener: WatchListener, signal: AbortSignal): Promise<void>;
   /** Lets another process watch that host. */
   close(): void;
@@ -76,33 +79,85 @@ function binFor(rejectDir: string, host: string) {
   };
 }
 
-/** What may be done in the host's output folder; undefined when none is allowed. */
-async function filesFor({ rejectDir, limits }: Config, settings: WatchSettings, name: string) {
-  const { outputDir, linkedDirs, policy } = settings;
-  const wanted = Object.values(policy.actions).filter((action) => action !== 'keep');
-  const isMoving = wanted.includes('move');
-  if (outputDir === undefined) {
-    if (wanted.length > 0) throw fail('OUTPUT_DIR_REQUIRED', { action: isMoving ? 'move' : 'tag' });
-    return undefined;
-  }
-  const folder = openOutputFolder(outputDir, {
-    writable: wanted.length > 0,
+type Files = NonNullable<WatchParts['files']>;
+
+/** What is done to files beside keeping them. */
+const deedsOf = ({ policy }: WatchSettings) =>
+  Object.values(policy.actions).filter((action) => action !== 'keep');
+
+/** @throws OUTPUT_DIR_UNUSABLE, REJECT_BIN_UNUSABLE */
+async function filesIn(path: string, { config, settings, host, name }: FilesParts): Promise<Files> {
+  const { rejectDir, limits } = config;
+  const deeds = deedsOf(settings);
+  const folder = openOutputFolder(path, {
+    writable: deeds.length > 0,
     maxImageBytes: limits.maxImageBytes,
     leftovers: LEFTOVER,
     except: rejectDir,
-    linked: linkedDirs,
+    linked: settings.linkedDirs,
+    alone: host.truth === 'folder',
   });
   const bin = binFor(rejectDir, name);
-  if (isMoving) await bin.prepare();
+  if (deeds.includes('move')) await bin.prepare();
   return { folder, bin, tagger };
 }
 
-/** Only a host on this machine can have the same GPU. */
-const isHere = ({ url }: Host): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+interface FilesParts {
+  config: Config;
+  settings: WatchSettings;
+  host: Host;
+  name: string;
+}
+
+/** What may be done in the output folder that was given; undefined when none was. @throws OUTPUT_DIR_REQUIRED */
+async function givenFiles(parts: FilesParts): Promise<Files | undefined> {
+  const { settings, host } = parts;
+  if (settings.outputDir !== undefined) return filesIn(settings.outputDir, parts);
+  const deeds = deedsOf(settings);
+  if (host.truth !== 'folder' && deeds.length > 0)
+    throw fail('OUTPUT_DIR_REQUIRED', { action: deeds.includes('move') ? 'move' : 'tag' });
+  return undefined;
+}
+
+/** Between two tries to ask a host that is away for its folder. */
+const ASK_AGAIN_MS = 2000;
+
+/**
+ * The folder that such a host names itself, where nothing else tells of its images. A host that is away is waited for.
+ *
+ * @throws OUTPUT_DIR_UNKNOWN, OUTPUT_DIR_UNUSABLE; with `once` what the host answers
+ */
+async function toldFiles(
+  parts: FilesParts,
+  { onTrouble }: WatchListener,
+  signal: AbortSignal,
+): Promise<Files | undefined> {
+  for (;;) {
+    try {
+      return await filesIn(await folderToldBy(parts.host, signal), parts);
+    } catch (thrown) {
+      if (signal.aborted) return undefined;
+      const error = toAssayError(thrown);
+      if (error.kind !== 'retry' || parts.settings.once) throw error;
+      onTrouble(error);
+      await pause(ASK_AGAIN_MS, signal).catch(() => {});
+    }
+  }
+}
+
+/** Says so where the folder that was given is not the host's. */
+async function checkFolder({ host, settings }: FilesParts, listener: WatchListener, signal: AbortSignal) {
+  const doubt = await doubtOn(host, settings.outputDir!, signal);
+  if (doubt && !signal.aborted) listener.onTrouble(doubt);
+}
+
+/** Where the folder is all that tells of new images, it is looked into as soon as something hints at one. */
+const FOLDER_GAP_MS = 1000;
 
 /** Lets scorers know when the host makes images. @returns what ends it */
 function tellOf(host: Host, name: string, runtime: Runtime): () => void {
-  if (!isHere(host)) return () => {};
+  // Only a host on this machine can have the same GPU.
+  if (!isHere(host.url)) return () => {};
   return runtime.beside({
     name,
     get isBusy() {
@@ -134,7 +189,8 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
   const { policy, outputsOnly, once } = settings;
   const name = ledgerName(host.url);
   checkHistory(config);
-  const files = await filesFor(config, settings, name);
+  const parts = { config, settings, host, name };
+  const given = await givenFiles(parts);
   const hold = holdWatch(config, name);
   const leave = tellOf(host, settings.kind, runtime);
 
@@ -146,23 +202,24 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
     return result!;
   };
 
+  const chosen = leaveReason(settings);
+  const isFolder = host.truth === 'folder';
+
   return {
-    run: (listener, signal) =>
-      watch(
+    async run(listener, signal) {
+      const files = given ?? (isFolder ? await toldFiles(parts, listener, signal) : undefined);
+      if (isFolder && !files) return;
+      if (isFolder && given) void checkFolder(parts, listener, signal);
+      await watch(
         {
-          host,
-          ledger: runtime.ledger(name),
-          score,
-          actions: policy.actions,
-          files,
-          outputsOnly,
-          leaves: leaveReason(settings),
-          once,
+          ...{ host, ledger: runtime.ledger(name), score, actions: policy.actions, files, outputsOnly, once },
+          leaves: (file, image) => (image ? undefined : host.leaves?.(file)) ?? chosen(file, image),
           ...listener,
-          pace: { drainMs: config.drainTimeoutMs },
+          pace: { drainMs: config.drainTimeoutMs, ...(isFolder && { folderGapMs: FOLDER_GAP_MS }) },
         },
         signal,
-      ),
+      );
+    },
     close() {
       leave();
       hold.release();

@@ -6,7 +6,7 @@ import { policyFrom } from './loops/policy/policy-file.ts';
 import { nameOf } from './loops/watch/jobs.ts';
 import type { WatchedImage } from './loops/watch/ports.ts';
 import { Told } from './loops/watch/told.ts';
-import { findInWorkflow } from './prompt/workflow/find.ts';
+import { findInMade } from './prompt/made.ts';
 import type { Runtime } from './runtime.ts';
 import { openWatcher, type WatchListener } from './watcher.ts';
 
@@ -53,7 +53,7 @@ async function startWatch(runtime: Runtime, kind: HostKind, log: Log, signal: Ab
   const settings = config.hosts[kind.id]!;
   const { policyFile, outputsOnly } = settings;
   const policy = policyFrom(policyFile, config.policy);
-  const host = await kind.create({ settings, log, limits: config.limits, findPrompt: findInWorkflow });
+  const host = await kind.create({ settings, log, limits: config.limits, findPrompt: findInMade });
   const watcher = await openWatcher(runtime, host, {
     ...settings,
     kind: kind.id,

@@ -78,7 +78,7 @@ const ALLOWED: Record<string, string[]> = {
 };
 
 /** How the code of a kind of host calls it, in names, imports, flags and texts alike. */
-const NAMES: Record<string, RegExp> = { comfyui: /comfy/i };
+const NAMES: Record<string, RegExp> = { comfyui: /comfy/i, a1111: /a1111|automatic1111|sdapi/i };
 
 /** Where a host may be named outside its own folder. */
 const MAY_NAME: Record<string, string> = {

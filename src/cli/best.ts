@@ -8,7 +8,7 @@ import { readNamedFile } from '../lib/plain-file.ts';
 import { policyFrom } from '../loops/policy/policy-file.ts';
 import { beginFolder, holdsStudy, openFolder, type StudyFolder } from '../loops/study/folder.ts';
 import type { StudySpec } from '../loops/study/spec.ts';
-import { findInWorkflow } from '../prompt/workflow/find.ts';
+import { findInMade } from '../prompt/made.ts';
 import { expectedOf } from '../reward/expected.ts';
 import { readCalibration } from '../reward/scorer.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
@@ -156,7 +156,7 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
     folder: openIt,
   } = await (flags.resume ? goOn : begin)(config, file, flags);
   const policy = policyFrom(flags.policy ?? settings.policyFile, config.policy);
-  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
+  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInMade });
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const runtime = openRuntime({ config });

@@ -10,6 +10,7 @@ import { tryProviders } from '../reward/graph/providers.ts';
 import { type Catalog, catalogOf } from '../reward/model/catalog.ts';
 import type { ModelFolder } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
+import { checkHosts } from './doctor/hosts.ts';
 import {
   checkAccess,
   checkDataFolder,
@@ -119,6 +120,7 @@ export async function doctor(flags: ScorerFlags & { port?: number; socket?: stri
     ...(await checkProviders(config)),
     ...(await checkModels(config)),
     await checkDoor(config),
+    ...(await checkHosts(config)),
     checkAccess(config),
     checkDataFolder(config),
     checkHistory(config),

@@ -7,7 +7,7 @@ import { readNamedFile } from '../lib/plain-file.ts';
 import { REFINEMENT, type RefineFolder } from '../loops/refine/folder.ts';
 import { offlineProposer } from '../loops/refine/offline.ts';
 import { beginKind, holdsStudy, openKind } from '../loops/study/folder.ts';
-import { findInWorkflow } from '../prompt/workflow/find.ts';
+import { findInMade } from '../prompt/made.ts';
 import { openRefining, type Refining } from '../refining.ts';
 import { openRuntime } from '../runtime.ts';
 import type { Proposer } from '../types/proposer.ts';
@@ -112,7 +112,7 @@ export async function refine(file: string | undefined, flags: RefineFlags): Prom
     template,
     folder: openIt,
   } = await (flags.resume ? goOn : begin)(config, file, flags);
-  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
+  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInMade });
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const runtime = openRuntime({ config });

@@ -5,7 +5,7 @@ import type { Host } from '../host.ts';
 import { startCollector } from '../lib/collector.ts';
 import { createLog } from '../log.ts';
 import { policyFrom } from '../loops/policy/policy-file.ts';
-import { findInWorkflow } from '../prompt/workflow/find.ts';
+import { findInMade } from '../prompt/made.ts';
 import { openRuntime } from '../runtime.ts';
 import { openWatcher, type Watcher } from '../watcher.ts';
 import type { ScorerFlags } from './input/flags.ts';
@@ -59,7 +59,7 @@ export async function watchHost(flags: WatchFlags): Promise<number> {
   tellNotes(config);
   const { kind, settings } = hostOf(config, flags);
   const policy = policyFrom(flags.policy ?? settings.policyFile, config.policy);
-  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInWorkflow });
+  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInMade });
   const log = createLog(config.logLevel);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
   const collector = startCollector();

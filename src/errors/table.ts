@@ -231,20 +231,30 @@ export const ERRORS = {
     '{path} is neither an image nor a workflow: {reason}',
     'Name an image file, or a workflow: in ComfyUI choose Workflow > Export (API).',
   ),
+  REQUEST_INVALID: input(
+    422,
+    '{source} is no request of txt2img or img2img: {reason}',
+    'docs/a1111.md tells what such a file holds; /docs of the host lists every field.',
+  ),
   WORKFLOW_REJECTED: input(
     422,
-    'ComfyUI refuses the workflow: {reason}',
-    'Correct the named node, or install the node pack that it needs.',
+    '{host} refuses the workflow: {reason}',
+    'Correct what is named there, or install the node pack or extension that it needs.',
   ),
   HOST_UNKNOWN: input(
     422,
     '{url} answers, but not as {expected}: {found}',
-    'Check the port: ComfyUI listens on 8188 unless told otherwise.',
+    'Check the port: ComfyUI listens on 8188, the AUTOMATIC1111 family on 7860 (7861 with --nowebui), unless told otherwise.',
+  ),
+  HOST_API_OFF: input(
+    422,
+    '{url} is a web UI of the AUTOMATIC1111 family, and its API is off: {reason}',
+    'Start it with --api.',
   ),
   HOST_DENIED: input(
     403,
     '{url} refuses the request with status {status}: {reason}',
-    'Use the address that the host prints at its start. A login goes into the address, a token into --comfyui-header or comfyui.headers.',
+    'Use the address that the host prints at its start. A login goes into the address (http://user:password@…), a token into the headers: --comfyui-header, --a1111-header, or `headers` in the config.',
   ),
   IMAGE_GONE: input(
     404,
@@ -306,7 +316,7 @@ export const ERRORS = {
   INPUT_UNKNOWN: input(
     404,
     '{source} has no input "{name}"{hint}; {known}',
-    'Write NODE.INPUT, with the id of the node as it stands in the exported workflow.',
+    'Write NODE.INPUT, with the id of the node as it stands in the exported workflow, or the name of a field of the request.',
   ),
   INPUT_LINKED: input(
     422,
@@ -360,7 +370,7 @@ export const ERRORS = {
   HOST_UNREACHABLE: retry(
     503,
     'nothing answers at {url}: {reason}',
-    'Start the host, or correct the address (ComfyUI: http://127.0.0.1:8188).',
+    'Start the host, or correct the address (ComfyUI: http://127.0.0.1:8188, AUTOMATIC1111: http://127.0.0.1:7860).',
   ),
   HOST_FAILED: retry(
     503,
@@ -370,7 +380,7 @@ export const ERRORS = {
   PROMPT_LOST: retry(
     503,
     'prompt {id} is neither in the history nor in the queue of {url}',
-    'It was deleted from the queue, or the host was restarted: submit it again.',
+    'It was deleted from the queue, the host was restarted, or its answer was cut off: submit it again.',
   ),
   ENDPOINT_UNREACHABLE: retry(
     503,
@@ -400,7 +410,7 @@ export const ERRORS = {
   RUN_EMPTY: retry(
     503,
     'the run ended without an image to judge: {reason}',
-    'The workflow needs a node that saves or previews the image.',
+    'The workflow needs a node that saves or previews the image; a host without nodes needs a model that is loaded: see its log.',
   ),
   REWARD_FAILED: retry(
     503,
@@ -473,11 +483,19 @@ export const ERRORS = {
   LISTEN_FAILED: setup('cannot listen on {host}:{port}: {reason}', 'Choose another --host or --port.'),
   OUTPUT_DIR_UNUSABLE: setup(
     'the output folder {path} cannot be used: {reason}',
-    "Name the host's output folder as seen from here, with --output-dir or comfyui.outputDir in the config.",
+    "Name the host's output folder as seen from here, with --output-dir or `outputDir` of the host in the config.",
   ),
   OUTPUT_DIR_REQUIRED: setup(
     'the policy asks to {action} images, and no output folder of the host is allowed',
-    'Set comfyui.outputDir in the config, or pass --output-dir, or use the action keep.',
+    'Pass --output-dir, or set `outputDir` of the host in the config, or use the action keep.',
+  ),
+  OUTPUT_DIR_UNKNOWN: setup(
+    'the output folder of {url} is not known, and what it makes is told by that folder alone: {reason}',
+    'Name it as seen from here, with --output-dir or a1111.outputDir in the config.',
+  ),
+  OUTPUT_DIR_OTHER: setup(
+    '{url} does not write to {path}: it says that its images go to {told}',
+    'Correct --output-dir, or `outputDir` of the host in the config, unless both are one folder under two names.',
   ),
   WATCH_HELD: setup(
     '{url} is watched already with {dataDir}, by {holder}',
@@ -485,7 +503,7 @@ export const ERRORS = {
   ),
   LINK_OUTSIDE: setup(
     '{path} lies behind a link that leads out of {folder}, to {target}',
-    'Add that folder to comfyui.linkedDirs in the config.',
+    'Add that folder to `linkedDirs` of the host in the config.',
   ),
   REJECT_BIN_UNUSABLE: setup(
     'the reject bin {path} cannot be used: {reason}',

@@ -7,14 +7,24 @@ import type { HostFile } from '../host.ts';
 import { isInside } from '../lib/inside.ts';
 import { cannotRead } from '../lib/plain-file.ts';
 import { IMAGE_EXTENSIONS } from '../types/image.ts';
+import { glanceAt } from './glance.ts';
 
 /** What a process that died left is older; what is younger may be in the writing. */
 const STALE_MS = 60_000;
+
+/** What is no still image, by its ending; it is told of where the folder is all that tells. */
+const MOVING = /\.(mp4|webm|mkv|mov|avi|m4v|gifv)$/i;
+/** How long a whole file has lain unchanged before it is taken for finished. */
+const FINISHED_MS = 500;
+/** A file that has no end by then will not get one. */
+const UNFINISHED_MS = 60_000;
 
 /** An image file of the folder. */
 export interface FoundFile extends HostFile {
   /** Unix milliseconds of the last change. */
   mtimeMs: number;
+  /** Why it is no still image, for people: `a video`. */
+  moving?: string;
 }
 
 export interface OutputFolder {
@@ -50,6 +60,8 @@ interface FolderOptions {
   except?: string | undefined;
   /** Folders elsewhere that links to folders may lead to. */
   linked?: readonly string[] | undefined;
+  /** Whether nothing but the folder tells of its files: what moves is found, too, and files are looked at for their end. */
+  alone?: boolean;
 }
 
 const unusable = (path: string, cause: unknown) =>
@@ -135,20 +147,48 @@ interface Times {
   from: number;
 }
 
-async function scan(root: string, times: Times, { except, linked, leftovers }: FolderOptions) {
+async function scan(root: string, times: Times, options: FolderOptions) {
+  const { except, linked, leftovers, alone = false } = options;
   const found: FoundFile[] = [];
   let young = false;
   const walk = { root, except, linked: linked ?? [], seen: new Set([root]) };
+  const tell = alone ? seen : dated;
   for await (const path of filesBelow(root, walk)) {
-    const name = basename(path);
-    const isImage = IMAGE_EXTENSIONS.includes(extname(name).toLowerCase());
-    const stat = isImage || leftovers.test(name) ? await lstat(path).catch(() => undefined) : undefined;
-    if (!stat) continue;
-    if (!isImage) await sweep(path, stat);
-    else if (stat.mtimeMs > times.until) young = true;
-    else if (isWanted(stat, times)) found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs });
+    if (!isTold(path, alone)) {
+      if (leftovers.test(basename(path))) await sweep(path);
+      continue;
+    }
+    const stat = await lstat(path).catch(() => undefined);
+    const told = stat ? await tell(path, stat, times) : null;
+    young ||= told === 'young';
+    if (stat && told && told !== 'young')
+      found.push({ ...nameOf(root, path), mtimeMs: stat.mtimeMs, ...told });
   }
   return { found, young };
+}
+
+/** Whether a file is told of: an image, and what moves, where nothing else tells of it. */
+const isTold = (path: string, alone: boolean): boolean =>
+  IMAGE_EXTENSIONS.includes(extname(path).toLowerCase()) || (alone && MOVING.test(path));
+
+type Told = Pick<FoundFile, 'moving'> | 'young' | null;
+
+/** By its date alone; `young` when it may be in the writing, null when it is not asked for. */
+function dated(_path: string, stat: Stats, times: Times): Told {
+  if (stat.mtimeMs > times.until) return 'young';
+  return isWanted(stat, times) ? {} : null;
+}
+
+/** By its date, and by a look at it. */
+async function seen(path: string, stat: Stats, times: Times): Promise<Told> {
+  if (!isWanted(stat, times)) return null;
+  if (MOVING.test(path)) return { moving: 'a video' };
+  const { isWhole, isAnimated } = await glanceAt(path);
+  const age = Date.now() - stat.mtimeMs;
+  const isFinished =
+    isWhole === null ? stat.mtimeMs <= times.until : age >= (isWhole ? FINISHED_MS : UNFINISHED_MS);
+  if (!isFinished) return 'young';
+  return isAnimated ? { moving: 'animated' } : {};
 }
 
 /** A file that is copied or renamed into place keeps its date; that it was touched shows all the same. */
@@ -162,8 +202,9 @@ function nameOf(root: string, path: string): HostFile {
 }
 
 /** The change time tells its age: a copy is dated like what it was copied from. */
-async function sweep(path: string, { ctimeMs }: Stats): Promise<void> {
-  if (Date.now() - ctimeMs > STALE_MS) await rm(path, { force: true }).catch(() => {});
+async function sweep(path: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined);
+  if (stat && Date.now() - stat.ctimeMs > STALE_MS) await rm(path, { force: true }).catch(() => {});
 }
 
 interface Walk {

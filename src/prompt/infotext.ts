@@ -13,6 +13,8 @@ export interface Infotext {
 /** Both marks begin a line; text that lost its line breaks has them as they are written, or behind a full stop. */
 const NEGATIVE = /(?:^|[\n.,;|]) *[Nn]egative [Pp]rompt:|\sNegative prompt:/;
 const STEPS = /(?:^|[\n.,;|\s])Steps: *\d+ *(?:,|$)/;
+/** The same where it begins a line: a prompt may speak of steps, so the last one counts. */
+const STEPS_LINE = /^Steps: *\d+ *(?:,|$)/gm;
 const KEY = /\s*(\p{L}[\p{L}\p{N}_ \-/.]{0,60}): */uy;
 const QUOTED = /"(?:[^"\\]|\\.)*"/sy;
 const PLAIN = /[^,\n]*/y;
@@ -21,6 +23,8 @@ const BETWEEN = /\s*(?:,|\n|$)/y;
 const EXTRAS = /^\s*Postprocess [\w ]{1,40}: /;
 /** A last line with fewer pairs is part of the prompt. */
 const FEWEST = 3;
+/** Lines that look like parameters, of which one is. */
+const MOST_LINES = 8;
 
 /** Pairs from `at` on, up to the first text that is none. */
 export function parseParameters(text: string, at = 0): Map<string, string> {
@@ -53,6 +57,9 @@ function unquoted(value: string): string {
 /** Where the parameters begin; the length of the text when it has none. */
 function parametersAt(text: string): number {
   if (EXTRAS.test(text)) return 0;
+  const lines = [...text.matchAll(STEPS_LINE)].slice(-MOST_LINES);
+  const line = lines.findLast(({ index }) => parseParameters(text, index).size >= FEWEST);
+  if (line) return line.index;
   const steps = STEPS.exec(text);
   if (steps) return steps.index + (steps[0].startsWith('S') ? 0 : 1);
   const last = text.trimEnd().lastIndexOf('\n') + 1;

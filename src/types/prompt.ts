@@ -30,5 +30,8 @@ export interface PromptFound extends PromptSource {
   negative: string | null;
 }
 
+/** What a host tells of how an image was made: its graph, or the text that it writes into its files. */
+export type MadeFrom = WorkflowRef | { infotext: string };
+
 /** Where to look for a prompt: in a workflow, or in the bytes of an image file. */
 export type PromptPlace = { workflow: WorkflowRef } | { image: Uint8Array };

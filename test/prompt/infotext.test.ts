@@ -42,6 +42,27 @@ it.each([
     0,
   ],
   ['lost line breaks', `a red fox. Negative prompt: ugly. ${PARAMETERS}`, 'a red fox', 'ugly.', 5],
+  [
+    'a prompt that speaks of steps',
+    `Steps: 3, up to a door\na fox\n${PARAMETERS}`,
+    'Steps: 3, up to a door\na fox',
+    '',
+    5,
+  ],
+  [
+    'other scripts and emoji',
+    `雪中的狐狸，"晨光" 🦊\nNegative prompt: 模糊\n${PARAMETERS}`,
+    '雪中的狐狸，"晨光" 🦊',
+    '模糊',
+    5,
+  ],
+  [
+    'a hash and a time in the values',
+    `a\n${PARAMETERS}, Created at: 2026-01-01T10:00:00.0Z, Hash: "x, y"`,
+    'a',
+    '',
+    7,
+  ],
   ['Windows line breaks', `a red fox\r\nNegative prompt: ugly\r\n${PARAMETERS}`, 'a red fox', 'ugly', 5],
 ])('%s', (_what, text, prompt, negative, count) => {
   const found = parseInfotext(text);

@@ -39,7 +39,7 @@ export interface Bench {
 }
 
 /** A workflow file, a model that scores brightness, and a place for the study. */
-export function studyBench(graph: object = seeded(), command = 'best'): Bench {
+export function studyBench(graph: object = seeded(), command = 'best', kind = 'comfyui'): Bench {
   const folder = tempFolder();
   const [out, workflow, models] = ['study', 'workflow.json', 'models'].map((name) => join(folder, name)) as [
     string,
@@ -49,7 +49,7 @@ export function studyBench(graph: object = seeded(), command = 'best'): Bench {
   writeFileSync(workflow, JSON.stringify(graph));
   writeModel(models);
   const scorer = ['--models', models, '--scorer', 'test-bright', '--data-dir', join(folder, 'data')];
-  const common = (url: string) => ['--comfyui', url, '--out', out, '--format', 'jsonl', ...scorer];
+  const common = (url: string) => [`--${kind}`, url, '--out', out, '--format', 'jsonl', ...scorer];
   return {
     folder,
     out,

@@ -6,12 +6,12 @@ import type { z } from 'zod';
 import type { Config } from '../../config.ts';
 import type { Host, Template } from '../../host.ts';
 import type { Log } from '../../log.ts';
-import type { PromptFound, WorkflowRef } from '../../types/prompt.ts';
+import type { MadeFrom, PromptFound } from '../../types/prompt.ts';
 import type { HostSettings } from './settings.ts';
 import type { Tuning } from './tuning.ts';
 
-/** The prompt of the images that arrive at a node. */
-export type FindPrompt = (place: WorkflowRef) => PromptFound;
+/** The prompt of the images that arrive at a node, or that a text in the form of their host tells of. */
+export type FindPrompt = (place: MadeFrom) => PromptFound;
 
 /** What a link to a host is made with. */
 export interface HostOptions<Settings extends HostSettings = HostSettings> {
@@ -60,11 +60,13 @@ export interface HostKind<Settings extends HostSettings = HostSettings> {
   settings: z.ZodType<Settings>;
   /** Does not connect yet. @throws USAGE when the address is none */
   create(options: HostOptions<Settings>): Promise<Host>;
+  /** What a workflow file of this host is, for people. */
+  workflow?: string;
   /**
    * Reads the text of a workflow file in the host's own format.
    *
    * @param source what errors call it
-   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT
+   * @throws WORKFLOW_INVALID, WORKFLOW_UI_FORMAT, REQUEST_INVALID
    */
   template?(text: string, source: string): Promise<Template>;
   install?: Installer;

@@ -15,6 +15,10 @@ export interface Tuning {
   maxReconnectMs: number;
   /** Between two looks at the queue and the history while a run is followed. */
   pollMs: number;
+  /** Between two looks at the progress of a run, where that is asked for: a look may cost the host a preview. */
+  progressMs: number;
+  /** How long a host that answers only at the end of a run has for refusing it, before it counts as taken. */
+  refusalMs: number;
   /** How long a run may be neither in the queue nor in the history before it counts as lost. */
   lostMs: number;
   /** How long a host may be away while a run is followed. */
@@ -30,6 +34,8 @@ export const TUNING: Tuning = {
   reconnectMs: 250,
   maxReconnectMs: 10_000,
   pollMs: 2000,
+  progressMs: 350,
+  refusalMs: 300,
   lostMs: 2000,
   patienceMs: 60_000,
 };

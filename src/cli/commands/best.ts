@@ -1,7 +1,12 @@
 /** `assay best`: its options and its help. The flags that name a host are those of the table of hosts. */
 import { Command, Option } from 'commander';
+import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
 import { atLeastOne, collect, type Exit, number, withScorer } from '../input/options.ts';
 import { withHosts } from '../watch/options.ts';
+
+const WORKFLOWS = HOST_KINDS.filter(({ workflow }) => workflow !== undefined)
+  .map(({ id, workflow }) => `  --${id.padEnd(10)}${workflow}`)
+  .join('\n');
 
 const HELP = `
 Examples:
@@ -11,8 +16,9 @@ Examples:
   assay best workflow.json --price 10% --out foxes
   assay best --out foxes --resume
 
-The workflow is in API format, as the host exports it. Seeds are found by themselves; --vary NODE.INPUT
-without values names the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of
+The workflow is a file in the host's own format:
+${WORKFLOWS}
+Seeds are found by themselves; --vary NODE.INPUT (or a field, where there are no nodes) without values names the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of
 a file (@prompts.txt).
 
 Everything is kept in the folder of the study: images/, winners/ with their scores in them, report.html, and what it
@@ -22,7 +28,7 @@ export const bestCommand = (exit: Exit): Command =>
   withHosts(withScorer(new Command('best')))
     .summary('make images until there are enough good ones, and keep the best')
     .description('Run a workflow over and over with other seeds, score what it makes, and keep the best.')
-    .argument('[workflow]', 'workflow file in API format; left out with --resume')
+    .argument('[workflow]', 'workflow file; left out with --resume')
     .option('--keep <n>', 'images to keep (default: 1)', atLeastOne)
     .option('--images <n>', 'most images to make (default: 60)', atLeastOne)
     .option('--minutes <n>', 'longest time', number)

@@ -51,6 +51,7 @@ function named(names: readonly string[], template: Template): Place {
 
 /** Where the prompt stands of the images that the workflow saves. @throws PROMPT_INPUT_UNKNOWN */
 function found({ template, file, text }: PlanParts): Place {
+  if (template.prompt) return { inputs: [template.prompt.name], text: String(template.prompt.value) };
   const graph = graphIn(parseLenient(text))?.graph ?? {};
   const { prompt, reason } = promptOfSaved(graph, null);
   const unclear = (why: string) => fail('PROMPT_INPUT_UNKNOWN', { source: file, reason: why });

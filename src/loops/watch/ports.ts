@@ -9,16 +9,20 @@ import type { LeaveReason } from './choice.ts';
 /** What is known of the host's files; putting them back is another command's work. */
 export type Ledger = Omit<FullLedger, 'restored'>;
 
+/** A file of the output folder. */
+export interface FoundFile extends HostFile {
+  /** Unix milliseconds of the last change. */
+  mtimeMs: number;
+  /** Why it is no still image, for people. */
+  moving?: string;
+}
+
 /** The host's output folder. Throws PATH_OUTSIDE, FILE_NOT_FOUND, FILE_UNREADABLE, OUTPUT_DIR_UNUSABLE. */
 export interface Folder {
   locate(file: HostFile): Promise<string>;
   read(file: HostFile): Promise<Uint8Array>;
-  /** Images dated in that time and touched since `from`, in Unix milliseconds; `young` when some are dated later. */
-  scan(
-    since: number,
-    until: number,
-    from?: number,
-  ): Promise<{ found: (HostFile & { mtimeMs: number })[]; young: boolean }>;
+  /** Images dated in that time and touched since `from`, in Unix milliseconds; `young` when some are still in the writing. */
+  scan(since: number, until: number, from?: number): Promise<{ found: FoundFile[]; young: boolean }>;
 }
 
 /** Where rejected images go. */

@@ -8,7 +8,7 @@ import type { WatchedImage } from './ports.ts';
 
 /** Runs of the first look at the history; further looks take twice as many each. */
 const FIRST_PAGE = 8;
-/** Most runs that are remembered as seen; of an older one the ledger knows. */
+/** Most runs, and files left alone, that are remembered as seen; of an older one the ledger knows. */
 const REMEMBERED = 20_000;
 /** Pending actions that are read at a time. */
 const PENDING_PAGE = 100;
@@ -25,6 +25,8 @@ const LONG_RUN_MS = 300_000;
 export interface Memory {
   /** Runs whose images were all taken up. */
   seen: Set<string>;
+  /** Files of the folder that are left alone, as they were when that was told. */
+  left: Set<string>;
   lanes: Lanes;
   /** Unix milliseconds: older files of the folder are none of ours. */
   since: number;
@@ -60,8 +62,8 @@ export type Context = Watch & {
 /** Two runs of one id are told apart by their end. */
 const runKey = (run: HostRun): string => `${run.id} ${run.endedAt}`;
 
-function remember({ seen }: Memory, run: HostRun): void {
-  seen.add(runKey(run));
+function remember(seen: Set<string>, key: string): void {
+  seen.add(key);
   if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
 }
 
@@ -155,16 +157,25 @@ function leave(
   onLeft(name, reason);
 }
 
+/** Looks into the folder overlap, and a file that is left alone is told of once. */
+function leaveOnce(context: Context, { file, mtimeMs }: ImageJob, reason: string): void {
+  const key = `${keyOf(file)} ${mtimeMs}`;
+  if (context.memory.left.has(key)) return;
+  remember(context.memory.left, key);
+  leave(context, { file, name: nameOf(file), node: null, reason }, null);
+}
+
 /** Takes up what the history tells anew. */
 async function readHistory(context: Context): Promise<void> {
   const { host, stop, memory, files, once } = context;
+  if (host.truth === 'folder') return;
   // Before the history is read: what ended by then is in it.
   if (files && performance.now() >= memory.folder.notBefore)
     memory.folder.isBusy = !once && (await host.queued(stop)).length > 0;
   for (const run of await newRuns(context)) {
     for (const job of jobsOf(run, context.outputsOnly)) decide(context, job);
     for (const left of run.left) leave(context, left, run.id);
-    remember(memory, run);
+    remember(memory.seen, runKey(run));
     memory.folder.due = true;
     memory.folder.knownUntil = Math.max(memory.folder.knownUntil, run.endedAt ?? 0);
   }
@@ -176,6 +187,11 @@ const isDue = ({ due, dueAt, notBefore }: FolderState): boolean =>
 /** The whole folder, at the next look. */
 export function lookAgain({ folder }: Memory): void {
   Object.assign(folder, { due: true, notBefore: 0, from: 0 });
+}
+
+/** What is new in the folder, as soon as it may be looked into. */
+export function lookSoon({ folder }: Memory): void {
+  folder.due = true;
 }
 
 /**
@@ -194,9 +210,12 @@ export async function readFolder(context: Context): Promise<void> {
   if (!files || !isDue(folder)) return;
   const [begin, until] = [performance.now(), settledAt(folder)];
   const { found, young } = await files.folder.scan(memory.since, until, folder.from);
-  for (const { mtimeMs, ...file } of found) {
+  for (const { mtimeMs, moving, ...file } of found) {
     const job: ImageJob = { file, image: null, promptId: null, endedAt: null, mtimeMs };
-    if (!memory.lanes.has(keyOf(file))) decide(context, job);
+    if (memory.lanes.has(keyOf(file))) continue;
+    const reason = moving ?? context.leaves(file, null);
+    if (reason === null) addImage(context, job);
+    else leaveOnce(context, job, reason);
   }
   const now = performance.now();
   Object.assign(folder, {

@@ -1,13 +1,14 @@
 /**
- * Scores every image of every client of a host. The host's history is the truth: each look at it finds what is new,
- * and the ledger knows what was done, so the process may end anywhere and begin again.
+ * Scores every image of every client of a host. The host's history is the truth, or its output folder where it keeps
+ * none: each look at it finds what is new, and the ledger knows what was done, so the process may end anywhere and begin
+ * again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AssayError, fail } from '../../errors/error.ts';
 import { createLanes } from './jobs.ts';
 import { PACE, type WatchParts } from './ports.ts';
 import { persist } from './retry.ts';
-import { type Context, look, lookAgain, type Memory, newFolderState, readFolder } from './scan.ts';
+import { type Context, look, lookAgain, lookSoon, type Memory, newFolderState, readFolder } from './scan.ts';
 
 /** Images in work at once: what is in memory, whatever the size of a run. */
 const WIDTH = 4;
@@ -35,6 +36,7 @@ async function follow(context: Context): Promise<void> {
   for await (const change of host.changes(pace.pollMs, stop)) {
     // Where there is a history, it tells itself whether it has begun anew.
     if (change === 'back' && memory.seen.size === 0) lookAgain(memory);
+    if (change === 'changed' && host.truth === 'folder') lookSoon(memory);
     await look(context);
   }
 }
@@ -51,9 +53,14 @@ export async function watch(parts: WatchParts, signal: AbortSignal): Promise<voi
   const stop = AbortSignal.any([signal, ending.signal]);
   const again = ({ code }: AssayError, failures: number) =>
     code === 'STORE_UNAVAILABLE' && failures < TRIES_AT_START;
-  const since = await persist(() => parts.ledger.begin(), { pauseMs: pace.retryMs / 4, signal, again });
+  const begun = await persist(() => parts.ledger.begin(), { pauseMs: pace.retryMs / 4, signal, again });
+  // All that such a host holds now is what lies there.
+  const since = parts.once && parts.host.truth === 'folder' ? 0 : begun;
   const lanes = createLanes(WIDTH);
-  const memory: Memory = { seen: new Set(), lanes, since, folder: newFolderState(), actionsAt: 0 };
+  const memory: Memory = {
+    ...{ seen: new Set(), left: new Set(), lanes, since },
+    ...{ folder: newFolderState(), actionsAt: 0 },
+  };
   let fatal: AssayError | undefined;
   const end = (error: AssayError) => {
     fatal ??= error;

@@ -12,6 +12,8 @@ export const QUICK: Partial<Tuning> = {
   reconnectMs: 20,
   maxReconnectMs: 200,
   pollMs: 300,
+  progressMs: 20,
+  refusalMs: 150,
   lostMs: 600,
   patienceMs: 10_000,
 };

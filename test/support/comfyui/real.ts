@@ -8,12 +8,11 @@
  *   afterAll(() => comfy.stop());
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { answers, endChild, freePort } from '../child.ts';
 import type { TestHost } from '../test-host.ts';
 
 const { COMFYUI_DIR, COMFYUI_PYTHON = 'python3' } = process.env;
@@ -23,8 +22,6 @@ export const hasReal = Boolean(COMFYUI_DIR);
 
 /** Longest time for a start; give a hook that starts one a little more. */
 export const START_MS = 300_000;
-const STOP_MS = 10_000;
-const PROBE_MS = 2000;
 
 /** The nodes of the test pack: AssayTestSteps, AssayTestFail and so on. */
 export const TEST_PACK = fileURLToPath(new URL('test-pack', import.meta.url));
@@ -60,7 +57,7 @@ export async function startReal(options: RealOptions = {}): Promise<RealHost> {
   const killNow = () => void child.kill('SIGKILL');
   process.once('exit', killNow);
   const stop = async () => {
-    await end(child);
+    await endChild(child);
     process.off('exit', killNow);
     rmSync(baseDir, { recursive: true, force: true });
   };
@@ -80,12 +77,15 @@ export async function startReal(options: RealOptions = {}): Promise<RealHost> {
     log: () => lines.join(''),
     stop,
     async restart() {
-      await end(child);
+      await endChild(child);
       child = begin();
       await ready(child, url, lines);
     },
   };
 }
+
+const ready = (child: ChildProcess, url: string, lines: string[]): Promise<void> =>
+  answers(child, `${url}/system_stats`, 'ComfyUI', lines, START_MS);
 
 /** The folders that it expects to find. */
 function prepare(baseDir: string, { packs = [], copy = false }: RealOptions): void {
@@ -124,34 +124,4 @@ function frontEnd(baseDir: string): string[] {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'index.html'), '<title>ComfyUI</title>');
   return ['--front-end-root', folder];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function ready(child: ChildProcess, url: string, lines: string[]): Promise<void> {
-  const deadline = Date.now() + START_MS;
-  while (Date.now() < deadline && child.exitCode === null && child.pid !== undefined) {
-    const answer = await fetch(`${url}/system_stats`, { signal: AbortSignal.timeout(PROBE_MS) }).catch(
-      () => null,
-    );
-    if (answer?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`ComfyUI did not start:\n${lines.join('').slice(-4000)}`);
-}
-
-/** As Ctrl+C does, and by force when that takes too long. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const closed = once(child, 'close');
-  child.kill('SIGINT');
-  const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await closed.finally(() => clearTimeout(force));
 }

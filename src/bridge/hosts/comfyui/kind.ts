@@ -11,6 +11,7 @@ export const comfyui: HostKind = {
     const { createComfyHost } = await import('./link/host.ts');
     return createComfyHost({ url, headers, ...options });
   },
+  workflow: 'a workflow in API format: Workflow > Export (API)',
   template: async (text, source) => (await import('./workflow/template.ts')).readTemplate(text, source),
   install: {
     description:

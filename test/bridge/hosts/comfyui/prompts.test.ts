@@ -1,6 +1,6 @@
 /** Prompts of the images of a run: whoever makes the host says how they are found. */
 import { expect, it } from 'vitest';
-import { findInWorkflow } from '../../../../src/prompt/workflow/find.ts';
+import { findInMade } from '../../../../src/prompt/made.ts';
 import { fakeWithHost, soon } from './harness.ts';
 
 const graph = {
@@ -10,7 +10,7 @@ const graph = {
 };
 
 it('come with the images, and are not looked for unless asked', async () => {
-  const { comfy, host } = await fakeWithHost({}, { findPrompt: findInWorkflow });
+  const { comfy, host } = await fakeWithHost({}, { findPrompt: findInMade });
   comfy.addRun({ images: [Buffer.from('x')], graph });
   expect((await host.runs(soon()))[0]!.images[0]!.prompt).toMatchObject({
     prompt: 'a red fox',

@@ -1,7 +1,7 @@
 /** Takes one run out of the queue or interrupts it, and never another one. */
 import { z } from 'zod';
 import { fail } from '../../../../errors/error.ts';
-import { gistOf, type Http, parseReply, type Reply } from './http.ts';
+import { gistOf, type Http, parseReply, type Reply } from '../../link/http.ts';
 import type { Queue } from './queue.ts';
 
 const cancelledSchema = z.looseObject({ cancelled: z.boolean() });
@@ -25,7 +25,7 @@ export function createCancel(http: Http, queue: Queue): Cancel {
     const reply = await http.post(path, {}, signal);
     if (reply.status === 404 || reply.status === 405) return undefined;
     check(reply);
-    return parseReply(http.url, path, reply, cancelledSchema).cancelled;
+    return parseReply(http, path, reply, cancelledSchema).cancelled;
   }
 
   /** The queue is asked just before: older hosts interrupt whatever runs. */

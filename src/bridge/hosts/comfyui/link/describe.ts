@@ -1,7 +1,7 @@
 /** Makes sure that a ComfyUI answers, and says which. */
 import { z } from 'zod';
 import type { HostInfo } from '../../../../host.ts';
-import type { Http } from './http.ts';
+import type { Http } from '../../link/http.ts';
 import { versionNote } from './version.ts';
 
 const statsSchema = z.looseObject({

@@ -1,7 +1,7 @@
 /** Files on the host, as it keeps them. */
 import { fail } from '../../../../errors/error.ts';
 import type { HostFile } from '../../../../host.ts';
-import { gistOf, type Http, TooMuch } from './http.ts';
+import { gistOf, type Http, TooMuch } from '../../link/http.ts';
 
 /** @throws IMAGE_GONE, IMAGE_TOO_HEAVY, HOST_DENIED */
 export async function fetchFile(

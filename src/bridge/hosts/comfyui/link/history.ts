@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { HostRun } from '../../../../host.ts';
 import type { FindPrompt } from '../../kind.ts';
+import type { Http } from '../../link/http.ts';
 import { makerOf } from '../workflow/maker.ts';
-import type { Http } from './http.ts';
 import { createPages, type Page } from './pages.ts';
 import { shownBy } from './shown.ts';
 

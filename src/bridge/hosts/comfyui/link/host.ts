@@ -2,20 +2,20 @@
 import { limitsSchema } from '../../../../config/settings.ts';
 import type { Host, HostWarnings } from '../../../../host.ts';
 import type { HostOptions } from '../../kind.ts';
+import { parseAddress } from '../../link/address.ts';
+import { createHttp } from '../../link/http.ts';
+import { recent } from '../../link/recent.ts';
 import { TUNING } from '../../tuning.ts';
 import { checkWorkflow } from '../workflow/workflow.ts';
-import { parseAddress } from './address.ts';
 import { createCancel } from './cancel.ts';
 import { watchChanges } from './changes.ts';
 import { describeHost } from './describe.ts';
 import { fetchFile } from './files.ts';
 import { followRun } from './follow.ts';
 import { createHistory } from './history.ts';
-import { createHttp } from './http.ts';
 import { createFeeds } from './live/feeds.ts';
 import { Live } from './live/live.ts';
 import { createQueue } from './queue.ts';
-import { recent } from './recent.ts';
 import { newPromptId, submitGraph } from './submit.ts';
 
 export interface ComfyOptions extends Omit<HostOptions, 'settings'> {
@@ -33,7 +33,7 @@ export function createComfyHost(options: ComfyOptions): Host {
   const { limits = limitsSchema.parse({}), log } = options;
   const tuning = { ...TUNING, ...options.tuning };
   const address = parseAddress(options.url, options.headers);
-  const http = createHttp(address, limits.maxBodyBytes, tuning);
+  const http = createHttp({ address, expected: 'ComfyUI', maxBytes: limits.maxBodyBytes, tuning });
   const queue = createQueue(http);
   const warnings: HostWarnings = { malformedFrames: 0, unknownFrames: 0, reconnects: 0, tooLarge: 0 };
   const onTooLarge = () => void warnings.tooLarge++;

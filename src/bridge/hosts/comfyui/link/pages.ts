@@ -1,6 +1,6 @@
 /** Reads a long history in pages that fit into an answer: every run carries its whole workflow, with what is in it. */
 import { fail } from '../../../../errors/error.ts';
-import { TooMuch } from './http.ts';
+import { TooMuch } from '../../link/http.ts';
 
 /** By id, in the order of the host; null for an entry that could not be read. */
 export type Page<T> = Map<string, T | null>;

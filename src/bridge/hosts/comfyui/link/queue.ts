@@ -1,6 +1,6 @@
 /** What waits and what runs on the host. */
 import { z } from 'zod';
-import type { Http } from './http.ts';
+import type { Http } from '../../link/http.ts';
 
 /** `[number, id, graph, …]` */
 const item = z.tuple([z.unknown(), z.string()], z.unknown());

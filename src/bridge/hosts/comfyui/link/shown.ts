@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { z } from 'zod';
 import type { HostFile, LeftFile } from '../../../../host.ts';
 import { IMAGE_EXTENSIONS } from '../../../../types/image.ts';
-import { isObject } from '../workflow/values.ts';
+import { isObject } from '../../link/values.ts';
 
 const TYPES = ['output', 'temp', 'input'] as const;
 

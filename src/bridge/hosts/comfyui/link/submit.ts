@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AssayError, fail } from '../../../../errors/error.ts';
 import type { NodeFault, Submission } from '../../../../host.ts';
+import { gistOf, type Http, parseReply, type Reply } from '../../link/http.ts';
 import type { Graph } from '../workflow/workflow.ts';
-import { gistOf, type Http, parseReply, type Reply } from './http.ts';
 
 const text = z.coerce.string().catch('');
 const nodeErrors = z
@@ -50,10 +50,10 @@ export async function submitGraph(
   const body = { prompt: graph, prompt_id: id, client_id: clientId };
   const reply = await postOnce(body, context, signal);
   if (reply === 'taken') return { id, faults: [] };
-  if (reply.status === 400 || reply.status === 413) throw rejected(graph, reply, context.http.url);
+  if (reply.status === 400 || reply.status === 413) throw rejected(graph, reply, context.http);
   if (reply.status !== 200)
     throw fail('HOST_FAILED', { url: context.http.url, reason: `status ${reply.status} (${gistOf(reply)})` });
-  const { prompt_id = id, node_errors = {} } = parseReply(context.http.url, '/prompt', reply, acceptedSchema);
+  const { prompt_id = id, node_errors = {} } = parseReply(context.http, '/prompt', reply, acceptedSchema);
   return { id: prompt_id, faults: faultsOf(node_errors) };
 }
 
@@ -81,14 +81,14 @@ const faultsOf = (errors: NodeErrors): NodeFault[] =>
     })),
   );
 
-function rejected(graph: Graph, reply: Reply, url: string): AssayError {
-  if (reply.status === 413)
-    return fail('WORKFLOW_REJECTED', { reason: 'it is larger than the host accepts (--max-upload-size)' });
-  const { error, node_errors = {} } = parseReply(url, '/prompt', reply, refusedSchema);
+function rejected(graph: Graph, reply: Reply, http: Http): AssayError {
+  const refused = (reason: string) => fail('WORKFLOW_REJECTED', { host: http.expected, reason });
+  if (reply.status === 413) return refused('it is larger than the host accepts (--max-upload-size)');
+  const { error, node_errors = {} } = parseReply(http, '/prompt', reply, refusedSchema);
   const faults = faultsOf(node_errors);
-  if (faults.length > 0) return fail('WORKFLOW_REJECTED', { reason: listed(faults) });
-  if (typeof error === 'string') return fail('WORKFLOW_REJECTED', { reason: error });
-  return fail('WORKFLOW_REJECTED', { reason: `${named(graph, error.details)}${error.message}` });
+  if (faults.length > 0) return refused(listed(faults));
+  if (typeof error === 'string') return refused(error);
+  return refused(`${named(graph, error.details)}${error.message}`);
 }
 
 function listed(faults: NodeFault[]): string {

@@ -1,6 +1,6 @@
 /** Which node saved an image, and whether what it saved is a map: told by the workflow alone. */
 import type { Maker } from '../../../../host.ts';
-import { isObject } from './values.ts';
+import { isObject } from '../../link/values.ts';
 
 /** Nodes that make pictures of something other than a scene, by class name. A row more is a family more. */
 const MAPS: readonly (readonly [what: string, classes: RegExp])[] = [

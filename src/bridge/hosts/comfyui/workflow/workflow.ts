@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fail, reasonOf } from '../../../../errors/error.ts';
 import type { Workflow } from '../../../../host.ts';
 import { parseJson } from '../../../../lib/python-json.ts';
-import { isObject } from './values.ts';
+import { isObject } from '../../link/values.ts';
 
 const nodeSchema = z.looseObject({
   class_type: z.string().min(1),

@@ -1,6 +1,7 @@
 /** Sorts the frames of the live channel by run, and keeps them until the run is followed. */
 import type { HostEvent, HostWarnings } from '../../../../../host.ts';
-import { type Bell, createBell } from '../../../../../lib/pause.ts';
+import type { Bell } from '../../../../../lib/pause.ts';
+import { createTold } from '../../../link/told.ts';
 import { eventOf, isEnd } from './events.ts';
 import type { Frame } from './frames.ts';
 import type { LiveEvent } from './live.ts';
@@ -24,9 +25,8 @@ export interface Feeds {
   hear(event: LiveEvent): void;
 }
 
-/** Runs that are submitted and not yet followed, and events of one that nobody takes: beyond it the oldest go. */
+/** Runs that are submitted and not yet followed: beyond it the oldest go. */
 const MOST_FEEDS = 1000;
-const MOST_EVENTS = 1000;
 
 /** Events that say where the host is at. */
 const POSITIONS = new Set(['executing', 'progress']);
@@ -39,11 +39,10 @@ interface OpenFeed extends Feed {
 }
 
 function createFeed(): OpenFeed {
-  const bell = createBell();
-  let events: HostEvent[] = [];
+  const { bell, take, push } = createTold();
   let [isOver, isUrgent] = [false, false];
   return {
-    bell,
+    ...{ bell, take, push },
     get isOver() {
       return isOver;
     },
@@ -51,17 +50,6 @@ function createFeed(): OpenFeed {
       const was = isUrgent;
       isUrgent = false;
       return was;
-    },
-    take() {
-      const taken = events;
-      events = [];
-      return taken;
-    },
-    push(event) {
-      if (event.kind === 'preview') events = events.filter((e) => e.kind !== 'preview');
-      events.push(event);
-      if (events.length > MOST_EVENTS) events.shift();
-      bell.ring();
     },
     hurry(over) {
       isOver ||= over;

@@ -7,8 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { orAbort } from '../../../../../lib/abort.ts';
 import { backoff, pause } from '../../../../../lib/pause.ts';
 import type { Log } from '../../../../../log.ts';
+import type { Address } from '../../../link/address.ts';
 import type { Tuning } from '../../../tuning.ts';
-import type { Address } from '../address.ts';
 import { type Frame, readFrame } from './frames.ts';
 import { openSocket, type Socket } from './socket.ts';
 
@@ -95,7 +95,7 @@ export class Live {
     const onFrame = this.#onFrame.bind(this);
     try {
       this.#queue = undefined;
-      const url = address.socket(this.#clientId);
+      const url = socketOf(address, this.#clientId);
       const { headers } = address;
       this.#socket = await openSocket({ url, headers, maxBytes, tuning, signal, onFrame });
       this.#tell({ kind: 'open' });
@@ -151,6 +151,9 @@ export class Live {
     for (const listener of [...this.#listeners]) listener(event);
   }
 }
+
+const socketOf = ({ at }: Address, clientId: string): string =>
+  at(`/ws?clientId=${encodeURIComponent(clientId)}`).replace(/^http/, 'ws');
 
 function remainingOf(data: Record<string, unknown>): number | undefined {
   const { status } = data as { status?: { exec_info?: { queue_remaining?: unknown } } };

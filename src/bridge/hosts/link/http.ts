@@ -1,15 +1,17 @@
 /** Requests to the host: a deadline each, bounded answers, and faults in the words of the error table. */
 import type { ZodType } from 'zod';
-import { AssayError, fail, reasonOf } from '../../../../errors/error.ts';
-import { issueInWords } from '../../../../lib/issue.ts';
-import { backoff, pause } from '../../../../lib/pause.ts';
-import { parseJson, writeJson } from '../../../../lib/python-json.ts';
-import type { Tuning } from '../../tuning.ts';
+import { AssayError, fail, reasonOf } from '../../../errors/error.ts';
+import { issueInWords } from '../../../lib/issue.ts';
+import { backoff, pause } from '../../../lib/pause.ts';
+import { parseJson, writeJson } from '../../../lib/python-json.ts';
+import type { Tuning } from '../tuning.ts';
 import type { Address } from './address.ts';
 
 export interface Reply {
   status: number;
   bytes: Uint8Array;
+  /** Milliseconds that a host with too much to do asks to wait; null when it does not say. */
+  retryAfterMs: number | null;
 }
 
 /** An answer that grew beyond its limit. `bytes` is its size as announced, or as far as it came. */
@@ -27,11 +29,24 @@ export class TooMuch extends Error {
 /** As much of an answer as tells what it is. */
 const HEAD_BYTES = 300;
 
+export interface HttpOptions {
+  address: Address;
+  /** The host that should answer, for people. */
+  expected: string;
+  /** Largest answer. */
+  maxBytes: number;
+  tuning: Tuning;
+}
+
 export interface Http {
   readonly url: string;
-  /** Repeats after a fault that may pass. Any status but that of a failing server comes back. @throws TooMuch */
+  readonly expected: string;
+  /**
+   * Repeats after a fault that may pass, and for as long as a host that has too much to do is waited for. Any status
+   * but that of a failing server comes back. @throws TooMuch
+   */
   get(path: string, maxBytes: number, signal: AbortSignal): Promise<Reply>;
-  /** JSON of a route that every ComfyUI has. @throws HOST_UNKNOWN when it does not fit the schema */
+  /** JSON of a route that every such host has. @throws HOST_UNKNOWN when it does not fit the schema */
   getJson<T>(path: string, schema: ZodType<T>, signal: AbortSignal): Promise<T>;
   /** The same of an answer with a limit of its own. @throws HOST_UNKNOWN, TooMuch */
   getJsonWithin<T>(path: string, schema: ZodType<T>, maxBytes: number, signal: AbortSignal): Promise<T>;
@@ -43,6 +58,9 @@ const TRIES = 3;
 /** A server behind a proxy that is not there for the moment. */
 const PASSING = new Set([502, 503, 504]);
 const DENYING = new Set([401, 403]);
+const TOO_MANY = 429;
+/** Between two requests to a host that limits them, where it names no time. */
+const LIMITED_MS = 1000;
 
 export const textOf = (reply: Reply): string => new TextDecoder().decode(reply.bytes);
 
@@ -54,7 +72,7 @@ export const gistOf = (reply: Reply): string =>
     .trim()
     .slice(0, 120) || 'no reason given';
 
-export function createHttp(address: Address, maxBytes: number, tuning: Tuning): Http {
+export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions): Http {
   const url = address.base;
 
   async function ask(path: string, init: RequestInit, limit: number, signal: AbortSignal): Promise<Reply> {
@@ -69,7 +87,8 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
         signal: AbortSignal.any([signal, deadline]),
       });
       if (response.status >= 300 && response.status < 400) throw elsewhere(path, response);
-      return { status: response.status, bytes: await readBody(response, limit) };
+      const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
+      return { status: response.status, bytes: await readBody(response, limit), retryAfterMs };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof TooMuch || cause instanceof AssayError) throw cause;
@@ -83,7 +102,7 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
     void response.body?.cancel();
     const to = URL.parse(response.headers.get('location') ?? '', url)?.origin ?? 'elsewhere';
     return unknownHost(
-      url,
+      http,
       `it answers ${path} with a redirect to ${to}, which is not followed with a token`,
     );
   }
@@ -96,12 +115,24 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
 
   const deny = (reply: Reply) => fail('HOST_DENIED', { url, status: reply.status, reason: gistOf(reply) });
 
+  /** Asks again while the host says that there were too many requests. */
+  async function patiently(path: string, limit: number, signal: AbortSignal): Promise<Reply> {
+    const end = performance.now() + tuning.patienceMs;
+    for (;;) {
+      const reply = await ask(path, {}, limit, signal);
+      const pauseMs = reply.retryAfterMs ?? LIMITED_MS;
+      if (reply.status !== TOO_MANY || performance.now() + pauseMs > end) return reply;
+      await pause(pauseMs, signal);
+    }
+  }
+
   const http: Http = {
     url,
+    expected,
     async get(path, limit, signal) {
       for (let tries = 1; ; tries++) {
         try {
-          const reply = await ask(path, {}, limit, signal);
+          const reply = await patiently(path, limit, signal);
           if (tries === TRIES || !PASSING.has(reply.status)) return check(reply);
         } catch (error) {
           if (tries === TRIES || !isBroken(error)) throw error;
@@ -118,8 +149,8 @@ export function createHttp(address: Address, maxBytes: number, tuning: Tuning): 
     async getJsonWithin(path, schema, limit, signal) {
       const reply = await http.get(path, limit, signal);
       if (DENYING.has(reply.status)) throw deny(reply);
-      if (reply.status !== 200) throw unknownHost(url, `it answers ${path} with status ${reply.status}`);
-      return parseReply(url, path, reply, schema);
+      if (reply.status !== 200) throw unknownHost(http, `it answers ${path} with status ${reply.status}`);
+      return parseReply(http, path, reply, schema);
     },
     async post(path, body, signal) {
       const headers = { 'content-type': 'application/json' };
@@ -138,21 +169,30 @@ const isBroken = (error: unknown): boolean =>
   error.code === 'HOST_UNREACHABLE' &&
   (error.cause as Error).name !== 'TimeoutError';
 
-export const unknownHost = (url: string, found: string, cause?: unknown): AssayError =>
-  fail('HOST_UNKNOWN', { url, expected: 'ComfyUI', found }, cause === undefined ? {} : { cause });
+type Asked = Pick<Http, 'url' | 'expected'>;
+
+export const unknownHost = ({ url, expected }: Asked, found: string, cause?: unknown): AssayError =>
+  fail('HOST_UNKNOWN', { url, expected, found }, cause === undefined ? {} : { cause });
+
+/** Seconds, or a date. */
+export function retryAfterOf(header: string | null): number | null {
+  if (header === null) return null;
+  const ms = /^\d+$/.test(header.trim()) ? 1000 * Number(header) : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : null;
+}
 
 /** @throws HOST_UNKNOWN */
-export function parseReply<T>(url: string, path: string, reply: Reply, schema: ZodType<T>): T {
+export function parseReply<T>(http: Asked, path: string, reply: Reply, schema: ZodType<T>): T {
   let value: unknown;
   try {
     value = parseJson(textOf(reply));
   } catch (cause) {
-    throw unknownHost(url, `it answers ${path} with something that is not JSON`, cause);
+    throw unknownHost(http, `it answers ${path} with something that is not JSON`, cause);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw unknownHost(
-    url,
+    http,
     `its answer to ${path} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
   );
 }
@@ -171,7 +211,7 @@ async function readBody(response: Response, limit: number): Promise<Uint8Array> 
 }
 
 /** The innermost reason: `fetch failed` alone says nothing. */
-function networkReason(error: unknown): string {
+export function networkReason(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? reasonOf(error) : networkReason(cause);
 }

@@ -1,5 +1,5 @@
 /** One answer for all who ask at about the same time. */
-import { orAbort } from '../../../../lib/abort.ts';
+import { orAbort } from '../../../lib/abort.ts';
 
 /**
  * Calls within `ageMs` after one began share its answer. Failures are shared only while they are under way.

@@ -1,5 +1,5 @@
 /** Where a host is: the address as given, and what is derived from it. */
-import { fail } from '../../../../errors/error.ts';
+import { fail } from '../../../errors/error.ts';
 
 export interface Address {
   /** For people and logs: without a slash at its end, a login or a query, which may hold a token. */
@@ -10,8 +10,6 @@ export interface Address {
   isSecret: boolean;
   /** Address of a path like `/history?max_items=8`, with the query of the host added. */
   at(path: string): string;
-  /** Address of the live channel. */
-  socket(clientId: string): string;
 }
 
 /**
@@ -37,7 +35,6 @@ export function parseAddress(text: string, headers: Readonly<Record<string, stri
     headers: all,
     isSecret: query !== '' || Object.keys(all).length > 0,
     at,
-    socket: (clientId) => at(`/ws?clientId=${encodeURIComponent(clientId)}`).replace(/^http/, 'ws'),
   };
 }
 

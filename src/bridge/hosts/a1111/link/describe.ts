@@ -1,0 +1,71 @@
+/** Makes sure that a host of this family answers, and says which, and what it can do. */
+import { z } from 'zod';
+import type { HostInfo } from '../../../../host.ts';
+import type { Http } from '../../link/http.ts';
+import type { Fork } from './fork.ts';
+
+/** Those that were tried. */
+const TRIED = { Forge: 'f2.0.1v1.10.1', 'SD.Next': '2026-07-23', AUTOMATIC1111: null };
+
+/** SD.Next: the day of its last change, and the commit. */
+const dayAndCommit = z.looseObject({
+  updated: z.string().optional().catch(undefined),
+  hash: z.string().optional().catch(undefined),
+  commit: z.string().optional().catch(undefined),
+});
+const sysinfo = z.looseObject({ Version: z.string() });
+
+/** Gathered with some effort by the host: not waited for longer than that. */
+const VERSION_MS = 5000;
+
+/** Routes that are used where they are there. */
+const USED = [
+  ...['txt2img', 'img2img', 'progress', 'interrupt', 'options', 'cmd-flags'].map(
+    (name) => `/sdapi/v1/${name}`,
+  ),
+  '/internal/progress',
+  '/internal/pending-tasks',
+];
+
+async function versionOf(http: Http, { name, routes }: Fork, outer: AbortSignal): Promise<string | null> {
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(VERSION_MS)]);
+  try {
+    if (name === 'SD.Next') {
+      const { updated, hash, commit } = await http.getJson('/sdapi/v1/version', dayAndCommit, signal);
+      return [updated, hash ?? commit].filter(Boolean).join(' ') || null;
+    }
+    if (!routes?.has('/internal/sysinfo')) return null;
+    return (await http.getJson('/internal/sysinfo?attachment=false', sysinfo, signal)).Version || null;
+  } catch {
+    outer.throwIfAborted();
+    return null;
+  }
+}
+
+function notesOn({ name, routes, hasTasks }: Fork, version: string | null): string[] {
+  const tried = TRIED[name];
+  return [
+    version === null ? 'it does not tell its version' : '',
+    version !== null && tried !== null && !version.startsWith(tried)
+      ? `version ${version} is not ${tried}, which was tried`
+      : '',
+    routes === null
+      ? 'it does not describe its routes (/openapi.json): fields of requests are not checked'
+      : '',
+    hasTasks
+      ? ''
+      : 'it does not tell whose job runs: a run that is no longer wanted is interrupted only if it began on an idle host',
+  ].filter((note) => note !== '');
+}
+
+/** @throws HOST_UNKNOWN when something else answers; HOST_API_OFF when its API is not switched on */
+export async function describeHost(
+  http: Http,
+  find: (signal: AbortSignal) => Promise<Fork>,
+  signal: AbortSignal,
+): Promise<HostInfo> {
+  const fork = await find(signal);
+  const version = await versionOf(http, fork, signal);
+  const routes = USED.filter((path) => fork.routes?.has(path));
+  return { kind: fork.name, version, notes: notesOn(fork, version), routes };
+}

@@ -1,0 +1,162 @@
+/**
+ * Real hosts of the family as child processes, on the CPU, each run in a data folder of its own. Where they are:
+ * FORGE_DIR and SDNEXT_DIR (their checkouts, with a checkpoint in models/Stable-diffusion), FORGE_PYTHON and
+ * SDNEXT_PYTHON (the Pythons that have their requirements; `python3` when unset). The rest of the environment is passed on.
+ *
+ * @example
+ * for (const real of REALS)
+ *   describe.skipIf(!real.isThere)(`on a real ${real.title}`, () => { … await real.start() … });
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { answers, endChild, freePort } from '../child.ts';
+import type { TestHost } from '../test-host.ts';
+
+/** Longest time for a start; give a hook that starts one a little more. */
+export const START_MS = 300_000;
+
+export interface RealWebui extends TestHost {
+  /** All that it has written so far, of every start. */
+  log(): string;
+}
+
+export interface Real {
+  title: 'Forge' | 'SD.Next';
+  version: RegExp;
+  variable: string;
+  isThere: boolean;
+  start(): Promise<RealWebui>;
+}
+
+interface Recipe {
+  folder: string | undefined;
+  python: string;
+  flags(folder: string): string[];
+  /** What stands in its config.json. */
+  options(folder: string): object;
+}
+
+const COMMON = ['--server-name', '127.0.0.1'];
+
+const checkpointsIn = (folder: string): string => join(folder, 'models', 'Stable-diffusion');
+
+/** The name of the first checkpoint, without its ending. */
+function checkpointIn(folder: string): string {
+  const places = [checkpointsIn(folder)].filter((place) => existsSync(place));
+  const names = places.flatMap((place) => readdirSync(place)).filter((name) => name.endsWith('.safetensors'));
+  return basename(names[0] ?? 'none', '.safetensors');
+}
+
+const FORGE: Recipe = {
+  folder: process.env.FORGE_DIR,
+  python: process.env.FORGE_PYTHON ?? 'python3',
+  flags: (folder) => [
+    ...[
+      '--skip-prepare-environment',
+      '--skip-install',
+      '--skip-torch-cuda-test',
+      '--skip-python-version-check',
+    ],
+    ...['--skip-version-check', '--no-download-sd-model', '--always-cpu', '--all-in-fp32', '--api'],
+    ...['--ckpt-dir', checkpointsIn(folder)],
+  ],
+  options: () => ({ show_progress_type: 'Approx cheap', samples_save: true }),
+};
+
+const SDNEXT: Recipe = {
+  folder: process.env.SDNEXT_DIR,
+  python: process.env.SDNEXT_PYTHON ?? 'python3',
+  flags: (folder) => [
+    ...['--skip-all', '--skip-torch', '--skip-git', '--skip-requirements', '--skip-extensions', '--quick'],
+    ...['--experimental', '--models-dir', join(folder, 'models')],
+  ],
+  options: (folder) => ({
+    ...readOptions(folder),
+    ...{
+      offline_mode: true,
+      diffusers_pipeline: 'Stable Diffusion',
+      sd_model_checkpoint: checkpointIn(folder),
+    },
+    ...{ show_progress_type: 'Approximate', live_preview_refresh_period: 100, samples_format: 'png' },
+  }),
+};
+
+/** What its user has set there, so that it finds its model. */
+function readOptions(folder: string): object {
+  const path = join(folder, 'config.json');
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+}
+
+async function start(title: string, { folder = '', python, flags, options }: Recipe): Promise<RealWebui> {
+  const baseDir = mkdtempSync(join(tmpdir(), 'assay-webui-'));
+  const outputDir = join(baseDir, 'outputs');
+  mkdirSync(outputDir);
+  writeFileSync(join(baseDir, 'config.json'), JSON.stringify(options(folder)));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const lines: string[] = [];
+  const begin = (): ChildProcess => {
+    const args = ['launch.py', ...COMMON, '--port', `${port}`, '--data-dir', baseDir, ...flags(folder)];
+    const env = {
+      ...process.env,
+      ...{ PYTHONUNBUFFERED: '1', HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', PIP_NO_INDEX: '1' },
+      GRADIO_ANALYTICS_ENABLED: 'False',
+    };
+    const child = spawn(python, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => lines.push(String(chunk)));
+    child.on('error', (error) => lines.push(`${error.message}\n`));
+    return child;
+  };
+  // Its API answers before the start is over; what the model page lists comes last.
+  const ready = (child: ChildProcess) => answers(child, `${url}/sdapi/v1/options`, title, lines, START_MS);
+  let child = begin();
+  const killNow = () => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  const stop = async () => {
+    await endChild(child);
+    process.off('exit', killNow);
+    rmSync(baseDir, { recursive: true, force: true });
+  };
+  try {
+    await ready(child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    ...{ url, baseDir, outputDir, stop },
+    log: () => lines.join(''),
+    async restart() {
+      await endChild(child);
+      child = begin();
+      await ready(child);
+    },
+  };
+}
+
+export const REALS: readonly Real[] = [
+  {
+    ...{
+      title: 'Forge',
+      version: /^f2\.0\.1v1\.10\.1/,
+      variable: 'FORGE_DIR',
+      isThere: Boolean(FORGE.folder),
+    },
+    start: () => start('Forge', FORGE),
+  },
+  {
+    ...{ title: 'SD.Next', version: /./, variable: 'SDNEXT_DIR', isThere: Boolean(SDNEXT.folder) },
+    start: () => start('SD.Next', SDNEXT),
+  },
+];
