@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import wraps
+from time import perf_counter
 
 from .job import Host, Job
 from .options import is_enabled
@@ -17,10 +18,13 @@ logger = logging.getLogger("assay")
 def _harmless(hook):
     @wraps(hook)
     def guarded(script, p, *args, **more):
+        began = perf_counter()
         try:
             hook(p, args, more)
         except Exception:
             logger.exception("Assay: unexpected failure; the images stay as the host made them")
+        if job := _job_of(p):
+            job.seconds += perf_counter() - began
 
     return guarded
 

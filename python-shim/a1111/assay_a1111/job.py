@@ -64,6 +64,8 @@ class Job:
         #: What has been judged of the batch in work, by pixels.
         self._known: set[bytes] = set()
         self._ends: list[str] = []
+        #: That all of this has added to the job.
+        self.seconds = 0.0
         self._is_late = False
         self._daemon: Daemon | None = None
         self._bin: Bin | None = None
@@ -290,7 +292,7 @@ class Job:
             self._ends.insert(0, f"{self._kept()} of {self.options.keep} kept, {len(self._outcomes)} made")
         if self._failure and not self._outcomes:
             self._ends.append(f"the job was ended: {self._failure}")
-        p.extra_generation_params[KEY] = report_of(self._outcomes, self._ends, self._failure)
+        p.extra_generation_params[KEY] = report_of(self._outcomes, self._ends, self._failure, self.seconds)
         told = [_harmless(text) for text in words(self._outcomes, self._ends)]
         processed.comments = "\n".join(filter(None, [getattr(processed, "comments", ""), *_named(told)]))
 

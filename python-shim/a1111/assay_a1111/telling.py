@@ -35,14 +35,15 @@ class Report(dict):
         return None
 
 
-def report_of(outcomes: list[Outcome], ends: list[str], failure: AssayFailure | None) -> Report:
-    """`ends`: what is to be said of the job as a whole."""
+def report_of(outcomes: list[Outcome], ends: list[str], failure: AssayFailure | None, seconds: float) -> Report:
+    """`ends`: what is to be said of the job as a whole; `seconds`: what judging has added to it."""
     images = [_image(outcome) for outcome in outcomes]
     stamps = [outcome.verdict.get("scorer") for outcome in outcomes if outcome.verdict.get("scorer")]
     return Report(
         version=1,
         summary=_head(outcomes),
         notes=ends,
+        seconds=round(seconds, 3),
         error=failure and {"code": failure.code, "message": failure.message, "fix": failure.fix},
         scorer=sanitised(stamps[0]) if stamps else None,
         images=images,
