@@ -1,4 +1,4 @@
-"""For `npm run bench:a1111`: judges a batch in a stand-in of a host for each line that comes in, and prints the seconds."""
+"""For `npm run bench:a1111`: judges a batch in a stand-in of a host for each line that comes; prints the seconds."""
 
 import sys
 

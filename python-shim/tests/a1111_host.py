@@ -44,6 +44,8 @@ class Processing:
     overlay_images: list | None = None
     color_corrections: list | None = None
     outpath_samples: str = "outputs/txt2img-images"
+    #: The first is the script that was chosen, 0 for none.
+    script_args: tuple = (0,)
     extra_generation_params: dict = field(default_factory=dict)
 
 

@@ -168,6 +168,23 @@ def test_a_copy_of_a_job_is_judged_anew(judge, forge, monkeypatch):
     assert (seeds_in(first), seeds_in(judge(forge, copy(p)))) == ([101], [100, 101])
 
 
+def test_a_chosen_script_gets_all_images_that_it_asked_for(judge, family):
+    p = Processing(batch_size=2, script_args=(3,))
+    processed = judge(family, p, action="drop", threshold=1, keep=1, at_most=60)
+    assert (len(processed.images), labels(processed)) == (2, ["rejected", "rejected"])
+    assert "the chosen script puts them together" in processed.comments
+
+
+def test_prompts_of_the_second_pass_stay_with_their_images(judge, forge):
+    p = Processing(batch_size=4)
+    p.all_hr_prompts = ["a", "b", "c", "d"]
+    seen = []
+    forge.compose = lambda p, place, image: seen.append(p.all_hr_prompts[place]) or image
+    judge(forge, p, action="drop", threshold=0.05)
+    assert seen == ["b", "c", "d"]
+    assert p.all_hr_prompts == ["a", "b", "c", "d"]
+
+
 def test_an_interrupted_batch_is_neither_judged_nor_dropped(judge, http_daemon, family):
     family.on_sampled = lambda number: setattr(family.state, "interrupted", True)
     processed = judge(family, Processing(batch_size=2, n_iter=3), action="drop", threshold=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import strftime
 
@@ -79,9 +80,17 @@ class Job:
             self.options = harmless(args) if failure.code == "BAD_REQUEST" else options_of(args)
             self._fail(failure)
         if not self._failure:
+            self._leave_to_others(p)
             self._prepare(p)
 
     # before anything is made
+
+    def _leave_to_others(self, p) -> None:
+        """Where a script or a film puts images together, none may be missing."""
+        who = _who_joins(p)
+        if who and (self.options.action != KEEP or self.options.keep):
+            self.options = replace(self.options, action=KEEP, keep=0, at_most=0)
+            self._say(f"images are marked, and none is taken out or added: {who} puts them together")
 
     def _prepare(self, p) -> None:
         if self.options.action == MOVE:
@@ -327,6 +336,14 @@ def label_of(verdict: dict, unsure: str) -> str:
     if decision == "unsure":
         return f"{unsure}ed (unsure)"
     return f"{decision}ed"
+
+
+def _who_joins(p) -> str | None:
+    """Who expects all images that it asked for: a script that was chosen makes several jobs, often of parts."""
+    args = getattr(p, "script_args", None) or (0,)
+    if args[0]:
+        return "the chosen script"
+    return "a film" if "Video" in type(p).__name__ else None
 
 
 def _will_change(p) -> bool:
