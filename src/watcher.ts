@@ -151,6 +151,15 @@ async function checkFolder({ host, settings }: FilesParts, listener: WatchListen
   if (doubt && !signal.aborted) listener.onTrouble(doubt);
 }
 
+/** Of a folder, what is made while the scorer is loaded counts already. A history that cannot be used now is tried again. */
+function beginNow(runtime: Runtime, name: string): void {
+  try {
+    runtime.ledger(name).begin();
+  } catch (error) {
+    if (toAssayError(error).code !== 'STORE_UNAVAILABLE') throw error;
+  }
+}
+
 /** Where the folder is all that tells of new images, it is looked into as soon as something hints at one. */
 const FOLDER_GAP_MS = 1000;
 
@@ -204,6 +213,7 @@ export async function openWatcher(runtime: Runtime, host: Host, settings: WatchS
 
   const chosen = leaveReason(settings);
   const isFolder = host.truth === 'folder';
+  if (isFolder) beginNow(runtime, name);
 
   return {
     async run(listener, signal) {

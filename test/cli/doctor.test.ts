@@ -1,9 +1,10 @@
 /** `assay doctor`: what it says of tokens, data and the environment. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/store/file/db.ts';
 import { numbered, openedStore } from '../store/helpers.ts';
+import { startFake as startWebui } from '../support/a1111/fake.ts';
 import { assay, type Environment } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { writeModel } from '../support/models.ts';
@@ -50,6 +51,18 @@ describe('assay doctor', () => {
     expect(code).toBe(2);
     expect(stdout).toContain('✗ listening on 0.0.0.0, beyond this machine, needs a token');
     expect(stdout).toContain(`✗ history: ${path} comes from a newer Assay and was left untouched`);
+  });
+
+  it('says which hosts answer, and why one that was named does not', async () => {
+    const webui = await startWebui({ fork: 'sdnext' });
+    onTestFinished(() => webui.stop());
+    const { stdout } = await doctor(tempFolder(), {
+      ASSAY_A1111_URL: webui.url,
+      ASSAY_COMFYUI_URL: 'http://127.0.0.1:9',
+    });
+    expect(stdout).toMatch(/✓ SD\.Next 2026-07-23 058a7f0c at http\S+; routes: \/sdapi\/v1\/txt2img, /);
+    expect(stdout).toContain('· SD.Next: it does not tell whose job runs');
+    expect(stdout).toContain('· ComfyUI: nothing answers at http://127.0.0.1:9');
   });
 
   it('tries a unix socket, and says who can open it', async () => {

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Store } from '../../src/store/store.ts';
 import { allPages, openedStore, until } from '../store/helpers.ts';
 import { type FakeWebui, startFake } from '../support/a1111/fake.ts';
 import { infotextOf, pictureOf } from '../support/a1111/pictures.ts';
@@ -26,7 +27,11 @@ async function site(changes: Parameters<typeof startFake>[0] = {}) {
   const dataDir = join(folder, 'data');
   const own = ['--data-dir', dataDir, '--models', models, '--scorer', 'test-bright', '--threads', '1'];
   const args = ['--a1111', webui.url, ...own];
-  const history = () => allPages(openedStore(dataDir).store).map((e) => e.result.source!);
+  let store: Store | undefined;
+  const history = () => {
+    store ??= openedStore(dataDir).store;
+    return allPages(store).map((e) => e.result.source!);
+  };
   const samples = join(webui.outputDir, 'txt2img-images', '2026-01-01');
   return { webui, folder, args, own, history, samples };
 }
@@ -71,10 +76,9 @@ describe('assay watch on a host without a history', () => {
     writeFileSync(join(grids, 'any.png'), picture);
     for (const name of ['grid-0001.png', '00001-7-mask.png', 'clip.mp4'])
       writeFileSync(join(samples, name), picture);
-    const frames = await sharp(Buffer.alloc(8 * 16 * 3), {
-      raw: { width: 8, height: 16, channels: 3, pageHeight: 8 },
-    })
-      .webp({ loop: 0 })
+    const stills = await Promise.all([1, 2].map((seed) => pictureOf({ ...ABOUT, seed }, false)));
+    const frames = await sharp(stills, { join: { animated: true } })
+      .webp()
       .toBuffer();
     writeFileSync(join(samples, 'moving.webp'), frames);
     writeFileSync(join(samples, 'half.png'), picture.subarray(0, picture.length / 2));
@@ -136,7 +140,9 @@ describe('assay watch on a host without a history', () => {
     const more = makeTen();
     await webui.restart();
     await more;
-    await until('all are scored', () => history().length === filesIn(webui.outputDir).length, 20_000);
+    await expect
+      .poll(() => history().toSorted(), { timeout: 20_000, interval: 200 })
+      .toEqual(filesIn(webui.outputDir).toSorted());
     expect(await watching.stop()).toBe(0);
     const files = filesIn(webui.outputDir);
     expect(files.length).toBeGreaterThan(20);
@@ -171,9 +177,8 @@ describe('assay watch on a host without a history', () => {
     ]);
     expect(readdirSync(samples)).toEqual([]);
     const data = own.slice(0, 2);
-    const [rejected] = JSON.parse((await assay(['rejects', 'list', '--format', 'json', ...data])).stdout) as {
-      id: string;
-    }[];
+    const listed = await assay(['rejects', 'list', '--format', 'json', ...data]);
+    const [rejected] = (JSON.parse(listed.stdout) as { rejects: { id: string }[] }).rejects;
     expect((await assay(['rejects', 'restore', rejected!.id, ...data])).code).toBe(0);
     expect(readdirSync(samples)).toEqual([name]);
     expect(readFileSync(join(samples, name!)).length).toBeGreaterThan(before.length);

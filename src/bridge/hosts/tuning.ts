@@ -17,7 +17,7 @@ export interface Tuning {
   pollMs: number;
   /** Between two looks at the progress of a run, where that is asked for: a look may cost the host a preview. */
   progressMs: number;
-  /** How long a host that answers only at the end of a run has for refusing it, before it counts as taken. */
+  /** How long a host that answers only at the end of a run has for refusing it, unless it is known to have taken it. */
   refusalMs: number;
   /** How long a run may be neither in the queue nor in the history before it counts as lost. */
   lostMs: number;
@@ -35,7 +35,7 @@ export const TUNING: Tuning = {
   maxReconnectMs: 10_000,
   pollMs: 2000,
   progressMs: 350,
-  refusalMs: 300,
+  refusalMs: 2000,
   lostMs: 2000,
   patienceMs: 60_000,
 };

@@ -18,8 +18,8 @@ Examples:
 
 The workflow is a file in the host's own format:
 ${WORKFLOWS}
-Seeds are found by themselves; --vary NODE.INPUT (or a field, where there are no nodes) without values names the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of
-a file (@prompts.txt).
+Seeds are found by themselves; --vary NODE.INPUT (or the name of a field, where there are no nodes) without values names
+the seed to vary where there are several. Values are a list (4,6,8), a range (4..8), or the lines of a file (@prompts.txt).
 
 Everything is kept in the folder of the study: images/, winners/ with their scores in them, report.html, and what it
 takes to go on. Ctrl-C ends it with what it has (exit code 130); --resume goes on.`;

@@ -13,7 +13,6 @@ export const QUICK: Partial<Tuning> = {
   maxReconnectMs: 200,
   pollMs: 300,
   progressMs: 20,
-  refusalMs: 150,
   lostMs: 600,
   patienceMs: 10_000,
 };

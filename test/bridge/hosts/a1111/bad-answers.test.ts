@@ -178,8 +178,8 @@ describe('an interrupt', () => {
   );
 
   it.each(['forge', 'sdnext', 'nowebui'] as const)("never hits another client's job (%s)", async (fork) => {
-    const { webui, host } = await fakeWithHost({ fork });
-    const other = byOther(webui.url, slow({ steps: 30, ms: 20 }));
+    const { webui, host } = await fakeWithHost({ fork }, { tuning: { refusalMs: 300 } });
+    const other = byOther(webui.url, slow({ steps: 60, ms: 20 }));
     await until('theirs runs', () => webui.worker.state.sampling_step > 1);
     const { id } = await host.submit(slow({ steps: 60, ms: 10 }), soon());
     await until('ours waits', () => webui.worker.pending.length === 1);
@@ -191,6 +191,14 @@ describe('an interrupt', () => {
     expect([run.status, run.images]).toEqual(['interrupted', []]);
     // Where it is not told whose job runs, ours goes on to its end.
     expect(interrupts()).toBe(fork === 'forge' ? 1 : 0);
+  });
+
+  it('is sent before a cancel returns, so that a program may end right after it', async () => {
+    const { webui, host } = await fakeWithHost({}, { tuning: { progressMs: 60_000 } });
+    const { id } = await host.submit(slow({ steps: 200 }), soon());
+    await until('it runs', () => webui.worker.state.sampling_step > 2);
+    await host.cancel(id, soon());
+    expect(webui.worker.state.interrupted).toBe(true);
   });
 
   it('by somebody at the web UI gives no picture either', async () => {

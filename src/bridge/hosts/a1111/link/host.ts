@@ -65,7 +65,7 @@ export function createA1111Host(options: A1111Options): Host {
   };
   const runner = new Runner({
     ...{ http, address, fork, shelf, find: options.findPrompt, maxBytes: limits.maxBodyBytes },
-    ...{ tuning, log, onNow },
+    ...{ tuning, log, onNow, onAway: forget },
   });
 
   function remember(job: Job): void {
@@ -95,9 +95,9 @@ export function createA1111Host(options: A1111Options): Host {
       runner.add(job);
       // A refusal comes at once, where nothing is before it. Else whoever follows is told.
       const isFirst = runner.ids[0] === job.id;
-      const settled = Promise.race([job.over, pause(isFirst ? tuning.refusalMs : 0, signal)]);
+      const settled = Promise.race([job.over, job.taken, pause(isFirst ? tuning.refusalMs : 0, signal)]);
       await orAbort(settled, signal).catch((error) => {
-        runner.cancel(job);
+        void runner.cancel(job, AbortSignal.timeout(tuning.requestMs));
         throw error;
       });
       if (!job.outcome || 'run' in job.outcome) return { id: job.id, faults: [] };
@@ -121,7 +121,7 @@ export function createA1111Host(options: A1111Options): Host {
     async cancel(id, signal) {
       signal.throwIfAborted();
       const job = jobs.get(id);
-      return job !== undefined && runner.cancel(job);
+      return job !== undefined && (await runner.cancel(job, signal));
     },
     runs: async (_signal, newest = MOST_RUNS) => runs.slice(-newest),
     async queued(signal) {

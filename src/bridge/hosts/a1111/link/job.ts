@@ -19,6 +19,11 @@ export interface Job extends Told {
   /** What the host called it while it ran; null until that is known beyond doubt. */
   mark: string | null;
   outcome: Outcome | undefined;
+  /** Looks at once what becomes of it, and interrupts it where it may be; there while the host has it. Never throws. */
+  look: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** Resolves when the host is known to have taken it. */
+  readonly taken: Promise<void>;
+  isTaken(): void;
   /** Resolves when it is over. */
   readonly over: Promise<void>;
   end(outcome: Outcome): void;
@@ -26,11 +31,12 @@ export interface Job extends Told {
 
 export function createJob(request: Request): Job {
   const { promise: over, resolve } = Promise.withResolvers<void>();
+  const { promise: taken, resolve: isTaken } = Promise.withResolvers<void>();
   const told = createTold();
   const job: Job = {
     ...told,
     ...{ id: randomUUID(), request, state: 'waiting', isCancelled: false, isCut: false, mark: null },
-    ...{ outcome: undefined, over },
+    ...{ outcome: undefined, look: undefined, over, taken, isTaken },
     end(outcome) {
       if (job.state === 'over') return;
       job.state = 'over';

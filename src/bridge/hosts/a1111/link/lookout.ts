@@ -45,6 +45,7 @@ function byName(job: Job, { http }: LookoutParts) {
   let previewNumber = -1;
   return async (signal: AbortSignal): Promise<Look> => {
     const task = await readTask(http, job.id, previewNumber, signal);
+    if (task.isActive || task.isQueued) job.isTaken();
     if (!task.isActive) return NOTHING;
     if (task.preview !== null) previewNumber = task.previewNumber;
     const now = await readNow(http, signal, false);
@@ -126,11 +127,14 @@ export function createLookout(job: Job, parts: LookoutParts): Lookout {
     const look = await ask(signal);
     if (look.now) onNow(look.now);
     if (!look.isOurs) return;
+    job.isTaken();
     job.isCut ||= look.now?.isCut ?? false;
     tell.look(look);
     const mayInterrupt = look.share < NEARLY_DONE && performance.now() - interruptedAt > AGAIN_MS;
     if (job.isCancelled && mayInterrupt) await interrupt(signal);
   }
+
+  job.look = (signal) => lookOnce(signal).catch(() => {});
 
   return {
     async watch(signal) {
@@ -145,7 +149,7 @@ export function createLookout(job: Job, parts: LookoutParts): Lookout {
     },
     async giveUp(signal) {
       job.isCancelled = true;
-      await lookOnce(signal).catch(() => {});
+      await job.look?.(signal);
     },
     async close(signal) {
       tell.start();

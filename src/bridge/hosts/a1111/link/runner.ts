@@ -29,6 +29,8 @@ export interface RunnerParts {
   tuning: Tuning;
   log: Log | undefined;
   onNow(now: Now): void;
+  /** Told when a run was lost: the host may have been started in another way since. */
+  onAway(): void;
 }
 
 const TOO_MANY = 429;
@@ -66,8 +68,8 @@ export class Runner {
     this.#work ??= this.#runAll();
   }
 
-  /** @returns whether it waits or runs */
-  cancel(job: Job): boolean {
+  /** @returns whether it waits or runs; of one that runs, once it is interrupted, where it may be now */
+  async cancel(job: Job, signal: AbortSignal): Promise<boolean> {
     if (job.state === 'over') return false;
     job.isCancelled = true;
     const at = this.#waiting.indexOf(job);
@@ -75,6 +77,7 @@ export class Runner {
       this.#waiting.splice(at, 1);
       job.end({ error: this.#lost(job) });
     }
+    await job.look?.(signal);
     return true;
   }
 
@@ -98,11 +101,12 @@ export class Runner {
   }
 
   async #run(job: Job): Promise<void> {
-    const { http, fork: find, tuning, log, onNow } = this.#parts;
+    const { http, fork: find, tuning, log, onNow, onAway } = this.#parts;
     const { signal } = this.#ending;
     job.state = 'sent';
     const fork = await find(signal);
     const before = await readNow(http, signal, false).catch(() => null);
+    if (job.isCancelled) throw this.#lost(job);
     const lookout = createLookout(job, { http, fork, before, tuning, log, onNow });
     const over = new AbortController();
     const watching = lookout.watch(AbortSignal.any([signal, over.signal]));
@@ -117,7 +121,10 @@ export class Runner {
       await watching;
       // Nobody will get its pictures: the host is spared the rest, if it still works on it.
       if (error instanceof AssayError && error.code === 'PROMPT_LOST') await lookout.giveUp(signal);
+      onAway();
       throw error;
+    } finally {
+      job.look = undefined;
     }
   }
 
