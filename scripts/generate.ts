@@ -6,7 +6,15 @@ import type { HostKind } from '../src/bridge/hosts/kind.ts';
 import { HOST_KINDS } from '../src/bridge/hosts/kinds.ts';
 import { configSchema } from '../src/config.ts';
 import { ERRORS, type ErrorKind } from '../src/errors/table.ts';
-import { definitions, NODES, type NodeDefinition, type NodeInput } from '../src/nodes/index.ts';
+import {
+  definitions,
+  NODES,
+  type NodeDefinition,
+  type NodeInput,
+  PANEL,
+  type PanelInput,
+  panelDefinitions,
+} from '../src/nodes/index.ts';
 import { manifestSchema } from '../src/reward/model/manifest.ts';
 
 const KINDS: Record<ErrorKind, [title: string, meaning: string]> = {
@@ -131,34 +139,59 @@ How to install and use them: [${id}.md](${id}.md).
 
 ${NODES.map(nodeSection).join('\n')}`;
 
+const panelRow = (input: PanelInput, place: number): string =>
+  `| ${place} | \`${input.name}\` | ${input.label} | ${inputKind(input)} | \`${JSON.stringify(input.default)}\` | ${input.tooltip} |`;
+
+const panelPage = ({ id, title }: HostKind): string => `# The panel for ${title}
+
+How to install and use it: [${id}.md](${id}.md). Over the API these are the \`args\` of \`Assay\` in \`alwayson_scripts\`: in this
+order, or as one object with these names. What is left out has its default.
+
+<!-- Generated from src/nodes by \`npm run generate\`. -->
+
+| place | name | in the panel | type | default | meaning |
+|---|---|---|---|---|---|
+${PANEL.map(panelRow).join('\n')}
+`;
+
 const manifestJsonSchema = (): string =>
   `${JSON.stringify(z.toJSONSchema(manifestSchema, { io: 'input' }), null, 2)}\n`;
 
+const FORMS = {
+  nodes: { page: nodesPage, definitions },
+  panel: { page: panelPage, definitions: panelDefinitions },
+};
+
 const nodeFiles = HOST_KINDS.flatMap((kind): [string, () => string][] => {
   if (!kind.nodes) return [];
-  const { page, definitions: file } = kind.nodes;
+  const form = FORMS[kind.nodes.form];
   return [
-    [page, () => nodesPage(kind)],
-    [file, () => `${JSON.stringify(definitions(), null, 2)}\n`],
+    [kind.nodes.page, () => form.page(kind)],
+    [kind.nodes.definitions, () => `${JSON.stringify(form.definitions(), null, 2)}\n`],
   ];
 });
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
-/** What speaks with the daemon, copied into each pack, so that a host needs nothing more. */
-const WIRE = ['connection', 'failures', 'line', 'settings', 'wire'];
-const PACKS = ['python-shim/comfyui'];
-const wireFiles = PACKS.flatMap((pack) =>
-  WIRE.map((name): [string, () => string] => [`${pack}/${name}.py`, () => wireCopy(name)]),
+const LINK = 'python-shim/assay_client/link';
+const NODES_PACK = 'python-shim/comfyui';
+const EXTENSION = 'python-shim/a1111/assay_a1111';
+
+/** Modules that packs share, copied into each, so that a host needs nothing more: from, to, which. */
+const SHARED: [from: string, to: string, names: string[]][] = [
+  [LINK, NODES_PACK, ['connection', 'failures', 'line', 'settings', 'wire']],
+  [LINK, EXTENSION, ['failures', 'settings']],
+  [NODES_PACK, EXTENSION, ['policy', 'report', 'values']],
+];
+const sharedFiles = SHARED.flatMap(([from, to, names]) =>
+  names.map((name): [string, () => string] => [`${to}/${name}.py`, () => copyOf(`${from}/${name}.py`)]),
 );
 
-function wireCopy(name: string): string {
-  const source = `python-shim/assay_client/link/${name}.py`;
-  return `# A copy of ${source}, made by \`npm run generate\`.\n${readFileSync(pathOf(source), 'utf8')}`;
-}
+const copyOf = (source: string): string =>
+  `# A copy of ${source}, made by \`npm run generate\`.\n${readFileSync(pathOf(source), 'utf8')}`;
 
 const FILES: Record<string, () => string> = {
-  ...Object.fromEntries([...nodeFiles, ...wireFiles]),
+  ...Object.fromEntries([...nodeFiles, ...sharedFiles]),
   'docs/errors.md': errorsPage,
   'docs/settings.md': settingsPage,
   'models/manifest.schema.json': manifestJsonSchema,

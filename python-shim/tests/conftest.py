@@ -11,6 +11,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+#: The extension for the AUTOMATIC1111 family.
+pytest_plugins = ["a1111_fixtures"]
+
 PACK = Path(__file__).parents[1] / "comfyui"
 NAME = "assay_pack"
 

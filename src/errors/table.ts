@@ -46,7 +46,7 @@ export const ERRORS = {
   ),
   IMAGE_SHAPE: input(
     422,
-    'not images as ComfyUI passes them: {found}',
+    'not images as the host passes them: {found}',
     'Pass a tensor [batch, height, width, channels] with 1, 3 or 4 channels: permute(0, 2, 3, 1) makes it of [batch, channels, height, width], and [None, ..., None] of one grey image.',
   ),
   IMAGE_VALUES: input(
@@ -167,7 +167,7 @@ export const ERRORS = {
   UNAUTHORIZED: input(
     401,
     'this daemon asks for a token',
-    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the ComfyUI nodes take it from ASSAY_TOKEN_FILE or ASSAY_TOKEN.',
+    'Send the header `Authorization: Bearer <token>` with the token the daemon was started with; the nodes and the extension take it from ASSAY_TOKEN_FILE or ASSAY_TOKEN in the environment of the host.',
   ),
   HOST_REFUSED: input(
     403,
@@ -343,7 +343,7 @@ export const ERRORS = {
   DAEMON_UNKNOWN: input(
     422,
     '{url} answers, but not as the Assay daemon: {found}',
-    'Set ASSAY_URL to the address that `assay serve` prints, and start ComfyUI again.',
+    'Set ASSAY_URL to the address that `assay serve` prints, and start the host again.',
   ),
 
   // rejected images and scores in files
@@ -519,7 +519,7 @@ export const ERRORS = {
   ),
   INSTALL_TARGET: setup(
     'cannot install into {path}: {reason}',
-    'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
+    'Name the folder of the host that holds custom_nodes (ComfyUI) or extensions (AUTOMATIC1111 and its forks), and see that it can be written.',
   ),
   INSTALL_CONFLICT: setup('{path} is in the way: {reason}', 'Move it away, or pass --force to replace it.'),
   MANIFEST_INVALID: setup('{path}: {reason}', 'Compare the file with models/manifest.schema.json.'),

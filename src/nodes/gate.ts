@@ -1,5 +1,18 @@
-import { ASPECTS } from '../types/aspect.ts';
-import { along, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
+import {
+  along,
+  aspect,
+  images,
+  latents,
+  masks,
+  measure,
+  onFailure,
+  prompt,
+  report,
+  scorer,
+  threshold,
+  unsure,
+  unsureWithinInterval,
+} from './inputs.ts';
 import type { NodeDefinition, NodeOutput } from './types.ts';
 
 const branch = (name: string, which: string): NodeOutput => ({
@@ -19,38 +32,11 @@ export const gate: NodeDefinition = {
   isEnd: false,
   inputs: [
     images,
-    { name: 'aspect', type: 'COMBO', choices: ASPECTS, default: 'quality', tooltip: 'What is judged.' },
-    {
-      name: 'measure',
-      type: 'COMBO',
-      choices: ['percentile', 'MOS', 'reward'],
-      default: 'percentile',
-      tooltip:
-        'What the threshold means. percentile: share of reference images that are worse, 0 to 1. MOS: predicted mean opinion score, usually 1 to 5. reward: all aspects in one number, 0 to 1; the aspect does not count then.',
-    },
-    {
-      name: 'threshold',
-      type: 'FLOAT',
-      default: 0.3,
-      min: 0,
-      max: 100,
-      step: 0.01,
-      tooltip:
-        'Images below it are rejected: 0 to 1 for percentile and reward, in the range of the scorer for MOS.',
-    },
-    {
-      name: 'unsure_within_interval',
-      type: 'BOOLEAN',
-      default: false,
-      tooltip: 'With MOS: be unsure of images whose prediction interval contains the threshold.',
-    },
-    {
-      name: 'unsure',
-      type: 'COMBO',
-      choices: ['accept', 'reject', 'separate'],
-      default: 'accept',
-      tooltip: 'Where images go of which it is unsure; separate sends them to the output of that name.',
-    },
+    aspect,
+    measure,
+    threshold,
+    unsureWithinInterval,
+    unsure,
     onFailure,
     {
       name: 'compact',

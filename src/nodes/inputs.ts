@@ -1,5 +1,6 @@
-/** Inputs and outputs that several nodes share. */
-import type { NodeInput, NodeOutput } from './types.ts';
+/** Inputs and outputs that several nodes share, and the panel of a host that has no nodes. */
+import { ASPECTS } from '../types/aspect.ts';
+import type { BooleanInput, ChoiceInput, NodeInput, NodeOutput, NumberInput, TextInput } from './types.ts';
 
 export const images: NodeInput = {
   name: 'images',
@@ -17,7 +18,7 @@ export const prompt: NodeInput = {
     'The text the images were generated from; alignment needs it. A list gives each image its own. Empty: it is looked for in the workflow, and the node says where it was found.',
 };
 
-export const scorer: NodeInput = {
+export const scorer: TextInput = {
   name: 'scorer',
   type: 'STRING',
   optional: true,
@@ -53,7 +54,50 @@ export const along = (prefix: string, whose: string): NodeOutput[] => [
   },
 ];
 
-export const onFailure: NodeInput = {
+export const aspect: ChoiceInput = {
+  name: 'aspect',
+  type: 'COMBO',
+  choices: ASPECTS,
+  default: 'quality',
+  tooltip: 'What is judged.',
+};
+
+export const measure: ChoiceInput = {
+  name: 'measure',
+  type: 'COMBO',
+  choices: ['percentile', 'MOS', 'reward'],
+  default: 'percentile',
+  tooltip:
+    'What the threshold means. percentile: share of reference images that are worse, 0 to 1. MOS: predicted mean opinion score, usually 1 to 5. reward: all aspects in one number, 0 to 1; the aspect does not count then.',
+};
+
+export const threshold: NumberInput = {
+  name: 'threshold',
+  type: 'FLOAT',
+  default: 0.3,
+  min: 0,
+  max: 100,
+  step: 0.01,
+  tooltip:
+    'Images below it are rejected: 0 to 1 for percentile and reward, in the range of the scorer for MOS.',
+};
+
+export const unsureWithinInterval: BooleanInput = {
+  name: 'unsure_within_interval',
+  type: 'BOOLEAN',
+  default: false,
+  tooltip: 'With MOS: be unsure of images whose prediction interval contains the threshold.',
+};
+
+export const unsure: ChoiceInput = {
+  name: 'unsure',
+  type: 'COMBO',
+  choices: ['accept', 'reject', 'separate'],
+  default: 'accept',
+  tooltip: 'Where images go of which it is unsure; separate sends them to the output of that name.',
+};
+
+export const onFailure: ChoiceInput = {
   name: 'on_failure',
   type: 'COMBO',
   choices: ['pass', 'block', 'stop'],

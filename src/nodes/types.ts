@@ -1,4 +1,4 @@
-/** How a node of the ComfyUI pack is described. Plain data; the Python side builds its classes from it. */
+/** How a node of the ComfyUI pack, and the panel of a host without nodes, is described. Plain data; the Python side builds from it. */
 
 export type SocketType = 'IMAGE' | 'MASK' | 'LATENT' | 'STRING' | 'FLOAT' | 'INT';
 
@@ -18,14 +18,14 @@ interface LinkInput extends InputBase {
   rawLink?: boolean;
 }
 
-interface TextInput extends InputBase {
+export interface TextInput extends InputBase {
   type: 'STRING';
   optional: true;
   default: string;
   multiline?: boolean;
 }
 
-interface NumberInput extends InputBase {
+export interface NumberInput extends InputBase {
   type: 'FLOAT' | 'INT';
   default: number;
   min: number;
@@ -33,16 +33,22 @@ interface NumberInput extends InputBase {
   step: number;
 }
 
-interface BooleanInput extends InputBase {
+export interface BooleanInput extends InputBase {
   type: 'BOOLEAN';
   default: boolean;
 }
 
-interface ChoiceInput extends InputBase {
+export interface ChoiceInput extends InputBase {
   type: 'COMBO';
   choices: readonly string[];
   default: string;
 }
+
+/** A choice of a panel: the same, with a name for people and the row that it stands in, counted from 0. */
+export type PanelInput = (TextInput | NumberInput | BooleanInput | ChoiceInput) & {
+  label: string;
+  row: number;
+};
 
 export type NodeInput = LinkInput | TextInput | NumberInput | BooleanInput | ChoiceInput;
 

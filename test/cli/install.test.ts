@@ -16,8 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Pack } from '../../src/bridge/hosts/comfyui/install/pack.ts';
-import { placeCopy } from '../../src/bridge/hosts/comfyui/install/place.ts';
+import type { Pack } from '../../src/bridge/hosts/install/pack.ts';
+import { placeCopy } from '../../src/bridge/hosts/install/place.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 
@@ -334,4 +334,56 @@ it('asks for flags that fit together', async () => {
   expect((await install(folder, '--check', '--uninstall')).code).toBe(2);
   expect((await install(folder, '--check', '--force')).code).toBe(2);
   expect((await install()).code).toBe(2);
+});
+
+/** A host of the AUTOMATIC1111 family, with what users have in it. */
+function family(
+  files: Record<string, string> = { 'webui.py': '', 'CHANGELOG.md': '## 1.10.1\n\n## 1.9.4\n' },
+): string {
+  const folder = tempFolder();
+  write(folder, { 'extensions/other/scripts/a.py': '', 'extensions/put extensions here.txt': '', ...files });
+  return folder;
+}
+
+describe('assay install a1111', () => {
+  const EXTENSION = fileURLToPath(new URL('../../python-shim/a1111', import.meta.url));
+  const put = (...args: string[]) => assay(['install', 'a1111', ...args]);
+
+  it('copies the extension, says what it found, touches nothing else, and takes it out again', async () => {
+    const folder = family();
+    const before = snapshot(folder);
+    const { code, stdout } = await put(folder);
+    expect(stdout).toMatch(/^installed: Assay's extension \d+\.\d+\.\d+ in .*extensions.assay, \d+ files\n/);
+    expect(stdout).toMatch(/\nAUTOMATIC1111 1\.10\.1\n/);
+    expect(stdout).toMatch(/\nRestart the host/);
+    expect(code).toBe(0);
+    for (const name of ['scripts/assay.py', 'assay_a1111/job.py', 'assay_a1111/definitions.json'])
+      expect(readFileSync(join(folder, 'extensions/assay', name))).toEqual(
+        readFileSync(join(EXTENSION, name)),
+      );
+    const check = await put(join(folder, 'extensions'), '--check');
+    expect([check.code, check.stdout]).toEqual([0, expect.stringMatching(/^installed: /)]);
+    expect((await put(folder, '--uninstall')).stdout).toMatch(/^removed: Assay's extension/);
+    expect((await put(folder, '--uninstall')).stdout).toMatch(/Assay's extension is not in/);
+    expect(snapshot(folder)).toEqual(before);
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'Forge',
+      { 'webui.py': '', 'modules_forge/forge_version.py': "version = 'f2.0.1v1.10.1-x'\n" },
+      /\nForge f2\.0\.1v1\.10\.1\n/,
+    ],
+    ['SD.Next', { 'webui.py': '', 'modules/sd_samplers_diffusers.py': '' }, /\nSD\.Next\n/],
+    ['a data folder apart from the program', { 'config.json': '{}' }, /unknown: the folder does not tell it/],
+  ])('knows %s', async (_, files, words) => {
+    expect((await put(family(files))).stdout).toMatch(words);
+  });
+
+  it('refuses folders of something else', async () => {
+    const empty = tempFolder();
+    expect((await put(empty)).stderr).toMatch(/neither extensions nor webui.extensions[\s\S]*INSTALL_TARGET/);
+    write(empty, { 'extensions/a.txt': '' });
+    expect((await put(empty)).stderr).toMatch(/none of webui\.py[\s\S]*INSTALL_TARGET/);
+  });
 });

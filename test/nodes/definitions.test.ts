@@ -1,9 +1,10 @@
 /** The nodes as data: what a saved workflow relies on, and what a person reads. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/errors/table.ts';
-import { definitions, NODES } from '../../src/nodes/index.ts';
+import { definitions, NODES, PANEL, panelDefinitions } from '../../src/nodes/index.ts';
 import { PACK } from './comfyui.ts';
 
 const twice = (names: readonly string[]): string[] => names.filter((name, i) => names.indexOf(name) !== i);
@@ -64,6 +65,36 @@ describe('the nodes for ComfyUI', () => {
     expect(license).toBe('Apache-2.0');
     expect(readFileSync(join(PACK, 'LICENSE'), 'utf8')).toBe(
       readFileSync(new URL('../../LICENSE', import.meta.url), 'utf8'),
+    );
+  });
+});
+
+describe('the panel of the extension', () => {
+  const EXTENSION = fileURLToPath(new URL('../../python-shim/a1111', import.meta.url));
+
+  it('is written to the pack', () => {
+    const written = JSON.parse(readFileSync(join(EXTENSION, 'assay_a1111/definitions.json'), 'utf8'));
+    expect(written).toEqual(JSON.parse(JSON.stringify(panelDefinitions())));
+  });
+
+  it('keeps its choices in the order that calls of the API know', () => {
+    expect(PANEL.map(({ name }) => name).join(' ')).toBe(
+      'enabled action measure threshold aspect unsure_within_interval unsure on_failure keep at_most vary scorer',
+    );
+  });
+
+  it.each(PANEL.map((input) => [input.name, input] as const))('%s is complete', (_name, input) => {
+    expect(input.label).toMatch(/^[A-Z]/);
+    expect(input.tooltip).toMatch(/^\S.*\.$/);
+    if (input.type === 'COMBO') expect(input.choices).toContain(input.default);
+  });
+
+  it('comes in a pack of the same version and licence as Assay', () => {
+    const project = readFileSync(join(EXTENSION, 'pyproject.toml'), 'utf8');
+    const ours = readFileSync(join(PACK, 'pyproject.toml'), 'utf8');
+    expect(/^version = .*$/m.exec(project)?.[0]).toBe(/^version = .*$/m.exec(ours)?.[0]);
+    expect(readFileSync(join(EXTENSION, 'LICENSE'), 'utf8')).toBe(
+      readFileSync(join(PACK, 'LICENSE'), 'utf8'),
     );
   });
 });

@@ -11,6 +11,7 @@ from ..giving import given_out
 from ..host import running_workflow, workflow_around
 from ..inputs import Pictures, one, pictures
 from ..page import shown
+from ..policy import complaint, policy_for
 from ..report import line, prompt_lines, summary
 from ..request import prompts_of, stop_on_failure, verdicts_on
 
@@ -18,30 +19,6 @@ from ..request import prompts_of, stop_on_failure, verdicts_on
 BRANCHES = {"accept": "accepted", "reject": "rejected", "unsure": "unsure"}
 #: Where the daemon's "unsure" goes, by the choice of the user.
 UNSURE = {"accept": "accepted", "reject": "rejected", "separate": "unsure"}
-MEASURES = ("percentile", "MOS", "reward")
-
-
-def policy_for(aspect: str, measure: str, threshold: float, unsure_within_interval: bool) -> dict:
-    """The thresholds as the daemon takes them."""
-    policy: dict = {"aspects": {}, "unsureWithinInterval": bool(unsure_within_interval)}
-    if measure == "reward":
-        policy["minReward"] = float(threshold)
-    else:
-        key = "minPercentile" if measure == "percentile" else "minScore"
-        policy["aspects"] = {aspect: {key: float(threshold)}}
-    return policy
-
-
-def complaint(measure, threshold) -> str | None:
-    """What is wrong with a threshold, e.g. a percentage in place of a share; None for what a link will bring."""
-    if measure not in (None, *MEASURES):
-        return f"measure is one of {', '.join(MEASURES)}, not {measure}"
-    if threshold is not None and not isinstance(threshold, (int, float)):
-        return f"the threshold is a number, not {threshold!r}"
-    most = 100 if measure == "MOS" else 1
-    if None not in (measure, threshold) and not 0 <= threshold <= most:
-        return f"the threshold of a {measure} is between 0 and {most}, not {threshold:g}"
-    return None
 
 
 def policy_of(aspect, measure, threshold, unsure_within_interval) -> dict:

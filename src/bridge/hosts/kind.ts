@@ -70,6 +70,6 @@ export interface HostKind<Settings extends HostSettings = HostSettings> {
    */
   template?(text: string, source: string): Promise<Template>;
   install?: Installer;
-  /** Files that `npm run generate` writes for the nodes in this host: their definitions, and the page about them. */
-  nodes?: { definitions: string; page: string };
+  /** Files that `npm run generate` writes for the nodes, or the panel, in this host: their definitions, and the page about them. */
+  nodes?: { form: 'nodes' | 'panel'; definitions: string; page: string };
 }

@@ -52,6 +52,7 @@ test('lists every route, and no other', async () => {
       '/v1/profiles',
       '/v1/prompt',
       '/v1/rank',
+      '/v1/rejects',
       '/v1/rewards',
       '/v1/score',
       '/v1/scorers',

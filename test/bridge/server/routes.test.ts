@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { fail } from '../../../src/errors/error.ts';
 import { ask, closeAll, dialRefused, image, post, start, until } from './harness.ts';
@@ -16,6 +17,12 @@ describe('reading routes', () => {
     expect([reply.status, reply.body]).toEqual([200, { released: 1, pending: 0 }]);
     expect(rig.service.released).toEqual(['fake@1.0.0']);
     expect((await ask(rig, '/v1/scorers/fake/release')).body.error.code).toBe('METHOD_NOT_ALLOWED');
+  });
+
+  test('GET /v1/rejects says where the reject bin is', async () => {
+    const folder = resolve('some/rejects');
+    const reply = await ask(await start({ rejectDir: 'some/rejects' }), '/v1/rejects');
+    expect([reply.status, reply.body]).toEqual([200, { folder }]);
   });
 
   test('GET /healthz is alive and names the version', async () => {

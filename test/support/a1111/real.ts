@@ -35,7 +35,14 @@ export interface Real {
   version: RegExp;
   variable: string;
   isThere: boolean;
-  start(): Promise<RealWebui>;
+  start(options?: RealOptions): Promise<RealWebui>;
+}
+
+export interface RealOptions {
+  /** Added to the environment. */
+  env?: Record<string, string>;
+  /** Called with its data folder before the start. */
+  prepare?(baseDir: string): Promise<unknown>;
 }
 
 interface Recipe {
@@ -97,11 +104,16 @@ function readOptions(folder: string): object {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 }
 
-async function start(title: string, { folder = '', python, flags, options }: Recipe): Promise<RealWebui> {
+async function start(
+  title: string,
+  { folder = '', python, flags, options }: Recipe,
+  { env: added, prepare }: RealOptions = {},
+): Promise<RealWebui> {
   const baseDir = mkdtempSync(join(tmpdir(), 'assay-webui-'));
   const outputDir = join(baseDir, 'outputs');
   mkdirSync(outputDir);
   writeFileSync(join(baseDir, 'config.json'), JSON.stringify(options(folder)));
+  await prepare?.(baseDir);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
@@ -111,6 +123,7 @@ async function start(title: string, { folder = '', python, flags, options }: Rec
       ...process.env,
       ...{ PYTHONUNBUFFERED: '1', HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', PIP_NO_INDEX: '1' },
       GRADIO_ANALYTICS_ENABLED: 'False',
+      ...added,
     };
     const child = spawn(python, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr])
@@ -153,10 +166,10 @@ export const REALS: readonly Real[] = [
       variable: 'FORGE_DIR',
       isThere: Boolean(FORGE.folder),
     },
-    start: () => start('Forge', FORGE),
+    start: (options) => start('Forge', FORGE, options),
   },
   {
     ...{ title: 'SD.Next', version: /./, variable: 'SDNEXT_DIR', isThere: Boolean(SDNEXT.folder) },
-    start: () => start('SD.Next', SDNEXT),
+    start: (options) => start('SD.Next', SDNEXT, options),
   },
 ];

@@ -14,4 +14,15 @@ export const a1111: HostKind = {
   workflow:
     'the JSON body of txt2img or img2img, with "route" where the fields do not tell which: docs/a1111.md',
   template: async (text, source) => (await import('./workflow/template.ts')).readTemplate(text, source),
+  install: {
+    description:
+      "Put Assay's extension into AUTOMATIC1111, Forge, reForge or SD.Next, or update it. Nothing else is touched, and nothing is downloaded.",
+    folder: "the host's folder: the one that holds extensions",
+    run: async (folder, flags) => (await import('./install/install.ts')).installExtension(folder, flags),
+  },
+  nodes: {
+    form: 'panel',
+    definitions: 'python-shim/a1111/assay_a1111/definitions.json',
+    page: 'docs/a1111-panel.md',
+  },
 };

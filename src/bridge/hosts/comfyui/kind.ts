@@ -17,7 +17,11 @@ export const comfyui: HostKind = {
     description:
       "Put Assay's nodes into ComfyUI, or update them. Nothing else is touched, and nothing is downloaded.",
     folder: "ComfyUI's folder: the one that holds custom_nodes",
-    run: async (folder, flags) => (await import('./install/install.ts')).install(folder, flags),
+    run: async (folder, flags) => (await import('./install/install.ts')).installNodes(folder, flags),
   },
-  nodes: { definitions: 'python-shim/comfyui/definitions.json', page: 'docs/comfyui-nodes.md' },
+  nodes: {
+    form: 'nodes',
+    definitions: 'python-shim/comfyui/definitions.json',
+    page: 'docs/comfyui-nodes.md',
+  },
 };

@@ -9,6 +9,7 @@ import { profiles } from './profiles.ts';
 import { prompt } from './prompt.ts';
 import { rank } from './rank.ts';
 import { readiness } from './readiness.ts';
+import { rejects } from './rejects.ts';
 import { release } from './release.ts';
 import { rewards } from './rewards.ts';
 import type { Route } from './route.ts';
@@ -28,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   prompt,
   scorers,
   release,
+  rejects,
   history,
   begin,
   state,

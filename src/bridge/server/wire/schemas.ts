@@ -318,6 +318,10 @@ export const releaseAnswer = z.object({
   pending: z.int().describe('graphs that give it back when they are done with their images'),
 }) satisfies z.ZodType<Released>;
 
+export const rejectsAnswer = z.object({
+  folder: z.string().describe("absolute path on the daemon's machine; it may not be there yet"),
+});
+
 export const scorersAnswer = z.object({
   scorers: z.array(scorerInfo).describe('the first one of an id is what the id alone means'),
   refused: z.array(refusedScorer).describe('installed, and left out: nothing can be scored with them'),

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../../../errors/error.ts';
-import { moduleVersion, projectVersion } from './versions.ts';
+import { moduleVersion, projectVersion } from '../../install/versions.ts';
 
 export interface Target {
   /** Where ComfyUI looks for node packs. */

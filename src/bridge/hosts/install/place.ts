@@ -1,4 +1,4 @@
-/** Puts the node pack at its place and takes it away again. Touches nothing else in custom_nodes. */
+/** Puts a pack at its place and takes it away again. Touches nothing beside it. */
 import {
   copyFileSync,
   lstatSync,
@@ -11,13 +11,13 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createFolder } from '../../../../lib/folder.ts';
+import { createFolder } from '../../../lib/folder.ts';
 import { CACHE } from './files.ts';
 import type { Pack } from './pack.ts';
 import { RECORD, writeRecord } from './record.ts';
 import type { Copied } from './state.ts';
 
-/** A free name beside the place. ComfyUI does not load what ends so, should it be left over after a crash. */
+/** A free name beside the place, with an ending that hosts may know as one of what they do not load, should it be left over after a crash. */
 const beside = (place: string, what: string): string => `${place}.${what}-${process.pid}.disabled`;
 
 /** Also when it is a link that leads nowhere. */

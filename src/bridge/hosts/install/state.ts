@@ -1,4 +1,4 @@
-/** What stands at the place of the node pack now. Only looks. */
+/** What stands at the place of a pack now. Only looks. */
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { leaves, sha256Of } from './files.ts';
