@@ -499,6 +499,18 @@ export const ERRORS = {
     'the Python package {package} is not installed where ComfyUI runs',
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
   ),
+  SHELF_UNWRITABLE: setup(
+    'the shelf in {folder} cannot be written: {reason}',
+    'Free some space there, and see that ComfyUI may write there. What was on the shelf before is still on it.',
+  ),
+  SHELF_DAMAGED: setup(
+    'the shelf in {folder} cannot be read: {reason}',
+    'Switch reset on for one run, which begins anew, or give the node another name. The images in that folder are untouched until then.',
+  ),
+  SHELVES_FULL: setup(
+    'there are {count} shelves in {folder}, and no more are begun',
+    'Remove the folders of those that are not needed, or use a name that there is.',
+  ),
   INSTALL_TARGET: setup(
     'cannot install into {path}: {reason}',
     'Name the folder of ComfyUI that holds custom_nodes, and see that it can be written.',
