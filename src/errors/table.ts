@@ -182,7 +182,7 @@ export const ERRORS = {
   PATH_NOT_ALLOWED: input(
     403,
     'reading {path} on behalf of a client is not allowed',
-    'Add its folder to allowedDirs in the config, or send the bytes.',
+    'Add its folder to allowedDirs in the config (for `assay mcp`: start it with --allow DIR), or send the bytes.',
   ),
   CANCELLED: input(499, 'cancelled by the caller', 'Nothing to do.'),
 
@@ -269,6 +269,17 @@ export const ERRORS = {
     422,
     'the images have no {measure} to pick by: {reason}',
     'Give the prompt with --prompt, choose another measure with --by, another scorer with --scorer, or look at the images.',
+  ),
+  TOOL_UNKNOWN: input(404, 'no tool {name} here; there are {known}', 'Call one of these.'),
+  SEARCH_UNKNOWN: input(
+    404,
+    'no search {id} of this session{known}',
+    'Name one that was started here; those of earlier sessions are gone on with by `resume`.',
+  ),
+  SEARCHES_FULL: input(
+    409,
+    '{count} searches run already, and no more are begun',
+    'Wait for one, or stop one: stop_search.',
   ),
   STUDY_EXISTS: input(
     409,
