@@ -113,6 +113,12 @@ describe('assay mcp', { timeout: 60_000 }, () => {
       64,
     ]);
 
+    const steps: { progress: number; total?: number }[] = [];
+    const onprogress = (step: (typeof steps)[0]) => void steps.push(step);
+    const params = { name: 'score_images', arguments: { paths: ['.'] } };
+    await client.callTool(params, undefined, { onprogress });
+    expect(steps).toEqual([{ progress: 4, total: 4 }]);
+
     const rest = await call('score_images', { paths: ['.'], from: 3 });
     expect(rest.body).toMatchObject({ found: 4, scored: 1, images: [{ image: 'middle.png' }] });
 
