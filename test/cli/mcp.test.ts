@@ -105,6 +105,7 @@ describe('assay mcp', { timeout: 60_000 }, () => {
     const best = await call('pick_best', { paths: [images], keep: 1, by: 'quality', thumbnails: true });
     expect(best.body.best).toMatchObject([{ image: 'light.png' }]);
     expect(best.body.nextBest.image).toBe('middle.png');
+    expect(best.body).toMatchObject({ withoutNumber: 1, why: [{ error: { code: 'IMAGE_UNSUPPORTED' } }] });
     const { format, width } = await sharp(Buffer.from(best.pictures[0]!.data, 'base64')).metadata();
     expect([best.pictures.length, best.pictures[0]!.mimeType, format, width]).toEqual([
       1,

@@ -10,6 +10,8 @@ import { tool } from '../tool.ts';
 /** Pixels of the longer side of a picture: enough to see what it shows. */
 const SIDE = 256;
 const MOST_PICTURES = 4;
+/** Images that were never to be picked, of which it is told why. */
+const MOST_REFUSED = 5;
 
 const input = z.strictObject({
   paths,
@@ -56,6 +58,12 @@ export const pickBest = tool<z.output<typeof input>>({
         best: picked.map(({ path, result }) => brief(call.folders.shown(path), result)),
         rejected: valued.length - fit.length,
         withoutNumber: rated.rows.length - valued.length,
+        ...(fit.length < rated.rows.length && {
+          why: rated.rows
+            .filter((row) => !fit.includes(row))
+            .slice(0, MOST_REFUSED)
+            .map(({ path, result }) => brief(call.folders.shown(path), result)),
+        }),
         ...(next && last && { nextBest: brief(call.folders.shown(next.path), next.result) }),
         ...(picked.length < keep && { fewer: `${picked.length} of ${keep} wanted` }),
         ...(thumbnails && { shown: `${pictures.length} of ${picked.length}, in this order` }),
