@@ -167,6 +167,8 @@ export type HostEvent =
   | { kind: 'progress'; id: string; node: string; value: number; max: number }
   | { kind: 'preview'; id: string; node: string | null; bytes: Uint8Array }
   | { kind: 'images'; id: string; node: string; files: HostFile[] }
+  /** The host does not answer, and is waited for: told once each time. */
+  | { kind: 'away'; id: string; error: Error }
   | { kind: 'ended'; id: string; run: HostRun };
 
 export interface HostInfo {

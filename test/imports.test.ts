@@ -120,6 +120,9 @@ const OWNERS: Record<string, string | string[]> = {
   'csv-parse/sync': ['cli/score/earlier.ts', 'tables/table.ts'],
   'hyparquet-writer': 'cli/export/parquet.ts',
   '@observablehq/plot': 'page/plots.ts',
+  '@modelcontextprotocol/sdk/server/index.js': 'cli/mcp/server.ts',
+  '@modelcontextprotocol/sdk/server/stdio.js': 'cli/mcp/server.ts',
+  '@modelcontextprotocol/sdk/types.js': 'cli/mcp/server.ts',
 };
 
 describe('imports', () => {

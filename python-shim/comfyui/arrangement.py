@@ -84,7 +84,7 @@ class Workflow:
         if kind in _AS_THEY_CAME and self._flag(source, "RETURN_TYPES", output) in _SHAPED:
             images = [via for name, via in links(self._nodes.get(source)) if name == "images"]
             return set().union(*(self._list_sources(via, seen) for via in images))
-        if kind == "AssayBest" and inputs_of(self._nodes.get(source)).get("k") == 1:
+        if kind in ("AssayBest", "AssayShelf") and inputs_of(self._nodes.get(source)).get("k") == 1:
             return set()
         if self._flag(source, "OUTPUT_IS_LIST", output):
             return {source}

@@ -71,9 +71,10 @@ def _progress_bar(host: Host):
 
 
 @pytest.fixture
-def host(monkeypatch):
+def host(monkeypatch, tmp_path):
     host = Host()
     modules = {
+        "folder_paths": _module("folder_paths", get_user_directory=lambda: str(tmp_path / "user")),
         "nodes": _module("nodes", NODE_CLASS_MAPPINGS={}),
         "server": _module("server", PromptServer=SimpleNamespace(instance=host)),
         "comfy": _module("comfy"),

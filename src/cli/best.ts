@@ -6,6 +6,7 @@ import type { Host, Template } from '../host.ts';
 import { startCollector } from '../lib/collector.ts';
 import { readNamedFile } from '../lib/plain-file.ts';
 import { policyFrom } from '../loops/policy/policy-file.ts';
+import { REFINEMENT } from '../loops/refine/folder.ts';
 import { beginFolder, holdsStudy, openFolder, type StudyFolder } from '../loops/study/folder.ts';
 import type { StudySpec } from '../loops/study/spec.ts';
 import { findInMade } from '../prompt/made.ts';
@@ -14,6 +15,7 @@ import { readCalibration } from '../reward/scorer.ts';
 import { openRuntime, type Runtime } from '../runtime.ts';
 import { holdStudy, openSearch, type Search } from '../search.ts';
 import type { Aspect } from '../types/aspect.ts';
+import { checkLeast } from './best/least.ts';
 import { folderFor, type PlanFlags, planOf } from './best/plan.ts';
 import { promptWords } from './best/prompt.ts';
 import { type BestFormat, createTold, tallyOf } from './best/told.ts';
@@ -81,9 +83,9 @@ async function begin(config: Config, file: string | undefined, flags: BestFlags)
   return { ...target, template, folder };
 }
 
-/** What the scorer's reference images say of the measure that is picked by. @throws MEASURE_MISSING, UNKNOWN_SCORER */
-function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
-  const found = pick.map((measure) => {
+/** What the scorer's reference images say of the measure that is picked by. @throws MEASURE_MISSING, UNKNOWN_SCORER, USAGE */
+function expectedBy({ catalog, config }: Runtime, spec: StudySpec) {
+  const found = spec.pick.map((measure) => {
     const dot = measure.lastIndexOf('.');
     const model = catalog.find(dot < 0 ? config.scorer : measure.slice(0, dot));
     const of = measure.slice(dot + 1) as Aspect | 'reward';
@@ -91,6 +93,7 @@ function expectedBy({ catalog, config }: Runtime, { pick }: StudySpec) {
       const reason = `the scorer ${model.manifest.id} does not predict it`;
       throw fail('MEASURE_MISSING', { measure, reason });
     }
+    checkLeast(spec, of, model.manifest);
     return { model, of };
   });
   if (found.length > 1) return null;
@@ -105,6 +108,8 @@ async function goOn(config: Config, file: string | undefined, flags: BestFlags):
   if (given) throw usage(`--${given}: a study that is gone on with has its own; leave it out, or begin anew`);
   if (file !== undefined)
     throw usage(`${file}: a study that is gone on with has its own workflow; leave it out`);
+  if (holdsStudy(out, REFINEMENT))
+    throw usage(`${out} holds a refinement: go on with it by assay refine --resume --out ${out}`);
   if (!holdsStudy(out)) throw fail('STUDY_MISSING', { folder: out });
   // Before it is read: another process may be writing.
   const hold = holdStudy(out);

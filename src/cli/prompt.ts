@@ -106,10 +106,19 @@ function textOf({ prompt, negative, from, original, certain, reason, nodes = [] 
   ].join('');
 }
 
+/**
+ * The prompt of an image or a workflow.
+ *
+ * @throws FILE_NOT_FOUND, FILE_UNREADABLE, PROMPT_SOURCE_UNKNOWN, WORKFLOW_INVALID, NODE_UNKNOWN
+ */
+export async function promptIn(path: string, node?: string): Promise<Answer> {
+  const { bytes } = await readWhole(path);
+  return isImageFile(bytes) ? inImage(bytes, path, node) : inText(bytes, path, node);
+}
+
 /** Prints what was found; that there is no prompt is an answer, too. */
 export async function prompt(path: string, { node, format }: PromptFlags): Promise<number> {
-  const { bytes } = await readWhole(path);
-  const answer = isImageFile(bytes) ? inImage(bytes, path, node) : inText(bytes, path, node);
+  const answer = await promptIn(path, node);
   process.stdout.write(format === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : textOf(answer));
   return EXIT.ok;
 }

@@ -66,6 +66,7 @@ async function goOn(
     );
   if (file !== undefined)
     throw usage(`${file}: a refinement that is gone on with has its own workflow; leave it out`);
+  if (holdsStudy(out)) throw usage(`${out} holds a study: go on with it by assay best --resume --out ${out}`);
   const folder: RefineFolder = openKind(out, REFINEMENT);
   const { workflow, host } = folder.plan;
   const target = hostOf(config, flags as ChoiceFlags, host);

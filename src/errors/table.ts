@@ -182,7 +182,7 @@ export const ERRORS = {
   PATH_NOT_ALLOWED: input(
     403,
     'reading {path} on behalf of a client is not allowed',
-    'Add its folder to allowedDirs in the config, or send the bytes.',
+    'Add its folder to allowedDirs in the config (for `assay mcp`: start it with --allow DIR), or send the bytes.',
   ),
   CANCELLED: input(499, 'cancelled by the caller', 'Nothing to do.'),
 
@@ -279,6 +279,17 @@ export const ERRORS = {
     422,
     'the images have no {measure} to pick by: {reason}',
     'Give the prompt with --prompt, choose another measure with --by, another scorer with --scorer, or look at the images.',
+  ),
+  TOOL_UNKNOWN: input(404, 'no tool {name} here; there are {known}', 'Call one of these.'),
+  SEARCH_UNKNOWN: input(
+    404,
+    'no search {id} of this session{known}',
+    'Name one that was started here; those of earlier sessions are gone on with by `resume`.',
+  ),
+  SEARCHES_FULL: input(
+    409,
+    '{count} searches run already, and no more are begun',
+    'Wait for one, or stop one: stop_search.',
   ),
   STUDY_EXISTS: input(
     409,
@@ -516,6 +527,18 @@ export const ERRORS = {
   PYTHON_PACKAGE_MISSING: setup(
     'the Python package {package} is not installed where ComfyUI runs',
     'Run `python -m pip install {package}` with the Python of ComfyUI, then start ComfyUI again.',
+  ),
+  SHELF_UNWRITABLE: setup(
+    'the shelf in {folder} cannot be written: {reason}',
+    'Free some space there, and see that ComfyUI may write there. What was on the shelf before is still on it.',
+  ),
+  SHELF_DAMAGED: setup(
+    'the shelf in {folder} cannot be read: {reason}',
+    'Switch reset on for one run, which begins anew, or give the node another name. The images in that folder are untouched until then.',
+  ),
+  SHELVES_FULL: setup(
+    'there are {count} shelves in {folder}, and no more are begun',
+    'Remove the folders of those that are not needed, or use a name that there is.',
   ),
   INSTALL_TARGET: setup(
     'cannot install into {path}: {reason}',

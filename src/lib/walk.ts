@@ -35,9 +35,9 @@ export interface WalkOptions {
 
 /**
  * Its name begins with a dot; it is a link to a folder that it lies in; it is a pipe, a socket or a device; it holds
- * what was rejected before.
+ * what was rejected before; it lies where whoever asks may not look.
  */
-export type LeftOut = 'hidden' | 'link loop' | 'pipe or device' | 'reject bin';
+export type LeftOut = 'hidden' | 'link loop' | 'pipe or device' | 'reject bin' | 'elsewhere';
 
 type Kind = 'file' | 'folder' | LeftOut;
 

@@ -5,13 +5,14 @@ import { gate } from './gate.ts';
 import { PANEL, PANEL_TITLE } from './panel.ts';
 import { prompt } from './prompt.ts';
 import { score } from './score.ts';
+import { shelf } from './shelf.ts';
 import type { NodeDefinition } from './types.ts';
 
 export { PANEL, PANEL_TITLE } from './panel.ts';
 export type { NodeDefinition, NodeInput, NodeOutput, PanelInput } from './types.ts';
 
 /** In the order of the menu. */
-export const NODES: readonly NodeDefinition[] = [score, gate, best, prompt];
+export const NODES: readonly NodeDefinition[] = [score, gate, best, shelf, prompt];
 
 /** Codes that the Python side raises by itself; the others come from the daemon. */
 const RAISED: readonly ErrorCode[] = [
@@ -26,6 +27,9 @@ const RAISED: readonly ErrorCode[] = [
   'IMAGE_VALUES',
   'INTERNAL',
   'PYTHON_PACKAGE_MISSING',
+  'SHELF_DAMAGED',
+  'SHELF_UNWRITABLE',
+  'SHELVES_FULL',
   'TOKEN_UNREADABLE',
   'UNAUTHORIZED',
 ];

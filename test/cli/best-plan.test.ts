@@ -119,8 +119,14 @@ it.each<[string, object, PlanFlags, string, RegExp]>([
     'FILE_NOT_FOUND',
     /no such/,
   ],
-  ['a strategy that there is not', seeded(), { strategy: 'magic' }, 'STUDY_INVALID', /strategy\.name/],
-  ['halving without a budget', seeded(), { strategy: 'halving', images: 1 }, 'STUDY_INVALID', /images/],
+  ['a strategy that there is not', seeded(), { strategy: 'magic' }, 'STUDY_INVALID', /--strategy: /],
+  [
+    'halving without a budget',
+    seeded(),
+    { strategy: 'halving', images: 1 },
+    'STUDY_INVALID',
+    /--images: halving/,
+  ],
   ['a measure that there is not', seeded(), { by: 'beauty' }, 'USAGE', /--by beauty/],
   ['a price of nothing', seeded(), { price: '0' }, 'USAGE', /--price 0/],
 ])('refuses %s', async (_, graph, flags, code, message) => {

@@ -1,6 +1,6 @@
 /** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -133,6 +133,64 @@ describe('assay best', { timeout: 90_000 }, () => {
     const { code, stdout } = await ended;
     expect([code, lastLine(stdout).done]).toEqual([130, null]);
     expect(winnersIn(bench.out)).toHaveLength(1);
+  });
+
+  it('says at once, and once, that the host has died in the middle of a trial, and goes on when it is back', async () => {
+    const [fake, bench] = [await host(), studyBench(seeded({ steps: 30, ms: 50 }))];
+    const child = start(bench.args(fake.url, '--images', '2'));
+    let stderr = '';
+    child.stderr!.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const ended = once(child, 'close');
+    const submitted = () =>
+      existsSync(join(bench.out, 'journal.jsonl')) &&
+      readFileSync(join(bench.out, 'journal.jsonl'), 'utf8').includes('"submitted"');
+    await expect.poll(submitted, { timeout: 20_000 }).toBe(true);
+    await fake.down();
+    await expect.poll(() => stderr, { timeout: 20_000 }).toMatch(/trying again \[HOST_UNREACHABLE\]/);
+    await fake.up();
+    expect(await ended).toEqual([0, null]);
+    expect(stderr.match(/HOST_UNREACHABLE/g)).toHaveLength(1);
+    expect(toldIn(bench.out)).toHaveLength(2);
+  });
+
+  it('refuses a least value that no image can have, before it makes any', async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    for (const [flags, words] of [
+      [['--least', '1.5'], /--least 1\.5: reward goes from 0 to 1/],
+      [['--least', '7', '--by', 'quality'], /--least 7: quality goes from 0 to 5 \(scorer test-bright\)/],
+    ] as const) {
+      const { code, stderr } = await assay(bench.args(fake.url, ...flags));
+      expect([code, stderr, existsSync(bench.out)]).toEqual([2, expect.stringMatching(words), false]);
+    }
+  });
+
+  it('does not go on with what is run elsewhere, of another version or of another kind', async () => {
+    const [fake, bench] = [await host(), studyBench(seeded({ steps: 40, ms: 50 }))];
+    const running = start(bench.args(fake.url, '--images', '2'));
+    const ended = once(running, 'close');
+    await expect.poll(() => existsSync(join(bench.out, 'journal.jsonl')), { timeout: 20_000 }).toBe(true);
+    const held = await assay(bench.again(fake.url));
+    expect([held.code, held.stderr]).toEqual([
+      2,
+      expect.stringMatching(new RegExp(`STUDY_HELD.*is run by process ${running.pid} on `, 's')),
+    ]);
+    running.kill('SIGINT');
+    await ended;
+    const plan = join(bench.out, 'study.json');
+    const text = readFileSync(plan, 'utf8');
+    writeFileSync(plan, text.replace('"version": 1', '"version": 2'));
+    const newer = await assay(bench.again(fake.url));
+    expect([newer.code, newer.stderr]).toEqual([
+      2,
+      expect.stringMatching(/STUDY_VERSION.*is of version 2, and this Assay reads version 1/s),
+    ]);
+    const other = await assay(['refine', ...bench.again(fake.url).slice(1)]);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/assay best --resume --out/)]);
+    renameSync(plan, join(bench.out, 'refinement.json'));
+    const own = await assay(bench.again(fake.url));
+    expect([own.code, own.stderr]).toEqual([2, expect.stringMatching(/assay refine --resume --out/)]);
   });
 
   it('lets a trial fail alone', async () => {

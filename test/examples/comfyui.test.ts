@@ -30,7 +30,7 @@ const linksOf = (graph: Graph): [node: string, input: string, link: Link][] =>
 const definitionOf = (type: string): NodeDefinition | undefined => NODES.find((node) => node.id === type);
 
 /** Also in ComfyUI's template browser. */
-const WORKFLOWS = ['gate.json', 'best-of-batch.json', 'gate-into-best.json'];
+const WORKFLOWS = ['gate.json', 'best-of-batch.json', 'gate-into-best.json', 'shelf.json'];
 
 describe.each(WORKFLOWS)('%s', (name) => {
   const graph = graphOf(name);
@@ -102,7 +102,7 @@ const bare = (graph: Graph): Bare =>
 function asGraph({ nodes, links }: SavedWorkflow): Bare {
   const inputsOf = (node: SavedNode): Record<string, unknown> => {
     // The choice of what happens to a seed after a run is a widget without an input.
-    const values = node.widgets_values.filter((value) => value !== 'fixed');
+    const values = node.widgets_values.filter((value) => value !== 'fixed' && value !== 'increment');
     const entries = node.inputs.map(({ name, link, widget }) => {
       const from = links.find(([id]) => id === link);
       if (from) return [name, [`${from[1]}`, from[2]]];
@@ -168,6 +168,7 @@ describe.skipIf(!canRun)('on a real ComfyUI with the installed nodes (COMFYUI_DI
         rejected: 4,
         best: 2,
         winner: 1,
+        shelf: 2,
       });
     },
     START_MS + 60_000,

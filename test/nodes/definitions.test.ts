@@ -44,6 +44,7 @@ describe('the nodes for ComfyUI', () => {
         'rejected_masks rejected_latents rejected_prompts rejected_indexes ' +
         'unsure_masks unsure_latents unsure_prompts unsure_indexes',
       AssayBest: 'images masks latents indexes selection scores report prompts',
+      AssayShelf: 'images masks latents prompts scores seeds added report',
       AssayPrompt: 'prompt',
     });
   });

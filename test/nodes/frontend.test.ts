@@ -23,6 +23,10 @@ const WORKFLOW: Graph = {
     class_type: 'AssayBest',
     inputs: { images: ['images', 0], by: 'reward', k: 2, on_failure: 'pass' },
   },
+  shelf: {
+    class_type: 'AssayShelf',
+    inputs: { images: ['images', 0], by: 'reward', k: 2, after: 0, reset: false, on_failure: 'pass' },
+  },
   saved: save('gate', 0, 'accepted'),
   picked: save('best', 0, 'best'),
   score: { class_type: 'AssayScore', inputs: { images: ['images', 0] } },
@@ -53,7 +57,7 @@ async function runWorkflow(page: Page, widget: string): Promise<void> {
     await window.app!.queuePrompt(0, 1);
   }, WORKFLOW);
   const hasWidgets = (name: string) =>
-    ['AssayGate', 'AssayBest', 'AssayScore'].every((type) =>
+    ['AssayGate', 'AssayBest', 'AssayScore', 'AssayShelf'].every((type) =>
       window.app!.graph.nodes.some(
         (node) => node.comfyClass === type && node.widgets?.some((w) => w.name === name),
       ),

@@ -50,6 +50,32 @@ const gated = (seed: number, changes: object = {}): Graph => ({
   all: save('images', 0, 'all'),
 });
 
+/** One picture of that grey and seed, put on a shelf: the brighter, the better. */
+const shelved = (color: number, seed: number, size: number, changes: object = {}): Graph => ({
+  grey: { class_type: 'EmptyImage', inputs: { width: 8, height: 8, batch_size: 1, color } },
+  noise: { class_type: 'ImageAddNoise', inputs: { image: ['grey', 0], seed, strength: 0.15 } },
+  images: {
+    class_type: 'ImageScale',
+    inputs: { image: ['noise', 0], upscale_method: 'bilinear', width: size, height: size, crop: 'disabled' },
+  },
+  mask: { class_type: 'ImageToMask', inputs: { image: ['images', 0], channel: 'red' } },
+  latent: { class_type: 'EmptyLatentImage', inputs: { width: size, height: size, batch_size: 1 } },
+  shelf: {
+    class_type: 'AssayShelf',
+    inputs: {
+      ...{ images: ['images', 0], by: 'quality', k: 2, after: 0, reset: false, on_failure: 'pass' },
+      ...{ masks: ['mask', 0], latents: ['latent', 0], name: 'night', ...changes },
+    },
+  },
+  best: save('shelf', 0, 'best'),
+  added: save('shelf', 6, 'added'),
+  seeds: { class_type: 'PreviewAny', inputs: { source: ['shelf', 5] } },
+  masked: { class_type: 'SetLatentNoiseMask', inputs: { samples: ['shelf', 2], mask: ['shelf', 1] } },
+  latents: { class_type: 'SaveLatent', inputs: { samples: ['masked', 0], filename_prefix: 'latent' } },
+});
+
+const [DARK, MIDDLE, LIGHT] = [0x303030, 0x707070, 0xc0c0c0];
+
 describe.skipIf(noComfyui)('inside ComfyUI', { timeout: 120_000 }, () => {
   it('the gate saves exactly what it accepts, and the queue goes on', async () => {
     const { host } = await setUp();
@@ -111,6 +137,56 @@ describe.skipIf(noComfyui)('inside ComfyUI', { timeout: 120_000 }, () => {
     expect(entry.status.messages.at(-1)![0]).toBe('execution_interrupted');
     daemon.child.kill('SIGCONT');
     expect((await run(host, gated(8))).outputs.gate!.text!.join(' ')).not.toMatch(/unscored/);
+  });
+
+  it('the shelf keeps the best of all runs, of any size, also over a restart', async () => {
+    const folder = tempFolder();
+    writeModel(join(folder, 'models'));
+    const model = ['--models', join(folder, 'models'), '--scorer', 'test-bright'];
+    const host = await comfyui({ daemon: (await serve(['--data-dir', folder, ...model])).url });
+    const counts = () => ['best', 'added'].map((prefix) => saved(host, prefix).length);
+    const told = (entry: Awaited<ReturnType<typeof run>>) => entry.outputs.shelf!.text!.join('\n');
+
+    expect(told(await run(host, shelved(DARK, 11, 64)))).toMatch(
+      /^1 image: 1 came onto the shelf\nshelf night: the best 1 of 2 wanted of 1 by quality\n#0 best 1: .* – seed 11, #0 of its run/,
+    );
+    const light = await run(host, shelved(LIGHT, 2 ** 53 - 1, 128));
+    expect(light.status.status_str).toBe('success');
+    expect(light.outputs.seeds!.text!.join()).toMatch(/9007199254740991\D+11/);
+    const dull = shelved(0x101010, 13, 64);
+    const third = await run(host, dull);
+    expect(told(third)).toMatch(/this run #0 not better/);
+    expect([third.outputs.added, third.outputs.best!.images!.length, counts()]).toEqual([
+      undefined,
+      2,
+      [5, 2],
+    ]);
+
+    await run(host, dull); // nothing has changed: the host answers from its cache
+    expect(counts()).toEqual([5, 2]);
+    await run(host, shelved(MIDDLE, 14, 64));
+    expect(counts()).toEqual([7, 3]);
+    const again = await run(host, dull);
+    expect(told(again)).toMatch(/the best 2 of 4 by quality.*nothing new came/s);
+
+    await host.restart();
+    const after = await run(host, shelved(DARK, 15, 64));
+    expect(told(after)).toMatch(
+      /the best 2 of 5 by quality\n#0 best 1: .*seed 9007199254740991.*\n#1 best 2: .*seed 14/,
+    );
+    expect(after.outputs.best!.images).toHaveLength(2);
+    const kept = await Promise.all(after.outputs.best!.images!.map(({ filename }) => pixels(host, filename)));
+    const first = await Promise.all(saved(host, 'added').map((name) => pixels(host, name)));
+    for (const file of kept) expect(first.some((image) => image.equals(file))).toBe(true);
+
+    const ids: string[] = [];
+    for (const [i, color] of [DARK, LIGHT, MIDDLE, DARK, LIGHT].entries())
+      ids.push(await submit(host, shelved(color, 20 + i, 64, { name: 'of four', after: 4, k: 1 })));
+    const entries = await Promise.all(ids.map((id) => ended(host, id)));
+    expect(entries.map(({ outputs }) => outputs.best?.images?.length ?? 0)).toEqual([0, 0, 0, 1, 0]);
+    expect(told(entries[3]!)).toMatch(/handed on; the next run begins anew\n#0 best 1: .*seed 21/);
+    const emptied = await run(host, shelved(DARK, 30, 64, { reset: true }));
+    expect(told(emptied)).toMatch(/the best 1 of 2 wanted of 1 by quality.*reset is on/s);
   });
 
   it('lists, alpha, gates in a row, masks and latents go through', async () => {

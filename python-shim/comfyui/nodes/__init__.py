@@ -4,5 +4,6 @@ from .best import AssayBest
 from .gate import AssayGate
 from .prompt import AssayPrompt
 from .score import AssayScore
+from .shelf import AssayShelf
 
-NODES = (AssayScore, AssayGate, AssayBest, AssayPrompt)
+NODES = (AssayScore, AssayGate, AssayBest, AssayShelf, AssayPrompt)

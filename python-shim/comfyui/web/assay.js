@@ -4,7 +4,7 @@
  */
 import { app } from '../../scripts/app.js';
 
-const NODES = new Set(['AssayScore', 'AssayGate', 'AssayBest']);
+const NODES = new Set(['AssayScore', 'AssayGate', 'AssayBest', 'AssayShelf']);
 const WIDGET = 'assay_verdicts';
 /** The host's own widget for a node's text; ours says the same. */
 const TEXT_WIDGET = '$$node-text-preview';

@@ -7,7 +7,7 @@ import { version } from '../../lib/version.ts';
 import type { Plan } from '../../loops/study/folder.ts';
 import { type Axis, specOf } from '../../loops/study/spec.ts';
 import type { Value } from '../../loops/study/types.ts';
-import { usage } from '../input/flags.ts';
+import { inFlags, usage } from '../input/flags.ts';
 
 /** Flags that say what a study does; a study that is gone on with has its own. */
 export interface PlanFlags {
@@ -106,6 +106,9 @@ export const pickOf = (by: string): string[] => {
   return measures;
 };
 
+/** Flags that are not called as the field of the plan that they make. */
+const FLAGS = { axes: '--vary', pick: '--by', 'strategy.least': '--least', 'strategy.of': '--vary' };
+
 export interface PlanParts {
   flags: PlanFlags;
   template: Template;
@@ -121,7 +124,7 @@ export function planOf({ flags, template, file, text, host }: PlanParts): Plan {
   const varied = seeds.length > 0 ? seeds : free;
   if (varied.length === 0 && Object.keys(axes).length === 0) throw fail('NO_SEED', { source: file });
   const most = varied.length > 0 ? Number.POSITIVE_INFINITY : differing(axes);
-  const spec = specOf({
+  const asked = {
     version: 1,
     seed: flags.seed ?? Math.floor(Math.random() * 2 ** 32),
     axes,
@@ -131,7 +134,8 @@ export function planOf({ flags, template, file, text, host }: PlanParts): Plan {
     images: Math.min(flags.images ?? 60, most),
     minutes: flags.minutes,
     price: flags.price === undefined ? undefined : priceOf(flags.price),
-  });
+  };
+  const spec = inFlags(() => specOf(asked), FLAGS);
   const steps = template.steps.map(({ name }) => name).filter((name) => !(name in axes));
   return {
     ...{ version: 1, assay: version, begun: new Date().toISOString(), host, spec },

@@ -127,15 +127,19 @@ export function createTold(search: Search, format: BestFormat): Told {
   }
 
   return {
-    told: (trial, outcome) =>
-      print(format === 'jsonl' ? JSON.stringify({ trial, outcome }) : toldText(trial, outcome)),
+    told(trial, outcome) {
+      lastTrouble = ''; // it is over; another time it is told anew
+      print(format === 'jsonl' ? JSON.stringify({ trial, outcome }) : toldText(trial, outcome));
+    },
     event(trial, event) {
       if (event.kind === 'progress') running = `${trial.id} step ${event.value}/${event.max}`;
       show();
     },
     trouble(error) {
-      if (error.message === lastTrouble) return;
-      lastTrouble = error.message;
+      // Every trial in work finds a host that is away, each in words of its own.
+      const trouble = error.code.startsWith('HOST_') ? error.code : error.message;
+      if (trouble === lastTrouble) return;
+      lastTrouble = trouble;
       stderr.write(`${isLive ? CLEAR_LINE : ''}assay: ${error.message}; trying again [${error.code}]\n`);
     },
     end({ done, winners, report, notes }) {

@@ -10,6 +10,7 @@ import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
+import { mcpCommand } from './mcp.ts';
 import { modelsCommand } from './models.ts';
 import { promptCommand } from './prompt.ts';
 import { refineCommand } from './refine.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   watchCommand,
   bestCommand,
   refineCommand,
+  mcpCommand,
   rejectsCommand,
   evalCommand,
   exportCommand,

@@ -1,5 +1,5 @@
 /** Flags that several commands share. */
-import { fail } from '../../errors/error.ts';
+import { AssayError, fail } from '../../errors/error.ts';
 
 /** Ways to print rows. */
 export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
@@ -18,6 +18,28 @@ export interface ScorerFlags {
   threads?: number;
   models?: string[];
   dataDir?: string;
+}
+
+/**
+ * What does not fit a study, by the flags that it came from.
+ *
+ * @param flags by the field of the plan, where they are not called the same
+ * @throws STUDY_INVALID, and what `make` throws
+ */
+export function inFlags<T>(make: () => T, flags: Readonly<Record<string, string>>): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.code !== 'STUDY_INVALID') throw error;
+    const { field, reason } = error.details as { field: string; reason: string };
+    const [first = ''] = field.split('.');
+    const kebab = first.replace(/[A-Z]/g, '-$&').toLowerCase();
+    throw fail(
+      'STUDY_INVALID',
+      { field: flags[field] ?? flags[first] ?? `--${kebab}`, reason },
+      { cause: error },
+    );
+  }
 }
 
 /** A usage error that commander cannot see. */

@@ -8,7 +8,7 @@
 export const TRIM_THRESHOLD = { MALLOC_TRIM_THRESHOLD_: '1000000' };
 
 /** Commands that go on until they are stopped; all others give everything back soon. */
-const STAYING = new Set(['serve', 'watch']);
+const STAYING = new Set(['serve', 'watch', 'mcp']);
 
 /** Streams beyond the first three that a command line names end with a process that begins once more. */
 const NAMES_STREAM = /\/(dev|proc\/self)\/fd\//;

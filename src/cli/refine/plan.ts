@@ -10,7 +10,7 @@ import { refineSpecOf } from '../../loops/refine/spec.ts';
 import { normalise } from '../../prompt/words/normalise.ts';
 import { graphIn, promptOfSaved } from '../../prompt/workflow/saved.ts';
 import { pickOf } from '../best/plan.ts';
-import { usage } from '../input/flags.ts';
+import { inFlags, usage } from '../input/flags.ts';
 
 /** Flags that say what a refinement does; one that is gone on with has its own. */
 export interface RefineFlagsOfPlan {
@@ -75,10 +75,11 @@ export function planOf(parts: PlanParts): RefinePlan {
   const by = pickOf(flags.by ?? 'reward');
   if (by.length > 1) throw usage(`--by ${flags.by}: name one measure; a difference of ranks says nothing`);
   const { images, rounds, variants, confirm, keepWords } = flags;
-  const spec = refineSpecOf({
+  const asked = {
     ...{ version: 1, seed: flags.seed ?? Math.floor(Math.random() * 2 ** 32), prompt, by: by[0] },
     ...{ images, rounds, variants, seeds: flags.seeds, confirm, keepWords },
-  });
+  };
+  const spec = inFlags(() => refineSpecOf(asked), {});
   return {
     ...{ version: 1, assay: version, begun: new Date().toISOString(), host, spec },
     workflow: { file: basename(file), text },

@@ -67,6 +67,7 @@ export function createTold(refinement: Refinement, proposer: Proposer, format: R
 
   return {
     onTold(trial, outcome) {
+      lastTrouble = ''; // it is over; another time it is told anew
       if (isText && trial.stage.name === FRESH.name && !isConfirming)
         print(`the best one against the original on ${counted(spec.confirm, 'fresh seed')}`);
       isConfirming ||= trial.stage.name === FRESH.name;
@@ -85,8 +86,10 @@ export function createTold(refinement: Refinement, proposer: Proposer, format: R
       stderr.write(`${CLEAR_LINE}${refinement.spent()}/${spec.images} images at most · ${trial.id}${step}`);
     },
     onTrouble(error) {
-      if (error.message === lastTrouble) return;
-      lastTrouble = error.message;
+      // Every trial in work finds a host that is away, each in words of its own.
+      const trouble = error.code.startsWith('HOST_') ? error.code : error.message;
+      if (trouble === lastTrouble) return;
+      lastTrouble = trouble;
       clear();
       stderr.write(`assay: ${error.message}; trying again [${error.code}]\n`);
     },

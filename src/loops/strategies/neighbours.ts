@@ -62,7 +62,7 @@ export const neighbours: Strategy<Options> = {
     if (!Object.values(axes).some((axis) => 'low' in axis))
       throw fail('STUDY_INVALID', {
         field: 'axes',
-        reason: 'neighbours need a range to move in: --vary NODE.INPUT=4..8',
+        reason: 'neighbours need a range to move in, from a low to a high value',
       });
   },
   next(view, options, n) {

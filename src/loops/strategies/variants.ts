@@ -51,7 +51,7 @@ export const variants: Strategy<Options> = {
     if (!found || found.arms.length < 2)
       throw fail('STUDY_INVALID', {
         field: 'strategy.of',
-        reason: 'it needs one list of two or more values: --vary NODE.INPUT=A,B',
+        reason: 'it needs one list of two or more values',
       });
     if (spec.images < found.arms.length)
       throw fail('STUDY_INVALID', {

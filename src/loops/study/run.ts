@@ -1,5 +1,5 @@
 /** One trial on a host: submitted, followed, fetched and judged, whatever becomes of the host meanwhile. */
-import { AssayError, fail } from '../../errors/error.ts';
+import { AssayError, fail, toAssayError } from '../../errors/error.ts';
 import type { Host, HostEvent, HostFile, HostRun, RunImage, Workflow } from '../../host.ts';
 import { pause } from '../../lib/pause.ts';
 import type { Scored, Trial } from './types.ts';
@@ -125,13 +125,14 @@ function mayTryAgain({ code }: AssayError, memory: Memory, { patienceMs }: RunPa
 }
 
 async function follow(
-  { host, onEvent }: RunContext,
+  { host, onEvent, onTrouble }: RunContext,
   trial: Trial,
   id: string,
   signal: AbortSignal,
 ): Promise<HostRun> {
   for await (const event of host.follow(id, signal)) {
     onEvent?.(trial, event);
+    if (event.kind === 'away') onTrouble(toAssayError(event.error));
     if (event.kind === 'ended') return event.run;
   }
   throw fail('PROMPT_LOST', { id, url: host.url });

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Config } from '../../config.ts';
-import { fail } from '../../errors/error.ts';
+import { AssayError, fail } from '../../errors/error.ts';
 import { orAbort } from '../../lib/abort.ts';
 import { version } from '../../lib/version.ts';
 import type { Studies, StudyAsked, StudyPlan, StudyState, StudyTold, Telling } from '../../types/study.ts';
@@ -79,8 +79,11 @@ export class ClientStudies implements Studies {
     this.#take();
     const before = given !== undefined && this.#holds(given) ? this.#find(given) : undefined;
     const seed = before?.study.spec.seed ?? randomInt(2 ** 32);
-    const whole = specOf({ version: 1, seed, ...spec });
-    this.#check(whole, scorer);
+    const whole = inBody(() => {
+      const made = specOf({ version: 1, seed, ...spec });
+      this.#check(made, scorer);
+      return made;
+    });
     const wanted = { spec: whole, scorer, policy };
     if (before) return sameAs(before, wanted);
     const id = given ?? randomUUID();
@@ -169,6 +172,17 @@ export class ClientStudies implements Studies {
     } finally {
       this.#busy.delete(name);
     }
+  }
+}
+
+/** Fields as the client has written them. @throws STUDY_INVALID, and what `make` throws */
+function inBody<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.code !== 'STUDY_INVALID') throw error;
+    const { field, reason } = error.details as { field: string; reason: string };
+    throw fail('STUDY_INVALID', { field: field === '' ? 'spec' : `spec.${field}`, reason }, { cause: error });
   }
 }
 

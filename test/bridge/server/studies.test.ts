@@ -113,8 +113,8 @@ describe('a study', () => {
 
 describe('what does not fit', () => {
   it.each([
-    [{ ...PLAN, images: 501 }, {}, 'images'],
-    [{ ...PLAN, strategy: { name: 'luck' } }, {}, 'strategy.name'],
+    [{ ...PLAN, images: 501 }, {}, 'spec.images: '],
+    [{ ...PLAN, strategy: { name: 'luck' } }, {}, 'spec.strategy.name: '],
     [{ ...PLAN, pick: Array.from({ length: 17 }, () => 'reward') }, {}, 'pick'],
     [{ ...PLAN, imagse: 3 }, {}, 'imagse'],
     [{ ...PLAN, prompt: 'x'.repeat(2 ** 18) }, {}, 'spec'],

@@ -1,21 +1,10 @@
 /** Step 2, fetch: a file read on behalf of a client, only below a folder that the config allows. */
 import { constants } from 'node:fs';
-import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
 import { fail } from '../../../errors/error.ts';
-import { isInside } from '../../../lib/inside.ts';
+import { isInside, nearestReal } from '../../../lib/inside.ts';
 import { cannotRead } from '../../../lib/plain-file.ts';
-
-/** Symlinks resolved; for what does not exist, those of the nearest folder that does. */
-async function nearestReal(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    // absent or unreadable: the caller learns which only if the folder is allowed
-    const parent = dirname(path);
-    return parent === path ? path : resolve(await nearestReal(parent), relative(parent, path));
-  }
-}
 
 async function readWhole(
   handle: FileHandle,

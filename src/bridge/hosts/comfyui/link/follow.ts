@@ -32,17 +32,21 @@ export async function* followRun(
   for (let late = 0; ; ) {
     yield* feed.take();
     if (feed.takeHurry() || performance.now() >= lookAt) {
-      const run = await search(signal);
+      const found = await search(signal);
       yield* feed.take();
-      if (run) return yield { kind: 'ended', id, run };
+      if (found) yield found;
+      if (found?.kind === 'ended') return;
       const pauseMs = feed.isOver ? HISTORY_LAG_MS * 2 ** late++ : tuning.pollMs;
-      lookAt = performance.now() + Math.min(pauseMs, follower.isLive() ? tuning.pollMs : tuning.pollMs / 4);
+      lookAt = performance.now() + Math.min(pauseMs, longestPause(follower));
     }
     await feed.bell.wait(Math.max(0, lookAt - performance.now()), signal);
   }
 }
 
-type Search = (signal: AbortSignal) => Promise<HostRun | undefined>;
+const longestPause = ({ isLive, tuning: { pollMs } }: Follower): number => (isLive() ? pollMs : pollMs / 4);
+
+/** The run when it has ended; why the host does not answer, the first time that it does not. */
+type Search = (signal: AbortSignal) => Promise<Extract<HostEvent, { kind: 'ended' | 'away' }> | undefined>;
 
 /** Looks for the run; remembers how long it has been missing, and the host away. */
 function createSearch(id: string, feed: Feed, { url, history, queue, tuning }: Follower): Search {
@@ -69,15 +73,17 @@ function createSearch(id: string, feed: Feed, { url, history, queue, tuning }: F
 
   return async (signal) => {
     try {
-      return await search(signal);
+      const run = await search(signal);
+      return run && { kind: 'ended', id, run };
     } catch (error) {
       const now = performance.now();
+      const isFirst = awaySince === undefined;
       awaySince ??= now;
       if (!isPassing(error) || now - awaySince >= tuning.patienceMs) throw error;
-      return undefined;
+      return isFirst ? { kind: 'away', id, error } : undefined;
     }
   };
 }
 
-const isPassing = (error: unknown): boolean =>
+const isPassing = (error: unknown): error is AssayError =>
   error instanceof AssayError && (error.code === 'HOST_UNREACHABLE' || error.code === 'HOST_FAILED');
