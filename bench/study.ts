@@ -244,17 +244,17 @@ const byArm: MakeWorld = (own, random) => {
   return (trial) => worlds.get(String(trial.parameters.generator))!(trial);
 };
 
-/** Prompts whose images and drafts were all scored by one scorer. */
-const drafted = prompts
+/** Prompts whose images were scored by the scorer of the drafts and previews. */
+const rescored = prompts
   .map(({ prompt, own }) => ({
     prompt,
     own: own.map((image) => ({ ...image, scores: drafts.get(`1 ${image.name}`)! })),
   }))
-  .filter(({ own }) => own.every(({ draft, scores }) => draft !== undefined && scores !== undefined));
+  .filter(({ own }) => own.every(({ scores }) => scores !== undefined));
 
 /** Previews are measured on the other half of the prompts, and stop trials of this one. */
 function previews(measure: Measure): void {
-  const seen = drafted.filter(({ own }) => own.every(({ previews }) => previews!.size > 0));
+  const seen = rescored.filter(({ own }) => own.every(({ previews }) => previews!.size > 0));
   if (seen.length === 0) return;
   const halves = [0, 1].map((half) =>
     calibrate(
@@ -283,6 +283,7 @@ function previews(measure: Measure): void {
 
 /** Drafts and whole images, both scored by the scorer that ships. It was fitted to these images: only ratios count. */
 function halving(measure: Measure): void {
+  const drafted = rescored.filter(({ own }) => own.every(({ draft }) => draft !== undefined));
   if (drafted.length === 0) return;
   say(`  (halving: the ${drafted.length} prompts whose drafts are scored, all by one scorer)`);
   for (const images of [3, 5])

@@ -11,6 +11,8 @@ export interface Regret {
   pruned: number;
   /** Work that this has spared, in whole images. */
   spared: number;
+  /** About the time that this took, by what the study has taken for the work that was done. */
+  sparedMs: number;
   /** Work that was done. */
   made: number;
   /** Trials that were to be stopped and went on to the end, as a check or because the host was faster. */
@@ -66,10 +68,12 @@ export function regretOf(
   const others = of(trials.filter((state) => stopOf(state) === undefined)).toSorted((a, b) => b - a);
   const best = others[0] ?? Number.NEGATIVE_INFINITY;
   const better = checked.filter((value) => value > best).length;
+  const spared = stopped.reduce((sum, state) => sum + state.trial.stage.effort - workOf(state), 0);
+  const made = all.reduce((sum, state) => sum + (state.outcome ? workOf(state) : 0), 0);
+  const elapsedMs = Math.max(...all.map(({ outcome }) => outcome?.elapsedMs ?? 0));
   return {
     pruned: stopped.length,
-    spared: stopped.reduce((sum, state) => sum + state.trial.stage.effort - workOf(state), 0),
-    made: all.reduce((sum, state) => sum + (state.outcome ? workOf(state) : 0), 0),
+    ...{ spared, made, sparedMs: made > 0 ? Math.round((elapsedMs / made) * spared) : 0 },
     checked: checked.length,
     better,
     often:
@@ -91,11 +95,11 @@ const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** For people, a sentence an entry. */
 export function regretWords(
-  { pruned, spared, made, checked, better, often, loss }: Regret,
+  { pruned, spared, sparedMs, made, checked, better, often, loss }: Regret,
   by: string,
 ): string[] {
   const share = spared / (spared + made);
-  const saved = `${counted(pruned, 'trial')} stopped early, which spared ${spared.toFixed(1)} images' worth of work (${percent(share)}).`;
+  const saved = `${counted(pruned, 'trial')} stopped early, which spared ${spared.toFixed(1)} images' worth of work (${percent(share)}, about ${Math.round(sparedMs / 1000)} s).`;
   if (!often)
     return [saved, 'None of them went on as a check, so that it is not known what they would have come to.'];
   const [low, high] = often.interval.map(percent) as [string, string];
