@@ -215,9 +215,8 @@ function compare(
   world: MakeWorld = bySeed,
   among = prompts,
   rest: Spec = {},
-  early?: Parameters<typeof runAll>[4],
 ): void {
-  const means = runAll(measure, spec, world, among, early);
+  const means = runAll(measure, spec, world, among);
   const cost = Math.max(1, Math.round(average(works(means))));
   const random = runAll(measure, { ...rest, images: cost }, world, among);
   const apart = meanOf(gains(means).map((gain, i) => gain - random[i]!.gain));
@@ -266,12 +265,18 @@ function previews(measure: Measure): void {
     ({ share, srcc, interval }) => `${share * 100} %: ${srcc?.toFixed(2)} (from ${interval?.[0].toFixed(2)})`,
   );
   say(`  (previews of ${seen.length} prompts; rank correlation with the image at ${told.join(', ')})`);
-  for (const demand of [0, 0.6, 0.8]) {
+  for (const demand of [0.7, 0.8, 0.9]) {
     const early = (p: number, most?: number) => ({
       ...{ watch: stopBy(halves[p % 2]!, demand, measure) },
       ...(most !== undefined && { most }),
     });
-    compare(`previews, demand ${demand}, budget 4`, measure, { images: 4 }, bySeed, seen, {}, early);
+    const search = runAll(measure, { images: 4 }, bySeed, seen, (p) => early(p));
+    const cost = average(works(search));
+    const random = bestOfPart(measure, cost, seen);
+    const apart = meanOf(gains(search).map((gain, i) => gain - random[i]!.gain));
+    say(
+      `  previews, demand ${demand}, budget 4: gain ${text(meanOf(gains(search)))} at ${cost.toFixed(2)} images; best of as many ${text(meanOf(gains(random)))}; apart ${text(apart)}`,
+    );
     const part = runAll(measure, { images: 100 }, bySeed, seen, (p) => early(p, largest));
     const whole = runAll(measure, { images: largest }, bySeed, seen);
     const spared = meanOf(works(part).map((work, i) => 1 - work / works(whole)[i]!));
@@ -279,6 +284,15 @@ function previews(measure: Measure): void {
       `  previews of ${largest} seeds, demand ${demand}, spare ${text(spared)} of the work, and keep ${text(ratioOf(gains(part), gains(whole)))} of the gain`,
     );
   }
+}
+
+/** Best of N of the same prompts where N is no whole number: so much of the one and of the other. */
+function bestOfPart(measure: Measure, cost: number, among: typeof prompts): PromptMean[] {
+  const [low, high] = [Math.floor(cost), Math.ceil(cost)].map((images) =>
+    runAll(measure, { images }, bySeed, among),
+  ) as [PromptMean[], PromptMean[]];
+  const share = cost - Math.floor(cost);
+  return low.map((one, i) => ({ ...one, gain: (1 - share) * one.gain + share * high[i]!.gain }));
 }
 
 /** Drafts and whole images, both scored by the scorer that ships. It was fitted to these images: only ratios count. */
