@@ -4,7 +4,9 @@
  * seconds, which takes it a second or two here.) The node works for a while, as a sampler does, and each image is scored.
  * COMFYUI_DIR names the checkout, COMFYUI_PYTHON the Python that runs it.
  *
- * npm run bench:study-host [-- --trials 40] [-- --ms 1000] [-- --scorer ID]
+ * With `--data DIR` (rated images) it measures what `--previews` spares and loses, in place of that.
+ *
+ * npm run bench:study-host [-- --trials 40] [-- --ms 1000] [-- --scorer ID] [-- --data DIR --prompts 4 --measured 40]
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median, round } from '../src/bench/figures.ts';
 import { hasReal, startReal, TEST_PACK } from '../test/support/comfyui/real.ts';
+import { benchPreviews } from './study-host/previews.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli/index.ts', import.meta.url));
 const { values: flags } = parseArgs({
@@ -22,6 +25,9 @@ const { values: flags } = parseArgs({
     trials: { type: 'string', default: '40' },
     ms: { type: 'string', default: '1000' },
     scorer: { type: 'string', default: 'assay-lite' },
+    data: { type: 'string' },
+    prompts: { type: 'string', default: '4' },
+    measured: { type: 'string', default: '40' },
   },
 });
 if (!hasReal) throw new Error('set COMFYUI_DIR to a checkout of ComfyUI');
@@ -80,32 +86,40 @@ function figuresOf(runs: [number, number][]) {
   };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'));
-const host = await startReal({ packs: [TEST_PACK] });
-try {
+async function overhead(folder: string): Promise<object> {
+  const host = await startReal({ packs: [TEST_PACK] });
+  try {
+    return await compare(host.url, folder);
+  } finally {
+    await host.stop();
+  }
+}
+
+async function compare(url: string, folder: string): Promise<object> {
   const file = join(folder, 'workflow.json');
   writeFileSync(file, JSON.stringify(workflow));
   const count = Number(flags.trials);
-  const bare = await queueAll(host.url, count);
-  const args = [
-    'best',
-    file,
-    '--comfyui',
-    host.url,
-    '--images',
-    flags.trials,
-    '--out',
-    join(folder, 'study'),
-  ];
+  const bare = await queueAll(url, count);
+  const args = ['best', file, '--comfyui', url, '--images', flags.trials, '--out', join(folder, 'study')];
   const scorer = ['--scorer', flags.scorer, '--data-dir', folder];
   const { status } = spawnSync(process.execPath, [CLI, ...args, ...scorer], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (status !== 0) throw new Error(`assay best ended with ${status}`);
-  const [alone, study] = [figuresOf(bare), figuresOf(await runsAfter(host.url, count))];
+  const [alone, study] = [figuresOf(bare), figuresOf(await runsAfter(url, count))];
   const overheadMs = round(study.msATrial - alone.msATrial, 1);
-  process.stdout.write(`${JSON.stringify({ trials: count, alone, study, overheadMs }, null, 2)}\n`);
+  return { trials: count, alone, study, overheadMs };
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'));
+try {
+  const { data, scorer, trials, ms, prompts, measured } = flags;
+  const numbers = { prompts: Number(prompts), measured: Number(measured), images: Number(trials) };
+  const found =
+    data === undefined
+      ? await overhead(folder)
+      : await benchPreviews({ data, folder, scorer, ...numbers, stepMs: Number(ms) / STEPS });
+  process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
 } finally {
-  await host.stop();
   rmSync(folder, { recursive: true, force: true });
 }

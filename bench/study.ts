@@ -23,6 +23,7 @@ import { rewardOf } from '../src/reward/calibrate.ts';
 import type { Manifest } from '../src/reward/model/manifest.ts';
 import { readTable } from '../src/tables/table.ts';
 import type { AspectScore } from '../src/types/aspect.ts';
+import { calibrate, stopBy } from './study/early.ts';
 import { meanOf, type PromptMean, ratioOf, text } from './study/figures.ts';
 import { bySeed, type RatedImage, replay, type Values, type World } from './study/world.ts';
 
@@ -70,21 +71,39 @@ function withReward(values: { quality: number; alignment: number }): Values {
   return { ...values, reward: rewardOf(aspects, reward)! };
 }
 
-/** Scores by effort and name; none without a file. */
-function draftsIn(path: string | undefined): Map<string, Values> {
+interface Drawn {
+  name: string;
+  effort?: number;
+  share?: number;
+  values: Values;
+}
+
+/** What was scored of drafts, whole images and previews; nothing without a file. */
+function drawnIn(path: string | undefined): Drawn[] {
   const lines = path === undefined ? [] : readFileSync(path, 'utf8').split('\n').filter(Boolean);
-  const drafts = lines.map((line) => JSON.parse(line) as { name: string; effort: number; values: Values });
-  return new Map(drafts.map(({ name, effort, values }) => [`${effort} ${name}`, values]));
+  return lines.map((line) => JSON.parse(line) as Drawn);
 }
 
 const scores = scoresIn(flags.scores);
-const drafts = draftsIn(flags.drafts);
+const drawn = drawnIn(flags.drafts);
+/** By effort and name. */
+const drafts = new Map(drawn.map(({ name, effort, values }) => [`${effort} ${name}`, values]));
+const shown = Map.groupBy(
+  drawn.filter(({ share }) => share !== undefined),
+  ({ name }) => name,
+);
 const images = readRatings(join(flags.data, 'ratings.csv')).rows.map(
   ({ name, prompt, generator, mos }): RatedImage => ({
     ...{ name, prompt: prompt!, generator: generator! },
     mos: { ...(mos as Values), reward: (mos.quality! + mos.alignment!) / 2 },
     scores: scores.get(name)!,
     draft: drafts.get(`0.25 ${name}`),
+    previews: new Map(
+      shown
+        .get(name)
+        ?.toSorted((a, b) => a.share! - b.share!)
+        .map(({ share, values }) => [share!, values]),
+    ),
   }),
 );
 const prompts = [...Map.groupBy(images, ({ prompt }) => prompt)].map(([prompt, own]) => ({ prompt, own }));
@@ -97,12 +116,18 @@ type MakeWorld = (own: readonly RatedImage[], random: () => number) => World;
 const average = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
 /** A strategy on every prompt. */
-function runAll(measure: Measure, spec: Spec, world: MakeWorld = bySeed, among = prompts): PromptMean[] {
+function runAll(
+  measure: Measure,
+  spec: Spec,
+  world: MakeWorld = bySeed,
+  among: readonly { prompt: string; own: RatedImage[] }[] = prompts,
+  early: (p: number) => Parameters<typeof replay>[2] = () => ({}),
+): PromptMean[] {
   return among.map(({ prompt, own }, p) => {
     const mean = average(own.map(({ mos }) => mos[measure]!));
     const ends = Array.from({ length: replays }, (_, r) => {
       const seed = p * 1000 + r;
-      return replay({ pick: [measure], ...spec, seed }, world(own, randomFrom(seed)))!;
+      return replay({ pick: [measure], ...spec, seed }, world(own, randomFrom(seed)), early(p))!;
     });
     return {
       prompt,
@@ -218,14 +243,61 @@ const byArm: MakeWorld = (own, random) => {
   return (trial) => worlds.get(String(trial.parameters.generator))!(trial);
 };
 
+/** Prompts whose images were scored by the scorer of the drafts and previews. */
+const rescored = prompts
+  .map(({ prompt, own }) => ({
+    prompt,
+    own: own.map((image) => ({ ...image, scores: drafts.get(`1 ${image.name}`)! })),
+  }))
+  .filter(({ own }) => own.every(({ scores }) => scores !== undefined));
+
+/** Previews are measured on the other half of the prompts, and stop trials of this one. */
+function previews(measure: Measure): void {
+  const seen = rescored.filter(({ own }) => own.every(({ previews }) => previews!.size > 0));
+  if (seen.length === 0) return;
+  const halves = [0, 1].map((half) =>
+    calibrate(
+      seen.filter((_, p) => p % 2 !== half).flatMap(({ own }) => own),
+      measure,
+    ),
+  );
+  const told = halves[0]!.map(
+    ({ share, srcc, interval }) => `${share * 100} %: ${srcc?.toFixed(2)} (from ${interval?.[0].toFixed(2)})`,
+  );
+  say(`  (previews of ${seen.length} prompts; rank correlation with the image at ${told.join(', ')})`);
+  for (const demand of [0.7, 0.8, 0.9]) {
+    const early = (p: number, most?: number) => ({
+      ...{ watch: stopBy(halves[p % 2]!, demand, measure) },
+      ...(most !== undefined && { most }),
+    });
+    const search = runAll(measure, { images: 4 }, bySeed, seen, (p) => early(p));
+    const cost = average(works(search));
+    const random = bestOfPart(measure, cost, seen);
+    const apart = meanOf(gains(search).map((gain, i) => gain - random[i]!.gain));
+    say(
+      `  previews, demand ${demand}, budget 4: gain ${text(meanOf(gains(search)))} at ${cost.toFixed(2)} images; best of as many ${text(meanOf(gains(random)))}; apart ${text(apart)}`,
+    );
+    const part = runAll(measure, { images: 100 }, bySeed, seen, (p) => early(p, largest));
+    const whole = runAll(measure, { images: largest }, bySeed, seen);
+    const spared = meanOf(works(part).map((work, i) => 1 - work / works(whole)[i]!));
+    say(
+      `  previews of ${largest} seeds, demand ${demand}, spare ${text(spared)} of the work, and keep ${text(ratioOf(gains(part), gains(whole)))} of the gain`,
+    );
+  }
+}
+
+/** Best of N of the same prompts where N is no whole number: so much of the one and of the other. */
+function bestOfPart(measure: Measure, cost: number, among: typeof prompts): PromptMean[] {
+  const [low, high] = [Math.floor(cost), Math.ceil(cost)].map((images) =>
+    runAll(measure, { images }, bySeed, among),
+  ) as [PromptMean[], PromptMean[]];
+  const share = cost - Math.floor(cost);
+  return low.map((one, i) => ({ ...one, gain: (1 - share) * one.gain + share * high[i]!.gain }));
+}
+
 /** Drafts and whole images, both scored by the scorer that ships. It was fitted to these images: only ratios count. */
 function halving(measure: Measure): void {
-  const drafted = prompts
-    .map(({ prompt, own }) => ({
-      prompt,
-      own: own.map((image) => ({ ...image, scores: drafts.get(`1 ${image.name}`)! })),
-    }))
-    .filter(({ own }) => own.every(({ draft, scores }) => draft !== undefined && scores !== undefined));
+  const drafted = rescored.filter(({ own }) => own.every(({ draft }) => draft !== undefined));
   if (drafted.length === 0) return;
   say(`  (halving: the ${drafted.length} prompts whose drafts are scored, all by one scorer)`);
   for (const images of [3, 5])
@@ -246,6 +318,7 @@ function strategies(measure: Measure): void {
     strategy: { name: 'first', least: middle.mean + middle.spread },
   });
   halving(measure);
+  previews(measure);
   const axes = { place: { low: 0, high: largest, whole: false } };
   compare(
     'neighbours',

@@ -175,6 +175,8 @@ export interface HostInfo {
   kind: string;
   /** Null when the host does not tell. */
   version: string | null;
+  /** How it makes previews while it samples, in its own words; null or absent where it does not tell. */
+  previews?: string | null;
   /** What is unusual about it, for people: a version that was not tried, a missing feature. */
   notes: string[];
   /** Routes that it has of those that are used where it has them; absent where all of its kind have the same. */

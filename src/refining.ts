@@ -1,7 +1,7 @@
 /** A refinement on one host, put together: the host, the folder that keeps it, the scorer, and who proposes. */
 import { join } from 'node:path';
-import { fail } from './errors/error.ts';
 import type { Host, HostEvent, InputValue, Template } from './host.ts';
+import { judge } from './judging.ts';
 import { type RefineParts, refine } from './loops/refine/drive.ts';
 import type { RefineFolder } from './loops/refine/folder.ts';
 import { createRefinement, type Refinement } from './loops/refine/refinement.ts';
@@ -10,8 +10,6 @@ import type { Verdict } from './loops/refine/types.ts';
 import { Known, type RunParts, runTrial } from './loops/study/run.ts';
 import type { Trial } from './loops/study/types.ts';
 import type { Runtime } from './runtime.ts';
-import { judge } from './search.ts';
-import { holderWords, takeHold } from './store/file/hold.ts';
 import type { Proposer } from './types/proposer.ts';
 
 export interface RefiningParts {
@@ -35,18 +33,14 @@ export interface Refining {
   run(listener: RefiningListener, signal: AbortSignal): Promise<Verdict | null>;
   /** Writes the report. @returns its path */
   finish(verdict: Verdict | null): Promise<string>;
-  close(): void;
 }
 
 const PACE = { retryMs: 500, patienceMs: 600_000 };
 
-/** @throws STUDY_HELD, and what `createRefinement` throws */
+/** @throws what `createRefinement` throws */
 export function openRefining(parts: RefiningParts): Refining {
   const { folder, host, runtime, template, proposer } = parts;
   const { plan } = folder;
-  const hold = takeHold(join(folder.path, 'study.lock'));
-  if (!('release' in hold))
-    throw fail('STUDY_HELD', { folder: folder.path, holder: holderWords(hold.holder) });
   const refinement = createRefinement(plan.spec, folder.events);
   refinement.onEvent = (event) => folder.add(event);
   const times = folder.events.map((event) => ('told' in event ? event.outcome.elapsedMs : 0));
@@ -100,7 +94,6 @@ export function openRefining(parts: RefiningParts): Refining {
       await folder.save('report.html', html);
       return join(folder.path, 'report.html');
     },
-    close: () => hold.release(),
   };
 }
 

@@ -29,6 +29,8 @@ import type { ResultListener, Service } from './types/service.ts';
 export interface Runtime extends Service {
   readonly config: Config;
   readonly catalog: Catalog;
+  /** Scores by several scorers at once: of each item one result a scorer. Throws as `score` does. */
+  panel(request: PanelRequest): Promise<ScoreResult[][]>;
   /** What is known of the files of one host. */
   ledger(host: string): Ledger;
   /** Tells of a program that may use the same GPU. @returns what ends it */
@@ -92,6 +94,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   return {
     config,
     catalog,
+    panel,
     score,
     rank: async (request) => ranked(await score(request)),
     reward,

@@ -3,25 +3,25 @@
  */
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { AssayError, fail } from './errors/error.ts';
 import { readTag, tagFile } from './files/metadata/file.ts';
 import { recordOf, writeScore } from './files/metadata/metadata.ts';
 import { openRejectBin, type RejectBin } from './files/rejects/bin.ts';
-import type { Host, InputValue, RunImage, Template, Workflow } from './host.ts';
+import type { Host, InputValue, Template, Workflow } from './host.ts';
+import { judge } from './judging.ts';
 import { createFolder } from './lib/folder.ts';
 import { version } from './lib/version.ts';
 import type { PolicyFile } from './loops/policy/policy-file.ts';
 import { type DriveParts, drive } from './loops/study/drive.ts';
 import type { StudyFolder } from './loops/study/folder.ts';
-import { measuresOf, scorersOf } from './loops/study/measures.ts';
 import { imagesOf } from './loops/study/pick.ts';
 import { renderStudy } from './loops/study/report.ts';
 import { createStudy, type Study } from './loops/study/study.ts';
 import type { Candidate, Done, Scored, Trial } from './loops/study/types.ts';
+import { earlyOf } from './previews.ts';
 import type { Runtime } from './runtime.ts';
 import { holderWords, takeHold } from './store/file/hold.ts';
-import type { ScoreItem } from './types/request.ts';
 import type { ScoreResult } from './types/result.ts';
 
 export interface SearchParts {
@@ -36,7 +36,10 @@ export interface SearchParts {
   judgedBy: string;
 }
 
-export type SearchListener = Pick<DriveParts, 'onEvent' | 'onTold' | 'onTrouble'>;
+export interface SearchListener extends Pick<DriveParts, 'onEvent' | 'onTold' | 'onTrouble'> {
+  /** Something to know, for people; each once. */
+  onNote(note: string): void;
+}
 
 /** What a study has left when it ends. */
 export interface Found {
@@ -76,11 +79,12 @@ export function openSearch(parts: SearchParts): Search {
   return {
     study,
     elapsedMs,
-    run: (listener, signal) =>
-      drive(
+    async run(listener, signal) {
+      const early = earlyOf({ ...parts, study, onNote: listener.onNote }, signal);
+      const driven = drive(
         {
           ...listener,
-          ...{ host, study, elapsedMs },
+          ...{ host, study, elapsedMs, early },
           workflowOf: (trial) => workflowOf(parts, trial),
           runOf: (trial) => folder.runOf(trial),
           onSubmitted: (trial, run) => folder.add({ submitted: trial.id, run }),
@@ -90,7 +94,9 @@ export function openSearch(parts: SearchParts): Search {
           },
         },
         signal,
-      ),
+      );
+      return driven.finally(() => early?.close());
+    },
     finish: (done) => finish(parts, study, done),
   };
 }
@@ -107,24 +113,6 @@ function workflowOf({ folder: { plan }, template }: SearchParts, trial: Trial): 
   return template.with(values);
 }
 
-interface Made {
-  trial: Trial;
-  index: number;
-  image: RunImage;
-  bytes: Uint8Array;
-}
-
-export interface JudgeParts {
-  runtime: Pick<Runtime, 'score'>;
-  folder: Pick<StudyFolder, 'saveImage'> & { add(line: { scored: string; result: ScoreResult }): void };
-  /** What it rejects cannot win; without one, everything can. */
-  policy?: PolicyFile | undefined;
-  /** What the image is judged by; null: what it was made from. */
-  prompt: string | null;
-  /** Measures that are asked for. */
-  pick: readonly string[];
-}
-
 const judgedBy = ({ plan: { prompt, spec } }: StudyFolder) => ({ prompt, pick: spec.pick });
 
 /** The image, unless no seed would give what it is picked by. @throws MEASURE_MISSING */
@@ -137,41 +125,6 @@ function pickable(scored: Scored, { folder }: SearchParts): Scored {
   if (measure === undefined) return scored;
   const why = result.prompt === null ? `no prompt: ${result.promptSource?.reason ?? 'none was found'}` : null;
   throw fail('MEASURE_MISSING', { measure, reason: why ?? 'the scorer does not give it' });
-}
-
-/** Keeps the image, then has it scored by every scorer that the picks name. */
-export async function judge(
-  { runtime, folder, policy, prompt, pick }: JudgeParts,
-  { trial, index, image, bytes }: Made,
-  signal: AbortSignal,
-): Promise<Scored> {
-  const name = `${trial.id}${index > 0 ? `-${index + 1}` : ''}${extname(image.filename).toLowerCase()}`;
-  await folder.saveImage(name, bytes);
-  const item: ScoreItem = {
-    ...{ id: trial.id, source: name, prompt: prompt ?? trial.prompt ?? undefined },
-    ...{ found: image.prompt ?? undefined, promptFromFile: true },
-    fetch: () => ({ kind: 'encoded', bytes }),
-  };
-  const scorers = scorersOf(pick);
-  const results = await Promise.all(
-    scorers.map(async (scorer) => {
-      const request = { items: [item], scorer, policy: policy?.policy, client: 'study', signal };
-      const [result] = await runtime.score(request);
-      if (!result!.error) return result!;
-      signal.throwIfAborted();
-      const { code, message } = result!.error;
-      throw fail('RUN_UNSCORED', { image: name, reason: `${message} [${code}]` });
-    }),
-  );
-  folder.add({ scored: name, result: results[0]! });
-  const measured = results.map((result, i) => measuresOf(result, scorers[i]));
-  return {
-    image: name,
-    values: Object.assign({}, ...measured.map(({ values }) => values)),
-    intervals: Object.assign({}, ...measured.map(({ intervals }) => intervals)),
-    rejected: policy !== undefined && results[0]!.decision === 'reject',
-    reasons: results[0]!.reasons,
-  };
 }
 
 const WINNER = /^\d+-t\d+/;

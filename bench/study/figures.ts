@@ -1,5 +1,5 @@
 /** Means over prompts with bootstrap intervals: prompts are drawn anew, with all their replays. */
-import { bootstrap, clusterIds, type Interval } from '../../src/eval/figures/bootstrap.ts';
+import { bootstrap, clusterIds, type Interval } from '../../src/lib/bootstrap.ts';
 
 /** What a strategy did for one prompt, averaged over its replays. */
 export interface PromptMean {

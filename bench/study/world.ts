@@ -4,7 +4,7 @@
  */
 import { shuffled } from '../../src/lib/random.ts';
 import type { StudySpec } from '../../src/loops/study/spec.ts';
-import { createStudy } from '../../src/loops/study/study.ts';
+import { createStudy, type Study } from '../../src/loops/study/study.ts';
 import type { Trial } from '../../src/loops/study/types.ts';
 
 /** By name of the measure. */
@@ -19,6 +19,8 @@ export interface RatedImage {
   scores: Values;
   /** Scores of its draft; absent where it was not scored. */
   draft?: Values | undefined;
+  /** Scores of its previews, by share of the steps. */
+  previews?: ReadonlyMap<number, Values> | undefined;
 }
 
 /** How an image is found for a trial. */
@@ -42,11 +44,20 @@ export interface Ended {
   trials: number;
 }
 
-/** Runs a study to its end, one trial at a time. */
-export function replay(spec: Partial<StudySpec> & { seed: number }, world: World): Ended | null {
+/** Looks at the previews of a trial. @returns whether they end it: then the study is told */
+export type Watch = (study: Study, trial: Trial, image: RatedImage) => boolean;
+
+/** Runs a study to its end, or so many trials, one at a time. */
+export function replay(
+  spec: Partial<StudySpec> & { seed: number },
+  world: World,
+  { most = Number.POSITIVE_INFINITY, watch }: { most?: number; watch?: Watch } = {},
+): Ended | null {
   const study = createStudy({ version: 1, ...spec });
-  for (let [trial] = study.ask(); trial; [trial] = study.ask()) {
-    const { name, scores, draft } = world(trial);
+  for (let [trial] = study.ask(); trial; [trial] = study.trials.length < most ? study.ask() : []) {
+    const image = world(trial);
+    if (watch?.(study, trial, image)) continue;
+    const { name, scores, draft } = image;
     const values = trial.stage.effort < 1 ? draft! : scores;
     study.tell(trial.id, { images: [{ image: name, values }], elapsedMs: 0 });
   }

@@ -1,5 +1,5 @@
 /** Figures out of timings. */
-import { quantile as quantileOf } from '../eval/figures/bootstrap.ts';
+import { quantile as quantileOf } from '../lib/bootstrap.ts';
 
 /** The middle value; of an even number, the mean of the two in the middle. */
 export function median(values: number[]): number {

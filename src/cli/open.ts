@@ -43,8 +43,6 @@ const IN_FLIGHT = 48;
 export interface ScoreAll {
   count: number;
   itemAt: (index: number) => ScoreItem;
-  /** The configured default when absent. */
-  scorer?: string | undefined;
   /** Thresholds; those of the config when absent. */
   policy?: Policy | undefined;
   /** Once it aborts, no item is begun, and those that run are given up. */
@@ -53,17 +51,24 @@ export interface ScoreAll {
   onResult: (index: number, result: ScoreResult) => void | Promise<void>;
 }
 
-/** Scores any number of items, a window of them at a time. */
-export async function scoreAll(service: Pick<Service, 'score'>, options: ScoreAll): Promise<void> {
-  const { count, itemAt, scorer, policy, signal, onResult } = options;
+/** Scores any number of items by the configured scorer, a window of them at a time. */
+export function scoreAll(service: Pick<Service, 'score'>, options: ScoreAll): Promise<void> {
+  const { itemAt, policy, signal, onResult } = options;
+  return inWindow(options, async (index) => {
+    const [result] = await service.score({ items: [itemAt(index)], client: 'cli', signal, policy });
+    if (signal.aborted && result!.error?.code === 'CANCELLED') return;
+    await onResult(index, result!);
+  });
+}
+
+/** Does it with every index, a window of them at a time, until the signal aborts. */
+export async function inWindow(
+  { count, signal }: Pick<ScoreAll, 'count' | 'signal'>,
+  act: (index: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const lane = async () => {
-    while (next < count && !signal.aborted) {
-      const index = next++;
-      const [result] = await service.score({ items: [itemAt(index)], scorer, client: 'cli', signal, policy });
-      if (signal.aborted && result!.error?.code === 'CANCELLED') return;
-      await onResult(index, result!);
-    }
+    while (next < count && !signal.aborted) await act(next++);
   };
   await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, count) }, lane));
 }

@@ -2,54 +2,51 @@
 import type { Config } from '../config.ts';
 import { fail } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
-import { startCollector } from '../lib/collector.ts';
-import { readNamedFile } from '../lib/plain-file.ts';
 import { REFINEMENT, type RefineFolder } from '../loops/refine/folder.ts';
 import { offlineProposer } from '../loops/refine/offline.ts';
 import { beginKind, holdsStudy, openKind } from '../loops/study/folder.ts';
-import { findInMade } from '../prompt/made.ts';
 import { openRefining, type Refining } from '../refining.ts';
-import { openRuntime } from '../runtime.ts';
+import { holdStudy } from '../search.ts';
 import type { Proposer } from '../types/proposer.ts';
-import { type Start, templateOf } from './best.ts';
 import { type ScorerFlags, usage } from './input/flags.ts';
 import { configOf, tellNotes } from './open.ts';
-import { stopSignal } from './process/stop-signal.ts';
-import { folderFor, planOf, type RefineFlagsOfPlan } from './refine/plan.ts';
+import { planOf, type RefineFlagsOfPlan } from './refine/plan.ts';
 import { type EndpointFlags, endpointOf, proposerOf } from './refine/proposer.ts';
 import { createTold, type RefineFormat } from './refine/told.ts';
+import { onHost, type Start } from './study/session.ts';
+import { folderAgain, freeFolder, givenAgain, givenBy, type StartFlags } from './study/start.ts';
 import { smallPicture } from './terminal/small-picture.ts';
-import { type ChoiceFlags, hostOf } from './watch/options.ts';
 
-export interface RefineFlags extends ScorerFlags, RefineFlagsOfPlan, EndpointFlags {
-  out?: string;
-  resume?: boolean;
+export interface RefineFlags extends ScorerFlags, RefineFlagsOfPlan, EndpointFlags, StartFlags {
   format: RefineFormat;
 }
 
-/** Those that a refinement has of its own once it has begun. */
-const OWN = [
-  ...(['prompt', 'input', 'by', 'images', 'rounds', 'variants'] as const),
-  ...(['seeds', 'confirm', 'keepWords', 'seed'] as const),
-];
-
-const optionOf = (name: string): string => `--${name.replace(/[A-Z]/g, '-$&').toLowerCase()}`;
+const KIND = {
+  noun: 'refinement',
+  own: [
+    ...['prompt', 'input', 'by', 'images', 'rounds', 'variants'],
+    ...['seeds', 'confirm', 'keepWords', 'seed'],
+  ],
+};
 
 async function begin(
   config: Config,
   file: string | undefined,
   flags: RefineFlags,
+  proposer: Proposer | null,
 ): Promise<Start<RefineFolder>> {
-  if (file === undefined) throw usage('name a workflow file, or go on with a refinement: --resume --out DIR');
-  const target = hostOf(config, flags as ChoiceFlags);
-  const text = readNamedFile(file).toString('utf8');
-  const template = await templateOf(target, text, file);
-  const host = { kind: target.kind.id, url: target.settings.url };
-  const plan = planOf({ flags, template, file, text, host });
-  const out = flags.out ?? folderFor(plan.begun);
-  if (holdsStudy(out, REFINEMENT)) throw fail('STUDY_EXISTS', { folder: out, what: 'a refinement' });
-  if (holdsStudy(out)) throw fail('STUDY_EXISTS', { folder: out, what: 'a study' });
-  return { ...target, template, folder: () => beginKind(out, plan, REFINEMENT) };
+  const given = await givenBy(config, file, flags, KIND);
+  const plan = planOf(given);
+  const out = freeFolder(flags, plan.begun, 'refine');
+  return {
+    ...given,
+    async open(_, __, signal) {
+      // Proposals are asked for once the original's images are made: that would be late for a wrong address.
+      await proposer?.check?.(signal);
+      const folder: RefineFolder = await beginKind(out, plan, REFINEMENT);
+      return { folder, hold: holdStudy(out) };
+    },
+  };
 }
 
 async function goOn(
@@ -57,21 +54,12 @@ async function goOn(
   file: string | undefined,
   flags: RefineFlags,
 ): Promise<Start<RefineFolder>> {
-  const { out } = flags;
-  if (out === undefined) throw usage('--resume needs the folder of the refinement: --out DIR');
-  const given = OWN.find((name) => flags[name] !== undefined);
-  if (given)
-    throw usage(
-      `${optionOf(given)}: a refinement that is gone on with has its own; leave it out, or begin anew`,
-    );
-  if (file !== undefined)
-    throw usage(`${file}: a refinement that is gone on with has its own workflow; leave it out`);
+  const out = folderAgain(file, flags, KIND);
   if (holdsStudy(out)) throw usage(`${out} holds a study: go on with it by assay best --resume --out ${out}`);
+  if (!holdsStudy(out, REFINEMENT)) throw fail('STUDY_MISSING', { folder: out });
+  const hold = holdStudy(out);
   const folder: RefineFolder = openKind(out, REFINEMENT);
-  const { workflow, host } = folder.plan;
-  const target = hostOf(config, flags as ChoiceFlags, host);
-  const template = await templateOf(target, workflow.text, workflow.file);
-  return { ...target, template, folder: async () => folder };
+  return { ...(await givenAgain(config, flags, folder.plan)), open: async () => ({ folder, hold }) };
 }
 
 /** Says where prompt and seed go, so that a wrong place is seen at once. */
@@ -107,36 +95,15 @@ export async function refine(file: string | undefined, flags: RefineFlags): Prom
   const config = configOf(flags, endpointOf(flags));
   tellNotes(config);
   const endpoint = proposerOf(config);
-  const {
-    kind,
-    settings,
-    template,
-    folder: openIt,
-  } = await (flags.resume ? goOn : begin)(config, file, flags);
-  const host = await kind.create({ settings, limits: config.limits, findPrompt: findInMade });
-  const { signal, release } = stopSignal();
-  const collector = startCollector();
-  const runtime = openRuntime({ config });
-  let folder: RefineFolder | undefined;
-  let found: Refining | undefined;
-  try {
-    for (const note of (await host.describe(signal)).notes) process.stderr.write(`assay: ${note}\n`);
-    for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
-    folder = await openIt(runtime);
+  const start = flags.resume
+    ? await goOn(config, file, flags)
+    : await begin(config, file, flags, endpoint.proposer);
+  return onHost(config, start, async ({ runtime, host, folder, signal }) => {
     for (const note of endpoint.notes) process.stderr.write(`assay: ${note}\n`);
     const proposer = endpoint.proposer ?? offlineProposer(folder.plan.spec.seed);
     const thumbnail = (path: string) => smallPicture(path, config);
-    found = openRefining({ runtime, host, folder, template, proposer, thumbnail });
+    const found = openRefining({ runtime, host, folder, template: start.template, proposer, thumbnail });
     greet(folder, host.url, proposer);
-    return await run(found, proposer, flags.format, signal);
-  } catch (error) {
-    if (signal.aborted) return EXIT.stopped;
-    throw error;
-  } finally {
-    found?.close();
-    folder?.close();
-    await Promise.all([host.close(), runtime.close()]);
-    collector.stop();
-    release(true);
-  }
+    return run(found, proposer, flags.format, signal);
+  });
 }

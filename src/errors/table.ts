@@ -339,6 +339,26 @@ export const ERRORS = {
     'the host made nothing new for trial {id}: it answered with {image} of trial {earlier}, from its cache',
     'What is varied does not reach the image that is saved. Name the seed of the sampler that makes it: --vary NODE.seed.',
   ),
+  PREVIEWS_NONE: input(
+    422,
+    'the host makes no previews while it samples, so that there is nothing to measure',
+    'Switch them on: ComfyUI is started with --preview-method latent2rgb (or taesd). A sampler of its own may have none.',
+  ),
+  PREVIEWS_BATCH: input(
+    422,
+    'a run makes {images} images, and its previews show one of them, or all in one picture',
+    'Set the batch size of the workflow to 1: previews stop a run as a whole.',
+  ),
+  PREVIEWS_FEW: input(
+    422,
+    '{images} images have a {measure} beside previews that have one, and it takes {least} to measure what they tell',
+    'Make more with --images. Where hardly any preview has a score, as with previews that a guard takes for noise, they cannot be used.',
+  ),
+  PREVIEWS_INVALID: input(
+    422,
+    '{path} is no calibration of previews: {reason}',
+    'Make one with `assay calibrate previews WORKFLOW`, or name another file with --previews.',
+  ),
   TRIAL_UNKNOWN: input(
     404,
     'no trial {id} in this study, which has asked for {known} so far',

@@ -1,4 +1,6 @@
 /** The report as data: what `report.json` holds and what the page and the terminal show. */
+
+import { LEAST_CLUSTERS, LEVEL, RESAMPLES } from '../lib/bootstrap.ts';
 import { counted } from '../lib/words.ts';
 import { ASPECTS, type Aspect } from '../types/aspect.ts';
 import type { ScorerStamp } from '../types/scorer.ts';
@@ -11,7 +13,6 @@ import {
   LEAST_IMAGES,
   reportAspect,
 } from './figures/aspect.ts';
-import { LEAST_CLUSTERS, LEVEL, RESAMPLES } from './figures/bootstrap.ts';
 import { type GuardTally, tallyGuards } from './figures/guard-tally.ts';
 import { type Outcome, pairUp, predicted, prediction } from './figures/pairs.ts';
 import { type Ranges, type Scale, scaleNote, scaleOf } from './figures/scale.ts';

@@ -48,6 +48,8 @@ export interface Proposer {
   readonly name: string;
   /** So far; null when it costs nothing. */
   cost(): ProposalCost | null;
+  /** Makes sure that it can be asked, at next to no cost; absent where it always can. @throws errors of the endpoint */
+  check?(signal: AbortSignal): Promise<void>;
   /**
    * About `n` versions, which may repeat earlier ones or miss words: whoever asks sorts them out.
    *

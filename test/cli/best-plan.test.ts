@@ -9,14 +9,14 @@ import { bestCommand } from '../../src/cli/commands/best.ts';
 import { STRATEGIES } from '../../src/loops/strategies/table.ts';
 import { flatImages } from '../support/comfyui/graphs.ts';
 import { tempFolder } from '../support/files.ts';
-import { prompted, seeded } from '../support/studying.ts';
+import { givenBy, prompted, seeded } from '../support/studying.ts';
 
 async function plan(graph: object, flags: PlanFlags = {}) {
   const text = JSON.stringify(graph);
   const template = await comfyui.template!(text, 'workflow.json');
   return {
     template,
-    ...planOf({ flags, template, text, file: 'workflow.json', host: { kind: 'comfyui', url: 'http://x' } }),
+    ...planOf(givenBy(flags, template, 'workflow.json', text)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** `assay refine` as users run it, on the fake host: what it tries, claims and writes, and what it survives. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readTemplate } from '../../src/bridge/hosts/comfyui/workflow/template.ts';
@@ -10,7 +10,7 @@ import { assay, outcomeOf, start } from '../support/cli.ts';
 import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
 import { type Graph, sink } from '../support/comfyui/graphs.ts';
 import { answers, proposes, says, startEndpoint } from '../support/endpoint.ts';
-import { prompted, seeded, studyBench, toldIn } from '../support/studying.ts';
+import { givenBy, prompted, seeded, studyBench, toldIn } from '../support/studying.ts';
 
 async function host(): Promise<FakeHost> {
   const fake = await startFake();
@@ -129,8 +129,7 @@ describe('the prompt of a workflow', () => {
   ])('%s is found where it stands', (_, graph, inputs, prompt) => {
     const text = JSON.stringify(graph);
     const template = readTemplate(text, 'fox.json');
-    const host = { kind: 'comfyui', url: 'http://127.0.0.1:8188' };
-    const plan = planOf({ flags: {}, template, file: 'fox.json', text, host });
+    const plan = planOf(givenBy({}, template, 'fox.json', text));
     expect([plan.inputs, plan.spec.prompt, plan.seeds]).toEqual([inputs, prompt, ['3.seed']]);
   });
 });
@@ -190,6 +189,24 @@ describe('assay refine refuses', () => {
       .parseAsync(args, { from: 'user' })
       .catch((error) => `${error.message} ${error.code}`);
     expect(refused).toMatch(message);
+  });
+
+  it('an endpoint without the model, or without a door, before an image is made', async () => {
+    const fake = await host();
+    const model = await startEndpoint(answers(404, { error: 'model "tiny" not found' }));
+    model.models = ['large'];
+    const closed = await startEndpoint(answers(200, {}));
+    closed.models = null;
+    for (const [url, words] of [
+      [model.url, /ENDPOINT_UNFIT.*not found/s],
+      [closed.url, /ENDPOINT_UNFIT/],
+      ['http://127.0.0.1:9/v1', /ENDPOINT_UNREACHABLE/],
+    ] as const) {
+      const { args, out } = bench();
+      const { code, stderr } = await assay(args(fake.url, ...FEW, '--endpoint', url, '--model', 'tiny'));
+      expect([code === 0, stderr, existsSync(out)]).toEqual([false, expect.stringMatching(words), false]);
+    }
+    expect(fake.history.size).toBe(0);
   });
 
   it('a model that is not there, and goes on with another one', async () => {

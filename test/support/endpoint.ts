@@ -19,6 +19,8 @@ export type Answer = (response: ServerResponse, asked: Asked) => void;
 
 export interface Endpoint {
   url: string;
+  /** The models that it lists; null: it has no list. */
+  models: string[] | null;
   /** Questions so far. */
   asked: Asked[];
 }
@@ -54,7 +56,12 @@ export const hangs: Answer = () => {};
 /** Gives the answers in turn; the last one again and again. */
 export async function startEndpoint(...given: Answer[]): Promise<Endpoint> {
   const asked: Asked[] = [];
+  const endpoint: Endpoint = { url: '', models: ['tiny'], asked };
   const server = createServer(async (request, response) => {
+    if (request.method === 'GET') {
+      const { models } = endpoint;
+      return json(response, models ? 200 : 404, { data: models?.map((id) => ({ id })) });
+    }
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const body = JSON.parse(Buffer.concat(parts).toString()) as Asked['body'];
@@ -66,5 +73,6 @@ export async function startEndpoint(...given: Answer[]): Promise<Endpoint> {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  endpoint.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return endpoint;
 }

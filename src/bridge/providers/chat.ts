@@ -31,6 +31,8 @@ export interface Chat {
   readonly url: string;
   readonly model: string;
   cost(): ProposalCost;
+  /** Makes sure that the endpoint is there and has the model: by its list, else by a question of a word. @throws as `ask` */
+  check(signal: AbortSignal): Promise<void>;
   /**
    * Asks until an answer fits the schema, a few times.
    *
@@ -89,6 +91,13 @@ class Line implements Chat {
   }
 
   cost = (): ProposalCost => ({ ...this.#cost });
+
+  async check(signal: AbortSignal): Promise<void> {
+    const models = await this.#wire.models(signal);
+    // Some call the newest of a model so, and take its bare name.
+    if (models?.some((id) => id === this.model || id === `${this.model}:latest`)) return;
+    await this.#answer([{ role: 'user', content: 'Answer with {}.' }], z.object({}), signal);
+  }
 
   async ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
     const asked = [...messages];

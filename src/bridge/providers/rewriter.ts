@@ -56,6 +56,7 @@ function messagesOf({ original, words, measure, attempts, refused }: History, n:
 export const rewriter = (chat: Chat): Proposer => ({
   name: `${chat.model} at ${chat.url}`,
   cost: () => chat.cost(),
+  check: (signal) => chat.check(signal),
   async propose(history, n, signal) {
     const { variants } = await chat.ask(messagesOf(history, n), answerSchema, signal);
     const notes = variants.length < n ? [`${chat.model} gave ${variants.length} of ${n} versions`] : [];

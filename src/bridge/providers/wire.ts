@@ -8,6 +8,8 @@ export interface Wire {
   readonly url: string;
   /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
   post<T>(body: object, schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
+  /** The models that it says it has; null where it does not tell. @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED */
+  models(signal: AbortSignal): Promise<string[] | null>;
 }
 
 const MOST_BYTES = 4 * 2 ** 20;
@@ -49,16 +51,21 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     );
   };
 
-  async function exchange(body: object, signal: AbortSignal): Promise<{ response: Response; text: string }> {
+  /** @param body asks at that address; without one, it is only looked at */
+  async function exchange(
+    to: URL,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<{ response: Response; text: string }> {
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await fetch(address, {
-        method: 'POST',
+      const response = await fetch(to, {
+        method: body ? 'POST' : 'GET',
         headers: {
-          'content-type': 'application/json',
+          ...(body && { 'content-type': 'application/json' }),
           ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
         },
-        body: JSON.stringify(body),
+        ...(body && { body: JSON.stringify(body) }),
         // Only the address that was named is called.
         redirect: 'manual',
         signal: AbortSignal.any([signal, deadline]),
@@ -89,7 +96,7 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     url,
     async post(body, schema, signal) {
       signal.throwIfAborted();
-      const { response, text } = await exchange(body, signal);
+      const { response, text } = await exchange(address, body, signal);
       if (!response.ok) throw faultOf(response, text);
       let value: unknown;
       try {
@@ -101,7 +108,25 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
       if (parsed.success) return parsed.data;
       throw unfit(`JSON of another shape (${issueInWords(parsed.error.issues[0]!)})`);
     },
+    async models(signal) {
+      signal.throwIfAborted();
+      const list = new URL(address);
+      list.pathname = address.pathname.replace(/chat\/completions$/, 'models');
+      const { response, text } = await exchange(list, undefined, signal);
+      if (DENYING.has(response.status)) throw faultOf(response, text);
+      return response.ok ? modelsIn(text) : null;
+    },
   };
+}
+
+const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
+function modelsIn(text: string): string[] | null {
+  try {
+    return modelsSchema.parse(JSON.parse(text)).data.map(({ id }) => id);
+  } catch {
+    return null;
+  }
 }
 
 const errorSchema = z.object({ error: z.union([z.string(), z.object({ message: z.string() })]) });

@@ -1,13 +1,12 @@
 /** What a study is to do, from the flags of `assay best` and the workflow. */
-import { basename, join } from 'node:path';
 import { fail } from '../../errors/error.ts';
 import type { Template, WorkflowInput } from '../../host.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
-import { version } from '../../lib/version.ts';
 import type { Plan } from '../../loops/study/folder.ts';
 import { type Axis, specOf } from '../../loops/study/spec.ts';
 import type { Value } from '../../loops/study/types.ts';
 import { inFlags, usage } from '../input/flags.ts';
+import { type Given, planHead } from '../study/start.ts';
 
 /** Flags that say what a study does; a study that is gone on with has its own. */
 export interface PlanFlags {
@@ -109,16 +108,9 @@ export const pickOf = (by: string): string[] => {
 /** Flags that are not called as the field of the plan that they make. */
 const FLAGS = { axes: '--vary', pick: '--by', 'strategy.least': '--least', 'strategy.of': '--vary' };
 
-export interface PlanParts {
-  flags: PlanFlags;
-  template: Template;
-  file: string;
-  text: string;
-  host: Plan['host'];
-}
-
 /** @throws USAGE, STUDY_INVALID, NO_SEED, INPUT_UNKNOWN, INPUT_LINKED, FILE_NOT_FOUND, FILE_UNREADABLE */
-export function planOf({ flags, template, file, text, host }: PlanParts): Plan {
+export function planOf(given: Given<PlanFlags>): Plan {
+  const { flags, template, file } = given;
   const { seeds, axes } = variedBy(flags.vary ?? [], template);
   const free = template.seeds.map(({ name }) => name).filter((name) => !(name in axes));
   const varied = seeds.length > 0 ? seeds : free;
@@ -138,12 +130,7 @@ export function planOf({ flags, template, file, text, host }: PlanParts): Plan {
   const spec = inFlags(() => specOf(asked), FLAGS);
   const steps = template.steps.map(({ name }) => name).filter((name) => !(name in axes));
   return {
-    ...{ version: 1, assay: version, begun: new Date().toISOString(), host, spec },
-    workflow: { file: basename(file), text },
+    ...{ ...planHead(given), spec },
     ...{ seeds: varied, steps, prompt: flags.prompt ?? null },
   };
 }
-
-/** A folder of its own for a study that none was named for. */
-export const folderFor = (begun: string): string =>
-  join('assay-best', begun.slice(0, 19).replaceAll(':', '-'));

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import type { AssayError } from '../../errors/error.ts';
 import type { HostEvent } from '../../host.ts';
 import { counted } from '../../lib/words.ts';
+import { regretOf, regretWords } from '../../loops/previews/regret.ts';
 import { imagesOf } from '../../loops/study/pick.ts';
 import type { Study } from '../../loops/study/study.ts';
 import type { Outcome, Scored, Trial } from '../../loops/study/types.ts';
@@ -21,6 +22,7 @@ export interface Told {
   told(trial: Trial, outcome: Outcome): void;
   event(trial: Trial, event: HostEvent): void;
   trouble(error: AssayError): void;
+  note(text: string): void;
   end(found: Found): void;
   stop(): void;
 }
@@ -75,6 +77,8 @@ export interface Tally {
   rejected: number;
   /** Trials. */
   failed: number;
+  /** Trials that were stopped early. */
+  pruned: number;
 }
 
 export function tallyOf({ spec, trials }: Study): Tally {
@@ -83,16 +87,45 @@ export function tallyOf({ spec, trials }: Study): Tally {
     keep: spec.keep,
     rejected: outcomes.flatMap((outcome) => imagesOf(outcome)).filter(({ rejected }) => rejected).length,
     failed: outcomes.filter((outcome) => 'failed' in outcome).length,
+    pruned: outcomes.filter((outcome) => 'pruned' in outcome).length,
   };
 }
 
 /** `2 of 4 images kept, 3 rejected, 1 trial failed`. */
-const tallyText = (found: number, { keep, rejected, failed }: Tally): string =>
+const tallyText = (found: number, { keep, rejected, failed, pruned }: Tally): string =>
   [
     `${found} of ${counted(keep, 'image')} kept`,
+    ...(pruned > 0 ? [`${counted(pruned, 'trial')} stopped early`] : []),
     ...(rejected > 0 ? [`${rejected} rejected`] : []),
     ...(failed > 0 ? [`${counted(failed, 'trial')} failed`] : []),
   ].join(', ');
+
+/** What there is at the end, for machines. */
+function foundLine(study: Study, { done, winners, report, notes }: Found): string {
+  const regret = regretOf(study.trials, study.spec);
+  return JSON.stringify({
+    done,
+    winners: winners.map(({ candidate: { trial, value }, path }) => ({ trial: trial.id, value, path })),
+    ...tallyOf(study),
+    ...(regret && { early: regret }),
+    ...{ report, notes },
+  });
+}
+
+/** The same for people. */
+function foundText(study: Study, { done, winners, report }: Found): string {
+  const regret = regretOf(study.trials, study.spec);
+  const isEarly = regret !== null && regret.pruned + regret.checked > 0;
+  const why = done ? `because ${done.words}` : 'on demand, and can go on with --resume';
+  return [
+    `\nended ${why}: ${tallyText(winners.length, tallyOf(study))}`,
+    ...winners.map(
+      ({ candidate: { value, trial }, path }) => `${path}  ${value.toFixed(3)}  ${variedText(trial)}`,
+    ),
+    ...(isEarly ? regretWords(regret, study.spec.pick.join(', ')) : []),
+    `report: ${report}`,
+  ].join('\n');
+}
 
 /** Tells how a study goes, on the standard output; where it stands, on a terminal's standard error. */
 export function createTold(search: Search, format: BestFormat): Told {
@@ -119,6 +152,10 @@ export function createTold(search: Search, format: BestFormat): Told {
     const id = trial.id.padEnd(5);
     if ('failed' in outcome)
       return `${id}  ${styleText('red', 'failed', { stream: stdout })}  ${printable(outcome.failed.message)}  ${variedText(trial)}`;
+    if ('pruned' in outcome) {
+      const { step, of, values } = outcome.pruned.preview;
+      return `${id}  ${styleText('yellow', 'stopped', { stream: stdout })} at step ${step}/${of}  preview: ${scoreText({ image: '', values })}  ${variedText(trial)}`;
+    }
     const [best] = study.ranking();
     const isBest = best?.trial.id === trial.id;
     const scores = imagesOf(outcome).map(scoreText);
@@ -142,23 +179,11 @@ export function createTold(search: Search, format: BestFormat): Told {
       lastTrouble = trouble;
       stderr.write(`${isLive ? CLEAR_LINE : ''}assay: ${error.message}; trying again [${error.code}]\n`);
     },
-    end({ done, winners, report, notes }) {
+    note: (text) => void stderr.write(`${isLive ? CLEAR_LINE : ''}assay: ${printable(text)}\n`),
+    end(found) {
       if (isLive) stderr.write(CLEAR_LINE);
-      if (format === 'jsonl') {
-        const kept = winners.map(({ candidate: { trial, value }, path }) => ({
-          trial: trial.id,
-          value,
-          path,
-        }));
-        stdout.write(`${JSON.stringify({ done, winners: kept, ...tallyOf(study), report, notes })}\n`);
-        return;
-      }
-      for (const note of notes) stderr.write(`assay: ${printable(note)}\n`);
-      const why = done ? `because ${done.words}` : 'on demand, and can go on with --resume';
-      stdout.write(`\nended ${why}: ${tallyText(winners.length, tallyOf(study))}\n`);
-      for (const { candidate, path } of winners)
-        stdout.write(`${path}  ${candidate.value.toFixed(3)}  ${variedText(candidate.trial)}\n`);
-      stdout.write(`report: ${report}\n`);
+      if (format === 'text') for (const note of found.notes) stderr.write(`assay: ${printable(note)}\n`);
+      stdout.write(`${format === 'jsonl' ? foundLine(study, found) : foundText(study, found)}\n`);
     },
     stop: () => void (isLive && stderr.write(CLEAR_LINE)),
   };

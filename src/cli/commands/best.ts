@@ -1,8 +1,8 @@
 /** `assay best`: its options and its help. The flags that name a host are those of the table of hosts. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { HOST_KINDS } from '../../bridge/hosts/kinds.ts';
-import { atLeastOne, collect, type Exit, number, withScorer } from '../input/options.ts';
-import { withHosts } from '../watch/options.ts';
+import { atLeastOne, collect, type Exit, number } from '../input/options.ts';
+import { withSearch } from '../study/options.ts';
 
 const WORKFLOWS = HOST_KINDS.filter(({ workflow }) => workflow !== undefined)
   .map(({ id, workflow }) => `  --${id.padEnd(10)}${workflow}`)
@@ -25,10 +25,9 @@ Everything is kept in the folder of the study: images/, winners/ with their scor
 takes to go on. Ctrl-C ends it with what it has (exit code 130); --resume goes on.`;
 
 export const bestCommand = (exit: Exit): Command =>
-  withHosts(withScorer(new Command('best')))
+  withSearch(new Command('best'), 'best', 'study')
     .summary('make images until there are enough good ones, and keep the best')
     .description('Run a workflow over and over with other seeds, score what it makes, and keep the best.')
-    .argument('[workflow]', 'workflow file; left out with --resume')
     .option('--keep <n>', 'images to keep (default: 1)', atLeastOne)
     .option('--images <n>', 'most images to make (default: 60)', atLeastOne)
     .option('--minutes <n>', 'longest time', number)
@@ -50,11 +49,9 @@ export const bestCommand = (exit: Exit): Command =>
       '--by <measures>',
       'what is best: reward, quality, alignment, or SCORER.quality; several make a rank ensemble',
     )
+    .option('--previews [file]', 'stop early what previews say is not worth finishing (see assay calibrate)')
+    .option('--demand <srcc>', 'least rank correlation of previews with images (default: 0.8)', number)
     .option('-p, --prompt <text>', 'judge by this prompt instead of the one in the workflow')
     .option('--policy <file>', 'JSON file with thresholds and actions: what it rejects cannot win')
-    .option('--seed <n>', 'what all seeds follow from (default: by chance)', number)
-    .option('--out <dir>', 'folder of the study (default: assay-best/DATE)')
-    .option('--resume', 'go on with the study in --out')
-    .addOption(new Option('-f, --format <format>', 'how to print').choices(['text', 'jsonl']).default('text'))
     .addHelpText('after', HELP)
     .action(async (workflow, options) => exit(await (await import('../best.ts')).best(workflow, options)));

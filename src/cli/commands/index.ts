@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import type { Exit } from '../input/options.ts';
 import { benchCommand } from './bench.ts';
 import { bestCommand } from './best.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly ((exit: Exit) => Command)[] = [
   bestCommand,
   refineCommand,
   mcpCommand,
+  calibrateCommand,
   rejectsCommand,
   evalCommand,
   exportCommand,

@@ -1,7 +1,7 @@
 /** `assay refine`: its options and its help. The flags that name a host are those of the table of hosts. */
-import { Command, Option } from 'commander';
-import { atLeastOne, collect, type Exit, number, withScorer } from '../input/options.ts';
-import { withHosts } from '../watch/options.ts';
+import { Command } from 'commander';
+import { atLeastOne, collect, type Exit, number } from '../input/options.ts';
+import { withSearch } from '../study/options.ts';
 
 const HELP = `
 Examples:
@@ -20,10 +20,9 @@ ASSAY_ENDPOINT_API_KEY or --api-key-file.
 Exit code 0 with either answer; 3 when too many images failed; 130 when Ctrl-C stopped it: --resume goes on.`;
 
 export const refineCommand = (exit: Exit): Command =>
-  withHosts(withScorer(new Command('refine')))
+  withSearch(new Command('refine'), 'refine', 'refinement')
     .summary('look for a prompt that does better, confirmed on fresh seeds')
     .description('Try other versions of a prompt on a host, and say whether one of them is better.')
-    .argument('[workflow]', 'workflow file in API format; left out with --resume')
     .option('-p, --prompt <text>', 'the original prompt (default: the one in the workflow)')
     .option(
       '--input <input>',
@@ -48,10 +47,6 @@ export const refineCommand = (exit: Exit): Command =>
     .option('--model <name>', 'the model there')
     .option('--api-key-file <file>', 'file that holds the key for it')
     .option('--max-tokens <n>', 'most tokens read and written there (default: 50000)', atLeastOne)
-    .option('--seed <n>', 'what all seeds follow from (default: by chance)', number)
-    .option('--out <dir>', 'folder of the refinement (default: assay-refine/DATE)')
-    .option('--resume', 'go on with the refinement in --out')
-    .addOption(new Option('-f, --format <format>', 'how to print').choices(['text', 'jsonl']).default('text'))
     .addHelpText('after', HELP)
     .action(async (workflow, options) =>
       exit(await (await import('../refine.ts')).refine(workflow, options)),

@@ -6,10 +6,10 @@ import { scorerIn } from '../../reward/profile/profiles.ts';
 import { rewardsOf } from '../../reward/profile/rewards.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findPartners } from '../../tables/partners.ts';
-import type { PanelRequest, ScoreItem, ScoreRequest } from '../../types/request.ts';
+import type { PanelRequest, ScoreItem } from '../../types/request.ts';
 import type { ScoreResult } from '../../types/result.ts';
 import type { RewardResult } from '../../types/reward.ts';
-import { scoreAll } from '../open.ts';
+import { inWindow } from '../open.ts';
 import { startProgress } from '../terminal/progress.ts';
 
 /** @throws UNKNOWN_PROFILE, UNKNOWN_SCORER, what loading a scorer throws, and the signal's reason */
@@ -21,35 +21,32 @@ export async function rewardsFor(
 ): Promise<RewardResult> {
   const { config, catalog } = runtime;
   const scorerOf = scorerIn(catalog);
-  const panel = async ({ scorers, ...request }: PanelRequest) => {
-    const all: ScoreResult[][] = [];
-    for (const scorer of scorers) all.push(await scoreOneByOne(runtime, { ...request, scorer }));
-    return items.map((_, i) => all.map((results) => results[i]!));
-  };
+  const panel = (request: PanelRequest) => panelAll(runtime, request);
   const rewards = await rewardsOf({ items, profile, client: 'cli', signal }, { config, scorerOf, panel });
   signal.throwIfAborted();
   return rewards;
 }
 
-/** Any number of items, a window of them at a time. */
-async function scoreOneByOne(
+/** Any number of items, a window of them at a time, each decoded once. */
+async function panelAll(
   runtime: Runtime,
-  { items, scorer, signal }: ScoreRequest,
-): Promise<ScoreResult[]> {
-  const results: ScoreResult[] = [];
-  const progress = startProgress(items.length, `scoring (${scorer})`);
+  { items, scorers, signal }: PanelRequest,
+): Promise<ScoreResult[][]> {
+  const rows: ScoreResult[][] = [];
+  const names = scorers.map((scorer) => scorer ?? runtime.config.scorer);
+  const progress = startProgress(items.length, `scoring (${names.join(', ')})`);
   let done = 0;
-  const onResult = (index: number, result: ScoreResult) => {
-    results[index] = result;
-    progress.update(++done);
-  };
   try {
-    await scoreAll(runtime, { count: items.length, itemAt: (i) => items[i]!, scorer, signal, onResult });
+    await inWindow({ count: items.length, signal }, async (index) => {
+      const [row] = await runtime.panel({ items: [items[index]!], scorers, client: 'cli', signal });
+      rows[index] = row!;
+      progress.update(++done);
+    });
   } finally {
     progress.stop();
   }
   signal.throwIfAborted();
-  return results;
+  return rows;
 }
 
 /**

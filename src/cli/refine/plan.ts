@@ -1,9 +1,7 @@
 /** What a refinement is to do, from the flags of `assay refine` and the workflow. */
-import { basename, join } from 'node:path';
 import { fail } from '../../errors/error.ts';
 import type { Template } from '../../host.ts';
 import { parseLenient } from '../../lib/python-json.ts';
-import { version } from '../../lib/version.ts';
 import { fewOf } from '../../lib/words.ts';
 import type { RefinePlan } from '../../loops/refine/folder.ts';
 import { refineSpecOf } from '../../loops/refine/spec.ts';
@@ -11,6 +9,7 @@ import { normalise } from '../../prompt/words/normalise.ts';
 import { graphIn, promptOfSaved } from '../../prompt/workflow/saved.ts';
 import { pickOf } from '../best/plan.ts';
 import { inFlags, usage } from '../input/flags.ts';
+import { type Given, planHead } from '../study/start.ts';
 
 /** Flags that say what a refinement does; one that is gone on with has its own. */
 export interface RefineFlagsOfPlan {
@@ -24,14 +23,6 @@ export interface RefineFlagsOfPlan {
   confirm?: number;
   keepWords?: number;
   seed?: number;
-}
-
-export interface PlanParts {
-  flags: RefineFlagsOfPlan;
-  template: Template;
-  file: string;
-  text: string;
-  host: RefinePlan['host'];
 }
 
 interface Place {
@@ -50,7 +41,7 @@ function named(names: readonly string[], template: Template): Place {
 }
 
 /** Where the prompt stands of the images that the workflow saves. @throws PROMPT_INPUT_UNKNOWN */
-function found({ template, file, text }: PlanParts): Place {
+function found({ template, file, text }: Given<RefineFlagsOfPlan>): Place {
   if (template.prompt) return { inputs: [template.prompt.name], text: String(template.prompt.value) };
   const graph = graphIn(parseLenient(text))?.graph ?? {};
   const { prompt, reason } = promptOfSaved(graph, null);
@@ -65,11 +56,11 @@ function found({ template, file, text }: PlanParts): Place {
 }
 
 /** @throws USAGE, STUDY_INVALID, NO_SEED, PROMPT_UNKNOWN, PROMPT_INPUT_UNKNOWN, INPUT_UNKNOWN, INPUT_LINKED */
-export function planOf(parts: PlanParts): RefinePlan {
-  const { flags, template, file, text, host } = parts;
+export function planOf(given: Given<RefineFlagsOfPlan>): RefinePlan {
+  const { flags, template, file } = given;
   const seeds = template.seeds.map(({ name }) => name);
   if (seeds.length === 0) throw fail('NO_SEED', { source: file });
-  const place = flags.input ? named(flags.input, template) : found(parts);
+  const place = flags.input ? named(flags.input, template) : found(given);
   const prompt = (flags.prompt ?? place.text).trim();
   if (normalise(prompt).words === null) throw fail('PROMPT_UNKNOWN', { reason: `"${prompt}" has no words` });
   const by = pickOf(flags.by ?? 'reward');
@@ -81,12 +72,7 @@ export function planOf(parts: PlanParts): RefinePlan {
   };
   const spec = inFlags(() => refineSpecOf(asked), {});
   return {
-    ...{ version: 1, assay: version, begun: new Date().toISOString(), host, spec },
-    workflow: { file: basename(file), text },
+    ...{ ...planHead(given), spec },
     ...{ seeds, inputs: place.inputs },
   };
 }
-
-/** A folder of its own for one that none was named for. */
-export const folderFor = (begun: string): string =>
-  join('assay-refine', begun.slice(0, 19).replaceAll(':', '-'));

@@ -1,11 +1,12 @@
 /** The figures of one aspect. */
+
+import { bootstrap, clusterIds, type Interval } from '../../lib/bootstrap.ts';
+import { krcc, mean, plcc, ranks, rmse, srcc } from '../../lib/metrics.ts';
+import { weightedPlcc, weightedSrcc, weightedWithin } from '../../lib/weighted.ts';
 import { type BestOfN, bestOfN } from './best-of-n.ts';
-import { bootstrap, clusterIds, type Interval } from './bootstrap.ts';
 import { coverageOf, type ScoreBin, scoreBins } from './calibration.ts';
-import { krcc, mean, plcc, ranks, rmse, srcc } from './metrics.ts';
 import { familyOf, groupBy, type Pair } from './pairs.ts';
 import type { Scale } from './scale.ts';
-import { weightedPlcc, weightedSrcc, weightedWithin } from './weighted.ts';
 
 /** Agreement of one aspect's scores with its ratings; null where a figure is undefined for this set. */
 export interface Figures {

@@ -1,5 +1,5 @@
 /** What picking by score is worth: of N images of one prompt, keep the one with the best score. */
-import { mean } from './metrics.ts';
+import { mean } from '../../lib/metrics.ts';
 import { groupBy, type Pair } from './pairs.ts';
 
 /** Mean MOS of the image kept out of `n`. */

@@ -1,6 +1,6 @@
 /** Whether scores and their intervals mean what they say: against the ratings, from the lowest scores to the highest. */
-import { quantile } from './bootstrap.ts';
-import { mean } from './metrics.ts';
+import { quantile } from '../../lib/bootstrap.ts';
+import { mean } from '../../lib/metrics.ts';
 import type { Pair } from './pairs.ts';
 
 /** Images of similar score. */

@@ -1,8 +1,9 @@
 /** How often guards tripped on the rated images, and how often without need. */
+
+import { quantile } from '../../lib/bootstrap.ts';
 import { ASPECTS } from '../../types/aspect.ts';
 import type { GuardName } from '../../types/guard.ts';
 import type { Rating } from '../ratings/ratings.ts';
-import { quantile } from './bootstrap.ts';
 import type { Outcome } from './pairs.ts';
 
 export interface GuardHit {

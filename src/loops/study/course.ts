@@ -1,5 +1,5 @@
 /** How a study went: what the best image was after each one, and what stopping there would have cost. Pure. */
-import { imagesOf } from './pick.ts';
+import { workOf } from './pick.ts';
 import type { Study } from './study.ts';
 import type { Trial } from './types.ts';
 
@@ -16,7 +16,7 @@ export interface Point {
   kept: number | null;
 }
 
-/** In the order in which the trials were asked for, those that failed left out. Drafts cost, and are not kept. */
+/** In the order in which the trials were asked for, those that failed left out. Drafts and what was stopped early cost, and are not kept. */
 export function courseOf(study: Study): Point[] {
   const values = new Map<string, number[]>();
   for (const { trial, value } of study.ranking())
@@ -24,10 +24,11 @@ export function courseOf(study: Study): Point[] {
   const points: Point[] = [];
   const kept: number[] = [];
   let work = 0;
-  for (const { trial, outcome } of study.trials) {
+  for (const state of study.trials) {
+    const { trial, outcome } = state;
     if (!outcome || 'failed' in outcome) continue;
     const own = values.get(trial.id) ?? [];
-    work += trial.stage.effort * Math.max(1, imagesOf(outcome).length);
+    work += workOf(state);
     kept.push(...own);
     kept.sort((a, b) => b - a).splice(study.spec.keep);
     points.push({

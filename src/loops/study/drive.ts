@@ -6,7 +6,7 @@ import { type AssayError, toAssayError } from '../../errors/error.ts';
 import type { Host } from '../../host.ts';
 import { Known, type RunContext, type RunPace, type RunParts, runTrial } from './run.ts';
 import type { Study } from './study.ts';
-import type { Done, Outcome, Scored, Trial } from './types.ts';
+import type { Done, Outcome, Trial } from './types.ts';
 
 export interface DriveParts extends RunParts {
   study: Study;
@@ -172,15 +172,16 @@ async function outcomeOf(
   trial: Trial,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  let images: Scored[];
+  const elapsedMs = () => Math.round(context.elapsedMs());
   try {
-    images = await runTrial(context, trial, signal);
+    const images = await runTrial(context, trial, signal);
+    const pruned = images.length === 0 ? context.early?.prunedOf(trial) : null;
+    return { ...(pruned ? { pruned } : { images }), elapsedMs: elapsedMs() };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toAssayError(thrown);
     if (isFatal(error, context)) throw error;
     const { code, message } = error;
-    return { failed: { code, message }, elapsedMs: Math.round(context.elapsedMs()) };
+    return { failed: { code, message }, elapsedMs: elapsedMs() };
   }
-  return { images, elapsedMs: Math.round(context.elapsedMs()) };
 }

@@ -10,6 +10,7 @@ import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { createFolder } from '../../lib/folder.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
 import type { ScoreResult } from '../../types/result.ts';
+import { calibrationSchema } from '../previews/calibration.ts';
 import { type StudySpec, specSchema } from './spec.ts';
 import type { StudyEvent } from './types.ts';
 
@@ -37,6 +38,17 @@ export const planSchema = z.strictObject({
   /** What the images are judged by, where it is not the prompt of their workflow. */
   prompt: z.string().nullable(),
   spec: specSchema,
+  /** Previews are measured, for that file, or trials are stopped early by what was measured. */
+  previews: z
+    .union([
+      z.strictObject({ file: z.string(), method: z.string().nullable() }),
+      z.strictObject({
+        calibration: calibrationSchema,
+        demand: z.number().min(-1).max(1),
+        control: z.number().min(0).max(1),
+      }),
+    ])
+    .optional(),
 });
 export type Plan = z.infer<typeof planSchema> & { spec: StudySpec };
 

@@ -13,6 +13,18 @@ export const scorersOf = (pick: readonly string[]): (string | undefined)[] => [
   ...new Set([undefined, ...pick.map((measure) => partsOf(measure)[0])]),
 ];
 
+/** What the scorers of a study say of one image, in the order of `scorersOf`. */
+export function measured(results: readonly ScoreResult[], scorers: readonly (string | undefined)[]) {
+  const found = results.map((result, i) => measuresOf(result, scorers[i]));
+  return {
+    values: Object.assign({}, ...found.map(({ values }) => values)) as Record<string, number | null>,
+    intervals: Object.assign({}, ...found.map(({ intervals }) => intervals)) as Record<
+      string,
+      [number, number]
+    >,
+  };
+}
+
 /** What a result says, by name of the measure. */
 export function measuresOf({ reward, aspects }: ScoreResult, scorer: string | undefined) {
   const named = (of: string) => (scorer === undefined ? of : `${scorer}.${of}`);

@@ -5,6 +5,13 @@ import type { Candidate, Outcome, Scored, TrialState } from './types.ts';
 export const imagesOf = (outcome: Outcome | null): readonly Scored[] =>
   outcome && 'images' in outcome ? outcome.images : [];
 
+/** Work that went into a trial, in whole images, or will; what failed costs nothing. */
+export function workOf({ trial: { stage }, outcome }: TrialState): number {
+  if (!outcome) return stage.effort;
+  if ('failed' in outcome) return 0;
+  return stage.effort * ('pruned' in outcome ? outcome.pruned.share : Math.max(1, outcome.images.length));
+}
+
 /** Images that have a value by every measure of the pick. */
 const isMeasured = (pick: readonly string[], { values, rejected }: Scored): boolean =>
   !rejected && pick.every((measure) => typeof values[measure] === 'number');

@@ -5,6 +5,7 @@ import { decimal, percent, span } from '../../page/format.ts';
 import { html, type Markup } from '../../page/html.ts';
 import { page } from '../../page/page.ts';
 import { type Drawing, loadPlots } from '../../page/plots.ts';
+import { regretOf, regretWords } from '../previews/regret.ts';
 import { courseOf, type EarlierStop, earlierStops, type Point } from './course.ts';
 import { imagesOf } from './pick.ts';
 import type { Study } from './study.ts';
@@ -49,6 +50,7 @@ export async function renderStudy(parts: ReportParts): Promise<string> {
       notes(parts.notes),
       winners(study, pictures),
       await course(study, points),
+      early(study),
       stops(study, earlierStops(points)),
       rest(study, ranking.slice(study.spec.keep, MOST_SHOWN), pictures),
       unscored(study),
@@ -137,6 +139,13 @@ async function course(study: Study, points: readonly Point[]): Promise<Markup> {
   const by = byOf(study);
   return html`<h2>The best so far</h2><figure>${draw(drawing(points, by), `Best ${by} against images made`)}
 <figcaption>Each dot is a trial, by the images made up to it; the line is the best so far.</figcaption></figure>`;
+}
+
+/** What stopping by previews has spared, and what it may have cost. */
+function early(study: Study): Markup {
+  const regret = regretOf(study.trials, study.spec);
+  if (!regret || regret.pruned + regret.checked === 0) return html``;
+  return html`<h2>Stopped early</h2><p>${regretWords(regret, byOf(study)).map((words) => html`${words}<br>`)}</p>`;
 }
 
 function stops(study: Study, rows: readonly EarlierStop[]): Markup {

@@ -2,6 +2,7 @@
 import { AssayError, fail, toAssayError } from '../../errors/error.ts';
 import type { Host, HostEvent, HostFile, HostRun, RunImage, Workflow } from '../../host.ts';
 import { pause } from '../../lib/pause.ts';
+import type { Early } from '../previews/early.ts';
 import type { Scored, Trial } from './types.ts';
 
 export interface RunParts {
@@ -19,6 +20,8 @@ export interface RunParts {
     bytes: Uint8Array,
     signal: AbortSignal,
   ): Promise<Scored>;
+  /** Looks at what the host shows while it samples, and may stop a trial early. */
+  early?: Early | undefined;
   /** Told of what happens in the run of a trial, for those who watch. */
   onEvent?(trial: Trial, event: HostEvent): void;
   /** Something went wrong and is survived. */
@@ -72,6 +75,7 @@ interface Memory {
 /**
  * Makes the images of a trial. A host that is away is waited for, and a run that it has lost is submitted again.
  *
+ * @returns no image of a trial that was stopped early
  * @throws RUN_FAILED, RUN_EMPTY, NOTHING_NEW, PROMPT_LOST, WORKFLOW_REJECTED, errors of the host that last, what `judge`
  *   throws, and the abort's reason, when the run is taken out of the host's queue
  */
@@ -104,6 +108,10 @@ async function tryOnce(
   }
   const run = await follow(context, trial, memory.run, signal);
   memory.awaySince = undefined;
+  if (run.status === 'interrupted' && context.early?.prunedOf(trial)) {
+    context.onMade?.(trial);
+    return [];
+  }
   // Taken out of the queue when the study was stopped: it goes on now.
   if (memory.isOld && run.status === 'interrupted')
     throw fail('PROMPT_LOST', { id: run.id, url: context.host.url });
@@ -124,14 +132,11 @@ function mayTryAgain({ code }: AssayError, memory: Memory, { patienceMs }: RunPa
   return memory.lost <= MOST_LOST;
 }
 
-async function follow(
-  { host, onEvent, onTrouble }: RunContext,
-  trial: Trial,
-  id: string,
-  signal: AbortSignal,
-): Promise<HostRun> {
+async function follow(context: RunContext, trial: Trial, id: string, signal: AbortSignal): Promise<HostRun> {
+  const { host, early, onEvent, onTrouble } = context;
   for await (const event of host.follow(id, signal)) {
     onEvent?.(trial, event);
+    early?.see(trial, event, () => void cancel(context, id));
     if (event.kind === 'away') onTrouble(toAssayError(event.error));
     if (event.kind === 'ended') return event.run;
   }
@@ -162,7 +167,7 @@ function imagesOf(run: HostRun, trial: Trial, known: Known): RunImage[] {
 }
 
 async function judgeAll(
-  { host, judge }: RunContext,
+  { host, judge, early }: RunContext,
   trial: Trial,
   images: RunImage[],
   signal: AbortSignal,
@@ -172,6 +177,7 @@ async function judgeAll(
     const bytes = await host.fetchFile(image, signal);
     scored.push(await judge(trial, index, image, bytes, signal));
   }
+  await early?.finished(trial, scored, signal);
   return scored;
 }
 

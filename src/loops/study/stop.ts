@@ -1,6 +1,6 @@
 /** When a study is over: a rule a reason. Pure. */
 import { counted } from '../../lib/words.ts';
-import { figuresOf } from './pick.ts';
+import { figuresOf, workOf } from './pick.ts';
 import type { StudySpec } from './spec.ts';
 import type { Done, StopReason, TrialState } from './types.ts';
 import { expectedGain, LEAST_FIGURES } from './worth.ts';
@@ -17,6 +17,8 @@ export interface Progress {
   /** Work asked for that did not fail, in whole images. */
   spent: number;
   isEnough: boolean;
+  /** Whether what is left of the budget is not enough for what comes next. */
+  isSpent: boolean;
   /** Whether the strategy has nothing more to try. */
   isExhausted: boolean;
 }
@@ -33,6 +35,8 @@ const MINUTE_MS = 60_000;
 const elapsedOf = (trials: readonly TrialState[]): number =>
   trials.reduce((most, { outcome }) => Math.max(most, outcome?.elapsedMs ?? 0), 0);
 
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
 /** Told trials up to the first that is not: what comes later must not depend on which one was faster. */
 function prefixOf(trials: readonly TrialState[]): readonly TrialState[] {
   const open = trials.findIndex(({ outcome }) => outcome === null);
@@ -48,15 +52,18 @@ export function gainOf(
   const figures = figuresOf(whole, pick);
   if (!price || figures.length < Math.max(LEAST_FIGURES, keep)) return null;
   const { gain, spread } = expectedGain(figures, keep, pick.length === 1 ? expected : undefined);
-  if (price.of === 'score') return gain;
-  return spread > 0 ? gain / spread : 0;
+  // What was stopped early cost work, and cannot win.
+  const finished = whole.filter(({ outcome }) => outcome && !('pruned' in outcome));
+  const share = sumOf(finished.map(workOf)) / sumOf(whole.map(workOf));
+  if (price.of === 'score') return gain * share;
+  return spread > 0 ? (gain / spread) * share : 0;
 }
 
 const keepers: Rule = ({ isEnough, spec }) =>
   isEnough ? `there ${spec.keep === 1 ? 'is' : 'are'} ${counted(spec.keep, 'image')} to keep` : null;
 
-const images: Rule = ({ spec, spent, open }) =>
-  open === 0 && spent >= spec.images - CLOSE
+const images: Rule = ({ spec, spent, open, isSpent }) =>
+  open === 0 && (isSpent || spent >= spec.images - CLOSE)
     ? `the budget of ${counted(spec.images, 'image')} is spent`
     : null;
 

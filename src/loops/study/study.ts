@@ -4,12 +4,12 @@
  */
 import { fail } from '../../errors/error.ts';
 import { randomFrom, seedAt } from '../../lib/random.ts';
-import type { Strategy, View } from '../strategies/strategy.ts';
+import type { Draft, Strategy, View } from '../strategies/strategy.ts';
 import { STRATEGIES } from '../strategies/table.ts';
-import { bestFirst, candidatesOf } from './pick.ts';
+import { bestFirst, candidatesOf, workOf } from './pick.ts';
 import { type StudySpec, specOf } from './spec.ts';
 import { CLOSE, doneOf } from './stop.ts';
-import type { Candidate, Done, Outcome, StudyEvent, Trial, TrialState } from './types.ts';
+import type { Candidate, Done, Outcome, Preview, StudyEvent, Trial, TrialState } from './types.ts';
 
 export interface Study {
   readonly spec: StudySpec;
@@ -22,6 +22,8 @@ export interface Study {
   ask(n?: number): Trial[];
   /** @throws TRIAL_UNKNOWN, TRIAL_TOLD; also for one that is told after the end: it is asked for, so it counts */
   tell(id: string, outcome: Outcome): void;
+  /** Notes what a preview of an open trial is worth. @throws as `tell` */
+  preview(id: string, preview: Preview): void;
   /** Trials that were asked for and not told. */
   open(): Trial[];
   /** Why it is over; null: it is not. What is open then may be told still, or given up. */
@@ -45,9 +47,15 @@ export interface Study {
 /** Distance of two seeds of one study: odd, so that all of the 2^32 come before one comes again. */
 const STRIDE = 0x9e37_79b1;
 
-/** Work of a trial; what failed costs nothing of the budget. */
-const workOf = ({ trial, outcome }: TrialState): number =>
-  outcome && 'failed' in outcome ? 0 : trial.stage.effort * Math.max(1, outcome?.images.length ?? 1);
+/** The first of them, as far as the budget goes. */
+function affordable(drafts: readonly Draft[], budget: number): Draft[] {
+  let left = budget;
+  const end = drafts.findIndex(({ stage }) => {
+    left -= stage.effort;
+    return left < -CLOSE;
+  });
+  return drafts.slice(0, end < 0 ? drafts.length : end);
+}
 
 const workIn = (states: readonly TrialState[]): number =>
   states.reduce((sum, state) => sum + workOf(state), 0);
@@ -69,18 +77,21 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   const byId = new Map<string, TrialState>();
   const forgiven = new Set<string>();
   let stopped: Done | null = null;
-  /** Whether the strategy was asked, and had nothing, with nothing open. */
-  let isExhausted = false;
+  /** With nothing open, the strategy was asked and had nothing, or nothing that the budget is enough for. */
+  let left: 'nothing' | 'too little' | null = null;
 
+  const add = (trial: Trial): void => {
+    const state: TrialState = { trial, outcome: null };
+    states.push(state);
+    byId.set(trial.id, state);
+  };
   const apply = (event: StudyEvent): void => {
-    if ('asked' in event)
-      for (const trial of event.asked) {
-        const state = { trial, outcome: null };
-        states.push(state);
-        byId.set(trial.id, state);
-      }
+    if ('asked' in event) event.asked.forEach(add);
     else if ('told' in event) byId.get(event.told)!.outcome = event.outcome;
-    else if ('forgiven' in event) for (const id of event.forgiven) forgiven.add(id);
+    else if ('previewed' in event) {
+      const state = byId.get(event.previewed)!;
+      state.previews = [...(state.previews ?? []), event.preview];
+    } else if ('forgiven' in event) for (const id of event.forgiven) forgiven.add(id);
     else stopped = event.stopped;
   };
   for (const event of events) apply(event);
@@ -105,7 +116,8 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
   const done = (): Done | null =>
     stopped ??
     doneOf({
-      ...{ spec, trials: states, forgiven, open: openStates().length, spent: spent(), isExhausted },
+      ...{ spec, trials: states, forgiven, open: openStates().length, spent: spent() },
+      ...{ isSpent: left === 'too little', isExhausted: left === 'nothing' },
       isEnough: strategy.isEnough?.(view(), options) ?? false,
     });
 
@@ -116,22 +128,23 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
     ask(n = 1) {
       if (n < 1 || done()) return [];
       const now = view();
-      let { left } = now;
-      const asked: Trial[] = [];
-      for (const draft of strategy.next(now, options, n)) {
-        if (asked.length === n || draft.stage.effort > left + CLOSE) break;
-        left -= draft.stage.effort;
-        asked.push({ id: `t${states.length + asked.length + 1}`, ...draft });
-      }
-      isExhausted = asked.length === 0 && openStates().length === 0;
+      const drafts = strategy.next(now, options, n);
+      const asked = affordable(drafts.slice(0, n), now.left).map((draft, i) => ({
+        id: `t${states.length + i + 1}`,
+        ...draft,
+      }));
+      const isOver = asked.length === 0 && openStates().length === 0;
+      left = isOver ? (drafts.length > 0 ? 'too little' : 'nothing') : null;
       if (asked.length > 0) happen({ asked });
       return asked;
     },
     tell(id, outcome) {
-      const state = byId.get(id);
-      if (!state) throw fail('TRIAL_UNKNOWN', { id, known: states.length });
-      if (state.outcome) throw fail('TRIAL_TOLD', { id });
+      checkOpen(id);
       happen({ told: id, outcome });
+    },
+    preview(id, preview) {
+      checkOpen(id);
+      happen({ previewed: id, preview });
     },
     open: () => openStates().map(({ trial }) => trial),
     done,
@@ -152,6 +165,12 @@ export function createStudy(given: unknown, events: Iterable<StudyEvent> = []): 
     },
     winners: () => study.ranking().slice(0, spec.keep),
   };
+
+  function checkOpen(id: string): void {
+    const state = byId.get(id);
+    if (!state) throw fail('TRIAL_UNKNOWN', { id, known: states.length });
+    if (state.outcome) throw fail('TRIAL_TOLD', { id });
+  }
 
   /** Written down before it counts: an event that could not be kept has not happened. */
   function happen(event: StudyEvent): void {

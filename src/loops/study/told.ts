@@ -6,7 +6,7 @@ import type { PanelRequest, ScoreItem, ScoreRequest } from '../../types/request.
 import type { ScoreResult } from '../../types/result.ts';
 import type { Telling } from '../../types/study.ts';
 import type { ClientPlan } from './client-folder.ts';
-import { measuresOf, scorersOf } from './measures.ts';
+import { measured, scorersOf } from './measures.ts';
 import type { Outcome, Scored, Trial } from './types.ts';
 
 export type Asker = Pick<ScoreRequest, 'client' | 'patienceMs' | 'signal'>;
@@ -89,11 +89,9 @@ function scoredOf(
 ): Scored {
   const error = errorOf(row);
   if (error) return { image, values: {}, reasons: [`${error.message} [${error.code}]`] };
-  const measured = row.map((result, i) => measuresOf(result, scorers[i]));
   return {
     image,
-    values: Object.assign({}, ...measured.map(({ values }) => values)),
-    intervals: Object.assign({}, ...measured.map(({ intervals }) => intervals)),
+    ...measured(row, scorers),
     rejected: policy !== undefined && row[0]!.decision === 'reject',
     reasons: row[0]!.reasons,
   };

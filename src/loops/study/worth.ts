@@ -14,17 +14,19 @@ export interface Expected {
 /** Images that what is known beforehand is worth beside those that were made: enough that two or three tell something. */
 const WORTH = { mean: 4, spread: 2 };
 
-/** Student's t distribution of the next figure. */
-interface Next {
+/** What a figure that is still to come is expected to be: Student's t distribution around a middle. */
+export interface Next {
   middle: number;
   scale: number;
+  /** Degrees of freedom, above 1. */
   freedom: number;
-  /** Standard deviation of the figures. */
-  spread: number;
 }
 
 /** @see K. Murphy, "Conjugate Bayesian analysis of the Gaussian distribution", 2007, section 3 */
-function nextOf(figures: readonly number[], expected: Expected | undefined): Next {
+export function nextOf(
+  figures: readonly number[],
+  expected?: Expected,
+): Next & { /** Standard deviation of the figures. */ spread: number } {
   const n = figures.length;
   const mean = figures.reduce((a, b) => a + b, 0) / n;
   const squares = figures.reduce((sum, x) => sum + (x - mean) ** 2, 0);
@@ -58,10 +60,15 @@ export interface Gain {
  *   expected improvement
  */
 export function expectedGain(figures: readonly number[], keep: number, expected?: Expected): Gain {
-  const { middle, scale, freedom, spread } = nextOf(figures, expected);
+  const next = nextOf(figures, expected);
   const least = figures.toSorted((a, b) => b - a)[keep - 1]!;
-  if (scale === 0) return { gain: 0, spread };
+  return { gain: gainOver(next, least), spread: next.spread };
+}
+
+/** What a figure still to come is expected to be above `least`, where it is; in the unit of the figures. */
+export function gainOver({ middle, scale, freedom }: Next, least: number): number {
+  if (scale === 0) return Math.max(0, middle - least);
   const z = (least - middle) / scale;
   const tail = ((freedom + z * z) / (freedom - 1)) * density(z, freedom);
-  return { gain: scale * (tail - z * above(z, freedom)), spread };
+  return scale * (tail - z * above(z, freedom));
 }

@@ -88,10 +88,22 @@ it('neighbours keep the seed of the best, and come nearer to what is best', () =
     ({ parameters }) => -Math.abs(Number(parameters.cfg) - 7),
   );
   const near = study.trials.filter(({ trial }) => trial.from !== null);
-  expect(near.length).toBeGreaterThan(26);
+  expect(near.length).toBeGreaterThan(15);
   const byId = new Map(study.trials.map(({ trial }) => [trial.id, trial]));
   for (const { trial } of near) expect(trial.seed).toBe(byId.get(trial.from!)!.seed);
   expect(Math.abs(Number(study.winners()[0]!.trial.parameters.cfg) - 7)).toBeLessThan(0.1);
+});
+
+it('neighbours go by chance, but for a try now and then, where near ones are no better', () => {
+  const near = Array.from({ length: 20 }, (_, seed) => {
+    const study = run(
+      { seed, images: 60, axes: range, strategy: { name: 'neighbours' } },
+      ({ seed, parameters }) => luckOf(seed ^ Math.round(Number(parameters.cfg) * 1e4)),
+    );
+    return study.trials.filter(({ trial }) => trial.from !== null).length;
+  });
+  expect(Math.min(...near)).toBeGreaterThan(0);
+  expect(near.toSorted((a, b) => a - b)[10]).toBeLessThan(9);
 });
 
 it('variants share their seeds, and the better one gets more of them', () => {

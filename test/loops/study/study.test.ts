@@ -83,6 +83,26 @@ describe('a study', () => {
     expect(study.done()?.reason).toBe('images');
   });
 
+  it('counts what was stopped early by the share that was done, and keeps none of it', () => {
+    const events: StudyEvent[] = [];
+    const study = createStudy(spec({ images: 3, keep: 2 }));
+    study.onEvent = (event) => void events.push(event);
+    const preview = { node: '3', step: 5, of: 10, share: 0.5, values: { reward: 1 }, stops: true };
+    const told = (trial: Trial) => {
+      if (Number(trial.id.slice(1)) % 2) return tell(study, trial);
+      study.preview(trial.id, preview);
+      study.tell(trial.id, { pruned: { preview, share: 0.6 }, elapsedMs: 1000 });
+    };
+    for (let [trial] = study.ask(); trial; [trial] = study.ask()) told(trial);
+    // 1 + 0.6 + 1, and the 0.4 that are left are not enough for another one.
+    expect([study.trials.length, study.spent(), study.done()?.reason]).toEqual([3, 2.6, 'images']);
+    expect(idsOf(study).toSorted()).toEqual(['t1', 't3']);
+    const again = createStudy(spec({ images: 3, keep: 2 }), structuredClone(events));
+    expect(again.trials).toEqual(study.trials);
+    expect([idsOf(again), again.spent()]).toEqual([idsOf(study), 2.6]);
+    expect(() => study.preview('t1', preview)).toThrow(expect.objectContaining({ code: 'TRIAL_TOLD' }));
+  });
+
   it('gives up when all fails, not when some do', () => {
     const study = createStudy(spec({ images: 30 }));
     for (let n = 1; n <= 20; n++) {

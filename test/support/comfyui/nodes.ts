@@ -23,8 +23,8 @@ export interface SavedFile {
 export interface Bench {
   node: string;
   save(images: Images, type: 'output' | 'temp', prefix: string): Promise<SavedFile[]>;
-  /** Waits `ms`, reports the step and sends a preview. @throws when interrupted */
-  step(value: number, max: number, ms: number): Promise<void>;
+  /** Waits `ms`, reports the step and sends a preview of the images. @throws when interrupted */
+  step(value: number, max: number, ms: number, images: Images): Promise<void>;
   /** A frame to the client that asked for the run. */
   frame(frame: string | Uint8Array): void;
 }
@@ -92,7 +92,7 @@ export const NODES: Record<string, NodeClass> = {
     ui: { images: await bench.save(images, 'temp', 'ComfyUI_temp') },
   })),
   AssayTestSteps: toInput(['image', 'steps', 'ms'], async ({ image, steps, ms }, bench) => {
-    for (let step = 1; step <= steps; step++) await bench.step(step, steps, ms);
+    for (let step = 1; step <= steps; step++) await bench.step(step, steps, ms, image);
     return { value: image };
   }),
   AssayTestFail: toInput(['image', 'message'], ({ message }) => {

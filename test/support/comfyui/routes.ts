@@ -106,7 +106,11 @@ const describeNodes = (): Reply => ({
 const stats = ({ settings }: Host): Reply => ({
   status: 200,
   body: {
-    system: { os: 'posix', ...(settings.version !== null && { comfyui_version: settings.version }) },
+    system: {
+      os: 'posix',
+      argv: settings.argv,
+      ...(settings.version !== null && { comfyui_version: settings.version }),
+    },
     devices: [{ name: 'cpu', type: 'cpu', index: null }],
   },
 });

@@ -10,6 +10,10 @@ export type Fault = { status: number; body?: string; to?: string } | 'hang' | 'r
 export interface Settings {
   /** As /system_stats tells it; null: it does not tell. */
   version: string | null;
+  /** The command line that it was started with, as /system_stats tells it. */
+  argv: string[];
+  /** Whether previews are made. */
+  previews: boolean;
   /** Whether POST /api/jobs/{id}/cancel exists. */
   jobs: boolean;
   /** Like versions before September 2025: /interrupt ignores whom it was meant for. */
@@ -30,6 +34,8 @@ export interface Settings {
 
 export const DEFAULTS: Settings = {
   version: '0.3.64',
+  argv: ['main.py', '--preview-method', 'latent2rgb'],
+  previews: true,
   jobs: false,
   interruptsAny: false,
   lateHistoryMs: 0,

@@ -38,10 +38,9 @@ export function createFiles(baseDir: string): Files {
       writeFileSync(join(folder, filename), bytes);
       return { filename, subfolder, type };
     },
-    async save({ count, width, height, color, seed, lift }, type, prefix) {
-      const background = { r: color >> 16, g: (color >> 8) & 255, b: color & 255 };
-      const flat = sharp({ create: { width, height, channels: 3, background } });
-      const bytes = await (seed === undefined ? flat : shaded(width, height, seed, lift)).png().toBuffer();
+    async save(images, type, prefix) {
+      const { count } = images;
+      const bytes = await pictureOf(images).png().toBuffer();
       return Array.from({ length: count }, () => files.write(bytes, type, prefix));
     },
     path(type, subfolder, filename) {
@@ -56,12 +55,17 @@ export function createFiles(baseDir: string): Files {
   return files;
 }
 
+export function pictureOf({ width, height, color, seed, lift }: Images) {
+  const background = { r: color >> 16, g: (color >> 8) & 255, b: color & 255 };
+  const flat = sharp({ create: { width, height, channels: 3, background } });
+  return seed === undefined ? flat : shaded(width, height, seed, lift);
+}
+
 /** A slope from dark to light whose brightness follows from the seed. */
 function shaded(width: number, height: number, seed: number, lift = 0) {
   const middle = 64 + lift + (Math.imul(seed, 0x45d9_f3b) >>> 25);
-  const data = Uint8Array.from(
-    { length: width * height * 3 },
-    (_, at) => middle - 48 + (96 * (at % (width * 3))) / (width * 3),
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, at) =>
+    Math.max(0, Math.min(255, middle - 48 + (96 * (at % (width * 3))) / (width * 3))),
   );
   return sharp(data, { raw: { width, height, channels: 3 } });
 }

@@ -1,10 +1,9 @@
 /** Queue and worker of the fake host: one prompt at a time, with the real one's order of events. */
-import sharp from 'sharp';
 import type { Graph } from './graphs.ts';
 import type { Hub } from './hub.ts';
-import { type Bench, Blocker, type Inputs, NODES, type NodeResult } from './nodes.ts';
+import { type Bench, Blocker, type Images, type Inputs, NODES, type NodeResult } from './nodes.ts';
 import type { Settings } from './settings.ts';
-import type { Files, HistoryEntry } from './store.ts';
+import { type Files, type HistoryEntry, pictureOf } from './store.ts';
 
 export type Item = HistoryEntry['prompt'];
 
@@ -203,23 +202,27 @@ export function createWorker(hub: Hub, files: Files, settings: Settings): Worker
     node,
     save: files.save,
     frame: (frame) => hub.sendRaw(frame, run.client),
-    async step(value, max, ms) {
+    async step(value, max, ms, images) {
       await settings.atStep?.(run.id, value);
       await pause(ms);
       if (interrupted || ended) throw new Interrupted();
-      hub.preview(await previewImage(), node, run.id, run.client);
+      if (settings.previews) hub.preview(await previewOf(images, value / max), node, run.id, run.client);
       hub.send('progress', { value, max, prompt_id: run.id, node }, run.client);
     },
   });
   return worker;
 }
 
-let preview: Promise<Buffer> | undefined;
-function previewImage(): Promise<Buffer> {
-  preview ??= sharp({ create: { width: 64, height: 64, channels: 3, background: '#335577' } })
+/** Levels that the first previews are off at most. */
+const OFF = 60;
+
+/** The less of the steps is done, the less its brightness is that of the image. */
+function previewOf(images: Images, share: number): Promise<Buffer> {
+  const { seed, lift = 0 } = images;
+  const off = seed === undefined ? 0 : (((seed * 7919) % 101) / 50 - 1) * OFF * (1 - share) ** 2;
+  return pictureOf({ ...images, lift: lift + Math.round(off) })
     .jpeg()
     .toBuffer();
-  return preview;
 }
 
 /** Equal for nodes that would give equal results. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { bootstrap, clusterIds } from '../../src/eval/figures/bootstrap.ts';
-import { krcc, plcc, ranks, rmse, srcc } from '../../src/eval/figures/metrics.ts';
-import { weightedPlcc, weightedSrcc, weightedWithin } from '../../src/eval/figures/weighted.ts';
+import { bootstrap, clusterIds } from '../../src/lib/bootstrap.ts';
+import { krcc, plcc, ranks, rmse, srcc } from '../../src/lib/metrics.ts';
 import { randomFrom } from '../../src/lib/random.ts';
+import { weightedPlcc, weightedSrcc, weightedWithin } from '../../src/lib/weighted.ts';
 
 const random = randomFrom(3);
 /** Whole numbers from a small range, so that ties abound. */

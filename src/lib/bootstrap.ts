@@ -1,6 +1,6 @@
 /** How far a figure could move with another draw of prompts or images: the percentile bootstrap, seeded. */
 
-import { randomFrom } from '../../lib/random.ts';
+import { randomFrom } from './random.ts';
 
 /** A figure of the weighted images: weight `w[i]` says how many times image `i` is in the set. Null when undefined. */
 export type Statistic = (weights: Float64Array) => number | null;

@@ -1,0 +1,98 @@
+/** How a search on a host begins: with a workflow and flags, or with the folder of one that is gone on with. */
+import { basename } from 'node:path';
+import type { Config } from '../../config.ts';
+import { fail } from '../../errors/error.ts';
+import type { Template } from '../../host.ts';
+import { readNamedFile } from '../../lib/plain-file.ts';
+import { version } from '../../lib/version.ts';
+import { REFINEMENT } from '../../loops/refine/folder.ts';
+import { holdsStudy } from '../../loops/study/folder.ts';
+import { usage } from '../input/flags.ts';
+import { type ChoiceFlags, hostOf } from '../watch/options.ts';
+
+export interface StartFlags {
+  out?: string;
+  resume?: boolean;
+}
+
+export type Target = ReturnType<typeof hostOf>;
+
+/** What plans are made of. */
+export interface Given<Flags> {
+  flags: Flags;
+  target: Target;
+  template: Template;
+  file: string;
+  text: string;
+}
+
+/** What a search of its kind has of its own. */
+export interface SearchKind {
+  /** For people. */
+  noun: string;
+  /** Flags that one has of its own once it has begun. */
+  own: readonly string[];
+}
+
+const optionOf = (name: string): string => `--${name.replace(/[A-Z]/g, '-$&').toLowerCase()}`;
+
+/** The workflow as the host's kind reads it. @throws USAGE, WORKFLOW_INVALID, WORKFLOW_UI_FORMAT */
+function templateOf({ kind }: Target, text: string, file: string): Promise<Template> {
+  if (!kind.template) throw usage(`${kind.title} cannot be driven by a workflow yet`);
+  return kind.template(text, file);
+}
+
+/** @throws USAGE, FILE_NOT_FOUND, FILE_UNREADABLE, WORKFLOW_INVALID, WORKFLOW_UI_FORMAT */
+export async function givenBy<Flags extends StartFlags & object>(
+  config: Config,
+  file: string | undefined,
+  flags: Flags,
+  { noun }: SearchKind,
+): Promise<Given<Flags>> {
+  if (file === undefined) throw usage(`name a workflow file, or go on with a ${noun}: --resume --out DIR`);
+  const target = hostOf(config, flags as ChoiceFlags);
+  const text = readNamedFile(file).toString('utf8');
+  return { flags, target, template: await templateOf(target, text, file), file, text };
+}
+
+/** What every plan begins with. */
+export const planHead = ({ target: { kind, settings }, file, text }: Given<object>) => ({
+  ...{ version: 1 as const, assay: version, begun: new Date().toISOString() },
+  host: { kind: kind.id, url: settings.url },
+  workflow: { file: basename(file), text },
+});
+
+/** The folder of a new search: the one that is named, or one of its own. @throws STUDY_EXISTS */
+export function freeFolder({ out }: StartFlags, begun: string, command: string): string {
+  const folder = out ?? `assay-${command}/${begun.slice(0, 19).replaceAll(':', '-')}`;
+  if (holdsStudy(folder, REFINEMENT)) throw fail('STUDY_EXISTS', { folder, what: 'a refinement' });
+  if (holdsStudy(folder)) throw fail('STUDY_EXISTS', { folder, what: 'a study' });
+  return folder;
+}
+
+/** The folder of a search that is gone on with. @throws USAGE */
+export function folderAgain(
+  file: string | undefined,
+  flags: StartFlags & object,
+  { noun, own }: SearchKind,
+): string {
+  if (flags.out === undefined) throw usage(`--resume needs the folder of the ${noun}: --out DIR`);
+  const given = own.find((name) => (flags as Record<string, unknown>)[name] !== undefined);
+  if (given !== undefined)
+    throw usage(
+      `${optionOf(given)}: a ${noun} that is gone on with has its own; leave it out, or begin anew`,
+    );
+  if (file !== undefined)
+    throw usage(`${file}: a ${noun} that is gone on with has its own workflow; leave it out`);
+  return flags.out;
+}
+
+/** Host and workflow of a search that is gone on with. @throws as `givenBy` */
+export async function givenAgain(
+  config: Config,
+  flags: object,
+  { host, workflow }: { host: { kind: string; url: string }; workflow: { file: string; text: string } },
+): Promise<{ target: Target; template: Template }> {
+  const target = hostOf(config, flags as ChoiceFlags, host);
+  return { target, template: await templateOf(target, workflow.text, workflow.file) };
+}
