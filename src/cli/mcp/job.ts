@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fewOf } from '../../lib/words.ts';
+import { imagesOf } from '../../loops/study/pick.ts';
 import type { Outcome, Scored, Trial } from '../../loops/study/types.ts';
 import { cut, rounded } from './brief.ts';
 
@@ -186,7 +187,7 @@ export class Job {
       return;
     }
     const { by } = this.#options;
-    for (const { image, values, rejected } of outcome.images) {
+    for (const { image, values, rejected } of imagesOf(outcome)) {
       const value = values[by];
       if (rejected || typeof value !== 'number' || (this.#best && this.#best.value >= value)) continue;
       const parameters = Object.entries(trial.parameters).slice(0, MOST_PARAMETERS);
