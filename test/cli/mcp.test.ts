@@ -60,7 +60,14 @@ async function connect(args: string[]) {
     const [text, ...pictures] = content;
     return { isError, body: JSON.parse(text!.text), pictures };
   };
-  return { client, call, pid: transport.pid! };
+  /** Begins a search, and waits until it makes images or has ended. */
+  const search = async (input: object): Promise<Answered> => {
+    let answer = await call('start_search', input);
+    for (let waits = 0; answer.body.state === 'starting' && waits < 10; waits++)
+      answer = await call('search_status', { id: answer.body.id, waitSeconds: 5 });
+    return answer;
+  };
+  return { client, call, search, pid: transport.pid! };
 }
 
 const isAlive = (pid: number): boolean => {
@@ -71,7 +78,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-describe('assay mcp', { timeout: 60_000 }, () => {
+describe('assay mcp', { timeout: 120_000 }, () => {
   it('names its tools with schemas, and scores, picks, and remembers', async () => {
     const { images, args } = await setUp([], {
       'dark.png': await grey(60),
@@ -228,9 +235,9 @@ describe('assay mcp', { timeout: 60_000 }, () => {
     onTestFinished(() => fake.stop());
     const workflow = JSON.stringify(seeded({ ms: 20 }));
     const { images, args } = await setUp(['--comfyui', fake.url], { 'workflow.json': workflow });
-    const { client, call, pid } = await connect(args);
+    const { client, call, search, pid } = await connect(args);
     const plan = { workflow: 'workflow.json', images: 40, keep: 2, by: 'quality', seed: 7, out: 'found' };
-    const begun = await call('start_search', {
+    const begun = await search({
       ...plan,
       vary: { '3.strength': [0.2, 0.3], '2.steps': { low: 1, high: 3 } },
     });
@@ -249,11 +256,11 @@ describe('assay mcp', { timeout: 60_000 }, () => {
     });
     expect(stopped.body.result.winners[0].path).toMatch(/^found[/\\]winners[/\\]1-t/);
     const told = toldIn(join(images, 'found')).length;
-    expect((await call('start_search', { ...plan })).body).toMatchObject({
+    expect((await search(plan)).body).toMatchObject({
       state: 'failed',
       error: { code: 'STUDY_EXISTS' },
     });
-    const again = await call('start_search', { resume: 'found' });
+    const again = await search({ resume: 'found' });
     expect(again.body).toMatchObject({ id: 's3', state: 'running' });
     await expect.poll(() => toldIn(join(images, 'found')).length, { timeout: 30_000 }).toBeGreaterThan(told);
     await client.close();
@@ -270,13 +277,13 @@ describe('assay mcp', { timeout: 60_000 }, () => {
       'workflow.json': JSON.stringify(seeded()),
       'other.json': '{"nodes": [], "links": []}',
     });
-    const { call } = await connect(args);
-    const editor = await call('start_search', { workflow: 'other.json' });
+    const { call, search } = await connect(args);
+    const editor = await search({ workflow: 'other.json' });
     expect(editor.body).toMatchObject({
       state: 'failed',
       error: { code: expect.stringMatching(/^WORKFLOW_/) },
     });
-    const strategy = await call('start_search', { workflow: 'workflow.json', strategy: 'luck' });
+    const strategy = await search({ workflow: 'workflow.json', strategy: 'luck' });
     expect(strategy.body).toMatchObject({ state: 'failed', error: { code: 'STUDY_INVALID' } });
     const vary = { '9.filename_prefix': ['a, b', '@home'] };
     await call('start_search', {
