@@ -94,13 +94,9 @@ export function createHub(settings: Settings, queueInfo: () => object, greet: (i
         write(client, client.metadata ? namedPreview(image, node, prompt) : plainPreview(image));
     },
     async read(id) {
-      await Promise.all(
-        targets(id).map(({ ws }) => {
-          if (ws.readyState !== WebSocket.OPEN) return;
-          ws.ping();
-          return Promise.race([once(ws, 'pong'), once(ws, 'close')]);
-        }),
-      );
+      const open = targets(id).filter(({ ws }) => ws.readyState === WebSocket.OPEN);
+      for (const { ws } of open) ws.ping();
+      await Promise.all(open.map(({ ws }) => Promise.race([once(ws, 'pong'), once(ws, 'close')])));
     },
     deafen: () => clients.clear(),
     freeze() {
