@@ -68,7 +68,10 @@ export class Pruner implements Early {
     this.#begin();
   }
 
-  async finished(): Promise<void> {}
+  /** The scorer is free again. */
+  async finished(): Promise<void> {
+    this.#begin();
+  }
 
   prunedOf({ id }: Trial): Pruned | null {
     const preview = this.#stoppedBy(id);

@@ -1,4 +1,5 @@
 /** Websocket clients of the fake host, with the real one's habits: one socket an id, nothing buffered. */
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -19,6 +20,8 @@ export interface Hub {
   sendRaw(frame: string | Uint8Array, id: string | null): void;
   /** A binary frame of type 4 where the client asked for it, else of type 1. */
   preview(image: Uint8Array, node: string, prompt: string, id: string | null): void;
+  /** Resolves when the client of that id has read all that was sent, or is gone. */
+  read(id: string | null): Promise<void>;
   /** Sockets stay open and hear nothing any more. */
   deafen(): void;
   /** Connections stay, and the host does not read or answer any more, as behind a cable that was pulled. */
@@ -89,6 +92,11 @@ export function createHub(settings: Settings, queueInfo: () => object, greet: (i
     preview(image, node, prompt, id) {
       for (const client of targets(id))
         write(client, client.metadata ? namedPreview(image, node, prompt) : plainPreview(image));
+    },
+    async read(id) {
+      const open = targets(id).filter(({ ws }) => ws.readyState === WebSocket.OPEN);
+      for (const { ws } of open) ws.ping();
+      await Promise.all(open.map(({ ws }) => Promise.race([once(ws, 'pong'), once(ws, 'close')])));
     },
     deafen: () => clients.clear(),
     freeze() {

@@ -14,6 +14,8 @@ export interface Settings {
   argv: string[];
   /** Whether previews are made. */
   previews: boolean;
+  /** Whether a step waits until the client has read what came before, so that a busy machine loses no preview. */
+  isPatient: boolean;
   /** Whether POST /api/jobs/{id}/cancel exists. */
   jobs: boolean;
   /** Like versions before September 2025: /interrupt ignores whom it was meant for. */
@@ -36,6 +38,7 @@ export const DEFAULTS: Settings = {
   version: '0.3.64',
   argv: ['main.py', '--preview-method', 'latent2rgb'],
   previews: true,
+  isPatient: false,
   jobs: false,
   interruptsAny: false,
   lateHistoryMs: 0,

@@ -203,6 +203,7 @@ export function createWorker(hub: Hub, files: Files, settings: Settings): Worker
     save: files.save,
     frame: (frame) => hub.sendRaw(frame, run.client),
     async step(value, max, ms, images) {
+      if (settings.isPatient) await hub.read(run.client);
       await settings.atStep?.(run.id, value);
       await pause(ms);
       if (interrupted || ended) throw new Interrupted();
