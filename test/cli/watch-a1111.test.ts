@@ -214,6 +214,15 @@ describe('the output folder', () => {
     expect(code).toBe(2);
   });
 
+  it('is found by where the host was started, when it fails to tell its flags', async () => {
+    const { webui, args } = await site({ flags: null });
+    webui.settings.sysinfo = { 'Script path': webui.baseDir };
+    await makeOne(webui, 1);
+    const { code, stdout, stderr } = await assay(['watch', '--once', '--format', 'jsonl', ...args]);
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect(JSON.parse(stdout).name).toContain('txt2img-images/');
+  });
+
   it('that is given and is not the host’s is named', async () => {
     const { args } = await site();
     const elsewhere = tempFolder();

@@ -131,8 +131,10 @@ async function start(
     child.on('error', (error) => lines.push(`${error.message}\n`));
     return child;
   };
-  // Its API answers before the start is over; what the model page lists comes last.
-  const ready = (child: ChildProcess) => answers(child, `${url}/sdapi/v1/options`, title, lines, START_MS);
+  const ready = async (child: ChildProcess) => {
+    await answers(child, `${url}/sdapi/v1/options`, title, lines, START_MS);
+    await loadModel(url);
+  };
   let child = begin();
   const killNow = () => void child.kill('SIGKILL');
   process.once('exit', killNow);
@@ -156,6 +158,15 @@ async function start(
       await ready(child);
     },
   };
+}
+
+/** The first picture takes as long as the model does. */
+async function loadModel(url: string): Promise<void> {
+  const body = JSON.stringify({ prompt: 'first', steps: 1, width: 64, height: 64 });
+  const headers = { 'content-type': 'application/json' };
+  const signal = AbortSignal.timeout(START_MS);
+  const answer = await fetch(`${url}/sdapi/v1/txt2img`, { method: 'POST', body, headers, signal });
+  await answer.body?.cancel();
 }
 
 export const REALS: readonly Real[] = [

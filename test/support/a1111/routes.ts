@@ -191,13 +191,21 @@ const UI: Record<string, Handler> = {
     status: 200,
     body: { size: pending.length, tasks: pending },
   }),
-  'GET /internal/sysinfo': () => ({ status: 200, body: { Version: 'f2.0.1v1.10.1' } }),
+  'GET /internal/sysinfo': ({ settings }) => ({ status: 200, body: settings.sysinfo }),
+  'GET /config': () => ({
+    status: 200,
+    body: {
+      components: [{ props: { value: 'version: <a href="https://example.org/c">f2.0.1v1.10.1</a>' } }],
+    },
+  }),
 };
 
 const API: Record<string, Handler> = {
   'GET /sdapi/v1/progress': (parts, { url }) => progress(parts, url),
   'GET /sdapi/v1/options': ({ settings }) => ({ status: 200, body: settings.options }),
-  'GET /sdapi/v1/cmd-flags': ({ settings }) => ({ status: 200, body: settings.flags }),
+  // As Forge does, whose flags do not fit its own schema.
+  'GET /sdapi/v1/cmd-flags': ({ settings: { flags } }) =>
+    flags ? { status: 200, body: flags } : { status: 500, body: { error: 'ResponseValidationError' } },
   'POST /sdapi/v1/txt2img': (parts, { url, body }) => generate(parts, url.pathname, body),
   'POST /sdapi/v1/img2img': (parts, { url, body }) => generate(parts, url.pathname, body),
   'POST /sdapi/v1/interrupt'(parts) {
