@@ -24,22 +24,36 @@ export const PANEL: readonly PanelInput[] = [
     default: 'keep',
     tooltip:
       'keep: they stay, and their text says so. drop: they are neither saved nor shown. move: to the reject bin, from where `assay rejects` brings them back.',
+    hint: 'drop: neither saved nor shown. move: to the reject bin.',
   },
-  { ...measure, label: 'Measure', row: 1 },
-  { ...threshold, label: 'Threshold', row: 1 },
-  { ...aspect, label: 'Aspect', row: 2 },
-  { ...unsureWithinInterval, label: 'Unsure within the interval', row: 3 },
+  {
+    ...measure,
+    label: 'Measure',
+    hint: 'percentile: share of reference images that are worse.',
+    row: 1,
+  },
+  {
+    ...threshold,
+    label: 'Threshold',
+    hint: 'Worse ones are bad: 0 to 1, or a MOS.',
+    row: 1,
+  },
+  { ...aspect, label: 'Aspect', row: 3, more: true },
+  { ...unsureWithinInterval, label: 'Unsure within the interval', row: 5, more: true },
   {
     ...unsure,
     label: 'Unsure images',
-    row: 3,
+    row: 5,
+    more: true,
     choices: ['accept', 'reject'],
     tooltip: 'What counts where it is unsure.',
   },
   {
     ...onFailure,
     label: 'Without a score',
+    hint: 'pass: they go on, and a line says so. stop: no further ones are made.',
     row: 4,
+    more: true,
     choices: ['pass', 'stop'],
     tooltip:
       'What to do when images cannot be scored, e.g. because the daemon is not running: pass lets them go on and says so, stop makes no further ones.',
@@ -47,7 +61,8 @@ export const PANEL: readonly PanelInput[] = [
   {
     name: 'keep',
     label: 'Until so many are kept',
-    row: 5,
+    hint: '0: makes what was asked for.',
+    row: 2,
     type: 'INT',
     default: 0,
     min: 0,
@@ -58,7 +73,8 @@ export const PANEL: readonly PanelInput[] = [
   {
     name: 'at_most',
     label: 'At most so many are made',
-    row: 5,
+    hint: '0: batch count times batch size.',
+    row: 2,
     type: 'INT',
     default: 0,
     min: 0,
@@ -69,7 +85,9 @@ export const PANEL: readonly PanelInput[] = [
   {
     name: 'vary',
     label: 'Vary the best so far',
+    hint: 'Variation strength of every second batch. 0: new seeds alone.',
     row: 6,
+    more: true,
     type: 'FLOAT',
     default: 0,
     min: 0,
@@ -78,5 +96,5 @@ export const PANEL: readonly PanelInput[] = [
     tooltip:
       'Variation strength: while it looks for images to keep, every second batch varies the best one so far. 0: new seeds alone.',
   },
-  { ...scorer, label: 'Scorer', row: 4 },
+  { ...scorer, label: 'Scorer', hint: 'Empty: the default of the daemon.', row: 4, more: true },
 ];

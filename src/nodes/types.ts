@@ -44,10 +44,16 @@ export interface ChoiceInput extends InputBase {
   default: string;
 }
 
-/** A choice of a panel: the same, with a name for people and the row that it stands in, counted from 0. */
+/** A choice of a panel: the same, with what a page shows of it. */
 export type PanelInput = (TextInput | NumberInput | BooleanInput | ChoiceInput) & {
+  /** Name for people. */
   label: string;
+  /** In few words, where the tooltip has many; a page has little room. */
+  hint?: string;
+  /** The row that it stands in, counted from 0. */
   row: number;
+  /** Folded away: what most people leave as it is. */
+  more?: true;
 };
 
 export type NodeInput = LinkInput | TextInput | NumberInput | BooleanInput | ChoiceInput;

@@ -7,36 +7,39 @@ from .definitions import INPUTS, TITLE
 
 def panel(script, gradio) -> list:
     """The controls, whose values are the arguments of every hook, in the order of the definitions."""
+    controls = {}
     with gradio.Accordion(TITLE, open=False, elem_id=script.elem_id("panel")):
-        controls = {}
-        for row in _rows():
-            with gradio.Row():
-                controls |= {described["name"]: _control(script, gradio, described) for described in row}
-        return [controls[described["name"]] for described in INPUTS]
+        controls |= _drawn(script, gradio, [one for one in INPUTS if not one.get("more")])
+        with gradio.Accordion("More", open=False, elem_id=script.elem_id("more")):
+            controls |= _drawn(script, gradio, [one for one in INPUTS if one.get("more")])
+    return [controls[described["name"]] for described in INPUTS]
 
 
-def _rows() -> list[list[dict]]:
-    """Neighbours that belong together stand in one row."""
-    rows: dict[int, list[dict]] = {}
-    for described in INPUTS:
-        rows.setdefault(described["row"], []).append(described)
-    return list(rows.values())
+def _drawn(script, gradio, inputs: list[dict]) -> dict:
+    """Controls by name, in rows."""
+    controls = {}
+    for row in sorted({described["row"] for described in inputs}):
+        with gradio.Row():
+            for described in inputs:
+                if described["row"] == row:
+                    controls[described["name"]] = _control(script, gradio, described)
+    return controls
 
 
 def _control(script, gradio, described: dict):
     shared = {
         "label": described["label"],
         "value": described["default"],
-        "info": described["tooltip"],
         "elem_id": script.elem_id(described["name"]),
     }
     kind = described["type"]
     if kind == "BOOLEAN":
         return gradio.Checkbox(**shared)
+    shared["info"] = described.get("hint") or described["tooltip"]
     if kind == "COMBO":
         return gradio.Radio(choices=list(described["choices"]), **shared)
     if kind == "STRING":
-        return gradio.Textbox(**shared)
+        return gradio.Textbox(max_lines=1, **shared)
     bounds = {"minimum": described["min"], "maximum": described["max"], "step": described["step"]}
     if described["max"] <= 1:
         return gradio.Slider(**bounds, **shared)

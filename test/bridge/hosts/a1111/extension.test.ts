@@ -88,7 +88,14 @@ for (const real of REALS)
         });
         const { images, info } = (await answer.json()) as { images: string[]; info: string };
         const told = JSON.parse(info);
-        return { status: answer.status, images, info: told, report: told.extra_generation_params?.Assay };
+        // A grid comes first where the host saves one.
+        const first = told.index_of_first_image ?? 0;
+        return {
+          status: answer.status,
+          images: images.slice(first),
+          info: { ...told, infotexts: told.infotexts.slice(first) },
+          report: told.extra_generation_params?.Assay,
+        };
       }
 
       const good = (from: number, count: number): number[] =>
