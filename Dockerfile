@@ -15,7 +15,7 @@ WORKDIR /app
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY --from=build /build/models models
-COPY --from=build /build/python-shim/comfyui python-shim/comfyui
+COPY --from=build /build/python-shim python-shim
 COPY --from=build /build/package.json /build/LICENSE ./
 
 # Any user of group 0 may write it, since some platforms give each container an id of its own.

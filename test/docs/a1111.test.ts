@@ -11,7 +11,7 @@ const examples = new URL('../../examples/a1111/', import.meta.url);
 
 describe('docs/a1111.md', () => {
   it('names errors that exist', () => {
-    const codes = [...text.matchAll(/`([A-Z]+_[A-Z_]+)`/g)].map((m) => m[1]!);
+    const codes = [...text.matchAll(/`((?!ASSAY_)[A-Z]+_[A-Z_]+)`/g)].map((m) => m[1]!);
     expect(codes.length).toBeGreaterThan(8);
     expect(codes.filter((code) => !(code in ERRORS))).toEqual([]);
   });
