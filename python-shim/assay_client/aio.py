@@ -114,6 +114,7 @@ class AsyncAssayClient:
         scorers: Sequence[str] | None = None,
         groups: Sequence[Hashable] | Hashable = None,
         advantage: Advantage | None = None,
+        run: str | None = None,
         ids: Sequence[str | int] | None = None,
         layout: str | None = None,
         timeout: float | None = None,
@@ -123,16 +124,18 @@ class AsyncAssayClient:
         `profile`: the name of one in the daemon's config, or a profile itself; `scorers` in its place: the mean of
         their rewards. Images with the same of `groups` are compared with each other, and those without one are a group;
         a group goes in one request, and must fit into the limits of one (limits.maxItems, limits.maxBodyBytes).
-        `advantage` asks for advantages within groups. The rest as in `score`.
+        `advantage` asks for advantages within groups. `run`: what the monitor calls the training run; the name of the
+        client when absent. The rest as in `score`.
 
         Raises AssayFailure for what is wrong with the call, UNKNOWN_PROFILE among it, and when no image got an answer.
         Else each image has its own outcome: where there is no reward, `missing` says why, and what the profile put in
         its place.
         """
         items = await asyncio.to_thread(items_of, images, prompts, ids, groups, layout)
-        fields = {"profile": profile, "scorers": scorers if scorers is None else list(scorers), "advantage": advantage}
         if not items:
             return RewardResult((), (), {}, ())
+        names = None if scorers is None else list(scorers)
+        fields = {"profile": profile, "scorers": names, "advantage": advantage, "run": run}
         return await rewards(self._call(fields, timeout), items)
 
     def study(

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def pictures_of(images: Any, layout: str | None = None) -> list[Picture]:
     """One picture for each image, in order.
 
     Raises what is wrong with the call as a whole: IMAGE_SHAPE for what is no image or of an unclear layout,
-    IMAGE_VALUES for floats of another scale than 0..1, BAD_REQUEST for an unknown layout.
+    IMAGE_VALUES for floats of another scale than 0..1, BAD_REQUEST for an unknown layout. In a list of images, what is
+    none is the fault of that one alone.
     """
     if layout not in (None, "HWC", "CHW", "NHWC", "NCHW"):
         raise fail("BAD_REQUEST", reason=f'layout is {layout!r}; expected "NCHW" or "NHWC"')
@@ -49,10 +51,21 @@ def pictures_of(images: Any, layout: str | None = None) -> list[Picture]:
     if isinstance(images, (Mapping, Set)) or not isinstance(images, Iterable):
         raise _no_image("images", images)
     return [
-        picture
-        for at, image in enumerate(images)
-        for picture in _pictures(f"images[{at}]", image, channels_first, True)
+        picture for at, image in enumerate(images) for picture in _one_of_many(f"images[{at}]", image, channels_first)
     ]
+
+
+def _one_of_many(name: str, image: Any, channels_first: bool | None) -> list[Picture]:
+    try:
+        return list(_pictures(name, image, channels_first, True))
+    except AssayFailure as failure:
+        if failure.code != "IMAGE_SHAPE":
+            raise
+        return [Picture(name, partial(_refused, failure), 0)]
+
+
+def _refused(failure: AssayFailure) -> Any:
+    raise failure
 
 
 def _is_one(images: Any) -> bool:

@@ -133,6 +133,14 @@ def test_a_bad_image_fails_alone(assay):
     assert (bad.id, bad.group, bad.reward, bad.aspects, bad.error.code) == ("b", "h", None, None, "IMAGE_VALUES")
 
 
+@pytest.mark.parametrize("bad", [np.zeros((0, 8, 3)), np.zeros((8, 8, 2)), np.zeros((8, 8, 3), np.int32), None, 5])
+def test_one_of_a_list_that_is_no_image_fails_alone(assay, bad):
+    first, none, last = assay.score([greys(1)[0], bad, greys(1)[0]])
+    assert first.reward is not None and last.reward is not None
+    assert (none.reward, none.error.code) == (None, "IMAGE_SHAPE")
+    assert none.error.message.startswith("images[1]")
+
+
 def test_a_call_without_any_answer_raises(assay):
     assert refusal(lambda: assay.score(np.full((2, 8, 8, 3), np.nan))).code == "IMAGE_VALUES"
 

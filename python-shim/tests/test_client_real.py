@@ -1,11 +1,13 @@
 """The client and the real daemon: scores do not depend on the road, and nothing is lost when the daemon dies."""
 
+import json
 import math
 import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -174,6 +176,13 @@ def test_rewards_of_groups(assay, images):
     assert found.profile["guards"] == [] and [scorer.id for scorer in found.scorers] == ["assay-lite"]
     quality = found[0].components["quality"].aspects["quality"]
     assert quality.score == alone[0].score("quality") and quality.raw is not None
+
+
+def test_a_run_has_the_name_it_is_given(url, assay, images):
+    assay.rewards(images[:2], PROMPT, profile=QUALITY, run="the.ninth")
+    asked = Request(f"{url}/v1/monitor", headers={"Authorization": "Bearer long-enough"})
+    with urlopen(asked) as answer:
+        assert "the.ninth" in [run["run"] for run in json.load(answer)["runs"]]
 
 
 def test_rewards_that_are_missing(assay, images):

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import math
+import pickle
 import sys
 from abc import ABC, abstractmethod
 from types import ModuleType, SimpleNamespace
@@ -67,6 +68,11 @@ def test_triple(daemon, measure, expected):
     rewards, info = triple(measure=measure)(images(), ("a", "b", "c"), ({}, {}, {}))
     assert rewards == pytest.approx(expected) and rewards.dtype == np.float64 and info == {}
     assert [item["prompt"] for item in daemon.sent()] == ["a", "b", "c"]
+
+
+def test_a_triple_goes_into_a_process_of_the_trainer(daemon):
+    fn = pickle.loads(pickle.dumps(triple(measure="quality", missing="worst")))
+    assert fn(images(), "abc", {})[0] == pytest.approx([1, 2, 3])
 
 
 def test_triple_with_what_trainers_hand_over(daemon):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,29 @@ from .asking import ask
 from .measures import Measure, Missing, checked, filled
 
 
+@dataclass(frozen=True)
+class Triple:
+    """The reward function. It can be pickled, for trainers that hand it to processes of theirs."""
+
+    measure: Measure
+    missing: Missing
+    client: AssayClient | None
+
+    def __call__(self, images: Any, prompts: Any, metadata: Any = None) -> tuple[np.ndarray, dict]:
+        results = ask(self.client, [self.measure], images, prompts)[self.measure.scorer]
+        return np.array(filled(self.measure, results, self.missing), dtype=np.float64), {}
+
+
 def triple(
     device: Any = None,
     *,
     measure: str = "reward",
     missing: Missing = "raise",
     client: AssayClient | None = None,
-) -> Callable[..., tuple[np.ndarray, dict]]:
+) -> Triple:
     """A factory as `config.reward_fn` names it: without arguments, or with the device, which is not used.
 
     A reward that is missing raises NO_REWARD, since these trainers average over all rewards, and one NaN would make
     every advantage NaN.
     """
-    wanted, choice = Measure.of(measure), checked(missing)
-
-    def assay_reward(images: Any, prompts: Any, metadata: Any = None) -> tuple[np.ndarray, dict]:
-        results = ask(client, [wanted], images, prompts)[wanted.scorer]
-        return np.array(filled(wanted, results, choice), dtype=np.float64), {}
-
-    return assay_reward
+    return Triple(Measure.of(measure), checked(missing), client)

@@ -93,6 +93,16 @@ test.each([
   expect(reply.body.error.message).toContain(words);
 });
 
+test('a key in the header and another one in the message are refused, and nothing is scored', async () => {
+  const rig = await startReal();
+  const ask = (idempotencyKey: string) =>
+    pack(rig, '/v1/score', { ...many(1), idempotencyKey }, 'a', key('k'));
+  const reply = await ask('other');
+  expect([reply.status, reply.body.error.code]).toEqual([400, 'BAD_REQUEST']);
+  expect(reply.body.error.message).toContain('Idempotency-Key');
+  expect((await ask('k')).status).toBe(200);
+});
+
 test('a key that is no key is refused', async () => {
   const rig = await startReal();
   const reply = await pack(rig, '/v1/score', many(1), 'a', key('k'.repeat(300)));

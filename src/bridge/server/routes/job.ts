@@ -1,6 +1,7 @@
 /** A request for scores, and how it comes: as a body in one of four forms, or as a message of the websocket. */
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
+import { fail } from '../../../errors/error.ts';
 import type { Policy } from '../../../types/policy.ts';
 import type { ScoreItem } from '../../../types/request.ts';
 import type { ServerContext } from '../context.ts';
@@ -65,7 +66,12 @@ async function bodyOf<Body extends ItemsBody, Made extends ItemsJob>(
 /** A key may come as a header, too, as HTTP clients that try again by themselves send it. @throws BAD_REQUEST */
 function withKey<Made extends ItemsJob>(job: Made, { headers }: IncomingMessage): Made {
   const header = headers['idempotency-key'];
-  return header === undefined ? job : { ...job, key: parse(idempotencyKey, header, ['Idempotency-Key']) };
+  if (header === undefined) return job;
+  const key = parse(idempotencyKey, header, ['Idempotency-Key']);
+  if (job.key === undefined || job.key === key) return { ...job, key };
+  throw fail('BAD_REQUEST', {
+    reason: 'idempotencyKey: it is another one than that of the header Idempotency-Key; expected one key',
+  });
 }
 
 /** The same as a message of the websocket. */
