@@ -7,6 +7,7 @@ import type { Store } from '../../src/store/store.ts';
 import { allPages, openedStore, until } from '../store/helpers.ts';
 import { type FakeWebui, startFake } from '../support/a1111/fake.ts';
 import { infotextOf, pictureOf } from '../support/a1111/pictures.ts';
+import { REALS, START_MS } from '../support/a1111/real.ts';
 import { pictures } from '../support/a1111/requests.ts';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
@@ -213,6 +214,15 @@ describe('the output folder', () => {
     expect(code).toBe(2);
   });
 
+  it('is found by where the host was started, when it fails to tell its flags', async () => {
+    const { webui, args } = await site({ flags: null });
+    webui.settings.sysinfo = { 'Script path': webui.baseDir };
+    await makeOne(webui, 1);
+    const { code, stdout, stderr } = await assay(['watch', '--once', '--format', 'jsonl', ...args]);
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    expect(JSON.parse(stdout).name).toContain('txt2img-images/');
+  });
+
   it('that is given and is not the host’s is named', async () => {
     const { args } = await site();
     const elsewhere = tempFolder();
@@ -223,3 +233,49 @@ describe('the output folder', () => {
     await watching.stop();
   });
 });
+
+for (const real of REALS)
+  describe.skipIf(!real.isThere)(
+    `on a real ${real.title}${real.isThere ? '' : ` (skipped: ${real.variable} is not set)`}`,
+    () => {
+      it('scores each file that it saves once, across restarts of both', {
+        timeout: 300_000 + 2 * START_MS,
+      }, async () => {
+        const webui = await real.start();
+        onTestFinished(() => webui.stop());
+        const folder = tempFolder();
+        const [models, dataDir] = [join(folder, 'models'), join(folder, 'data')];
+        writeModel(models);
+        const own = ['--data-dir', dataDir, '--models', models, '--scorer', 'test-bright', '--threads', '1'];
+        const args = ['--a1111', webui.url, ...own];
+        // The folder is made with the first image.
+        const make = async (seed: number, more = {}) => {
+          const body = { ...pictures({ seed, steps: 2 }), save_images: true, ...more };
+          const answer = await fetch(`${webui.url}/sdapi/v1/txt2img`, {
+            ...{ method: 'POST', body: JSON.stringify(body), signal: AbortSignal.timeout(120_000) },
+            headers: { 'content-type': 'application/json' },
+          });
+          expect(answer.status, webui.log().slice(-2000)).toBe(200);
+          await answer.body?.cancel();
+        };
+        await make(1);
+        let watching = startWatch(args);
+        await until('it watches', () => watching.stderr().includes('watching'), 60_000);
+        for (const seed of [10, 20]) await make(seed);
+        await make(30, { batch_size: 2 });
+        await until('four', () => watching.lines.length === 4, 60_000);
+        expect(watching.lines.map(({ prompt }) => prompt)).toEqual(Array(4).fill('a fox in the snow'));
+        await watching.kill();
+        await make(40);
+        await webui.restart();
+        watching = startWatch(args);
+        await make(50);
+        await until('the other two', () => watching.lines.length === 2, 60_000);
+        expect(await watching.stop()).toBe(0);
+        const { store } = openedStore(dataDir);
+        const names = allPages(store).map(({ result }) => result.source!);
+        expect([names.length, new Set(names).size]).toEqual([6, 6]);
+        expect(watching.stderr()).not.toContain('OUTPUT_DIR');
+      });
+    },
+  );

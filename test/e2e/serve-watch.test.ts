@@ -4,6 +4,8 @@ import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openedStore, until } from '../store/helpers.ts';
+import { startFake as startWebui } from '../support/a1111/fake.ts';
+import { pictures } from '../support/a1111/requests.ts';
 import { assay, outcomeOf, serve, start } from '../support/cli.ts';
 import { startFake } from '../support/comfyui/fake.ts';
 import { tempFolder } from '../support/files.ts';
@@ -106,4 +108,27 @@ it('tells once of a file that it may not move, and of files that it leaves alone
   child.kill('SIGTERM');
   expect(await closed).toEqual([0, null]);
   expect(existsSync(dataDir)).toBe(true);
+});
+
+it('asks a host without a history for its folder as soon as it is there', async () => {
+  const webui = await startWebui();
+  onTestFinished(() => webui.stop());
+  await webui.down();
+  const folder = tempFolder();
+  writeModel(join(folder, 'models'));
+  const config = join(folder, 'config.json');
+  const scorer = {
+    modelDirs: [join(folder, 'models')],
+    scorer: 'test-bright',
+    dataDir: join(folder, 'data'),
+  };
+  writeFileSync(config, JSON.stringify({ a1111: { url: webui.url }, ...scorer }));
+  const { url, stop } = await serve(['--watch', 'a1111', '--config', config, '--threads', '1']);
+  await webui.up();
+  const body = JSON.stringify({ ...pictures(), save_images: true });
+  await fetch(`${webui.url}/sdapi/v1/txt2img`, { method: 'POST', body });
+  await until('it is scored', async () => (await historyOf(url)).length === 1);
+  const [entry] = await historyOf(url);
+  expect(entry).toMatchObject({ client: 'watch', result: { prompt: 'a fox in the snow' } });
+  expect(await stop()).toBe(0);
 });

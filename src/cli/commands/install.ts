@@ -21,7 +21,9 @@ const hostCommand = (id: string, installer: Installer, exit: Exit): Command =>
 export function installCommand(exit: Exit): Command {
   const kinds = HOST_KINDS.filter(({ install }) => install);
   const titles = kinds.map(({ title }) => title).join(' or ');
-  const command = new Command('install').summary(`put what judges images into ${titles}, update or remove it`);
+  const command = new Command('install').summary(
+    `put what judges images into ${titles}, update or remove it`,
+  );
   for (const { id, install } of kinds) command.addCommand(hostCommand(id, install!, exit));
   return command;
 }

@@ -8,6 +8,8 @@ export interface Seen {
   method: string;
   path: string;
   body: Record<string, unknown> | null;
+  /** As it came. */
+  text: string;
   at: number;
 }
 
@@ -189,13 +191,21 @@ const UI: Record<string, Handler> = {
     status: 200,
     body: { size: pending.length, tasks: pending },
   }),
-  'GET /internal/sysinfo': () => ({ status: 200, body: { Version: 'f2.0.1v1.10.1' } }),
+  'GET /internal/sysinfo': ({ settings }) => ({ status: 200, body: settings.sysinfo }),
+  'GET /config': () => ({
+    status: 200,
+    body: {
+      components: [{ props: { value: 'version: <a href="https://example.org/c">f2.0.1v1.10.1</a>' } }],
+    },
+  }),
 };
 
 const API: Record<string, Handler> = {
   'GET /sdapi/v1/progress': (parts, { url }) => progress(parts, url),
   'GET /sdapi/v1/options': ({ settings }) => ({ status: 200, body: settings.options }),
-  'GET /sdapi/v1/cmd-flags': ({ settings }) => ({ status: 200, body: settings.flags }),
+  // As Forge does, whose flags do not fit its own schema.
+  'GET /sdapi/v1/cmd-flags': ({ settings: { flags } }) =>
+    flags ? { status: 200, body: flags } : { status: 500, body: { error: 'ResponseValidationError' } },
   'POST /sdapi/v1/txt2img': (parts, { url, body }) => generate(parts, url.pathname, body),
   'POST /sdapi/v1/img2img': (parts, { url, body }) => generate(parts, url.pathname, body),
   'POST /sdapi/v1/interrupt'(parts) {
@@ -212,6 +222,10 @@ const OF_SDNEXT: Record<string, Handler> = {
   'GET /sdapi/v1/version': () => ({
     status: 200,
     body: { app: 'sd.next', updated: '2026-07-23', commit: '058a7f0c' },
+  }),
+  'GET /sdapi/v1/history': ({ worker }, { url }) => ({
+    status: 200,
+    body: worker.events.filter(({ id }) => id === (url.searchParams.get('id') ?? id)),
   }),
 };
 
@@ -252,7 +266,7 @@ export async function handle(
   const method = request.method!;
   const sent = await text(request);
   const body = sent === '' ? null : (JSON.parse(sent) as Record<string, unknown>);
-  seen.push({ method, path: url.pathname + url.search, body, at: performance.now() });
+  seen.push({ method, path: url.pathname + url.search, body, text: sent, at: performance.now() });
   if (!mayEnter(parts.settings, request))
     return send(response, { status: 401, body: { detail: 'Not authenticated' } });
   const fault = parts.settings.fault?.(method, url.pathname, request);

@@ -23,9 +23,10 @@ export interface Settings {
   hasGrid: boolean;
   /** Whether a model could be loaded. */
   hasModel: boolean;
-  /** Its options and its command line, as it tells them. */
+  /** Its options and its command line, as it tells them; null: it fails to. */
   options: Record<string, unknown>;
-  flags: Record<string, unknown>;
+  flags: Record<string, unknown> | null;
+  sysinfo: Record<string, unknown>;
   /** Called before each step, which count from 1. */
   atStep?: (task: string, step: number) => unknown;
   /** Asked before every request; undefined lets it through. */
@@ -40,4 +41,5 @@ export const DEFAULTS: Settings = {
   hasModel: true,
   options: {},
   flags: {},
+  sysinfo: {},
 };

@@ -40,8 +40,16 @@ export interface State {
 
 export class Failed extends Error {}
 
+/** As SD.Next writes it down. */
+export interface JobEvent {
+  id: string;
+  job: string;
+  op: 'begin' | 'end';
+}
+
 export interface Worker {
   readonly state: State;
+  readonly events: JobEvent[];
   readonly pending: string[];
   readonly finished: string[];
   preview(): Promise<Buffer | null>;
@@ -62,6 +70,18 @@ export function createWorker(settings: Settings, save: (bytes: Buffer, name: str
     ...{ sampling_step: 0, sampling_steps: 0, interrupted: false, skipped: false, previews: 0 },
   };
   const [pending, finished]: [string[], string[]] = [[], []];
+  const events: JobEvent[] = [];
+
+  /** On SD.Next each step is a job of its own inside of the other, and between two of them it looks idle. */
+  async function asPart(n: number, of: string): Promise<void> {
+    if (settings.fork !== 'sdnext') return;
+    const part = { id: `${of}-${n}`, job: 'inference' };
+    events.push({ ...part, op: 'begin' });
+    Object.assign(state, { id: part.id, job: 'Inference', job_count: 1 });
+    await sleep(1);
+    events.push({ ...part, op: 'end' });
+    if (n % 3 === 0) Object.assign(state, { id: '', job: '', job_count: 0 });
+  }
 
   /** Whether to go on with the batch. */
   async function step(ask: Ask, n: number): Promise<boolean> {
@@ -71,6 +91,7 @@ export function createWorker(settings: Settings, save: (bytes: Buffer, name: str
     if (state.interrupted || state.skipped) return false;
     state.sampling_step = n;
     state.previews++;
+    await asPart(n, `job${jobs}`);
     if (ask.failing !== null && n >= Math.ceil(ask.steps / 2)) throw new Failed(ask.failing);
     return true;
   }
@@ -102,6 +123,8 @@ export function createWorker(settings: Settings, save: (bytes: Buffer, name: str
       ...{ sampling_steps: ask.steps, interrupted: false, skipped: false },
     });
     now = ask;
+    const own = { id: state.id, job: 'api-txt' };
+    events.push({ ...own, op: 'begin' });
     const seeds = Array.from(
       { length: ask.batch * ask.batches },
       (_, i) => ask.seed + (ask.strength > 0 ? 0 : i),
@@ -118,6 +141,7 @@ export function createWorker(settings: Settings, save: (bytes: Buffer, name: str
       return made;
     } finally {
       now = null;
+      events.push({ ...own, op: 'end' });
       Object.assign(state, {
         task: null,
         job: '',
@@ -128,7 +152,7 @@ export function createWorker(settings: Settings, save: (bytes: Buffer, name: str
   }
 
   return {
-    ...{ state, pending, finished },
+    ...{ state, events, pending, finished },
     preview: async () =>
       now && state.previews > 0 ? pictureOf({ ...now, seed: state.previews }, false, 0.25) : null,
     async run(ask) {

@@ -10,8 +10,9 @@ interface Watched {
   http: Http;
   tuning: Tuning;
   onNow(now: Now): void;
-  /** Told when it is back: it may have been started in another way. */
   onAway(): void;
+  /** It may have been started in another way. */
+  onBack(): void;
 }
 
 /** What one look after another says of the time between them. */
@@ -39,7 +40,7 @@ function createNews(pollMs: number) {
 
 /** Ends with the abort, whose reason is thrown. */
 export async function* watchChanges(
-  { http, tuning, onNow, onAway }: Watched,
+  { http, tuning, onNow, onAway, onBack }: Watched,
   pollMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<HostChange> {
@@ -52,9 +53,12 @@ export async function* watchChanges(
     if (now) {
       onNow(now);
       const change = news.of(now);
-      if (change === 'back') onAway();
+      if (change === 'back') onBack();
       if (change) yield change;
-    } else news.away();
+    } else {
+      news.away();
+      onAway();
+    }
     await pause(now ? everyMs : backoff(tuning.reconnectMs, failures, everyMs), signal);
   }
 }

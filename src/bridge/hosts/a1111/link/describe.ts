@@ -1,7 +1,7 @@
 /** Makes sure that a host of this family answers, and says which, and what it can do. */
 import { z } from 'zod';
 import type { HostInfo } from '../../../../host.ts';
-import type { Http } from '../../link/http.ts';
+import { type Http, textOf } from '../../link/http.ts';
 import type { Fork } from './fork.ts';
 
 /** Those that were tried. */
@@ -13,9 +13,11 @@ const dayAndCommit = z.looseObject({
   hash: z.string().optional().catch(undefined),
   commit: z.string().optional().catch(undefined),
 });
-const sysinfo = z.looseObject({ Version: z.string() });
+/** At the foot of its page, which it describes in one piece: `version: <a href="…">v1.10.1</a>`. */
+const FOOTER = /version:\s*(?:&#160;|&nbsp;)*\s*<a href=[^>]*>([^<]{1,100})<\/a>/;
+const MOST_BYTES = 32 * 2 ** 20;
 
-/** Gathered with some effort by the host: not waited for longer than that. */
+/** Of what is good to know. */
 const VERSION_MS = 5000;
 
 /** Routes that are used where they are there. */
@@ -34,8 +36,9 @@ async function versionOf(http: Http, { name, routes }: Fork, outer: AbortSignal)
       const { updated, hash, commit } = await http.getJson('/sdapi/v1/version', dayAndCommit, signal);
       return [updated, hash ?? commit].filter(Boolean).join(' ') || null;
     }
-    if (!routes?.has('/internal/sysinfo')) return null;
-    return (await http.getJson('/internal/sysinfo?attachment=false', sysinfo, signal)).Version || null;
+    if (!routes?.has('/internal/ping')) return null;
+    const page = textOf(await http.get('/config', MOST_BYTES, signal)).replaceAll('\\"', '"');
+    return FOOTER.exec(page)?.[1]?.trim() || null;
   } catch {
     outer.throwIfAborted();
     return null;

@@ -15,6 +15,9 @@ const optionsSchema = z.looseObject({
   outdir_control_samples: path,
 });
 const flagsSchema = z.looseObject({ data_dir: path });
+const sysinfoSchema = z.looseObject({ 'Script path': path });
+
+const SYSINFO = '/internal/sysinfo';
 
 /** Of each route by itself; one folder may stand for all of them. */
 const EACH = [
@@ -44,17 +47,22 @@ function above(folders: readonly string[]): string {
   return root;
 }
 
-/** Null where it does not tell them. Relative ones lie in the data folder that it was started with. */
-export async function readFolders(
-  http: Http,
-  { name, routes }: Fork,
-  signal: AbortSignal,
-): Promise<ToldFolders | null> {
-  if (routes && !routes.has('/sdapi/v1/options')) return null;
+/** Where relative ones lie: below its data folder, or where it was started. Forge may fail to tell its flags. */
+async function baseOf(http: Http, { routes }: Fork, signal: AbortSignal): Promise<string | null> {
+  const flags = await http.getJson('/sdapi/v1/cmd-flags', flagsSchema, signal).catch(() => null);
+  signal.throwIfAborted();
+  if (isGiven(flags?.data_dir)) return flags.data_dir;
+  if (!routes?.has(SYSINFO)) return null;
+  return (await http.getJson(`${SYSINFO}?attachment=false`, sysinfoSchema, signal))['Script path'] ?? null;
+}
+
+/** Null where it does not tell them. */
+export async function readFolders(http: Http, fork: Fork, signal: AbortSignal): Promise<ToldFolders | null> {
+  if (fork.routes && !fork.routes.has('/sdapi/v1/options')) return null;
   const options = await http.getJson('/sdapi/v1/options', optionsSchema, signal);
-  const { data_dir: base } = await http.getJson('/sdapi/v1/cmd-flags', flagsSchema, signal);
-  const names = namesIn(options, name);
+  const names = namesIn(options, fork.name);
   if (names.length === 0) return null;
+  const base = names.every((name) => isAbsolute(name)) ? null : await baseOf(http, fork, signal);
   const hasBase = isGiven(base) && isAbsolute(base);
   if (!hasBase && !names.every((folder) => isAbsolute(folder))) return { root: null, images: names };
   const images = names.map((folder) => resolve(hasBase ? base : '/', folder));

@@ -65,7 +65,7 @@ export function createA1111Host(options: A1111Options): Host {
   };
   const runner = new Runner({
     ...{ http, address, fork, shelf, find: options.findPrompt, maxBytes: limits.maxBodyBytes },
-    ...{ tuning, log, onNow, onAway: forget },
+    ...{ tuning, log, onNow, onLost: forget },
   });
 
   function remember(job: Job): void {
@@ -130,7 +130,12 @@ export function createA1111Host(options: A1111Options): Host {
       const others = await otherTasks(http, await fork(signal), signal);
       return [...ours, ...others.filter((id) => !ours.includes(id)), ...strangers(ours)];
     },
-    changes: (pollMs, signal) => watchChanges({ http, tuning, onNow, onAway: forget }, pollMs, signal),
+    changes(pollMs, signal) {
+      const onAway = () => {
+        now = undefined;
+      };
+      return watchChanges({ http, tuning, onNow, onAway, onBack: forget }, pollMs, signal);
+    },
     folders: async (signal) => readFolders(http, await fork(signal), signal),
     leaves,
     async fetchFile(file, signal) {

@@ -1,22 +1,16 @@
 /**
- * Watches a run of ours while the host has it. The host's progress is that of whoever runs, so first of all: is it ours?
- * By its name, where the host tells the progress of a task; else by having begun after an idle host was given our
- * request, under a mark that was not there before. And a run that nobody wants is interrupted only while that is sure.
+ * Watches a run of ours while the host has it: tells its steps and previews, sees whether it was cut short, and interrupts
+ * one that nobody wants, but only while it is surely ours that runs.
  */
-
 import { backoff, pause } from '../../../../lib/pause.ts';
 import type { Log } from '../../../../log.ts';
-import { gistOf, type Http } from '../../link/http.ts';
+import { gistOf } from '../../link/http.ts';
 import type { Tuning } from '../../tuning.ts';
-import type { Fork } from './fork.ts';
 import type { Job } from './job.ts';
-import { type Now, readNow, readTask } from './now.ts';
+import { type Now, readNow } from './now.ts';
+import { type Asked, askerOf, type Look } from './ours.ts';
 
-export interface LookoutParts {
-  http: Http;
-  fork: Fork;
-  /** What the host did just before it was given our request; null when it could not be asked. */
-  before: Now | null;
+export interface LookoutParts extends Asked {
   tuning: Tuning;
   log: Log | undefined;
   /** Told of every look. */
@@ -25,47 +19,10 @@ export interface LookoutParts {
 
 /** What is this near to its end has no time to be interrupted in: the next job would be hit. */
 const NEARLY_DONE = 0.97;
-/** An interrupt that came too early is forgotten by the host when the job begins in earnest. */
-const AGAIN_MS = 3000;
+/** An interrupt is forgotten by a host whose job goes from one part to the next just then. */
+const AGAIN_MS = 2000;
 /** Between two looks at a host that does not answer them. */
 const LONGEST_MS = 5000;
-
-/** What is known of our run at one look. */
-interface Look {
-  isOurs: boolean;
-  now: Now | null;
-  share: number;
-  preview: string | null;
-}
-
-const NOTHING: Look = { isOurs: false, now: null, share: 0, preview: null };
-
-/** Asks by the name of the run. */
-function byName(job: Job, { http }: LookoutParts) {
-  let previewNumber = -1;
-  return async (signal: AbortSignal): Promise<Look> => {
-    const task = await readTask(http, job.id, previewNumber, signal);
-    if (task.isActive || task.isQueued) job.isTaken();
-    if (!task.isActive) return NOTHING;
-    if (task.preview !== null) previewNumber = task.previewNumber;
-    const now = await readNow(http, signal, false);
-    job.mark = now.mark;
-    return { isOurs: true, now, share: task.share ?? now.share, preview: task.preview };
-  };
-}
-
-/** Asks what runs, and takes it for ours only where it can be nobody else's. */
-function byMark(job: Job, { http, before }: LookoutParts) {
-  let shown: string | null = null;
-  return async (signal: AbortSignal): Promise<Look> => {
-    const now = await readNow(http, signal, true);
-    if (before?.isIdle && !now.isIdle && now.mark !== before.mark) job.mark ??= now.mark;
-    if (now.isIdle || job.mark !== now.mark) return { ...NOTHING, now };
-    const isNew = now.preview !== null && now.preview !== shown;
-    if (isNew) shown = now.preview;
-    return { isOurs: true, now, share: now.share, preview: isNew ? now.preview : null };
-  };
-}
 
 const bytesOf = (preview: string): Uint8Array =>
   Buffer.from(preview.slice(preview.indexOf(',') + 1), 'base64');
@@ -111,8 +68,8 @@ export interface Lookout {
 }
 
 export function createLookout(job: Job, parts: LookoutParts): Lookout {
-  const { http, fork, tuning, log, onNow } = parts;
-  const ask = (fork.hasTasks ? byName : byMark)(job, parts);
+  const { http, tuning, log, onNow } = parts;
+  const ask = askerOf(job, parts);
   const tell = teller(job);
   let interruptedAt = Number.NEGATIVE_INFINITY;
 

@@ -15,7 +15,8 @@ import type { Fork } from './fork.ts';
 import type { Job } from './job.ts';
 import { NoAnswer, postLong } from './long.ts';
 import { createLookout } from './lookout.ts';
-import { type Now, readNow } from './now.ts';
+import type { Now } from './now.ts';
+import { lookBefore } from './ours.ts';
 import { faultOf, refusalOf } from './refusal.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -30,7 +31,7 @@ export interface RunnerParts {
   log: Log | undefined;
   onNow(now: Now): void;
   /** Told when a run was lost: the host may have been started in another way since. */
-  onAway(): void;
+  onLost(): void;
 }
 
 const TOO_MANY = 429;
@@ -101,11 +102,11 @@ export class Runner {
   }
 
   async #run(job: Job): Promise<void> {
-    const { http, fork: find, tuning, log, onNow, onAway } = this.#parts;
+    const { http, fork: find, tuning, log, onNow, onLost } = this.#parts;
     const { signal } = this.#ending;
     job.state = 'sent';
     const fork = await find(signal);
-    const before = await readNow(http, signal, false).catch(() => null);
+    const before = await lookBefore(http, fork, signal);
     if (job.isCancelled) throw this.#lost(job);
     const lookout = createLookout(job, { http, fork, before, tuning, log, onNow });
     const over = new AbortController();
@@ -121,7 +122,7 @@ export class Runner {
       await watching;
       // Nobody will get its pictures: the host is spared the rest, if it still works on it.
       if (error instanceof AssayError && error.code === 'PROMPT_LOST') await lookout.giveUp(signal);
-      onAway();
+      onLost();
       throw error;
     } finally {
       job.look = undefined;
