@@ -89,11 +89,12 @@ const a1111: Omit<HostFake, 'start' | 'reals' | 'title' | 'version'> = {
 };
 
 /** On a real one each step takes its own time, and nothing can be made to fail. */
-const realA1111 = ({ title, version, variable, isThere, start }: Real): RealHostFake => ({
+const realA1111 = ({ title, version, variable, isThere, knowsScripts, start }: Real): RealHostFake => ({
   ...a1111,
   ...{ title, version, variable, isThere, start, reals: [] },
   lacks: [...a1111.lacks, 'fail'],
   workflows: { ...a1111.workflows, slow: ({ steps }) => pictures({ steps }) },
+  refused: a1111.refused.filter(([what]) => knowsScripts || !what.includes('script')),
 });
 
 /** By id of the kind. */

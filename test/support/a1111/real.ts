@@ -35,6 +35,8 @@ export interface Real {
   version: RegExp;
   variable: string;
   isThere: boolean;
+  /** Whether it refuses a script that it does not have; SD.Next takes the request, and fails or goes on without. */
+  knowsScripts: boolean;
   start(options?: RealOptions): Promise<RealWebui>;
 }
 
@@ -160,13 +162,17 @@ async function start(
   };
 }
 
-/** The first picture takes as long as the model does. */
+/** The first picture takes as long as the model does, and SD.Next answers without one until its model is there. */
 async function loadModel(url: string): Promise<void> {
   const body = JSON.stringify({ prompt: 'first', steps: 1, width: 64, height: 64 });
   const headers = { 'content-type': 'application/json' };
   const signal = AbortSignal.timeout(START_MS);
-  const answer = await fetch(`${url}/sdapi/v1/txt2img`, { method: 'POST', body, headers, signal });
-  await answer.body?.cancel();
+  for (;;) {
+    const answer = await fetch(`${url}/sdapi/v1/txt2img`, { method: 'POST', body, headers, signal });
+    const { images } = (await answer.json()) as { images?: string[] };
+    if (images && images.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 export const REALS: readonly Real[] = [
@@ -177,10 +183,17 @@ export const REALS: readonly Real[] = [
       variable: 'FORGE_DIR',
       isThere: Boolean(FORGE.folder),
     },
+    knowsScripts: true,
     start: (options) => start('Forge', FORGE, options),
   },
   {
-    ...{ title: 'SD.Next', version: /./, variable: 'SDNEXT_DIR', isThere: Boolean(SDNEXT.folder) },
+    ...{
+      title: 'SD.Next',
+      version: /^\d{4}-\d\d-\d\d/,
+      variable: 'SDNEXT_DIR',
+      isThere: Boolean(SDNEXT.folder),
+    },
+    knowsScripts: false,
     start: (options) => start('SD.Next', SDNEXT, options),
   },
 ];

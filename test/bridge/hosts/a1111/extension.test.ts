@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startDaemonUnderTest } from '../../../../src/bench/daemon.ts';
 import { REALS, type RealWebui, START_MS } from '../../../support/a1111/real.ts';
 import { pictures } from '../../../support/a1111/requests.ts';
@@ -64,6 +64,11 @@ for (const real of REALS)
             expect([code, stdout]).toEqual([0, expect.stringContaining("installed: Assay's extension")]);
           },
         });
+        // SD.Next answers before its model is loaded, and then with nothing.
+        await vi.waitFor(async () => expect((await make({ batch_size: 1 }, {})).images).toHaveLength(1), {
+          timeout: JOB_MS,
+          interval: 1000,
+        });
         plain = await make({ batch_size: 8 }, {});
         scores = plain.report!.images.map(({ aspects }) => aspects.quality!.score);
         const sorted = scores.toSorted((a, b) => a - b);
@@ -87,7 +92,7 @@ for (const real of REALS)
           body: JSON.stringify({ ...pictures({ seed: SEED }), ...request, ...asked }),
         });
         const { images, info } = (await answer.json()) as { images: string[]; info: string };
-        const told = JSON.parse(info);
+        const told = info === '' ? { infotexts: [] } : JSON.parse(info);
         // A grid comes first where the host saves one.
         const first = told.index_of_first_image ?? 0;
         return {
