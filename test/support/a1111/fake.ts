@@ -45,6 +45,7 @@ export async function startFake(changes: Partial<Settings> = {}): Promise<FakeWe
       outdir_img2img_samples: 'outputs/img2img-images',
       outdir_grids: '',
       samples_format: 'png',
+      show_progress_type: 'Approx NN',
     },
     flags: { data_dir: baseDir, api: true },
     ...changes,

@@ -67,7 +67,8 @@ describe('a host that does not play along', () => {
     const { host } = await fakeWithHost({
       fault: (_method, path) => (path === '/openapi.json' ? { status: 404, body: 'no' } : undefined),
     });
-    const { notes } = await host.describe(soon());
+    const { notes, previews } = await host.describe(soon());
+    expect(previews).toBe('Approx NN');
     expect(notes.join()).toContain('does not describe its routes');
     expect((await runOf(host, pictures())).images).toHaveLength(1);
   });

@@ -45,6 +45,24 @@ async function versionOf(http: Http, { name, routes }: Fork, outer: AbortSignal)
   }
 }
 
+const previewOptions = z.looseObject({
+  live_previews_enable: z.boolean().catch(true),
+  show_progress_type: z.string().nullish().catch(null),
+});
+
+/** How it makes previews, by its own options; null where it does not tell. */
+async function previewsBy(http: Http, { routes }: Fork, signal: AbortSignal): Promise<string | null> {
+  const path = '/sdapi/v1/options';
+  if (routes && !routes.has(path)) return null;
+  try {
+    const options = await http.getJson(path, previewOptions, signal);
+    return options.live_previews_enable ? (options.show_progress_type ?? null) : 'none';
+  } catch {
+    signal.throwIfAborted();
+    return null;
+  }
+}
+
 function notesOn({ name, routes, hasTasks }: Fork, version: string | null): string[] {
   const tried = TRIED[name];
   return [
@@ -70,5 +88,6 @@ export async function describeHost(
   const fork = await find(signal);
   const version = await versionOf(http, fork, signal);
   const routes = USED.filter((path) => fork.routes?.has(path));
-  return { kind: fork.name, version, notes: notesOn(fork, version), routes };
+  const previews = await previewsBy(http, fork, signal);
+  return { kind: fork.name, version, previews, notes: notesOn(fork, version), routes };
 }
