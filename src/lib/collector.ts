@@ -37,10 +37,12 @@ function engineCollector(): () => void {
 /** Room for young objects, large enough for most to die there; left alone, the engine makes it 100 MB and keeps it. */
 const YOUNG_BYTES = 16 * 2 ** 20;
 
-/** Lets that room double, or not any more. @returns how large it is; a collection makes it small again */
+const youngBytes = (): number =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
+
+/** Lets that room double, or not any more. @returns how large it is; a collection makes it small again, but not always */
 function boundYoung(): number {
-  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
-  const bytes = young?.space_size ?? 0;
+  const bytes = youngBytes();
   setFlagsFromString(`--semi-space-growth-factor=${bytes >= YOUNG_BYTES ? 1 : 2}`);
   return bytes;
 }
@@ -54,20 +56,23 @@ export function startCollector(): Collector {
   setFlagsFromString('--external-memory-accounted-in-global-limit');
   let collect: (() => void) | undefined;
   let floor = 0;
+  /** Room for young objects that the last collection left: what it cannot give back is no reason for another. */
+  let youngLeft = 0;
   let freed = 0;
   let freedAt = 0;
   const timer = setInterval(() => {
     const young = boundYoung();
     const held = heldBytes();
     floor = Math.min(floor, held);
+    youngLeft = Math.min(youngLeft, young);
     const isIdle = performance.now() - freedAt > IDLE_MS;
-    const isWorthwhile = isIdle
-      ? freed >= IDLE_BOUND_BYTES || young >= 2 * YOUNG_BYTES
-      : freed >= BOUND_BYTES;
+    const isTooYoung = young >= 2 * YOUNG_BYTES && young > youngLeft;
+    const isWorthwhile = isIdle ? freed >= IDLE_BOUND_BYTES || isTooYoung : freed >= BOUND_BYTES;
     if (held - floor < BOUND_BYTES && !isWorthwhile) return;
     collect ??= engineCollector(); // takes a while, so not at the start
     collect();
     floor = heldBytes();
+    youngLeft = youngBytes();
     freed = 0;
   }, CHECK_EVERY_MS).unref();
   return {

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeScenes } from '../../examples/demo/scenes.ts';
+import { widened } from '../../src/reward/graph/onnx/widen.ts';
+import { openOnnxSession } from '../../src/reward/graph/session.ts';
+import { stack } from '../../src/reward/graph/tensor.ts';
 import { decode } from '../../src/reward/image/decode.ts';
 import { BUILT_IN_MODELS } from '../../src/reward/model/catalog.ts';
 import { type ModelFolder, readManifest } from '../../src/reward/model/manifest.ts';
@@ -39,6 +42,31 @@ describe('assay-base', () => {
     expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(64e6);
     expect(existsSync(join(folder, model.manifest.card))).toBe(true);
   });
+
+  it('says on a CPU what it says on a GPU, whose activations keep their bits, to 0.01', async () => {
+    const file = join(folder, model.manifest.variants.int4!.graphs.score!);
+    const graphs = [file, widened(readFileSync(file), 'float32')!];
+    const [eight, float] = await Promise.all(
+      graphs.map((graph) =>
+        openOnnxSession({
+          ...{ scorer: 'x', backend: 'onnx', graph, gpuGraph: graph, halfGraph: undefined },
+          ...{ providers: ['cpu'], threads: 1 },
+        }),
+      ),
+    );
+    for (const name of ['scene', 'texture', 'wide']) {
+      const image = await load(readFileSync(join(folder, 'golden', `${name}.png`)));
+      const { score } = await scorer.feeds(image, 'a lake at dusk', never);
+      const batch = Object.fromEntries(Object.entries(score!).map(([input, one]) => [input, stack([one])]));
+      const [here, there] = await Promise.all([eight!.run(batch), float!.run(batch)]);
+      for (const aspect of ['quality', 'alignment']) {
+        const off = (here[aspect]!.data[0]! as number) - (there[aspect]!.data[0]! as number);
+        expect(off, `${name} ${aspect}`).not.toBe(0);
+        expect(Math.abs(off), `${name} ${aspect}`).toBeLessThan(0.01);
+      }
+    }
+    await Promise.all([eight!.release(), float!.release()]);
+  }, 90_000);
 
   it('lets the prompt move alignment and reward', async () => {
     const [scene] = await writeScenes(tempFolder());

@@ -1,6 +1,7 @@
 /** The files of a model folder, and the hashes that its manifest has of them. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, reasonOf } from '../../errors/error.ts';
 import type { Manifest, ModelFolder } from './manifest.ts';
@@ -12,13 +13,27 @@ const PART = 2 ** 20;
 export async function hashFile({ folder }: ModelFolder, file: string): Promise<string> {
   const path = join(folder, file);
   if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder, file });
-  const hash = createHash('sha256');
   try {
-    for await (const part of createReadStream(path, { highWaterMark: PART })) hash.update(part);
+    return await hashOf(path);
   } catch (cause) {
     throw fail('MODEL_FILE_UNREADABLE', { path, reason: reasonOf(cause) }, { cause });
   }
-  return hash.digest('hex');
+}
+
+/** All parts are read into the same memory: of a stream's, each would be garbage that is soon worth a collection. */
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const part = Buffer.allocUnsafeSlow(PART);
+  const file = await open(path);
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(part, 0, PART);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(part.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE, MODEL_HASH_MISMATCH */

@@ -9,13 +9,15 @@ import onnx
 
 from assay_training.base.blocks import Product
 from assay_training.base.clip import EMBEDDING, Embedder
-from assay_training.base.nodes import INT8_ACTIVATIONS, nbits_product
+from assay_training.base.nodes import FLOAT_ACTIVATIONS, INT8_ACTIVATIONS, Rows, nbits_product
 from assay_training.graph import Graph
 from assay_training.tower.clip import GELU, MATRICES, Block, Tower
 from assay_training.tower.compress import Compressed
 from assay_training.tower.export import array, float_constant, layer_norm, pooled, sizes, stored, unit_of
 
 TILE = 8  # rows that CPUs multiply together: with a multiple of them an image's rows never share a tile
+# blocks whose activations stay float: their errors go through all that follow
+FLOAT_BLOCKS = 2
 HIDDEN = -1e4  # added to what must not be attended to; in the reach of float16
 
 
@@ -29,7 +31,8 @@ def export_tower(
     x = _embed(graph, tower)
     for index, block in enumerate(tower.blocks):
         products = [compressed.products[f"{index}.{name}"] for name in MATRICES]
-        x = _block(graph, x, block, products, shape.tokens, accuracy)
+        own = FLOAT_ACTIVATIONS if accuracy and index < FLOAT_BLOCKS else accuracy
+        x = _block(graph, x, block, products, shape.tokens, own)
         if index in shape.taps:
             kept = sizes(graph, 0), sizes(graph, shape.tokens), sizes(graph, 1)
             stats += pooled(graph, graph.node("Slice", x, *kept), shape.tokens)
@@ -73,9 +76,10 @@ def _block(
     graph: Graph, x: str, block: Block, products: list[Product], tokens: int, accuracy: int | None
 ) -> str:
     qkv, out, fc1, fc2 = products
+    rows = Rows(tokens + -tokens % TILE, tokens)
 
     def product(y: str, one: Product) -> str:
-        return nbits_product(graph, y, one.blocked, one.bias, f"product_{len(graph.nodes)}", accuracy)
+        return nbits_product(graph, y, one.blocked, one.bias, f"product_{len(graph.nodes)}", accuracy, rows)
 
     width = block.out.in_features
     normed = layer_norm(graph, x, array(block.ln1.weight), array(block.ln1.bias))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import asdict
 
 import numpy as np
@@ -21,12 +22,13 @@ from assay_training.base.heads import Settings, Table
 from assay_training.base.held import Held
 from assay_training.base.hold_out import guard_of, hold_out
 from assay_training.base.measure import calibrations, measure
-from assay_training.base.package import SCORE, Fitted, package
+from assay_training.base.package import SCORE, WORDS, Fitted, package
 from assay_training.base.report import print_results
-from assay_training.base.reuse import read_products
+from assay_training.base.reuse import keep_heads, read_products
 from assay_training.base.score_graph import attach_heads, write_words
 from assay_training.base.speed import activation_noise, speed
-from assay_training.data import Ratings
+from assay_training.calibration import Calibration
+from assay_training.data import MOS_RANGE, Ratings
 from assay_training.folder import write_json
 from assay_training.images import list_images
 from assay_training.prepare import prepare
@@ -90,16 +92,34 @@ def _package(paths: Paths, ratings: Ratings, workers: int) -> None:
     attach_heads(paths.tower, score, heads, guard_of(features, everything, heads))
     write_words(words, encoder, heads.words)
     held, results = Held.load(paths.work / "held.npz"), json.loads(paths.results.read_text())
-    tokenizer = paths.weights / TOKENIZER
-    package(paths.out, Fitted(score, words, tokenizer, calibrations(ratings, held), results))
-    images = map(ratings.path, everything)
-    write_json(paths.out / fitted.FILE, fitted.fingerprints("AGIQA-3K", images))
+    _fill(
+        paths, ratings, Fitted(score, words, paths.weights / TOKENIZER, calibrations(ratings, held), results)
+    )
+    write_predictions(paths.results.with_suffix(".csv"), ratings, held)
+
+
+def _rewrite(paths: Paths, ratings: Ratings, workers: int) -> None:
+    """The heads of `reuse`, words and calibration with them, on the tower as it is exported now."""
+    score, words = paths.work / "score.onnx", paths.work / "words.onnx"
+    keep_heads(paths.reuse / SCORE, paths.tower, score)
+    shutil.copyfile(paths.reuse / WORDS, words)
+    stored = json.loads((paths.reuse / "calibration.json").read_text())["aspects"]
+    kept = {name: Calibration.from_json(entry, MOS_RANGE) for name, entry in stored.items()}
+    results = json.loads(paths.results.read_text())
+    _fill(paths, ratings, Fitted(score, words, paths.weights / TOKENIZER, kept, results))
+
+
+def _fill(paths: Paths, ratings: Ratings, parts: Fitted) -> None:
+    """The model folder; what is measured on its graph goes to the results, and they to the card."""
+    results, everything = parts.results, np.arange(len(ratings))
+    package(paths.out, parts)
+    write_json(paths.out / fitted.FILE, fitted.fingerprints("AGIQA-3K", map(ratings.path, everything)))
     results["speed"] = speed(paths.original, paths.compressed, paths.work, paths.out / SCORE)
-    pixels = [prepare(maker.picture(Job("plain", row)), IMAGE)["image"] for row in everything[::100]]
+    plain = Maker(ratings, paths.pictures)
+    pixels = [prepare(plain.picture(Job("plain", row)), IMAGE)["image"] for row in everything[::100]]
     results["activations"] = activation_noise(paths.out / SCORE, pixels, paths.work)
     results["bytes"] = sum(path.stat().st_size for path in paths.out.rglob("*") if path.is_file())
     paths.results.write_text(json.dumps(shortened(results), indent=1) + "\n")
-    write_predictions(paths.results.with_suffix(".csv"), ratings, held)
     write_card(paths.out / "card.md", results)
 
 
@@ -115,6 +135,7 @@ STAGES: Stages = {
     "package": _package,
     "verify": _verify,
 }
+KEEPING: Stages = {"compress": _compress, "export": _export, "rewrite": _rewrite, "verify": _verify}
 
 
 def _encoder(paths: Paths) -> Encoder:

@@ -25,6 +25,10 @@ from assay_training.tower.export import (
 )
 from assay_training.tower.heads import FLOOR
 
+HEADS = "heads_"  # what names of the heads begin with where the tower is below them
+INPUTS = {"statistics": SHAPE.stats, "embedding": EMBEDDING, "wanted": EMBEDDING}
+OUTPUTS = {"quality": 2, "alignment": 2, "foreignness": 1}
+
 
 def write_words(path: Path, encoder: Encoder, words: Words) -> None:
     """ids and mask [n, 1, CONTEXT] to `wanted` [n, EMBEDDING], see Words."""
@@ -72,14 +76,15 @@ def attach_heads(tower: Path, target: Path, heads: Heads, guard: Guard) -> None:
     graph.node(
         "Max", largest, graph.node("Mul", square, float_constant(graph, 1 / guard.square)), name="foreignness"
     )
-    inputs = {"statistics": SHAPE.stats, "embedding": EMBEDDING, "wanted": EMBEDDING}
-    outputs = {"quality": 2, "alignment": 2, "foreignness": 1}
-    path = target.with_suffix(".heads.onnx")
-    graph.save(
-        path,
-        *({name: (np.float32, ["n", size]) for name, size in ends.items()} for ends in (inputs, outputs)),
-    )
-    _join(tower, path, target)
+    ends = ({name: (np.float32, ["n", size]) for name, size in known.items()} for known in (INPUTS, OUTPUTS))
+    heads_alone = compose.add_prefix(graph.model(*ends), HEADS, rename_inputs=False, rename_outputs=False)
+    save_heads(tower, heads_alone, target)
+
+
+def save_heads(tower: Path, heads: onnx.ModelProto, target: Path) -> None:
+    """The tower's graph and that of the heads as one."""
+    names = ("statistics", "embedding")
+    onnx.save(compose.merge_models(onnx.load(tower), heads, [(name, name) for name in names]), target)
 
 
 def _affine(graph: Graph, x: str, weight: np.ndarray, offset: np.ndarray) -> str:
@@ -102,12 +107,3 @@ def _agreement(graph: Graph, heads: Heads) -> str:
     off = graph.node("Sub", "embedding", float_constant(graph, heads.words.usual))
     product = graph.node("ReduceSum", graph.node("Mul", off, "wanted"), sizes(graph, 1), keepdims=1)
     return graph.node("Div", product, length_of(graph, off))
-
-
-def _join(tower: Path, heads: Path, target: Path) -> None:
-    first, second = onnx.load(tower), onnx.load(heads)
-    heads.unlink()
-    second = compose.add_prefix(second, "heads_", rename_inputs=False, rename_outputs=False)
-    names = ("statistics", "embedding")
-    merged = compose.merge_models(first, second, [(name, name) for name in names])
-    onnx.save(merged, target)

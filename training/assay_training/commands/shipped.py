@@ -28,6 +28,9 @@ def add(commands) -> None:
     base.add_argument(
         "--reuse", type=Path, help="model folder whose tower is kept, so that only heads are fitted"
     )
+    base.add_argument(
+        "--keep-heads", action="store_true", help="write the tower of --reuse anew below the heads of --reuse"
+    )
     base.set_defaults(command=_base)
     figures = commands.add_parser(
         "figures", help="agreement of assay-lite 2 (or another) again, from its kept scores"
@@ -45,9 +48,11 @@ def _tower(options: argparse.Namespace) -> None:
 
 
 def _base(options: argparse.Namespace) -> None:
-    from assay_training.base.pipeline import STAGES
+    from assay_training.base.pipeline import KEEPING, STAGES
 
-    _run(options, STAGES, "base.json", reuse=options.reuse)
+    if options.keep_heads and not options.reuse:
+        raise ValueError("--keep-heads needs --reuse: the model folder whose heads are kept")
+    _run(options, KEEPING if options.keep_heads else STAGES, "base.json", reuse=options.reuse)
 
 
 def _run(options: argparse.Namespace, known: Stages, results: str, **more: Path | None) -> None:

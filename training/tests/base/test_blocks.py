@@ -7,7 +7,7 @@ import onnxruntime
 import torch
 
 from assay_training.base.blocks import BLOCK, HIGHEST, LOWEST, ZERO, Blocked, encode
-from assay_training.base.nodes import nbits_product
+from assay_training.base.nodes import FLOAT_ACTIVATIONS, INT8_ACTIVATIONS, Rows, nbits_product
 from assay_training.graph import Graph
 
 ROWS, COLUMNS = 24, 2 * BLOCK
@@ -50,6 +50,31 @@ def test_the_graph_multiplies_with_the_matrix():
     plain, exact, eight_bits = found
     assert np.abs(exact - plain).max() < 1e-3 * np.abs(plain).max()
     assert np.abs(eight_bits - plain).max() < 0.02 * np.abs(plain).max()
+
+
+def _products(x: np.ndarray, accuracy: int, rows: Rows | None) -> np.ndarray:
+    graph, blocked = Graph("product"), encode(_weight(), torch.eye(COLUMNS))
+    found = nbits_product(graph, "x", blocked, np.ones(ROWS, np.float32), "p", accuracy, rows)
+    graph.node("Identity", found, name="y")
+    shapes = ["n", x.shape[1], COLUMNS], ["n", x.shape[1], ROWS]
+    model = graph.model({"x": (np.float32, shapes[0])}, {"y": (np.float32, shapes[1])})
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+def test_a_row_in_two_parts_is_nearly_exact():
+    rows, seen = Rows(count=8, spare=6), slice(0, 6)
+    x = _inputs(16).numpy().reshape(2, 8, COLUMNS)
+    x[:, 0, ::50] *= 20  # outliers, which spoil what shares a step with them
+    exact, plain, parted = (
+        _products(x, accuracy, given)[:, seen]
+        for accuracy, given in ((FLOAT_ACTIVATIONS, rows), (INT8_ACTIVATIONS, None), (INT8_ACTIVATIONS, rows))
+    )
+    errors = [np.abs(found - exact).max((0, 2)) for found in (plain, parted)]
+    assert errors[1][0] < 0.05 * errors[0][0]
+    assert (errors[1][1:] < 1.5 * errors[0][1:]).all()
+    one = _products(x[1:], INT8_ACTIVATIONS, rows)[0, seen]
+    np.testing.assert_allclose(parted[1], one, atol=1e-5)
 
 
 def _saturated(codes: np.ndarray, activations: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@
  * Numbers of fields: onnx.proto of ONNX 1.16. What `MatMulNBits` stores: onnxruntime's docs/ContribOperators.md.
  */
 import { halfBits } from './half.ts';
+import { whole } from './whole.ts';
 import { bytesField, type Field, fieldsOf, intField, textField, textOf, valuesOf } from './wire.ts';
 
 export type Precision = 'float16' | 'float32';
@@ -34,13 +35,14 @@ const TILE = 32;
 
 /**
  * The model with plain products in the place of four-bit ones; undefined when it has none. Inputs, outputs and all other
- * nodes stay as they are; in float16 a product's input is cast to it, and its result back.
+ * nodes stay as they are, but those that eight-bit activations alone need; in float16 a product's input is cast to it, and
+ * its result back.
  *
  * @throws Error for what is no ONNX model
  */
 export function widened(model: Uint8Array, precision: Precision): Uint8Array | undefined {
   const top = fieldsOf(model);
-  const graph = fieldsOf(valuesOf(top, MODEL_GRAPH)[0] as Uint8Array);
+  const graph = whole(fieldsOf(valuesOf(top, MODEL_GRAPH)[0] as Uint8Array));
   const stored = initializersOf(graph);
   const products = new Map<Field, Packed>();
   for (const field of graph) {
