@@ -14,7 +14,15 @@ import { planOf, type RefineFlagsOfPlan } from './refine/plan.ts';
 import { type EndpointFlags, endpointOf, proposerOf } from './refine/proposer.ts';
 import { createTold, type RefineFormat } from './refine/told.ts';
 import { onHost, type Start } from './study/session.ts';
-import { folderAgain, freeFolder, givenAgain, givenBy, type StartFlags } from './study/start.ts';
+import {
+  folderAgain,
+  freeFolder,
+  givenAgain,
+  givenBy,
+  type StartFlags,
+  sameScorer,
+  scorerNow,
+} from './study/start.ts';
 import { smallPicture } from './terminal/small-picture.ts';
 
 export interface RefineFlags extends ScorerFlags, RefineFlagsOfPlan, EndpointFlags, StartFlags {
@@ -40,10 +48,10 @@ async function begin(
   const out = freeFolder(flags, plan.begun, 'refine');
   return {
     ...given,
-    async open(_, __, signal) {
+    async open(runtime, _, signal) {
       // Proposals are asked for once the original's images are made: that would be late for a wrong address.
       await proposer?.check?.(signal);
-      const folder: RefineFolder = await beginKind(out, plan, REFINEMENT);
+      const folder: RefineFolder = await beginKind(out, { ...plan, scorer: scorerNow(runtime) }, REFINEMENT);
       return { folder, hold: holdStudy(out) };
     },
   };
@@ -59,7 +67,13 @@ async function goOn(
   if (!holdsStudy(out, REFINEMENT)) throw fail('STUDY_MISSING', { folder: out });
   const hold = holdStudy(out);
   const folder: RefineFolder = openKind(out, REFINEMENT);
-  return { ...(await givenAgain(config, flags, folder.plan)), open: async () => ({ folder, hold }) };
+  return {
+    ...(await givenAgain(config, flags, folder.plan)),
+    async open(runtime) {
+      sameScorer(folder.plan, runtime, KIND);
+      return { folder, hold };
+    },
+  };
 }
 
 /** Says where prompt and seed go, so that a wrong place is seen at once. */

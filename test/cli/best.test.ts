@@ -1,6 +1,6 @@
 /** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -95,6 +95,35 @@ describe('assay best', { timeout: 90_000 }, () => {
         .toSorted(),
     );
     expect(winnersIn(cut.out)).toEqual(winnersIn(whole.out));
+  });
+
+  it('goes on with the scorer and the policy that it was begun with', async () => {
+    const [fake, bench] = [await host(), studyBench(seeded({ ms: 20 }))];
+    const models = join(bench.folder, 'models');
+    writeModel(models, { id: 'test-other' });
+    const policy = join(bench.folder, 'policy.json');
+    writeFileSync(policy, '{"aspects": {"quality": {"minScore": 5}}}');
+    const begun = start(bench.args(fake.url, '--images', '6', '--policy', policy));
+    await once(begun.stdout!, 'data');
+    begun.kill('SIGKILL');
+    await once(begun, 'close');
+    rmSync(policy);
+    const again = (...scorer: string[]) => {
+      const args = bench.again(fake.url);
+      args.splice(args.indexOf('--scorer'), 2, ...scorer);
+      return assay(args);
+    };
+    const other = await again('--scorer', 'test-other');
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringMatching(/--scorer test-other@.* has its own, test-bright@/),
+    ]);
+    const last = await again();
+    expect([last.code, last.stderr]).toEqual([3, expect.not.stringContaining('UNKNOWN_SCORER')]);
+    const scorers = readFileSync(join(bench.out, 'journal.jsonl'), 'utf8').match(/"scorer":{"id":"[^"]*"/g)!;
+    expect(scorers.length).toBe(6);
+    expect(new Set(scorers)).toEqual(new Set(['"scorer":{"id":"test-bright"']));
+    expect(winnersIn(bench.out)).toEqual([]);
   });
 
   it('says by which prompt it judges, and refuses a measure that no image can have', async () => {
