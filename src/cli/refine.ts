@@ -44,7 +44,11 @@ async function begin(
   proposer: Proposer | null,
 ): Promise<Start<RefineFolder>> {
   const given = await givenBy(config, file, flags, KIND);
-  const plan = planOf(given);
+  const { url, model } = config.endpoint;
+  const plan = {
+    ...planOf(given),
+    ...(url !== undefined && model !== undefined && { endpoint: { url, model } }),
+  };
   const out = freeFolder(flags, plan.begun, 'refine');
   return {
     ...given,
@@ -108,11 +112,13 @@ async function run(
 export async function refine(file: string | undefined, flags: RefineFlags): Promise<number> {
   const config = configOf(flags, endpointOf(flags));
   tellNotes(config);
-  const endpoint = proposerOf(config);
+  const given = proposerOf(config);
   const start = flags.resume
     ? await goOn(config, file, flags)
-    : await begin(config, file, flags, endpoint.proposer);
+    : await begin(config, file, flags, given.proposer);
   return onHost(config, start, async ({ runtime, host, folder, signal }) => {
+    const own = given.proposer ? undefined : folder.plan.endpoint;
+    const endpoint = own ? proposerOf({ ...config, endpoint: { ...config.endpoint, ...own } }) : given;
     for (const note of endpoint.notes) process.stderr.write(`assay: ${note}\n`);
     const proposer = endpoint.proposer ?? offlineProposer(folder.plan.spec.seed);
     const thumbnail = (path: string) => smallPicture(path, config);
