@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/files/metadata/metadata.ts';
 import { assay, outcomeOf, start } from '../support/cli.ts';
 import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
-import { writeModel } from '../support/models.ts';
+import { meanGraph, writeModel } from '../support/models.ts';
 import { askedIn, prompted, seeded, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
 async function host(): Promise<FakeHost> {
@@ -95,6 +95,19 @@ describe('assay best', { timeout: 90_000 }, () => {
         .toSorted(),
     );
     expect(winnersIn(cut.out)).toEqual(winnersIn(whole.out));
+  });
+
+  it('goes on where the guard of another scorer takes the measure that it picks by', async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    const domain = { output: 'mean', limit: 0, reason: 'bright' };
+    const edit = (manifest: object) => Object.assign(manifest, { domain });
+    writeModel(join(bench.folder, 'models'), { id: 'test-strict', graph: meanGraph, edit });
+    const both = ['--by', 'quality,test-strict.quality', '--images', '3'];
+    const { code, stdout, stderr } = await assay(bench.args(fake.url, ...both));
+    expect([code, stderr]).toEqual([3, expect.not.stringContaining('MEASURE_MISSING')]);
+    expect(lastLine(stdout).done.reason).toBe('images');
+    expect(toldIn(bench.out)).toHaveLength(3);
+    expect(winnersIn(bench.out)).toEqual([]);
   });
 
   it('goes on with the scorer and the policy that it was begun with', async () => {

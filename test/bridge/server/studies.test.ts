@@ -48,6 +48,23 @@ describe('a study', () => {
     });
   });
 
+  it('spends nothing on images without the measure that it picks by', async () => {
+    const rig = await startReal();
+    const { study: id } = (await begin(rig, { ...PLAN, pick: ['beauty'] })).body;
+    await ask(rig, id);
+    const scored = await tell(rig, id, { trial: 't1', items: [image('2')] });
+    expect(scored.body.error).toMatchObject({ code: 'MEASURE_MISSING' });
+    const other = await tell(rig, id, { trial: 't1', ...told(0.4) });
+    expect(other.body.error).toMatchObject({
+      code: 'BAD_REQUEST',
+      message: expect.stringContaining('it has reward, and the study picks by beauty'),
+    });
+    expect(await state(rig, id)).toMatchObject({ open: [{ id: 't1' }], winners: [] });
+    const images = [{ image: 'a.png', values: { beauty: 0.4 } }];
+    await tell(rig, id, { trial: 't1', images });
+    expect((await state(rig, id)).winners[0].value).toBe(0.4);
+  });
+
   it('survives the daemon, and gives what was asked for and not told first', async () => {
     const settings = { dataDir: tempFolder() };
     const first = await startReal(settings);
