@@ -44,7 +44,7 @@ export async function hear(
     prompt: item.prompt ?? trial.prompt ?? item.prompt,
   }));
   const scorers = scorersOf(plan.spec.pick);
-  const asked = scorers.map((scorer) => scorer ?? plan.scorer);
+  const asked = scorers.map((scorer) => scorer ?? plan.judge ?? plan.scorer);
   const rows = await panel({ ...asker, items, scorers: asked, policy: plan.policy });
   asker.signal.throwIfAborted();
   for (const row of rows) checkLasting(trial, row);

@@ -82,6 +82,20 @@ describe('a study', () => {
     expect((await ask(second, id, { held: ['t2', 't3'] })).trials).toEqual([]);
   });
 
+  it('is judged by the scorer that it was begun with, also where the daemon has another one later', async () => {
+    const settings = { dataDir: tempFolder() };
+    const first = await startReal(settings);
+    const { study: id } = (await begin(first)).body;
+    await ask(first, id, { n: 2 });
+    const { body } = await tell(first, id, { trial: 't1', items: [image('2')] });
+    await first.runtime.close();
+
+    const second = await startReal({ ...settings, scorer: 'test-bright' });
+    const later = await tell(second, id, { trial: 't2', items: [image('4')] });
+    expect(body.results[0].scorer.id).not.toBe('test-bright');
+    expect(later.body.results[0].scorer).toEqual(body.results[0].scorer);
+  });
+
   it('counts the same telling once, also of two at a time', async () => {
     const rig = await startReal();
     const { study: id } = (await begin(rig)).body;
