@@ -63,7 +63,9 @@ export function earlyOf(
 export function calibrationOf(folder: StudyFolder, study: Study, template: Template): Calibration {
   const { plan } = folder;
   const by = plan.spec.pick[0]!;
-  const seen = study.trials.filter(({ previews, outcome }) => previews && imagesOf(outcome).length > 0);
+  const seen = study.trials.filter(
+    ({ previews, outcome }) => previews && typeof imagesOf(outcome)[0]?.values[by] === 'number',
+  );
   const points = pointsOf(study.trials, by);
   if (seen.length < LEAST_CLUSTERS || points.length === 0)
     throw fail('PREVIEWS_FEW', { images: seen.length, least: LEAST_CLUSTERS, measure: by });

@@ -77,7 +77,7 @@ export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: Runt
   const scorerOf = scorerIn(catalog);
   const studies = new ClientStudies({
     ...{ config, panel, hold: takeHold, digest: sha256Of },
-    checkScorer: (name) => catalog.find(name),
+    stampOf: (name) => catalog.find(name).manifest,
   });
   const monitor = monitorOf(config, pipeline, scorerOf, log);
 

@@ -15,6 +15,7 @@ import { version } from './lib/version.ts';
 import type { PolicyFile } from './loops/policy/policy-file.ts';
 import { type DriveParts, drive } from './loops/study/drive.ts';
 import type { StudyFolder } from './loops/study/folder.ts';
+import { missingIn } from './loops/study/measures.ts';
 import { imagesOf } from './loops/study/pick.ts';
 import { renderStudy } from './loops/study/report.ts';
 import { createStudy, type Study } from './loops/study/study.ts';
@@ -121,7 +122,7 @@ function pickable(scored: Scored, { folder }: SearchParts): Scored {
   const result = folder.resultOf(scored.image);
   // A guard takes all values of an image, and says so by itself.
   if (!result || result.guards.length > 0) return scored;
-  const measure = pick.find((name) => typeof scored.values[name] !== 'number');
+  const measure = missingIn(pick, scored.values);
   if (measure === undefined) return scored;
   const why = result.prompt === null ? `no prompt: ${result.promptSource?.reason ?? 'none was found'}` : null;
   throw fail('MEASURE_MISSING', { measure, reason: why ?? 'the scorer does not give it' });

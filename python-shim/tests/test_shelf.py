@@ -191,6 +191,23 @@ def test_another_scorer_judges_what_is_kept_once_more(daemon, nodes):
     assert "scored again" not in put(nodes, greys(0.7), k=2)["report"]
 
 
+def test_another_scorer_that_has_no_score_for_what_is_kept_throws_nothing_away(daemon, nodes):
+    put(nodes, greys(0.9, 0.6), k=2)
+    usual = daemon.answer
+
+    def guarded(message):
+        results = [result(item, None) for item in message["items"]]
+        other = {"id": "other", "version": "1", "weights": "w", "calibration": "c"}
+        found = {"scorer": other, "reward": None, "guards": [{"guard": "out-of-domain", "message": "strange"}]}
+        return {"ok": True, "results": [{**r, **found} for r in results]}
+
+    daemon.answer = guarded
+    with pytest.raises(ValueError, match=r"2 of 2 images on the shelf foxes have no .*earlier scorer"):
+        put(nodes, greys(0.8), k=2)
+    daemon.answer = usual
+    assert shape_of(put(nodes, greys(0.1), k=2)["images"]) == [0.9, 0.6]
+
+
 def sampled(**inputs):
     return Dynamic(
         {

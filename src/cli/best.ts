@@ -1,7 +1,7 @@
 /** `assay best`: makes images on a host until there are enough good ones, and keeps the best. */
 import type { Config } from '../config.ts';
 import { fail } from '../errors/error.ts';
-import { policyFrom } from '../loops/policy/policy-file.ts';
+import { policyFileSchema, policyFrom, policyOf, readPolicyFile } from '../loops/policy/policy-file.ts';
 import type { StudyFolder } from '../loops/study/folder.ts';
 import type { StudySpec } from '../loops/study/spec.ts';
 import { expectedOf } from '../reward/expected.ts';
@@ -39,10 +39,13 @@ async function begin(
   const given = await givenBy(config, file, flags, KIND);
   const plan = planOf(given);
   const previews = pruningBy(flags, given.file);
+  const policyFile = flags.policy ?? given.target.settings.policyFile;
+  const policy = policyFile ? readPolicyFile(policyFile) : undefined;
   return newStudy(given, flags, plan, 'best', (runtime) => {
     const expected = expectedBy(runtime, plan.spec);
     const spec = { ...plan.spec, ...(expected && { expected }) };
-    return { ...plan, spec, ...(previews && { previews }) };
+    const kept = policy && { policy: policyFileSchema.parse({ ...policy.policy, actions: policy.actions }) };
+    return { ...plan, spec, ...kept, ...(previews && { previews }) };
   });
 }
 
@@ -69,11 +72,11 @@ export async function best(file: string | undefined, flags: BestFlags): Promise<
   const config = configOf(flags);
   tellNotes(config);
   const start = flags.resume ? await studyAgain(config, file, flags, KIND) : await begin(config, file, flags);
-  const policy = policyFrom(flags.policy ?? start.target.settings.policyFile, config.policy);
+  const named = policyFrom(flags.policy ?? start.target.settings.policyFile, config.policy);
   const { template } = start;
-  return onHost(
-    config,
-    start,
-    async (session) => (await searchOn({ ...session, config, template, policy, format: flags.format })).code,
-  );
+  return onHost(config, start, async (session) => {
+    const own = flags.policy === undefined && session.folder.plan.policy;
+    const policy = own ? policyOf(own) : named;
+    return (await searchOn({ ...session, config, template, policy, format: flags.format })).code;
+  });
 }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { AssayError, fail, reasonOf } from '../errors/error.ts';
+import { LEAST_CLUSTERS } from '../lib/bootstrap.ts';
 import { policyFrom } from '../loops/policy/policy-file.ts';
 import { type Calibration, type Point, usablePoints } from '../loops/previews/calibration.ts';
 import type { StudyFolder } from '../loops/study/folder.ts';
@@ -37,6 +38,8 @@ async function begin(
 ): Promise<Start<StudyFolder>> {
   const given = await givenBy(config, file, flags, KIND);
   const { images = IMAGES, by = 'reward', prompt, seed } = flags;
+  if (images < LEAST_CLUSTERS)
+    throw usage(`--images ${images}: it takes at least ${LEAST_CLUSTERS} to measure`);
   if (/[.,]/.test(by)) throw usage(`--by ${by}: name one measure, of the scorer that --scorer names`);
   const plan = planOf({
     ...given,

@@ -14,7 +14,15 @@ import { planOf, type RefineFlagsOfPlan } from './refine/plan.ts';
 import { type EndpointFlags, endpointOf, proposerOf } from './refine/proposer.ts';
 import { createTold, type RefineFormat } from './refine/told.ts';
 import { onHost, type Start } from './study/session.ts';
-import { folderAgain, freeFolder, givenAgain, givenBy, type StartFlags } from './study/start.ts';
+import {
+  folderAgain,
+  freeFolder,
+  givenAgain,
+  givenBy,
+  type StartFlags,
+  sameScorer,
+  scorerNow,
+} from './study/start.ts';
 import { smallPicture } from './terminal/small-picture.ts';
 
 export interface RefineFlags extends ScorerFlags, RefineFlagsOfPlan, EndpointFlags, StartFlags {
@@ -36,14 +44,18 @@ async function begin(
   proposer: Proposer | null,
 ): Promise<Start<RefineFolder>> {
   const given = await givenBy(config, file, flags, KIND);
-  const plan = planOf(given);
+  const { url, model } = config.endpoint;
+  const plan = {
+    ...planOf(given),
+    ...(url !== undefined && model !== undefined && { endpoint: { url, model } }),
+  };
   const out = freeFolder(flags, plan.begun, 'refine');
   return {
     ...given,
-    async open(_, __, signal) {
+    async open(runtime, _, signal) {
       // Proposals are asked for once the original's images are made: that would be late for a wrong address.
       await proposer?.check?.(signal);
-      const folder: RefineFolder = await beginKind(out, plan, REFINEMENT);
+      const folder: RefineFolder = await beginKind(out, { ...plan, scorer: scorerNow(runtime) }, REFINEMENT);
       return { folder, hold: holdStudy(out) };
     },
   };
@@ -59,7 +71,13 @@ async function goOn(
   if (!holdsStudy(out, REFINEMENT)) throw fail('STUDY_MISSING', { folder: out });
   const hold = holdStudy(out);
   const folder: RefineFolder = openKind(out, REFINEMENT);
-  return { ...(await givenAgain(config, flags, folder.plan)), open: async () => ({ folder, hold }) };
+  return {
+    ...(await givenAgain(config, flags, folder.plan)),
+    async open(runtime) {
+      sameScorer(folder.plan, runtime, KIND);
+      return { folder, hold };
+    },
+  };
 }
 
 /** Says where prompt and seed go, so that a wrong place is seen at once. */
@@ -94,11 +112,13 @@ async function run(
 export async function refine(file: string | undefined, flags: RefineFlags): Promise<number> {
   const config = configOf(flags, endpointOf(flags));
   tellNotes(config);
-  const endpoint = proposerOf(config);
+  const given = proposerOf(config);
   const start = flags.resume
     ? await goOn(config, file, flags)
-    : await begin(config, file, flags, endpoint.proposer);
+    : await begin(config, file, flags, given.proposer);
   return onHost(config, start, async ({ runtime, host, folder, signal }) => {
+    const own = given.proposer ? undefined : folder.plan.endpoint;
+    const endpoint = own ? proposerOf({ ...config, endpoint: { ...config.endpoint, ...own } }) : given;
     for (const note of endpoint.notes) process.stderr.write(`assay: ${note}\n`);
     const proposer = endpoint.proposer ?? offlineProposer(folder.plan.spec.seed);
     const thumbnail = (path: string) => smallPicture(path, config);

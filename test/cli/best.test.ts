@@ -1,13 +1,13 @@
 /** `assay best` as users run it, on the fake host: what it makes, keeps and writes, and what it survives. */
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readScore } from '../../src/files/metadata/metadata.ts';
 import { assay, outcomeOf, start } from '../support/cli.ts';
 import { type FakeHost, startFake } from '../support/comfyui/fake.ts';
-import { writeModel } from '../support/models.ts';
+import { meanGraph, writeModel } from '../support/models.ts';
 import { askedIn, prompted, seeded, studyBench, toldIn, winnersIn } from '../support/studying.ts';
 
 async function host(): Promise<FakeHost> {
@@ -95,6 +95,48 @@ describe('assay best', { timeout: 90_000 }, () => {
         .toSorted(),
     );
     expect(winnersIn(cut.out)).toEqual(winnersIn(whole.out));
+  });
+
+  it('goes on where the guard of another scorer takes the measure that it picks by', async () => {
+    const [fake, bench] = [await host(), studyBench()];
+    const domain = { output: 'mean', limit: 0, reason: 'bright' };
+    const edit = (manifest: object) => Object.assign(manifest, { domain });
+    writeModel(join(bench.folder, 'models'), { id: 'test-strict', graph: meanGraph, edit });
+    const both = ['--by', 'quality,test-strict.quality', '--images', '3'];
+    const { code, stdout, stderr } = await assay(bench.args(fake.url, ...both));
+    expect([code, stderr]).toEqual([3, expect.not.stringContaining('MEASURE_MISSING')]);
+    expect(lastLine(stdout).done.reason).toBe('images');
+    expect(toldIn(bench.out)).toHaveLength(3);
+    expect(winnersIn(bench.out)).toEqual([]);
+  });
+
+  it('goes on with the scorer and the policy that it was begun with', async () => {
+    const [fake, bench] = [await host(), studyBench(seeded({ ms: 20 }))];
+    const models = join(bench.folder, 'models');
+    writeModel(models, { id: 'test-other' });
+    const policy = join(bench.folder, 'policy.json');
+    writeFileSync(policy, '{"aspects": {"quality": {"minScore": 5}}}');
+    const begun = start(bench.args(fake.url, '--images', '6', '--policy', policy));
+    await once(begun.stdout!, 'data');
+    begun.kill('SIGKILL');
+    await once(begun, 'close');
+    rmSync(policy);
+    const again = (...scorer: string[]) => {
+      const args = bench.again(fake.url);
+      args.splice(args.indexOf('--scorer'), 2, ...scorer);
+      return assay(args);
+    };
+    const other = await again('--scorer', 'test-other');
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringMatching(/--scorer test-other@.* has its own, test-bright@/),
+    ]);
+    const last = await again();
+    expect([last.code, last.stderr]).toEqual([3, expect.not.stringContaining('UNKNOWN_SCORER')]);
+    const scorers = readFileSync(join(bench.out, 'journal.jsonl'), 'utf8').match(/"scorer":{"id":"[^"]*"/g)!;
+    expect(scorers.length).toBe(6);
+    expect(new Set(scorers)).toEqual(new Set(['"scorer":{"id":"test-bright"']));
+    expect(winnersIn(bench.out)).toEqual([]);
   });
 
   it('says by which prompt it judges, and refuses a measure that no image can have', async () => {

@@ -164,7 +164,7 @@ describe('previews', { timeout: 120_000 }, () => {
       return [code, /nothing is stopped early: (.*)/.exec(stderr)?.[1]];
     };
     const subject = (changes: object) => ({ subject: { ...whole.subject, ...changes } });
-    expect(await tried(subject({ workflow: 'x' }))).toEqual([0, 'it is of another workflow']);
+    expect(await tried(subject({ workflow: 'x' }))).toEqual([0, 'the calibration is of another workflow']);
     expect(await tried({}, '--vary', '2.steps=4,8')).toEqual([
       0,
       expect.stringContaining('more than the seed'),
@@ -206,7 +206,7 @@ describe('previews', { timeout: 120_000 }, () => {
     ]);
     const bench = studyBench(sampled(), 'calibrate previews');
     const few = await assay(bench.args(fake.url, '--images', '4'));
-    expect([few.code, few.stderr]).toEqual([2, expect.stringMatching(/PREVIEWS_FEW.*takes 10/s)]);
+    expect([few.code, few.stderr]).toEqual([2, expect.stringMatching(/--images 4: it takes at least 10/)]);
     const best = studyBench(sampled());
     for (const [flags, words] of [
       [['--demand', '0.5'], /--demand is of previews/],

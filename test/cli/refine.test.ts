@@ -30,6 +30,17 @@ const textsIn = (fake: FakeHost): string[] =>
   [...fake.history.values()].map(({ prompt }) => String((prompt[2] as Graph)['4']!.inputs.text));
 
 describe('assay refine', () => {
+  it('goes on with the language model that it was begun with', async () => {
+    const [fake, { args, again }] = [await host(), bench()];
+    const model = await startEndpoint(proposes('a fox in red light', 'a dark red fox'));
+    const begun = start(args(fake.url, ...FEW, '--endpoint', model.url, '--model', 'tiny'));
+    await once(begun.stdout!, 'data');
+    begun.kill('SIGKILL');
+    await once(begun, 'close');
+    const { code, stderr } = await assay(again(fake.url));
+    expect([code, stderr]).toEqual([0, expect.stringContaining('proposals: tiny at ')]);
+  });
+
   it('finds a better prompt with the help of a language model, and goes on when that fails', async () => {
     const [fake, { args, out }] = [await host(), bench()];
     const model = await startEndpoint(

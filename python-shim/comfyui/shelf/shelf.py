@@ -66,8 +66,8 @@ class Shelf:
         return [card for card in everything if card not in self.cards]
 
     def lacking(self, by: str) -> int:
-        """How many on it have no such number, though nothing is wrong with them."""
-        return sum(card.score(by) is None and not was_guarded(card.verdict) for card in self.cards)
+        """How many on it have no such number: it is not asked for, or the scorer of now has none for them."""
+        return sum(card.score(by) is None for card in self.cards)
 
 
 def stamp_of(verdict: dict) -> tuple:

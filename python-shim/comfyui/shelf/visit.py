@@ -76,7 +76,7 @@ class Visit:
         if lacking := self.shelf.lacking(by):
             raise ValueError(
                 f"Assay Shelf: {lacking} of {len(self.shelf.cards)} images on the shelf {name} have no {by}: rank "
-                "them by something else, use another name, or switch reset on for one run"
+                "them by something else or by their earlier scorer, use another name, or switch reset on for one run"
             )
         self.fates = [self._fate(place, given, verdicts[place], prompts, seeds) for place in range(len(verdicts))]
         gone = self.shelf.keep_best(list(self._cards.values()), by, k, MOST_BYTES)

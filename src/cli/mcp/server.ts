@@ -37,7 +37,8 @@ const asContent = ({ body, pictures = [] }: Answer): CallToolResult => ({
 /** Refusals are for the model to read, so they are answers of the tool. */
 function asRefusal(thrown: unknown): CallToolResult {
   const error = toAssayError(thrown);
-  const { code, message, fix } = error;
+  const { code, message } = error;
+  const fix = code === 'BAD_REQUEST' ? 'Compare it with the input schema of the tool.' : error.fix;
   if (error.kind === 'internal') process.stderr.write(`assay: ${message} [${code}]\n`);
   return {
     isError: true,

@@ -17,11 +17,19 @@ import type { Runtime } from '../../runtime.ts';
 import { holdStudy, openSearch } from '../../search.ts';
 import { promptWords } from '../best/prompt.ts';
 import { type BestFormat, createTold, tallyOf } from '../best/told.ts';
-import { usage } from '../input/flags.ts';
+import { type ScorerFlags, usage } from '../input/flags.ts';
 import { smallPicture } from '../terminal/small-picture.ts';
 import { fitting } from './previews.ts';
 import type { Held, Session, Start } from './session.ts';
-import { folderAgain, freeFolder, givenAgain, type SearchKind, type StartFlags } from './start.ts';
+import {
+  folderAgain,
+  freeFolder,
+  givenAgain,
+  type SearchKind,
+  type StartFlags,
+  sameScorer,
+  scorerNow,
+} from './start.ts';
 
 /** @param planFor the whole plan, once the host has answered */
 export function newStudy(
@@ -35,7 +43,8 @@ export function newStudy(
   return {
     ...start,
     async open(runtime, info) {
-      const folder = await beginFolder(out, fitting(planFor(runtime, info), start.template, runtime, info));
+      const whole = { ...planFor(runtime, info), scorer: scorerNow(runtime) };
+      const folder = await beginFolder(out, fitting(whole, start.template, runtime, info));
       return { folder, hold: holdStudy(out) };
     },
   };
@@ -45,7 +54,7 @@ export function newStudy(
 export async function studyAgain(
   config: Config,
   file: string | undefined,
-  flags: StartFlags & object,
+  flags: StartFlags & ScorerFlags,
   kind: SearchKind,
 ): Promise<Start<StudyFolder>> {
   const out = folderAgain(file, flags, kind);
@@ -55,10 +64,12 @@ export async function studyAgain(
   // Before it is read: another process may be writing.
   const hold = holdStudy(out);
   const folder = openFolder(out);
-  const { target, template } = await givenAgain(config, flags, folder.plan);
+  const again = await givenAgain(config, flags, folder.plan);
+  const { template } = again;
   return {
-    ...{ target, template },
+    ...again,
     async open(runtime, info): Promise<Held<StudyFolder>> {
+      sameScorer(folder.plan, runtime, kind);
       return { folder: { ...folder, plan: fitting(folder.plan, template, runtime, info) }, hold };
     },
   };

@@ -18,6 +18,8 @@ export interface Held<Folder> {
 export interface Start<Folder> {
   target: Target;
   template: Template;
+  /** The one that it was begun with, where it is gone on with. */
+  scorer?: string;
   open(runtime: Runtime, info: HostInfo, signal: AbortSignal): Promise<Held<Folder>>;
 }
 
@@ -31,14 +33,14 @@ export interface Session<Folder> {
 /** @returns the exit code: what `act` returns; 130 when Ctrl-C stopped it */
 export async function onHost<Folder extends { close(): void }>(
   config: Config,
-  { target, open }: Start<Folder>,
+  { target, scorer, open }: Start<Folder>,
   act: (session: Session<Folder>) => Promise<number>,
 ): Promise<number> {
   const { kind, settings } = target;
   const host = await kind.create({ settings, limits: config.limits, findPrompt: findInMade });
   const { signal, release } = stopSignal();
   const collector = startCollector();
-  const runtime = openRuntime({ config });
+  const runtime = openRuntime({ config: scorer === undefined ? config : { ...config, scorer } });
   let opened: Held<Folder> | undefined;
   try {
     const info = await host.describe(signal);

@@ -1,19 +1,24 @@
 /** How a search on a host begins: with a workflow and flags, or with the folder of one that is gone on with. */
 import { basename } from 'node:path';
+import type { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { fail } from '../../errors/error.ts';
 import type { Template } from '../../host.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
 import { version } from '../../lib/version.ts';
 import { REFINEMENT } from '../../loops/refine/folder.ts';
-import { holdsStudy } from '../../loops/study/folder.ts';
-import { usage } from '../input/flags.ts';
+import { type begunSchema, holdsStudy } from '../../loops/study/folder.ts';
+import type { Runtime } from '../../runtime.ts';
+import { type ScorerFlags, usage } from '../input/flags.ts';
 import { type ChoiceFlags, hostOf } from '../watch/options.ts';
 
 export interface StartFlags {
   out?: string;
   resume?: boolean;
 }
+
+/** What a search was begun with. */
+type Begun = Pick<z.output<typeof begunSchema>, 'host' | 'workflow' | 'scorer'>;
 
 export type Target = ReturnType<typeof hostOf>;
 
@@ -87,12 +92,28 @@ export function folderAgain(
   return flags.out;
 }
 
-/** Host and workflow of a search that is gone on with. @throws as `givenBy` */
+/** Host, workflow and scorer of a search that is gone on with; a scorer that the flags name is compared by `sameScorer`. @throws as `givenBy` */
 export async function givenAgain(
   config: Config,
-  flags: object,
-  { host, workflow }: { host: { kind: string; url: string }; workflow: { file: string; text: string } },
-): Promise<{ target: Target; template: Template }> {
+  flags: ScorerFlags,
+  { host, workflow, scorer }: Begun,
+): Promise<{ target: Target; template: Template; scorer?: string }> {
   const target = hostOf(config, flags as ChoiceFlags, host);
-  return { target, template: await templateOf(target, workflow.text, workflow.file) };
+  const template = await templateOf(target, workflow.text, workflow.file);
+  return { target, template, ...(scorer !== undefined && flags.scorer === undefined && { scorer }) };
+}
+
+/** The scorer that judges, as `id@version`. @throws UNKNOWN_SCORER */
+export function scorerNow({ catalog, config }: Runtime): string {
+  const { id, version } = catalog.find(config.scorer).manifest;
+  return `${id}@${version}`;
+}
+
+/** Figures of two scorers are not compared. @throws USAGE, UNKNOWN_SCORER */
+export function sameScorer({ scorer: before }: Begun, runtime: Runtime, { noun }: SearchKind): void {
+  const now = scorerNow(runtime);
+  if (before === undefined || before === now) return;
+  throw usage(
+    `--scorer ${now}: a ${noun} that is gone on with has its own, ${before}; leave it out, or begin anew`,
+  );
 }

@@ -33,6 +33,12 @@ const KEEP_ALL: PolicyFile['actions'] = { accept: 'keep', unsure: 'keep', reject
 export const policyFrom = (path: string | undefined, policy: Policy): PolicyFile =>
   path ? readPolicyFile(path) : { policy, actions: KEEP_ALL };
 
+/** What such a file says. */
+export const policyOf = ({ actions, ...policy }: z.output<typeof policyFileSchema>): PolicyFile => ({
+  policy,
+  actions,
+});
+
 /**
  * Reads a policy file.
  *
@@ -42,10 +48,7 @@ export const policyFrom = (path: string | undefined, policy: Policy): PolicyFile
 export function readPolicyFile(path: string): PolicyFile {
   const values = readJson(path);
   const parsed = policyFileSchema.safeParse(values);
-  if (parsed.success) {
-    const { actions, ...policy } = parsed.data;
-    return { policy, actions };
-  }
+  if (parsed.success) return policyOf(parsed.data);
   const issue = parsed.error.issues[0]!;
   const { key, expected } = expectationOf(issue, keysAt(policyFileSchema, issue.path) ?? []);
   const [shown, found] = key === '' ? ['the top level', JSON.stringify(values)] : [key, valueAt(values, key)];

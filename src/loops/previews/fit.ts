@@ -18,18 +18,20 @@ export function misfitOf(calibration: Calibration, wanted: Wanted, demand: numbe
   const { subject } = calibration;
   const { spec, scorer, method, prompt } = wanted;
   if (Object.keys(spec.axes).length > 0)
-    return `more than the seed is varied (${Object.keys(spec.axes).join(', ')}), and it is of the workflow as it is`;
-  if (wanted.host !== subject.host) return `it is of another host (${subject.host})`;
-  if (wanted.workflow !== subject.workflow) return 'it is of another workflow';
+    return `more than the seed is varied (${Object.keys(spec.axes).join(', ')}), and the calibration is of the workflow as it is`;
+  if (wanted.host !== subject.host) return `the calibration is of another host (${subject.host})`;
+  if (wanted.workflow !== subject.workflow) return 'the calibration is of another workflow';
   if (scorer.id !== subject.scorer.id || scorer.version !== subject.scorer.version)
-    return `it is of the scorer ${subject.scorer.id} ${subject.scorer.version}`;
+    return `the calibration is of the scorer ${subject.scorer.id} ${subject.scorer.version}`;
   if (method !== subject.method)
-    return `the host makes previews by ${method ?? 'an unknown method'}, and it is of ${subject.method ?? 'an unknown method'}`;
+    return `the host makes previews by ${method ?? 'an unknown method'}, and the calibration is of ${subject.method ?? 'an unknown method'}`;
   if (spec.pick.join() !== subject.by)
-    return `it is of ${subject.by}, and images are picked by ${spec.pick.join()}`;
-  if (prompt !== null && prompt !== subject.prompt) return 'it is of another prompt';
+    return `the calibration is of ${subject.by}, and images are picked by ${spec.pick.join()}`;
+  if (prompt !== null && prompt !== subject.prompt) return 'the calibration is of another prompt';
   if (usablePoints(calibration, demand).length > 0) return null;
-  const highest = Math.max(...calibration.points.map(({ interval }) => interval?.[0] ?? -1));
+  const lowers = calibration.points.flatMap(({ interval }) => (interval ? [interval[0]] : []));
+  if (lowers.length === 0) return 'too few images had a score for it to be sure of anything';
+  const highest = Math.max(...lowers);
   return highest >= demand
     ? 'previews rank as the images do only when nothing is left to spare'
     : `at no step do previews rank as surely as demanded: ${highest.toFixed(2)} at most, and ${demand} is asked for`;

@@ -8,6 +8,8 @@ const planSchema = z.strictObject({
   ...begunSchema.shape,
   /** Inputs that get the prompt. */
   inputs: z.array(z.string()).min(1),
+  /** The language model that proposes; the key is never kept. */
+  endpoint: z.strictObject({ url: z.string(), model: z.string() }).optional(),
   spec: refineSchema,
 });
 export type RefinePlan = z.infer<typeof planSchema>;

@@ -12,6 +12,8 @@ const planSchema = z.strictObject({
   /** ISO 8601. */
   begun: z.iso.datetime(),
   scorer: z.string().optional(),
+  /** `id@version` of the scorer that judges, whichever is the default later: figures of two are not compared. */
+  judge: z.string().optional(),
   policy: policySchema.optional(),
   spec: specSchema,
 });

@@ -10,6 +10,7 @@ import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { createFolder } from '../../lib/folder.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
 import type { ScoreResult } from '../../types/result.ts';
+import { policyFileSchema } from '../policy/policy-file.ts';
 import { calibrationSchema } from '../previews/calibration.ts';
 import { type StudySpec, specSchema } from './spec.ts';
 import type { StudyEvent } from './types.ts';
@@ -29,12 +30,16 @@ export const begunSchema = z.strictObject({
   workflow: z.strictObject({ file: z.string(), text: z.string() }),
   /** Inputs that get the trial's seed. */
   seeds: z.array(z.string()),
+  /** `id@version` of the scorer that judges: figures of two are not compared. */
+  scorer: z.string().optional(),
 });
 
 export const planSchema = z.strictObject({
   ...begunSchema.shape,
   /** Inputs whose steps a draft has fewer of. */
   steps: z.array(z.string()),
+  /** The policy file that it was begun with, if any. */
+  policy: policyFileSchema.optional(),
   /** What the images are judged by, where it is not the prompt of their workflow. */
   prompt: z.string().nullable(),
   spec: specSchema,

@@ -25,6 +25,10 @@ export function measured(results: readonly ScoreResult[], scorers: readonly (str
   };
 }
 
+/** The first measure of these that is not given at all. One that a guard of another scorer took is there, as null. */
+export const missingIn = (pick: readonly string[], values: Readonly<Record<string, number | null>>) =>
+  pick.find((name) => typeof values[name] !== 'number' && !(name.includes('.') && name in values));
+
 /** What a result says, by name of the measure. */
 export function measuresOf({ reward, aspects }: ScoreResult, scorer: string | undefined) {
   const named = (of: string) => (scorer === undefined ? of : `${scorer}.${of}`);

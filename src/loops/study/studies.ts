@@ -21,7 +21,7 @@ export interface StudiesParts extends Pick<HearParts, 'panel'> {
   /** Hex sha256 of an image, as results have it. */
   digest: Digest;
   /** @throws UNKNOWN_SCORER */
-  checkScorer(name: string): unknown;
+  stampOf(name: string): { id: string; version: string };
 }
 
 /** Kept open at once; the others are read again when they are asked for. */
@@ -90,7 +90,13 @@ export class ClientStudies implements Studies {
     const count = readdirSync(this.#folder).filter((name) => ID.test(name)).length;
     if (count >= this.#parts.config.limits.maxStudies)
       throw fail('STUDIES_FULL', { count, folder: this.#folder });
-    const plan: ClientPlan = { version: 1, assay: version, begun: new Date().toISOString(), ...wanted };
+    const plan: ClientPlan = {
+      version: 1,
+      assay: version,
+      begun: new Date().toISOString(),
+      ...wanted,
+      ...this.#judge(scorer),
+    };
     const folder = await beginKind<ClientPlan, ClientEvent>(this.#path(id), plan, CLIENT_STUDY);
     const begun = new ClientStudy(id, folder);
     this.#open.set(id, begun);
@@ -116,7 +122,18 @@ export class ClientStudies implements Studies {
     for (const [field, found, most] of counts)
       if (found > most)
         throw fail('STUDY_INVALID', { field, reason: `expected at most ${most}, found ${found}` });
-    if (scorer !== undefined) this.#parts.checkScorer(scorer);
+    if (scorer !== undefined) this.#parts.stampOf(scorer);
+  }
+
+  /** A study of scores by its client begins without a scorer, too. */
+  #judge(scorer: string | undefined): Pick<ClientPlan, 'judge'> {
+    try {
+      const { id, version } = this.#parts.stampOf(scorer ?? this.#parts.config.scorer);
+      return { judge: `${id}@${version}` };
+    } catch (error) {
+      if (error instanceof AssayError) return {};
+      throw error;
+    }
   }
 
   async #tell(id: string, telling: Telling, asker: Asker): Promise<StudyTold> {

@@ -6,7 +6,7 @@ import type { PanelRequest, ScoreItem, ScoreRequest } from '../../types/request.
 import type { ScoreResult } from '../../types/result.ts';
 import type { Telling } from '../../types/study.ts';
 import type { ClientPlan } from './client-folder.ts';
-import { measured, scorersOf } from './measures.ts';
+import { measured, missingIn, scorersOf } from './measures.ts';
 import type { Outcome, Scored, Trial } from './types.ts';
 
 export type Asker = Pick<ScoreRequest, 'client' | 'patienceMs' | 'signal'>;
@@ -35,6 +35,7 @@ export async function hear(
 ): Promise<Heard> {
   if (!('items' in telling)) {
     const ended = 'images' in telling ? { images: telling.images } : { failed: telling.failed };
+    if ('images' in telling) checkMeasures(plan, telling.images);
     return { ended, results: [], marks: marksOf(telling, ended) };
   }
   // Without a prompt of the trial it is looked for in the file, as in every request.
@@ -43,11 +44,12 @@ export async function hear(
     prompt: item.prompt ?? trial.prompt ?? item.prompt,
   }));
   const scorers = scorersOf(plan.spec.pick);
-  const asked = scorers.map((scorer) => scorer ?? plan.scorer);
+  const asked = scorers.map((scorer) => scorer ?? plan.judge ?? plan.scorer);
   const rows = await panel({ ...asker, items, scorers: asked, policy: plan.policy });
   asker.signal.throwIfAborted();
   for (const row of rows) checkLasting(trial, row);
   const images = rows.map((row, i) => scoredOf(row, scorers, nameOf(items[i]!, trial, i), plan));
+  for (const [i, row] of rows.entries()) checkPickable(plan, row[0]!, images[i]!);
   const lost = rows.flatMap((row) => errorOf(row) ?? []);
   const ended = lost.length === rows.length ? { failed: lost[0]! } : { images };
   const results = rows.map(([result]) => result!);
@@ -76,6 +78,29 @@ function checkLasting({ id }: Trial, row: readonly ScoreResult[]): void {
   const error = errorOf(row);
   if (!error || ERRORS[error.code as ErrorCode]?.kind === 'input') return;
   throw fail('TRIAL_UNSCORED', { id, image: row[0]!.id, reason: `${error.message} [${error.code}]` });
+}
+
+/** Scores by other names than the study picks by would spend its budget for nothing. @throws BAD_REQUEST */
+function checkMeasures({ spec: { pick } }: ClientPlan, images: readonly Scored[]): void {
+  for (const [i, { values }] of images.entries()) {
+    const names = Object.keys(values);
+    const missing = pick.find((measure) => !(measure in values));
+    if (names.length === 0 || missing === undefined) continue;
+    const reason = `images[${i}].values: it has ${names.join(', ')}, and the study picks by ${missing}`;
+    throw fail('BAD_REQUEST', { reason });
+  }
+}
+
+/** So would a measure that the scorer does not give; a guard takes all of them, and says so by itself. @throws MEASURE_MISSING */
+function checkPickable(
+  { spec: { pick } }: ClientPlan,
+  { guards, prompt, error }: ScoreResult,
+  { values }: Scored,
+): void {
+  const measure = missingIn(pick, values);
+  if (measure === undefined || error || guards.length > 0) return;
+  const reason = prompt === null ? 'no prompt was found' : 'the scorer does not give it';
+  throw fail('MEASURE_MISSING', { measure, reason });
 }
 
 const nameOf = ({ source }: ScoreItem, { id }: Trial, i: number): string =>

@@ -48,6 +48,23 @@ describe('a study', () => {
     });
   });
 
+  it('spends nothing on images without the measure that it picks by', async () => {
+    const rig = await startReal();
+    const { study: id } = (await begin(rig, { ...PLAN, pick: ['beauty'] })).body;
+    await ask(rig, id);
+    const scored = await tell(rig, id, { trial: 't1', items: [image('2')] });
+    expect(scored.body.error).toMatchObject({ code: 'MEASURE_MISSING' });
+    const other = await tell(rig, id, { trial: 't1', ...told(0.4) });
+    expect(other.body.error).toMatchObject({
+      code: 'BAD_REQUEST',
+      message: expect.stringContaining('it has reward, and the study picks by beauty'),
+    });
+    expect(await state(rig, id)).toMatchObject({ open: [{ id: 't1' }], winners: [] });
+    const images = [{ image: 'a.png', values: { beauty: 0.4 } }];
+    await tell(rig, id, { trial: 't1', images });
+    expect((await state(rig, id)).winners[0].value).toBe(0.4);
+  });
+
   it('survives the daemon, and gives what was asked for and not told first', async () => {
     const settings = { dataDir: tempFolder() };
     const first = await startReal(settings);
@@ -63,6 +80,20 @@ describe('a study', () => {
     expect((await state(second, id)).winners[0].value).toBe(0.4);
     expect((await ask(second, id, { held: ['t2'] })).trials[0].id).toBe('t3');
     expect((await ask(second, id, { held: ['t2', 't3'] })).trials).toEqual([]);
+  });
+
+  it('is judged by the scorer that it was begun with, also where the daemon has another one later', async () => {
+    const settings = { dataDir: tempFolder() };
+    const first = await startReal(settings);
+    const { study: id } = (await begin(first)).body;
+    await ask(first, id, { n: 2 });
+    const { body } = await tell(first, id, { trial: 't1', items: [image('2')] });
+    await first.runtime.close();
+
+    const second = await startReal({ ...settings, scorer: 'test-bright' });
+    const later = await tell(second, id, { trial: 't2', items: [image('4')] });
+    expect(body.results[0].scorer.id).not.toBe('test-bright');
+    expect(later.body.results[0].scorer).toEqual(body.results[0].scorer);
   });
 
   it('counts the same telling once, also of two at a time', async () => {

@@ -122,7 +122,7 @@ describe('a calibration fits', () => {
     ['host', { host: 'other' }, 0.8, /another host/],
     ['workflow', { workflow: 'v' }, 0.8, /another workflow/],
     ['scorer', { scorer: { id: 'a', version: '2' } }, 0.8, /the scorer a 1/],
-    ['method', { method: 'taesd' }, 0.8, /previews by taesd, and it is of latent2rgb/],
+    ['method', { method: 'taesd' }, 0.8, /previews by taesd, and the calibration is of latent2rgb/],
     ['measure', { spec: { pick: ['quality'], axes: {} } }, 0.8, /of reward, .* by quality/],
     ['prompt', { prompt: 'a wolf' }, 0.8, /another prompt/],
     ['axes', { spec: { pick: ['reward'], axes: { cfg: { values: [1] } } } }, 0.8, /more than the seed .*cfg/],
@@ -137,6 +137,8 @@ describe('a calibration fits', () => {
       points: points.map((one) => ({ ...one, interval: [0.1, 0.9] as [number, number] })),
     };
     expect(misfitOf(unsure, wanted, 0.8)).toMatch(/as surely as demanded: 0\.10 at most/);
+    const few = { ...calibration, points: points.map((one) => ({ ...one, interval: null })) };
+    expect(misfitOf(few, wanted, 0.8)).toMatch(/too few images had a score/);
   });
 });
 
