@@ -25,6 +25,17 @@ const missing = (scores: Scores, variants: readonly Variant[], seeds: number): P
     .flat()
     .filter((place) => !scores.isMade(place));
 
+/** How many seeds it takes until the original has a value on so many; all that variants share, where it has not. */
+function reach({ spec, scores, original }: Searched, wanted: number): number {
+  const values = scores.values(original, 0, spec.seeds);
+  let found = 0;
+  for (let seed = 0; seed < spec.seeds; seed++) {
+    if ((values.get(seed) ?? null) !== null) found++;
+    if (found === wanted || !scores.isMade({ variant: original, seed })) return seed + 1;
+  }
+  return spec.seeds;
+}
+
 /**
  * Best first by the mean difference to the original on the seeds that all share. One that has no value where the
  * original has one is out: whatever it makes elsewhere, it spoils images.
@@ -45,7 +56,8 @@ function climb(
 ): { make: Place[] } | { best: Variant | undefined } {
   const { spec, scores, original } = searched;
   let left = [...members];
-  for (const { variants, seeds } of ladderOf(spec, members.length)) {
+  for (const { variants, seeds: wanted } of ladderOf(spec, members.length)) {
+    const seeds = reach(searched, wanted);
     left = left.slice(0, variants);
     const make = left.length > 0 ? missing(scores, [original, ...left], seeds) : [];
     if (make.length > 0) return { make };
@@ -66,7 +78,7 @@ const PATIENCE = 2;
 export function nextInSearch(searched: Searched): SearchStep {
   const { spec, scores, original } = searched;
   // So many show what the original is like, before anybody is asked to write a better one.
-  const first = missing(scores, [original], ladderOf(spec, spec.variants)[0]!.seeds);
+  const first = missing(scores, [original], reach(searched, ladderOf(spec, spec.variants)[0]!.seeds));
   if (first.length > 0) return { make: first };
   return afterRounds(searched) ?? { propose: searched.rounds.length + 1 };
 }

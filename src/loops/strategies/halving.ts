@@ -29,10 +29,12 @@ function sizesOf({ spec }: View, { efforts, cut }: Options): number[] {
 const isOf = (rung: number, options: Options, { trial }: TrialState): boolean =>
   trial.stage.effort === (options.efforts[rung] ?? 1);
 
-/** Those of a rung that go on, best first. */
+/** Those of a rung that go on, best first; behind them drafts that have no value: finished, they may have one. */
 function promoted(view: View, states: readonly TrialState[], n: number): TrialState[] {
-  const scored = states.filter((state) => view.value(state) !== null);
-  return scored.toSorted((a, b) => view.value(b)! - view.value(a)!).slice(0, n);
+  const made = states.filter(({ outcome }) => outcome && !('failed' in outcome));
+  const scored = made.filter((state) => view.value(state) !== null);
+  const others = made.filter((state) => view.value(state) === null);
+  return [...scored.toSorted((a, b) => view.value(b)! - view.value(a)!), ...others].slice(0, n);
 }
 
 function draftsOf(view: View, options: Options, rung: number, size: number): Draft[] {

@@ -84,9 +84,9 @@ describe('a driven refinement', () => {
   });
 
   it('ends where the original has no value', async () => {
-    const { ended, refinement } = start({}, { by: 'alignment' });
+    const { ended, refinement } = start({}, { by: 'alignment', seeds: 3 });
     await expect(ended).rejects.toMatchObject({ code: 'MEASURE_MISSING', details: { measure: 'alignment' } });
-    expect(refinement.spent()).toBe(1);
+    expect(refinement.spent()).toBe(3);
   });
 
   it('stops when it is told to, and can go on', async () => {

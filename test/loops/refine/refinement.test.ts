@@ -116,6 +116,17 @@ describe('a refinement', () => {
     );
   });
 
+  it.each([1, 2, 3])('goes on with other seeds where the original has no score on its first %i', (count) => {
+    const unlucky = new Set<number>();
+    const refinement = createRefinement(spec());
+    const verdict = finish(refinement, (trial) => {
+      if (unlucky.size < count && trial.prompt === 'a red fox') unlucky.add(trial.seed);
+      return unlucky.has(trial.seed) ? null : (likesLight(trial) as number);
+    });
+    expect(verdict).toMatchObject({ kind: 'better', prompt: 'a red fox in soft light, 1' });
+    expect(refinement.spent()).toBeLessThanOrEqual(100);
+  });
+
   it('makes what failed once more, and ends when all fails', () => {
     let runs = 0;
     const flaky: Score = (trial) => (++runs % 4 === 0 ? 'fails' : likesLight(trial));

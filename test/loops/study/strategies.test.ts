@@ -7,7 +7,7 @@ import type { StudyEvent, Trial } from '../../../src/loops/study/types.ts';
 /** A number that follows from the seed alone, 0..1. */
 const luckOf = (seed: number): number => (Math.imul(seed, 0x45d9_f3b) >>> 8) / 2 ** 24;
 
-type Value = (trial: Trial) => number;
+type Value = (trial: Trial) => number | null;
 
 /** Runs a study to its end; of those open, the last one is told first, so that no strategy can count on the order. */
 function run(spec: object, value: Value, events: StudyEvent[] = [], depth = 3): Study {
@@ -72,6 +72,13 @@ describe('halving', () => {
       stage: { effort: 1 },
       from: expect.stringMatching(/^t\d+$/),
     });
+  });
+
+  it('finishes drafts that have no value, where no other is left', () => {
+    const study = run({ images: 2, strategy: { name: 'halving' } }, ({ stage, seed }) =>
+      stage.effort < 1 ? null : luckOf(seed),
+    );
+    expect(study.winners()[0]!.trial.stage.effort).toBe(1);
   });
 
   it('keeps a draft where nothing was finished', () => {
