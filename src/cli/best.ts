@@ -8,7 +8,7 @@ import { expectedOf } from '../reward/expected.ts';
 import { readCalibration } from '../reward/scorer.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Aspect } from '../types/aspect.ts';
-import { checkLeast } from './best/least.ts';
+import { checkDemands } from './best/demands.ts';
 import { type PlanFlags, planOf } from './best/plan.ts';
 import type { BestFormat } from './best/told.ts';
 import type { ScorerFlags } from './input/flags.ts';
@@ -59,7 +59,7 @@ function expectedBy({ catalog, config }: Runtime, spec: StudySpec) {
       const reason = `the scorer ${model.manifest.id} does not predict it`;
       throw fail('MEASURE_MISSING', { measure, reason });
     }
-    checkLeast(spec, of, model.manifest);
+    checkDemands(spec, of, model.manifest);
     return { model, of };
   });
   if (found.length > 1) return null;

@@ -201,6 +201,7 @@ describe('assay best', { timeout: 90_000 }, () => {
     const [fake, bench] = [await host(), studyBench()];
     for (const [flags, words] of [
       [['--least', '1.5'], /--least 1\.5: reward goes from 0 to 1/],
+      [['--price', '15'], /--price 15: reward goes from 0 to 1 .* with a % it is a share/],
       [['--least', '7', '--by', 'quality'], /--least 7: quality goes from 0 to 5 \(scorer test-bright\)/],
     ] as const) {
       const { code, stderr } = await assay(bench.args(fake.url, ...flags));

@@ -56,7 +56,7 @@ const scored = z.strictObject({
 export const tellBody = z.strictObject({
   trial: name,
   items: z.array(scoreItem).min(1).optional().describe('images to score, as those of POST /v1/score'),
-  images: z.array(scored).max(256).optional().describe('images by name, with your own scores'),
+  images: z.array(scored).min(1).max(256).optional().describe('images by name, with your own scores'),
   failed: z
     .strictObject({ code: z.string().min(1).max(64), message: z.string().max(MOST_TEXT) })
     .optional()
