@@ -125,7 +125,8 @@ describe('assay mcp', { timeout: 120_000 }, () => {
     const onprogress = (step: (typeof steps)[0]) => void steps.push(step);
     const params = { name: 'score_images', arguments: { paths: ['.'] } };
     await client.callTool(params, undefined, { onprogress });
-    expect(steps).toEqual([{ progress: 4, total: 4 }]);
+    // What comes together with the answer, the client may drop.
+    expect(steps[0]).toEqual({ progress: 0, total: 4 });
 
     const rest = await call('score_images', { paths: ['.'], from: 3 });
     expect(rest.body).toMatchObject({ found: 4, scored: 1, images: [{ image: 'middle.png' }] });

@@ -41,6 +41,7 @@ export async function rate({ paths, prompt, scorer, from }: Asked, call: Call): 
   const until = performance.now() + MOST_MS;
   const rows: Rated['rows'] = [];
   let next = from;
+  progress(0, found.paths.length - from);
   while (next < found.paths.length && performance.now() < until) {
     signal.throwIfAborted();
     const some = found.paths.slice(next, next + AT_ONCE);
