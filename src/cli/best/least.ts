@@ -1,6 +1,6 @@
 /** `--least`: a value that no image can have would make images until the budget is spent, and one that all have none. */
 import type { StudySpec } from '../../loops/study/spec.ts';
-import type { Manifest } from '../../reward/model/manifest.ts';
+import type { Known } from '../../reward/model/catalog.ts';
 import type { Aspect } from '../../types/aspect.ts';
 import { usage } from '../input/flags.ts';
 
@@ -8,7 +8,7 @@ import { usage } from '../input/flags.ts';
 export function checkLeast(
   { strategy, pick }: StudySpec,
   of: Aspect | 'reward',
-  { id, aspects }: Manifest,
+  { id, aspects }: Known['manifest'],
 ): void {
   const { least } = strategy as { least?: number };
   if (least === undefined) return;
