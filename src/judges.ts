@@ -10,11 +10,18 @@ import { calibrationFolder } from './reward/vlm/stored.ts';
 import type { Provider } from './types/provider.ts';
 import type { ScorerInfo } from './types/scorer.ts';
 
+/** Answers with the probabilities of all their tokens may be large; results have a memory of their own. */
+const MOST_ANSWERS = 256;
+
 /** The model of a judge, ready to be asked. @throws USAGE, TOKEN_UNREADABLE */
 export function providerOf(id: string, config: Config): { provider: Provider; notes: string[] } {
   const { apiKeyFile: _, ...settings } = config.judges[id]!;
   const { key, notes } = accessTo(config.judges[id]!, `judges.${id}`);
-  const provider = createVision({ ...settings, apiKey: key, cache: config.resultCache });
+  const provider = createVision({
+    ...settings,
+    apiKey: key,
+    cache: Math.min(config.resultCache, MOST_ANSWERS),
+  });
   return { provider, notes };
 }
 
@@ -85,8 +92,8 @@ const bare = (url: string): string => {
 
 /** @throws CONFIG_INVALID when a judge has the name of an installed scorer */
 export function rosterOf(config: Config): Roster {
-  const catalog = catalogOf(config);
   const ids = Object.keys(config.judges);
+  const catalog = catalogOf(config, ids);
   if (ids.length === 0) return catalog;
   checkNames(ids, catalog);
   const all = ids.map((id) => new Elsewhere(id, config));

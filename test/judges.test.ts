@@ -224,6 +224,28 @@ describe('a provider', () => {
     expect(Math.max(...said.map(({ queueMs }) => queueMs))).toBeGreaterThan(15);
   });
 
+  it('learns once how much it may ask for, though several questions are on their way', async () => {
+    const strict: Answer = (response, asked) => {
+      const refuse = () =>
+        answers(400, { error: { message: 'top_logprobs must be at most 5' } })(response, asked);
+      const isMany = (asked.body.top_logprobs ?? 0) > 5;
+      setTimeout(() => (isMany ? refuse() : rates({ good: 1 })(response, asked)), isMany ? 20 : 0);
+    };
+    const endpoint = await startEndpoint(strict);
+    const provider = ask(endpoint.url, { concurrency: 3 });
+    const said = await Promise.all(['a', 'b', 'c'].map((text) => provider.ask(question(text), never)));
+    expect(said.map(({ tokens }) => tokens?.length)).toEqual([1, 1, 1]);
+    expect(endpoint.asked).toHaveLength(6);
+  });
+
+  it('takes a denial of probabilities for what it is, beside a key that is right', async () => {
+    const endpoint = await startEndpoint(
+      answers(403, { error: { message: 'You are not allowed to request logprobs from this model' } }),
+      says('good'),
+    );
+    expect(await ask(endpoint.url).ask(question('a'), never)).toMatchObject({ text: 'good', tokens: null });
+  });
+
   it('gives up on one that is busy for ever', async () => {
     const endpoint = await startEndpoint(answers(429, { error: { message: 'quota' } }));
     await expect(ask(endpoint.url).ask(question('a'), never)).rejects.toMatchObject({

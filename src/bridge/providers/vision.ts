@@ -60,6 +60,9 @@ const OPTIONAL = [
   { field: 'temperature', says: /temperature/i },
 ] as const;
 
+/** Some deny a model's probabilities as they deny a wrong key. */
+const UNKNOWING: ReadonlySet<string> = new Set(['ENDPOINT_UNFIT', 'ENDPOINT_DENIED']);
+
 class Vision implements Provider {
   readonly url: string;
   readonly model: string;
@@ -97,9 +100,13 @@ class Vision implements Provider {
     const leave = await this.#places.enter(this.model, signal);
     const queueMs = performance.now() - start;
     try {
-      const adapt = (error: AssayError) => this.#adapt(error);
+      let known = 0;
+      const adapt = (error: AssayError) => this.#adapt(error, known);
       const patience = { retryMs: this.#settings.retryMs, busyTries: BUSY_TRIES, adapt };
-      const send = () => this.#wire.post(this.#body(question), replySchema, signal);
+      const send = () => {
+        known = this.#lacking.size;
+        return this.#wire.post(this.#body(question), replySchema, signal);
+      };
       const read = this.#read(await patiently(send, patience, signal));
       return { ...read, queueMs, inferMs: performance.now() - start - queueMs };
     } finally {
@@ -141,10 +148,17 @@ class Vision implements Provider {
     };
   }
 
-  /** Leaves out what the endpoint says it does not know; false when that is not what it says. */
-  #adapt({ code, message }: AssayError): boolean {
-    const unknown = OPTIONAL.find(({ field, says }) => !this.#lacking.has(field) && says.test(message));
-    if (code !== 'ENDPOINT_UNFIT' || !unknown) return false;
+  /**
+   * Leaves out what the endpoint says it does not know; false when that is not what it says.
+   *
+   * @param known how many fields were left out of the question: another one may have taught more since
+   */
+  #adapt({ code, message }: AssayError, known: number): boolean {
+    if (!UNKNOWING.has(code)) return false;
+    const said = OPTIONAL.filter(({ says }) => says.test(message));
+    if (said.length > 0 && known < this.#lacking.size) return true;
+    const unknown = said.find(({ field }) => !this.#lacking.has(field));
+    if (!unknown) return false;
     this.#lacking.add(unknown.field);
     return true;
   }

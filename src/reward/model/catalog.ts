@@ -176,14 +176,18 @@ const refusalOf = ({ folder, names, error: { code, message, fix } }: Refused): R
 /** Folder that `models import` copies to. */
 export const importedModels = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'models');
 
-/** The scorers of a configuration: its own folders, what ships, what was imported. */
-export const catalogOf = (config: Config): Catalog =>
+/**
+ * The scorers of a configuration: its own folders, what ships, what was imported.
+ *
+ * @param elsewhere names of judges that have no model folder, for messages
+ */
+export const catalogOf = (config: Config, elsewhere: readonly string[] = []): Catalog =>
   openCatalog({
     ...config,
     // What ships comes before what was imported: an import never changes what a plain id means.
     modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
     defaultId: config.scorer,
-    elsewhere: Object.keys(config.judges),
+    elsewhere,
   });
 
 /** Reads the manifests in `modelDirs`; loads no weights. */

@@ -42,6 +42,9 @@ export const VLM_REWARD: Manifest['reward'] = { weights: { quality: 1, alignment
 export const vlmWeights = ({ provider, maxSide }: Pick<VlmJudgeOptions, 'provider' | 'maxSide'>): string =>
   `sha256:${hash('sha256', JSON.stringify([provider.url, provider.model, maxSide, QUESTIONNAIRE]))}`;
 
+/** How long a model that did not answer is told to be away. */
+const FAULT_MS = 30_000;
+
 /** Below this, the five words were hardly what the model meant to say. */
 const LEAST_SHARE = 0.5;
 
@@ -58,7 +61,7 @@ export class VlmJudge implements Judge {
   readonly domain: Domain = { minSide: 32, maxAspectRatio: 8 };
   readonly #options: VlmJudgeOptions;
   readonly #known: Known;
-  #fault: string | null = null;
+  #lost: { at: number; why: string } | null = null;
 
   constructor(options: VlmJudgeOptions) {
     this.#options = options;
@@ -70,9 +73,10 @@ export class VlmJudge implements Judge {
     this.stamp = { id, version: VLM_VERSION, variant, weights, calibration };
   }
 
-  /** That of the last question, until one is answered. */
+  /** That of the last question, until one is answered, or may be asked again: who is told of a fault asks nothing. */
   get fault(): string | null {
-    return this.#fault;
+    const { at, why } = this.#lost ?? { at: Number.NEGATIVE_INFINITY, why: null };
+    return performance.now() - at < FAULT_MS ? why : null;
   }
 
   /** Why its scores have no percentile and no interval; null: they have. */
@@ -146,11 +150,11 @@ export class VlmJudge implements Judge {
   async #put(question: Parameters<Provider['ask']>[0], signal: AbortSignal): Promise<ProviderAnswer> {
     try {
       const answer = await this.#options.provider.ask(question, signal);
-      this.#fault = null;
+      this.#lost = null;
       return answer;
     } catch (error) {
       const isLost = error instanceof AssayError && error.code.startsWith('ENDPOINT_');
-      if (isLost) this.#fault = error.message;
+      if (isLost) this.#lost = { at: performance.now(), why: error.message };
       throw error;
     }
   }
