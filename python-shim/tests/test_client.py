@@ -84,7 +84,6 @@ def test_a_judge_without_calibration_gives_scores_without_percentile_and_interva
     assert quality.score > 0
 
 
-
 @pytest.mark.parametrize("given", [{"timeout": -1}, {"timeout": "x"}, {"wait": float("nan")}, {"reconnects": None}])
 def test_times_that_are_none_are_refused_by_name(given):
     (name,) = given
