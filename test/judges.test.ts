@@ -1,6 +1,8 @@
 /** Judges that are language models elsewhere, in a runtime: what they make of answers, and what of none. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createVision } from '../src/bridge/providers/vision.ts';
 import { loadConfig } from '../src/config.ts';
@@ -171,6 +173,39 @@ describe('a judge elsewhere', () => {
     });
     expect(late).toMatchObject({ code: 'ENDPOINT_UNREACHABLE', message: expect.stringContaining('50 ms') });
     expect(runtime.notReady()).toContain('no answer from the language model');
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['no address', { url: 'ftp://models' }, /judges\.vlm\.url.*http or https address/s],
+    ['an unknown field', { tokens: 3 }, /judges\.vlm\.tokens.*known key/s],
+    ['no question at all', { concurrency: 0 }, /judges\.vlm\.concurrency/],
+  ])('of %s is refused with the config', (_, judge, message) => {
+    expect(() => open({ url: 'http://127.0.0.1:1' }, judge)).toThrow(message);
+  });
+
+  it.each<[string, object, string]>([
+    [
+      'two keys',
+      { apiKey: 'sk-very-secret', apiKeyFile: 'key' },
+      'judges.vlm.apiKey or judges.vlm.apiKeyFile',
+    ],
+    ['no key file', { apiKeyFile: 'gone/key' }, 'judges.vlm.apiKeyFile'],
+    ['a password in its address', { url: 'http://me:secret@127.0.0.1:1' }, 'holds a name or password'],
+  ])('with %s is refused when it is asked, and nothing secret is repeated', async (_, judge, message) => {
+    const { runtime } = open({ url: 'http://127.0.0.1:1' }, judge);
+    const asked = runtime.score({ items: [item('a')], client: 'test', signal: never });
+    await expect(asked).rejects.toThrow(message);
+    await expect(asked).rejects.not.toThrow('secret');
+  });
+
+  it('goes on without a calibration that cannot be read, and says so', async () => {
+    const dataDir = tempFolder();
+    mkdirSync(join(dataDir, 'judges'));
+    writeFileSync(join(dataDir, 'judges', 'vlm.json'), '{"version": 1');
+    const { score } = open(await startEndpoint(rates({ good: 1 })), {}, { dataDir });
+    const [result] = await score(item('a'));
+    expect([result!.aspects!.quality!.score, result!.aspects!.quality!.interval]).toEqual([4, null]);
+    expect(result!.notes.join()).toContain('its calibration cannot be read');
   });
 
   it('has the name of no installed scorer, and is among those that are known', async () => {

@@ -144,6 +144,24 @@ describe('a judge elsewhere', () => {
     ]);
   });
 
+  it('is calibrated by what it does rate, and by no few images', async () => {
+    const endpoint = await startEndpoint(async (response, asked) => {
+      const { channels } = await sharp(imageOf(asked)!).stats();
+      const answer = channels[0]!.mean < 40 ? says(null, { refusal: 'It is too dark.' }) : byBrightness;
+      return answer(response, asked);
+    });
+    const given = await bench(endpoint);
+    const { code, stdout } = await calibrate(given, '--range', '0..100');
+    expect([code, stdout]).toEqual([
+      3,
+      expect.stringMatching(/could not be scored; the first: tiny refuses.*dark/),
+    ]);
+    const rows = readFileSync(given.ratings, 'utf8').split('\n');
+    writeFileSync(given.ratings, rows.slice(0, 20).join('\n'));
+    const few = await calibrate(given, '--range', '0..100');
+    expect([few.code, few.stderr]).toEqual([2, expect.stringContaining('at least 30 are needed')]);
+  });
+
   it('is evaluated like any scorer; without a calibration no error is told in its scale', async () => {
     const given = await bench(await startEndpoint(byBrightness));
     const out = join(given.folder, 'report');
