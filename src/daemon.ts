@@ -3,7 +3,7 @@ import { startServer } from './bridge/server/server.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { doubtsOf } from './loops/policy/policy.ts';
-import type { Catalog } from './reward/model/catalog.ts';
+import type { Roster } from './reward/model/catalog.ts';
 import { profileDoubts } from './reward/profile/profiles.ts';
 import { openRuntime, type Runtime } from './runtime.ts';
 import { startWatches, type Watches } from './watches.ts';
@@ -20,7 +20,7 @@ export interface Daemon {
 export interface DaemonOptions {
   config: Config;
   /** The scorers, where they are open already; closed with the daemon. */
-  catalog?: Catalog;
+  catalog?: Roster;
   version: string;
   log?: Log;
   /** Told of bytes of requests that are not needed any more. */
@@ -28,13 +28,13 @@ export interface DaemonOptions {
 }
 
 /** Loads the default scorer in the background, so that the address answers at once. */
-async function warmUp(catalog: Catalog, log: Log): Promise<void> {
+async function warmUp(catalog: Roster, log: Log): Promise<void> {
   catalog.onTrouble((trouble) => log.warn(trouble));
   try {
     const scorer = await catalog.open();
     const { stamp, provider } = scorer;
     const { notes } = catalog.list().find(({ default: isDefault }) => isDefault)!;
-    for (const note of [...scorer.notes, ...notes]) log.warn({ scorer: stamp.id }, note);
+    for (const note of new Set([...scorer.notes, ...notes])) log.warn({ scorer: stamp.id }, note);
     log.info({ scorer: stamp, provider }, 'scorer ready');
   } catch (error) {
     log.error({ err: error }, 'the default scorer cannot be loaded');

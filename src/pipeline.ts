@@ -260,6 +260,7 @@ async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Fin
   timings.queueMs += waitedMs + turn.waitedMs + judgement.queueMs;
   if (turn.whileSampling) timings.whileSampling = turn.whileSampling;
   timings.inferMs = judgement.inferMs;
+  if (judgement.tokens !== undefined) timings.tokens = judgement.tokens;
   return findingOf(pixels, found, judgement);
 }
 

@@ -43,7 +43,8 @@ export function failedResult(
 }
 
 const numbersOf = (aspect: AspectScore): number[] => [
-  ...[aspect.score, aspect.percentile, aspect.coverage, ...aspect.range, ...aspect.interval],
+  ...[aspect.score, aspect.percentile ?? 0, aspect.coverage ?? 0, ...aspect.range],
+  ...(aspect.interval ?? []),
   ...[aspect.raw ?? 0, aspect.spread ?? 0, ...(aspect.distribution?.probabilities ?? [])],
 ];
 

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { textsOf } from './files/metadata/texts.ts';
 import type { Ledger } from './host.ts';
+import { rosterOf } from './judges.ts';
 import { Monitor } from './loops/monitor/monitor.ts';
 import { ClientStudies } from './loops/study/studies.ts';
 import { Pipeline } from './pipeline.ts';
@@ -13,7 +14,7 @@ import { findPrompt } from './prompt/find.ts';
 import { ranked, sealed } from './results.ts';
 import { sha256Of } from './reward/image/slices.ts';
 import { Manners, type Neighbour } from './reward/manners.ts';
-import { type Catalog, catalogOf } from './reward/model/catalog.ts';
+import type { Roster } from './reward/model/catalog.ts';
 import { heldOutProfile, profilesOf, scorerIn } from './reward/profile/profiles.ts';
 import { type RewardParts, rewardsOf } from './reward/profile/rewards.ts';
 import { Answered } from './store/answered.ts';
@@ -28,7 +29,7 @@ import type { ResultListener, Service } from './types/service.ts';
 
 export interface Runtime extends Service {
   readonly config: Config;
-  readonly catalog: Catalog;
+  readonly catalog: Roster;
   /** Scores by several scorers at once: of each item one result a scorer. Throws as `score` does. */
   panel(request: PanelRequest): Promise<ScoreResult[][]>;
   /** What is known of the files of one host. */
@@ -42,7 +43,7 @@ export interface Runtime extends Service {
 export interface RuntimeOptions {
   config: Config;
   /** The scorers, where they are open already; closed with the runtime. */
-  catalog?: Catalog | undefined;
+  catalog?: Roster | undefined;
   /** Told of faults that are ours, and of a history that fails. */
   log?: StoreLog;
   /** Why nothing is recorded, for people; absent: it is, as the config says. */
@@ -53,7 +54,7 @@ const NO_LOG: StoreLog = { info() {}, warn() {}, error() {} };
 
 /** Opens everything; loads no scorer before the first image. */
 export function openRuntime({ config, log = NO_LOG, unrecorded, ...given }: RuntimeOptions): Runtime {
-  const catalog = given.catalog ?? catalogOf(config);
+  const catalog = given.catalog ?? rosterOf(config);
   const manners = new Manners(config.gpu.whileSampling);
   const pipeline = new Pipeline(catalog, config, log, manners);
   const store = storeFor(config, log, unrecorded);
@@ -175,7 +176,7 @@ function marksOf(replies: ScoreResult[][], { once }: PanelRequest) {
   };
 }
 
-function notReady(catalog: Catalog): string | null {
+function notReady(catalog: Roster): string | null {
   const why = catalog.unready();
   return why && `the default scorer cannot score yet: ${why}`;
 }

@@ -44,6 +44,7 @@ const BELOW_COMMANDS = [
   'search.ts',
   'previews.ts',
   'judging.ts',
+  'judges.ts',
   'runtime.ts',
   'results.ts',
   'daemon.ts',
@@ -68,7 +69,9 @@ const ALLOWED: Record<string, string[]> = {
   loops: ['loops', 'page', ...SHARED],
   'results.ts': ['types', 'errors', 'prompt'],
   'pipeline.ts': ['results.ts', ...ROOMS, ...SHARED],
-  'runtime.ts': ['results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
+  // Joins scorers with models elsewhere.
+  'judges.ts': [...ROOMS, ...SHARED],
+  'runtime.ts': ['judges.ts', 'results.ts', 'pipeline.ts', ...ROOMS, ...SHARED],
   'watcher.ts': ['runtime.ts', ...ROOMS, ...SHARED],
   'judging.ts': ['runtime.ts', ...ROOMS, ...SHARED],
   'previews.ts': ['judging.ts', 'runtime.ts', ...ROOMS, ...SHARED],

@@ -106,8 +106,8 @@ describe('pipeline', () => {
     const expected = raw.data.reduce((sum, v) => sum + v, 0) / raw.data.length / 51;
     const quality = result!.aspects!.quality!;
     expect(quality.score).toBeCloseTo(expected, 4);
-    expect(quality.interval[0]).toBeCloseTo(expected - 1, 4);
-    expect(quality.interval[1]).toBeCloseTo(expected + 1, 4);
+    expect(quality.interval![0]).toBeCloseTo(expected - 1, 4);
+    expect(quality.interval![1]).toBeCloseTo(expected + 1, 4);
     expect(quality.percentile).toBeCloseTo(expected / 5, 3);
     expect(quality).toMatchObject({ range: [0, 5], coverage: 0.9 });
     expect(result!.reward).toBeCloseTo(expected / 5, 4);

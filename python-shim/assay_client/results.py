@@ -19,11 +19,11 @@ class AspectScore:
     score: float
     #: Lowest and highest possible score.
     range: tuple[float, float]
-    #: Share of the scorer's reference images that score lower, 0..1.
-    percentile: float
-    #: Prediction interval, and the share of human ratings that fall into it.
-    interval: tuple[float, float]
-    coverage: float
+    #: Share of the scorer's reference images that score lower, 0..1; None when the scorer is not calibrated.
+    percentile: float | None
+    #: Prediction interval, and the share of human ratings that fall into it; None when it is not calibrated.
+    interval: tuple[float, float] | None
+    coverage: float | None
     #: What the model said before it was calibrated, and its own standard deviation of that, where it has one.
     raw: float | None = None
     spread: float | None = None
@@ -148,9 +148,9 @@ def error_of(raw: dict) -> AssayFailure | None:
 
 def aspect_of(raw: dict) -> AspectScore:
     low, high = raw["range"]
-    least, most = raw["interval"]
+    interval = raw["interval"] and (raw["interval"][0], raw["interval"][1])
     own = (raw.get("raw"), raw.get("spread"), raw.get("distribution"))
-    return AspectScore(_some(raw["score"]), (low, high), raw["percentile"], (least, most), raw["coverage"], *own)
+    return AspectScore(_some(raw["score"]), (low, high), raw["percentile"], interval, raw["coverage"], *own)
 
 
 def _some(value: object) -> float:

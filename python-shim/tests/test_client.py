@@ -70,6 +70,20 @@ def refusal(call) -> AssayFailure:
     return caught.value
 
 
+def test_a_judge_without_calibration_gives_scores_without_percentile_and_interval(daemon, assay):
+    def answer(message):
+        scored = daemon.scores(message)
+        for result in scored["results"]:
+            result["aspects"]["quality"].update(percentile=None, interval=None, coverage=None)
+        return scored
+
+    daemon.answer = answer
+    [result] = assay.score(greys(1))
+    quality = result.aspects["quality"]
+    assert (quality.percentile, quality.interval, quality.coverage) == (None, None, None)
+    assert quality.score > 0
+
+
 @pytest.mark.parametrize("given", [{"timeout": -1}, {"timeout": "x"}, {"wait": float("nan")}, {"reconnects": None}])
 def test_times_that_are_none_are_refused_by_name(given):
     (name,) = given

@@ -64,7 +64,9 @@ function expectedBy({ catalog, config }: Runtime, spec: StudySpec) {
   });
   if (found.length > 1) return null;
   const [{ model, of }] = found as [(typeof found)[0]];
-  return expectedOf(model.manifest, readCalibration(model), of);
+  // How the images of a model elsewhere are spread is not known.
+  const folder = catalog.models().find((one) => one.folder === model.folder);
+  return folder ? expectedOf(folder.manifest, readCalibration(folder), of) : null;
 }
 
 /** Exit code 0; 3 when trials failed, or nothing could be kept; 130 when Ctrl-C stopped it. */

@@ -5,12 +5,14 @@ import { checkFree } from '../bridge/server/http/listen.ts';
 import type { Config } from '../config.ts';
 import { toAssayError } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
+import { rosterOf } from '../judges.ts';
 import { doubtsOf } from '../loops/policy/policy.ts';
 import { tryProviders } from '../reward/graph/providers.ts';
-import { type Catalog, catalogOf } from '../reward/model/catalog.ts';
+import type { Roster } from '../reward/model/catalog.ts';
 import type { ModelFolder } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
 import { checkHosts } from './doctor/hosts.ts';
+import { checkJudges } from './doctor/judges.ts';
 import {
   checkAccess,
   checkDataFolder,
@@ -44,7 +46,7 @@ const checkProviders = async (config: Config): Promise<Finding[]> =>
   });
 
 async function checkModels(config: Config): Promise<Finding[]> {
-  const catalog = catalogOf(config);
+  const catalog = rosterOf(config);
   const broken = catalog.broken().map((e): Finding => ({ level: 'problem', what: e.message, fix: e.fix }));
   const whole: Finding[] = [];
   for (const model of catalog.models()) whole.push(await checkModel(model));
@@ -61,13 +63,13 @@ async function checkModel(model: ModelFolder): Promise<Finding> {
   }
 }
 
-function checkPolicy({ policy, scorer }: Config, catalog: Catalog): Finding[] {
+function checkPolicy({ policy, scorer }: Config, catalog: Roster): Finding[] {
   const model = catalog.models().find(({ manifest }) => manifest.id === scorer.split('@')[0]);
   const doubts = model ? doubtsOf(policy, model.manifest.id, model.manifest.aspects) : [];
   return doubts.map((what) => ({ level: 'note', what, fix: 'Correct the policy in the config.' }));
 }
 
-async function tryDefault(catalog: Catalog): Promise<Finding> {
+async function tryDefault(catalog: Roster): Promise<Finding> {
   try {
     const start = performance.now();
     const scorer = await catalog.open();
@@ -121,6 +123,7 @@ export async function doctor(flags: ScorerFlags & { port?: number; socket?: stri
     ...(await checkModels(config)),
     await checkDoor(config),
     ...(await checkHosts(config)),
+    ...(await checkJudges(config)),
     checkAccess(config),
     checkDataFolder(config),
     checkHistory(config),

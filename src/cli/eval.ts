@@ -1,27 +1,23 @@
 /** `assay eval`: scores rated images and reports how well the scorer agrees with people. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
-import type { Outcome } from '../eval/figures/pairs.ts';
 import { checkRanges, parseRanges } from '../eval/figures/scale.ts';
 import { renderReport } from '../eval/page/report.ts';
 import { type Thumbnails, thumbnailsOf } from '../eval/page/thumbnails.ts';
 import { predictionsCsv } from '../eval/predictions.ts';
 import { fittedNote, readFitted } from '../eval/ratings/fitted.ts';
-import { findRated } from '../eval/ratings/images.ts';
-import { type Rating, type Ratings, readRatings } from '../eval/ratings/ratings.ts';
+import { type Ratings, readRatings } from '../eval/ratings/ratings.ts';
 import { type Report, summarise } from '../eval/summary.ts';
 import { printSummary } from '../eval/terminal.ts';
 import { createFolder } from '../lib/folder.ts';
 import type { ScoreItem } from '../types/request.ts';
-import type { ItemError, ScoreResult } from '../types/result.ts';
+import type { ScoreResult } from '../types/result.ts';
 import type { ScorerFlags } from './input/flags.ts';
-import { fileItem } from './input/images.ts';
-import { openFor, scoreAll } from './open.ts';
+import { itemsOf, locateRated, outcomesOf, scoreItems } from './input/rated.ts';
+import { openFor } from './open.ts';
 import { stopSignal } from './process/stop-signal.ts';
 import { cannotWrite } from './terminal/out.ts';
-import { startProgress } from './terminal/progress.ts';
 import { smallPicture } from './terminal/small-picture.ts';
 
 export interface EvaluateOptions {
@@ -65,7 +61,7 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
   const ranges = parseRanges(options.range, options.ratingsRange);
   const table = readRatings(options.ratings);
   checkRanges(table, ranges, options.range ? '--range' : '--ratings-range');
-  const { rows, paths, notes } = locate(table, options.images);
+  const { rows, paths, notes } = locateRated(table, options.images);
   const ratings = { ...table, rows, notes: [...table.notes, ...notes] };
   const out = options.out ?? 'assay-eval';
   makeFolder(out); // before the long part: a folder that cannot be made should not cost the scores
@@ -92,42 +88,6 @@ export async function evaluate(options: EvaluateOptions, deps: EvaluateDeps): Pr
   write(join(out, 'report.html'), await renderReport(report, outcomes, thumbnails));
   return report;
 }
-
-/** Lines are unique, names need not be: one image may be rated under several prompts. */
-const idOf = (rating: Rating): string => `line-${rating.line}`;
-
-/** The rows that have an image, with its path. */
-function locate(ratings: Ratings, folder: string): ReturnType<typeof findRated> {
-  const found = findRated(ratings, folder);
-  if (found.rows.length > 0) return found;
-  const first = ratings.rows[0]!.name;
-  const extensions = `${first} and all other names in ${ratings.path}, in it and below it`;
-  throw fail('NO_IMAGES', { path: folder, extensions });
-}
-
-/** Where the file has no column of prompts, those that the images carry are used. */
-const itemsOf = ({ rows, tellsPrompts }: Ratings, paths: string[]): ScoreItem[] =>
-  rows.map((row, i) => ({ ...fileItem(paths[i]!, tellsPrompts ? row.prompt : undefined), id: idOf(row) }));
-
-/** One per row; rows that a stopped run did not reach are left out. */
-function outcomesOf({ rows }: Ratings, results: ScoreResult[], isStopped: boolean): Outcome[] {
-  const byId = new Map(results.map((r) => [r.id, r]));
-  const outcome = (rating: Rating): Outcome | null => {
-    const result = byId.get(idOf(rating));
-    if (!result && isStopped) return null;
-    if (!result)
-      return failed(rating, fail('INTERNAL', { reason: 'the scorer gave no result for this image' }));
-    if (result.error) return failed(rating, result.error);
-    return { rating: { ...rating, prompt: rating.prompt ?? result.prompt }, result, error: null };
-  };
-  return rows.map(outcome).filter((o) => o !== null);
-}
-
-const failed = (rating: Rating, { code, message }: ItemError): Outcome => ({
-  rating,
-  result: null,
-  error: { code, message },
-});
 
 /** Thumbnails of the worst misses, by the names that the report has. */
 async function picturesFor(
@@ -167,18 +127,7 @@ export async function runEval(flags: ScorerFlags & EvaluateOptions): Promise<num
   const runtime = openFor(flags);
   const { catalog, config } = runtime;
   const { signal, release } = stopSignal();
-  const score = async (items: ScoreItem[]) => {
-    const progress = startProgress(items.length, 'scoring');
-    const results: ScoreResult[] = [];
-    const onResult = (_index: number, result: ScoreResult) => progress.update(results.push(result));
-    const itemAt = (index: number) => items[index]!;
-    try {
-      await scoreAll(runtime, { count: items.length, itemAt, signal, onResult });
-    } finally {
-      progress.stop();
-    }
-    return results;
-  };
+  const score = (items: ScoreItem[]) => scoreItems(runtime, items, signal);
   try {
     const report = await evaluate(flags, {
       score,

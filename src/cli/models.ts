@@ -5,11 +5,12 @@ import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { fail, reasonOf } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
+import { rosterOf } from '../judges.ts';
 import { createFolder } from '../lib/folder.ts';
 import type { Placement } from '../reward/graph/placement.ts';
 import { explore, type ProviderStatus, tryProviders } from '../reward/graph/providers.ts';
 import { gpuMemoryMb } from '../reward/graph/vram.ts';
-import { type Catalog, catalogOf, importedModels } from '../reward/model/catalog.ts';
+import { catalogOf, importedModels, type Roster } from '../reward/model/catalog.ts';
 import { checkGolden } from '../reward/model/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
@@ -27,10 +28,10 @@ const printJson = (value: unknown): void => print(`${JSON.stringify(value, null,
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** The shortest name that means this scorer. */
-const nameOf = (catalog: Catalog, scorer: Pick<Manifest, 'id' | 'version'>): string =>
+const nameOf = (catalog: Roster, scorer: Pick<Manifest, 'id' | 'version'>): string =>
   catalog.find(scorer.id).manifest.version === scorer.version ? scorer.id : refOf(scorer);
 
-const columns = (catalog: Catalog): Column<ScorerInfo>[] => [
+const columns = (catalog: Roster): Column<ScorerInfo>[] => [
   { title: 'scorer', value: (s) => nameOf(catalog, s) + (s.default ? ' *' : '') },
   { title: 'version', value: (s) => s.version },
   { title: 'predicts', value: (s) => s.aspects.join(', ') },
@@ -49,7 +50,7 @@ const REFUSED: Column<RefusedScorer>[] = [
 export async function listModels(flags: ScorerFlags & { json?: boolean }): Promise<number> {
   const config = configOf(flags);
   await explore(config.providers, config.dataDir);
-  const catalog = catalogOf(config);
+  const catalog = rosterOf(config);
   const scorers = catalog.list();
   const refused = catalog.refused();
   if (flags.json) printJson([...scorers, ...refused]);
@@ -121,10 +122,34 @@ const aspectWords = ({ manifest }: ModelFolder): string[] =>
     return `${name} ${aspect.range.join(' to ')}${aspect.needsPrompt ? ' (needs the prompt)' : ''}`;
   });
 
+/** Of a model elsewhere: nothing is asked of it. */
+async function elsewhereInfo(
+  info: ScorerInfo,
+  roster: Roster,
+  { json }: { json?: boolean },
+): Promise<number> {
+  const { fault: problem, notes } = await roster.open(info.id);
+  await roster.close();
+  if (json) printJson({ ...info, problem, notes });
+  else {
+    const lines = [
+      `${info.id} ${info.version}: ${printable(info.title)}`,
+      `predicts   ${info.aspects.join(', ')} (1 to 5)`,
+      ...notes.map((note) => `           ${note}`),
+      `calibrated in ${info.folder}`,
+    ];
+    print(`${lines.join('\n')}\n`);
+  }
+  return EXIT.ok;
+}
+
 /** Loads the scorer too, so that what is printed of its provider is what happens. */
 export async function modelInfo(name: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
   const config = configOf(flags);
   const catalog = catalogOf(config);
+  const roster = rosterOf(config);
+  const elsewhere = roster.list().find(({ id, backend }) => backend === 'chat' && id === name.split('@')[0]);
+  if (elsewhere) return elsewhereInfo(elsewhere, roster, flags);
   const model = catalog.find(name);
   try {
     const scorer = await catalog.open(name);

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { checkExposure } from '../bridge/server/http/access.ts';
 import { checkFree } from '../bridge/server/http/listen.ts';
 import { EXIT } from '../errors/exit.ts';
+import { rosterOf } from '../judges.ts';
 import { orAbort } from '../lib/abort.ts';
 import { startCollector } from '../lib/collector.ts';
 import { version } from '../lib/version.ts';
 import { createLog } from '../log.ts';
-import { catalogOf } from '../reward/model/catalog.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { configOf } from './open.ts';
 import { runLong } from './process/long-running.ts';
@@ -39,7 +39,7 @@ export async function serve(flags: ServeFlags): Promise<number> {
   await checkFree(config);
   const log = createLog(config.logLevel, config.token);
   const { signal, codeOr, release } = runLong(log, config.drainTimeoutMs);
-  const catalog = catalogOf(config);
+  const catalog = rosterOf(config);
   // The workers load the scorer while the server's modules are read here.
   catalog.open().catch(() => {}); // told by `daemon.ready`
   const { startDaemon } = await import('../daemon.ts');

@@ -93,6 +93,27 @@ export const monitorSchema = z.strictObject({
   share: z.number().min(0).max(1).default(0.1).describe('share of the groups that it judges, 0..1'),
 });
 
+/** A language model elsewhere that looks at images and rates them. */
+const judgeSchema = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https address' })
+    .describe('OpenAI-compatible API of a model that sees images, e.g. http://127.0.0.1:11434/v1'),
+  model: z.string().min(1).describe('name of the model there'),
+  apiKey: z.string().regex(TOKEN, TOKEN_EXPECTED).optional().describe('sent to it as a bearer token'),
+  apiKeyFile: z.string().min(1).optional().describe('file that holds that key'),
+  timeoutMs: count.default(120_000).describe('longest time for one answer'),
+  concurrency: count.max(256).default(2).describe('most questions at once'),
+  maxTokens: count.default(256).describe('most tokens of one answer'),
+  maxSide: z.int().min(64).max(16_384).default(1024).describe('longest side of the image that is sent'),
+  critique: z.boolean().default(false).describe('also ask what is wrong with the image'),
+});
+export type JudgeSettings = z.infer<typeof judgeSchema>;
+
+/** As those of model folders. */
+const judgeName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected 1 to 64 small letters, digits, ., _ or -');
+
 /** The language model that rewrites prompts for `assay refine`. */
 const endpointSchema = z.strictObject({
   url: z
@@ -191,6 +212,12 @@ export const settingsSchema = z.strictObject({
   drainTimeoutMs: millis.default(10_000).describe('longest wait for running requests at shutdown'),
   limits: limitsSchema.default(() => limitsSchema.parse({}, ONCE)),
   policy: policySchema.default(() => policySchema.parse({}, ONCE)),
+  judges: z
+    .record(judgeName, judgeSchema)
+    .default({})
+    .describe(
+      'models elsewhere that rate images, by the names of scorers that they get: `{url, model}`, and what docs/vlm-judge.md lists',
+    ),
   endpoint: endpointSchema.default(() => endpointSchema.parse({}, ONCE)),
   rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),
   monitor: monitorSchema.default(() => monitorSchema.parse({}, ONCE)),

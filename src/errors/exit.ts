@@ -10,7 +10,7 @@ export const EXIT = { ok: 0, internal: 1, usage: 2, someFailed: 3, unreachable: 
 
 const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   ...(['HOST_UNREACHABLE', 'HOST_FAILED', 'PROMPT_LOST'] as const),
-  ...(['ENDPOINT_UNREACHABLE', 'ENDPOINT_FAILED'] as const),
+  ...(['ENDPOINT_UNREACHABLE', 'ENDPOINT_BUSY', 'ENDPOINT_FAILED'] as const),
 ]);
 
 /** Exit code for an error that ends a command. */

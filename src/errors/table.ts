@@ -269,6 +269,21 @@ export const ERRORS = {
     '{model} refuses to rewrite the prompt: {reason}',
     'Use another model, or none: without --endpoint the phrase bank proposes.',
   ),
+  JUDGE_REFUSED: input(
+    422,
+    '{model} refuses to judge the image: {reason}',
+    'Such an image has no score by this model: use another one, or a scorer that runs here.',
+  ),
+  JUDGE_ANSWER: input(
+    422,
+    '{model} was asked for {aspect} and gave no rating ({words}): {fault}',
+    'Name a model that looks at images and follows instructions. One that thinks aloud needs room: raise maxTokens of the judge.',
+  ),
+  CALIBRATION_UNFIT: input(
+    422,
+    'no calibration of {scorer}: {reason}',
+    'Rate more images, of all qualities; or use another model.',
+  ),
   PROMPT_INPUT_UNKNOWN: input(
     422,
     'it is not clear which input of {source} holds the prompt: {reason}',
@@ -416,7 +431,12 @@ export const ERRORS = {
   ENDPOINT_UNREACHABLE: retry(
     503,
     'no answer from the language model at {url}: {reason}',
-    'Start it, check the address, or give it more time with endpoint.timeoutMs. `assay refine` works without one, too.',
+    'Start it, check the address, or give it more time with timeoutMs of the endpoint or judge. `assay refine` works without one, too.',
+  ),
+  ENDPOINT_BUSY: retry(
+    503,
+    'the language model at {url} takes no more questions now: {reason}',
+    'Ask less of it at once (concurrency of a judge), or wait: its limit may be one of requests a minute.',
   ),
   ENDPOINT_FAILED: retry(
     503,
@@ -489,7 +509,7 @@ export const ERRORS = {
   ),
   ENDPOINT_DENIED: setup(
     'the language model at {url} lets nobody in: {reason}',
-    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names.',
+    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names; for a judge, in apiKey or apiKeyFile beside its url.',
   ),
   ENDPOINT_UNFIT: setup(
     '{url} does not answer as a chat completions endpoint does: {found}',

@@ -35,6 +35,6 @@ function cellsOf(outcome: Outcome, aspect: Aspect): Cell[] {
   const score = prediction(outcome, aspect);
   const mos = outcome.rating.mos[aspect] ?? null;
   return score
-    ? [...[score.score, ...score.interval].map((v) => Number(v.toFixed(6))), mos]
+    ? [...[score.score, ...(score.interval ?? [null, null])].map((v) => v && Number(v.toFixed(6))), mos]
     : [null, null, null, mos];
 }

@@ -19,3 +19,12 @@ export function apart(a: number, b: number, least = 2): [string, string] {
   }
   return [String(a), String(b)];
 }
+
+/** Longest text of others that a message repeats, in characters. */
+const SHOWN = 160;
+
+/** What others say, for people, on one line. */
+export const gistOf = (text: string): string => {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line === '' ? 'nothing' : line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
+};

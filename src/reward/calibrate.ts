@@ -13,7 +13,11 @@ const aspectCalibration = z.strictObject({
     .refine((m) => m.y[0] !== m.y.at(-1), 'y must rise: every image would get the same score')
     .describe('piecewise-linear map from the raw mean to MOS; the end slopes go on beyond the ends'),
   interval: z
-    .strictObject({ coverage: z.number().min(0).max(1), scale: z.number().min(0) })
+    .strictObject({
+      coverage: z.number().min(0).max(1),
+      scale: z.number().min(0),
+      leastSpread: z.number().gt(0).optional().describe('a smaller spread counts as this'),
+    })
     .describe('prediction interval: score ± scale × spread (split conformal with normalised residuals)'),
   quantiles: z
     .array(z.number())
@@ -45,7 +49,7 @@ export function* calibrationFaults({ aspects }: Calibration, manifest: Manifest)
 export type RawOutputs = Record<string, number[]>;
 
 export type Calibration = z.infer<typeof calibrationSchema>;
-type AspectCalibration = z.infer<typeof aspectCalibration>;
+export type AspectCalibration = z.infer<typeof aspectCalibration>;
 
 const clamp = (value: number, [low, high]: [number, number]): number => Math.min(high, Math.max(low, value));
 
@@ -99,12 +103,23 @@ function estimate(spec: AspectSpec, row: number[]): Estimate {
   return { mean, spread, distribution: { levels, probabilities: row } };
 }
 
-function scoreOf(spec: AspectSpec, calibration: AspectCalibration, row: number[]): AspectScore {
+/** @param calibration undefined: the model's own number, of which nothing more is known */
+export function scoreOf(
+  spec: AspectSpec,
+  calibration: AspectCalibration | undefined,
+  row: number[],
+): AspectScore {
   const { mean, ...more } = estimate(spec, row);
+  const { range } = spec;
+  if (!calibration)
+    return {
+      ...{ score: clamp(mean, range), range, percentile: null, interval: null, coverage: null },
+      ...{ raw: mean, ...more },
+    };
   const { map, interval, quantiles } = calibration;
   const score = clamp(interpolate(map.x, map.y, mean), spec.range);
   // a bare mean has an interval of constant width
-  const reach = interval.scale * (more.spread ?? 1);
+  const reach = interval.scale * Math.max(more.spread ?? 1, interval.leastSpread ?? 0);
   return {
     score,
     range: spec.range,
@@ -150,7 +165,7 @@ export function calibrate(
     const spec = manifest.aspects[aspect];
     if (!spec || (spec.needsPrompt && !hasPrompt)) return null;
     const row = rowOf(raw, spec.output, rowLength(spec), spec.kind);
-    return scoreOf(spec, calibration.aspects[aspect]!, row);
+    return scoreOf(spec, calibration.aspects[aspect], row);
   };
   return { quality: one('quality'), alignment: one('alignment'), authenticity: one('authenticity') };
 }

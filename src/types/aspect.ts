@@ -9,12 +9,12 @@ export interface AspectScore {
   score: number;
   /** Lowest and highest possible score. */
   range: [number, number];
-  /** Share of the scorer's reference images that score lower, 0..1. */
-  percentile: number;
-  /** Prediction interval for the MOS. */
-  interval: [number, number];
-  /** Share of human ratings that fall into the interval, e.g. 0.9. */
-  coverage: number;
+  /** Share of the scorer's reference images that score lower, 0..1; null when it is not calibrated. */
+  percentile: number | null;
+  /** Prediction interval for the MOS; null when the scorer is not calibrated. */
+  interval: [number, number] | null;
+  /** Share of human ratings that fall into the interval, e.g. 0.9; null without one. */
+  coverage: number | null;
   /** What the model said before it was calibrated. */
   raw?: number | undefined;
   /** Standard deviation of that, from the model itself; absent when it has none. */

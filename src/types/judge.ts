@@ -18,6 +18,8 @@ export interface Judgement {
   truncated?: boolean | undefined;
   queueMs: number;
   inferMs: number;
+  /** Tokens that a language model elsewhere read and wrote for it, where it tells. */
+  tokens?: number | undefined;
 }
 
 /** Which images a judge can be asked about; what lies outside trips a guard. */
@@ -47,7 +49,7 @@ export interface Judge {
    * Judges one image.
    *
    * @param onCpu on the CPU, where it has the choice
-   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, SCORER_RECOVERING, DRAINING, or the signal's reason
+   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, ENDPOINT_UNREACHABLE and its kin, JUDGE_REFUSED, JUDGE_ANSWER, SCORER_RECOVERING, DRAINING, or the signal's reason
    */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu?: boolean): Promise<Judgement>;
 }

@@ -17,6 +17,8 @@ export interface Timings {
   totalMs: number;
   /** What was done about a host that made images on the same GPU; absent when none did. */
   whileSampling?: 'waited' | 'cpu' | 'shared' | undefined;
+  /** Tokens that a language model elsewhere read and wrote for it; absent where none did, or does not tell. */
+  tokens?: number | undefined;
 }
 
 export interface ItemError {

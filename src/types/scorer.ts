@@ -38,7 +38,9 @@ export interface ScorerInfo {
   version: string;
   title: string;
   license: string;
-  backend: 'onnx' | 'tfjs';
+  /** `chat`: a language model elsewhere. */
+  backend: 'onnx' | 'tfjs' | 'chat';
+  /** Its model folder, or where its calibration is. */
   folder: string;
   default: boolean;
   loaded: boolean;

@@ -3,11 +3,20 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
+/** A part of a message with an image. */
+export interface Part {
+  type: string;
+  text?: string;
+  image_url?: { url: string };
+}
+
 export interface Asked {
   path: string;
   headers: IncomingHttpHeaders;
   body: {
-    messages: { role: string; content: string }[];
+    messages: { role: string; content: string | Part[] }[];
+    logprobs?: boolean;
+    top_logprobs?: number;
     response_format?: { type: string };
     max_tokens?: number;
     max_completion_tokens?: number;
@@ -42,6 +51,42 @@ export const says =
       ...(tokens !== undefined && { usage: { total_tokens: tokens } }),
     });
   };
+
+/** Words of a rating by their probabilities, the one that is said first; other tokens may stand between. */
+export const rates =
+  (words: Record<string, number>, more: { tokens?: number; before?: string[] } = {}): Answer =>
+  (response) => {
+    const { tokens, before = [] } = more;
+    const top = Object.entries(words).map(([token, p]) => ({ token, logprob: Math.log(p) }));
+    const said = [...before.map((token) => ({ token, logprob: 0 })), { ...top[0]!, top_logprobs: top }];
+    const content = said.map(({ token }) => token).join('');
+    json(response, 200, {
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content },
+          finish_reason: 'stop',
+          logprobs: { content: said },
+        },
+      ],
+      ...(tokens !== undefined && { usage: { total_tokens: tokens } }),
+    });
+  };
+
+/** The words that were asked, without the image. */
+export const wordsOf = ({ body }: Asked): string =>
+  body.messages
+    .flatMap(({ content }) =>
+      typeof content === 'string' ? [content] : content.map(({ text = '' }) => text),
+    )
+    .join('\n');
+
+/** The bytes of the image that was sent; absent when none was. */
+export function imageOf({ body }: Asked): Buffer | undefined {
+  const parts = body.messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content));
+  const url = parts.find(({ image_url }) => image_url)?.image_url?.url;
+  return url === undefined ? undefined : Buffer.from(url.split(',')[1]!, 'base64');
+}
 
 export const proposes = (...variants: string[]): Answer =>
   says(JSON.stringify({ variants }), { tokens: 100 });

@@ -3,10 +3,11 @@
  * llama.cpp do: a question in, JSON of a schema out. No other address is ever called.
  */
 import { z } from 'zod';
-import { AssayError, fail } from '../../errors/error.ts';
+import { type AssayError, fail } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
-import { backoff, pause } from '../../lib/pause.ts';
+import { gistOf } from '../../lib/words.ts';
 import type { ProposalCost } from '../../types/proposer.ts';
+import { patiently, TRIES } from './patience.ts';
 import { createWire, type Wire } from './wire.ts';
 
 export interface ChatSettings {
@@ -42,16 +43,12 @@ export interface Chat {
   ask<T>(messages: readonly Message[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
 }
 
-/** Questions sent for one answer. */
-const TRIES = 3;
-const LONGEST_PAUSE_MS = 60_000;
 /** Room for one answer, in tokens: models that think aloud need it. */
 const ANSWER_TOKENS = 4096;
 /** Fewer are not worth a question. */
 const LEAST_TOKENS = 100;
 /** As it is for English in most vocabularies. */
 const CHARACTERS_A_TOKEN = 4;
-const SHOWN = 160;
 
 const replySchema = z.object({
   choices: z
@@ -124,20 +121,9 @@ class Line implements Chat {
     return isCut ? { fault: 'it was cut off at the most tokens' } : read;
   }
 
-  /** Sends a question until there is an answer. */
-  async #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
-    for (let tries = 1; ; ) {
-      try {
-        return await this.#send(messages, schema, signal);
-      } catch (error) {
-        if (!(error instanceof AssayError)) throw error;
-        if (this.#adapt(error)) continue;
-        if (error.kind !== 'retry' || tries === TRIES) throw error;
-        const own = backoff(this.#settings.retryMs ?? 500, tries - 1, LONGEST_PAUSE_MS);
-        await pause(Math.min(LONGEST_PAUSE_MS, Math.max(own, error.retryAfterMs ?? 0)), signal);
-        tries++;
-      }
-    }
+  #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    const patience = { retryMs: this.#settings.retryMs, adapt: (error: AssayError) => this.#adapt(error) };
+    return patiently(() => this.#send(messages, schema, signal), patience, signal);
   }
 
   async #send(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
@@ -185,12 +171,6 @@ export const createChat = (settings: ChatSettings): Chat => new Line(settings);
 
 const sizeOf = (texts: readonly { content?: string | null | undefined }[]): number =>
   Math.ceil(texts.reduce((sum, { content }) => sum + (content?.length ?? 0), 0) / CHARACTERS_A_TOKEN);
-
-/** For people, on one line. */
-const gistOf = (text: string): string => {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line === '' ? 'nothing' : line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
-};
 
 /** The JSON in an answer: alone, in a fence, or behind thoughts. */
 function readAnswer<T>(said: string, schema: z.ZodType<T>): { value: T } | { fault: string } {

@@ -6,7 +6,7 @@ import { issueInWords } from '../../lib/issue.ts';
 export interface Wire {
   /** For people, without what is secret. */
   readonly url: string;
-  /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
+  /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_BUSY, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
   post<T>(body: object, schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
   /** The models that it says it has; null where it does not tell. @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED */
   models(signal: AbortSignal): Promise<string[] | null>;
@@ -15,7 +15,8 @@ export interface Wire {
 const MOST_BYTES = 4 * 2 ** 20;
 const SHOWN = 200;
 /** Worth another try. */
-const PASSING = new Set([408, 409, 425, 429]);
+const PASSING = new Set([408, 409, 425]);
+const BUSY = 429;
 const DENYING = new Set([401, 403]);
 
 /** `http://host:1234`, `…/v1` and `…/v1/chat/completions` all mean the same. */
@@ -83,6 +84,8 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     const { status } = response;
     const reason = `status ${status} (${gistOf(text)})`;
     if (DENYING.has(status)) return fail('ENDPOINT_DENIED', { url, reason });
+    if (status === BUSY)
+      return fail('ENDPOINT_BUSY', { url, reason }, { retryAfterMs: retryAfter(response) });
     if (status >= 500 || PASSING.has(status))
       return fail('ENDPOINT_FAILED', { url, reason }, { retryAfterMs: retryAfter(response) });
     const to = URL.parse(response.headers.get('location') ?? '', url)?.origin;

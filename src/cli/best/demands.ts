@@ -3,7 +3,7 @@
  * budget is spent, and one that all have none.
  */
 import type { StudySpec } from '../../loops/study/spec.ts';
-import type { Manifest } from '../../reward/model/manifest.ts';
+import type { Known } from '../../reward/model/catalog.ts';
 import type { Aspect } from '../../types/aspect.ts';
 import { usage } from '../input/flags.ts';
 
@@ -11,7 +11,7 @@ import { usage } from '../input/flags.ts';
 export function checkDemands(
   { strategy, pick, price }: StudySpec,
   of: Aspect | 'reward',
-  { id, aspects }: Manifest,
+  { id, aspects }: Known['manifest'],
 ): void {
   const { least } = strategy as { least?: number };
   const [low, high] = of === 'reward' ? [0, 1] : aspects[of]!.range;

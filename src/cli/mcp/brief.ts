@@ -36,7 +36,7 @@ function figuresOf({ aspects, reward }: ScoreResult): object {
     if (score) found[aspect] = rounded(score.score, 2);
   }
   const percentile = aspects?.quality?.percentile;
-  if (percentile !== undefined) found.percentile = rounded(percentile, 2);
+  if (percentile != null) found.percentile = rounded(percentile, 2);
   if (reward !== null) found.reward = rounded(reward);
   return found;
 }

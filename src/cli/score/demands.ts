@@ -1,7 +1,7 @@
 /** `--min` and `--policy`: what is demanded of an image. */
 import { decide, policyOf } from '../../loops/policy/policy.ts';
 import { readPolicyFile } from '../../loops/policy/policy-file.ts';
-import type { Manifest } from '../../reward/model/manifest.ts';
+import type { Known } from '../../reward/model/catalog.ts';
 import { ASPECTS, type Aspect } from '../../types/aspect.ts';
 import type { Policy } from '../../types/policy.ts';
 import type { ScoreResult } from '../../types/result.ts';
@@ -36,7 +36,7 @@ function withMin(policy: Policy, text: string): Policy {
 }
 
 /** A demand that no image can meet is a slip. @throws USAGE */
-function checkDemands({ aspects: demanded }: Policy, { id, aspects }: Manifest): void {
+function checkDemands({ aspects: demanded }: Policy, { id, aspects }: Known['manifest']): void {
   for (const aspect of ASPECTS) {
     const demand = demanded[aspect];
     if (!demand) continue;
@@ -52,7 +52,7 @@ function checkDemands({ aspects: demanded }: Policy, { id, aspects }: Manifest):
 }
 
 /** @throws USAGE for an order that no image has a place in */
-function checkSort(sort: Sort | undefined, { id, aspects }: Manifest): void {
+function checkSort(sort: Sort | undefined, { id, aspects }: Known['manifest']): void {
   if (sort !== undefined && isAspect(sort) && !aspects[sort])
     throw usage(`--sort ${sort}: scorer ${id} does not predict it`);
 }
@@ -73,7 +73,7 @@ function unapplied(path: string, actions: Record<string, string>): string[] {
 export function demandsOf(
   { min = [], policy: file, sort }: { min?: string[]; policy?: string; sort?: Sort },
   base: Policy,
-  manifest: Manifest,
+  manifest: Known['manifest'],
 ): Demands {
   const read = file === undefined ? undefined : readPolicyFile(file);
   const least = min.reduce(withMin, NO_DEMANDS);

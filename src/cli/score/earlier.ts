@@ -35,8 +35,8 @@ interface EarlierFile {
 
 const aspectSchema = z.looseObject({
   score: z.number(),
-  percentile: z.number(),
-  interval: z.tuple([z.number(), z.number()]),
+  percentile: z.number().nullable(),
+  interval: z.tuple([z.number(), z.number()]).nullable(),
 });
 
 /** What is read of a line; the rest is passed on as it is. */
@@ -95,10 +95,12 @@ type Cell = (name: string) => string;
 /** What a verdict rests on; a table has neither the range nor the coverage. */
 function aspectIn(cell: Cell, aspect: Aspect): AspectScore | null {
   if (!cell(aspect)) return null;
-  const [score, percentile, low, high] = ['', '_percentile', '_low', '_high'].map((end) =>
-    Number(cell(aspect + end)),
-  );
-  return { score, percentile, interval: [low, high] } as AspectScore;
+  const [score, percentile, low, high] = ['', '_percentile', '_low', '_high'].map((end) => {
+    const text = cell(aspect + end);
+    return text ? Number(text) : null;
+  });
+  const interval = low === null || high === null ? null : [low, high];
+  return { score, percentile, interval } as AspectScore;
 }
 
 function resultIn(cell: Cell): ScoreResult {

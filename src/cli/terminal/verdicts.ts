@@ -31,10 +31,10 @@ export const printableLines = (text: string): string => text.split('\n').map(pri
 const score = (aspect: Aspect) => (v: Verdict) => v.aspects?.[aspect]?.score.toFixed(2) ?? '';
 const percentile = (v: Verdict): string => {
   const found = v.aspects?.quality?.percentile;
-  return found === undefined ? '' : `${Math.round(found * 100)} %`;
+  return found == null ? '' : `${Math.round(found * 100)} %`;
 };
 const interval = (v: Verdict): string =>
-  v.aspects?.quality?.interval.map((value) => value.toFixed(1)).join(' – ') ?? '';
+  v.aspects?.quality?.interval?.map((value) => value.toFixed(1)).join(' – ') ?? '';
 
 const verdict = (v: Verdict): string => (v.error ? 'failed' : (v.decision ?? 'no score'));
 const STYLE = { accept: 'green', reject: 'red', unsure: 'yellow', failed: 'red' } as const;
@@ -64,7 +64,8 @@ export function meaning(verdicts: Verdict[]): string {
   if (!scored) return '';
   const aspect = ASPECTS.map((a) => scored.aspects?.[a]).find((a) => a);
   const range = aspect ? `, ${aspect.range.join(' to ')}, higher is better` : '';
-  const coverage = aspect ? `interval: ${Math.round(aspect.coverage * 100)} % prediction interval; ` : '';
+  const coverage =
+    aspect?.coverage == null ? '' : `interval: ${Math.round(aspect.coverage * 100)} % prediction interval; `;
   return `\nscores: mean opinion score as people would rate${range}\n${coverage}reward: 0 to 1\n`;
 }
 
@@ -77,8 +78,8 @@ export const flatScores = (v: Verdict) => ({
       return [
         [a, found?.score ?? ''],
         [`${a}_percentile`, found?.percentile ?? ''],
-        [`${a}_low`, found?.interval[0] ?? ''],
-        [`${a}_high`, found?.interval[1] ?? ''],
+        [`${a}_low`, found?.interval?.[0] ?? ''],
+        [`${a}_high`, found?.interval?.[1] ?? ''],
       ];
     }),
   ),

@@ -76,7 +76,9 @@ function promptText({ prompt, promptSource, notes }: WatchedImage['result']): st
 function textOf(image: WatchedImage, stream: NodeJS.WriteStream): string {
   const { name, quality, percentile, verdict, reason } = lineOf(image);
   const figures =
-    quality === null ? '' : `  quality ${quality.toFixed(2)}  ${Math.round((percentile ?? 0) * 100)} %`;
+    quality === null
+      ? ''
+      : `  quality ${quality.toFixed(2)}${percentile === null ? '' : `  ${Math.round(percentile * 100)} %`}`;
   const painted = styleText(STYLE[verdict], verdict, { stream });
   const why = reason === '' ? '' : `  ${printable(reason)}`;
   const told = why + printable(actionText(image.output)) + promptText(image.result);

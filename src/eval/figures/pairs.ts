@@ -16,7 +16,7 @@ export interface Pair {
   prompt: string | null;
   generator: string | null;
   score: number;
-  /** Prediction interval for the MOS. */
+  /** Prediction interval for the MOS; the score alone where the scorer is not calibrated. */
   interval: [number, number];
   /** Mean opinion score: in the scorer's scale where it could be brought there, else in the file's. */
   mos: number;
@@ -26,7 +26,7 @@ export interface Pair {
 /** The score of an image; null when it has none, or one that is not a number. */
 export function prediction({ result }: Outcome, aspect: Aspect): AspectScore | null {
   const score = result?.aspects?.[aspect];
-  return score && [score.score, ...score.interval].every(Number.isFinite) ? score : null;
+  return score && [score.score, ...(score.interval ?? [])].every(Number.isFinite) ? score : null;
 }
 
 /** Aspects with at least one score. */
@@ -49,7 +49,8 @@ export function pairUp(
     const mos = outcome.rating.mos[rated];
     if (!predictedScore || mos === undefined) return [];
     const { name, prompt, generator } = outcome.rating;
-    const { score, interval, range } = predictedScore;
+    const { score, range } = predictedScore;
+    const interval = predictedScore.interval ?? [score, score];
     const guards = outcome.result?.guards ?? [];
     return [
       { name, prompt, generator, score, interval, mos: from ? rescale(mos, from, range) : mos, guards },

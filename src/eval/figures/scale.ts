@@ -15,8 +15,10 @@ export interface Scale {
   mappedFrom: Range | null;
   /** Whether scores and ratings can be subtracted: without it, RMSE and coverage mean nothing. */
   comparable: boolean;
-  /** Share of ratings that the scorer says its intervals hold, 0..1. */
+  /** Share of ratings that the scorer says its intervals hold, 0..1; 0 when it is not calibrated. */
   statedCoverage: number;
+  /** Whether the scorer says how its scores go with ratings. */
+  calibrated: boolean;
 }
 
 /** Ranges that were given for the ratings of aspects. */
@@ -80,15 +82,21 @@ export function scaleOf(
 ): Scale {
   const low = ratings.reduce((a, b) => Math.min(a, b));
   const high = ratings.reduce((a, b) => Math.max(a, b));
-  const comparable = mappedFrom !== null || (inside(low, range) && inside(high, range));
-  return { scorer: range, ratings: [low, high], mappedFrom, comparable, statedCoverage: coverage };
+  const calibrated = coverage !== null;
+  const isInside = mappedFrom !== null || (inside(low, range) && inside(high, range));
+  return {
+    ...{ scorer: range, ratings: [low, high], mappedFrom, calibrated },
+    ...{ comparable: calibrated && isInside, statedCoverage: coverage ?? 0 },
+  };
 }
 
 /** Ratings over less than this share of the scorer's range may be in a scale of their own, such as 0..1 in 0..5. */
 const NARROW = 1 / 3;
 
 /** What a reader must know before trusting RMSE and coverage; null when nothing stands out. */
-export function scaleNote(aspect: Aspect, { scorer, ratings, mappedFrom, comparable }: Scale): string | null {
+export function scaleNote(aspect: Aspect, scale: Scale): string | null {
+  const { scorer, ratings, mappedFrom, comparable, calibrated } = scale;
+  if (!calibrated) return `the scores of ${aspect} are not calibrated: no RMSE and no coverage`;
   const span = `${aspect} ratings run from ${ratings.map(brief).join(' to ')}`;
   const range = scorer.map(brief).join('..');
   if (!comparable)

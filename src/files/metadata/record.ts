@@ -11,9 +11,12 @@ const pair = z.tuple([z.number(), z.number()]);
 const aspectSchema = z.looseObject({
   score: z.number().describe('predicted mean opinion score'),
   range: pair.describe('lowest and highest possible score'),
-  percentile: z.number().describe('share of reference images that score lower, 0..1'),
-  interval: pair.describe('prediction interval of the score'),
-  coverage: z.number().describe('share of human ratings inside the interval'),
+  percentile: z
+    .number()
+    .nullable()
+    .describe('share of reference images that score lower, 0..1; null when not calibrated'),
+  interval: pair.nullable().describe('prediction interval of the score; null when not calibrated'),
+  coverage: z.number().nullable().describe('share of human ratings inside the interval; null without one'),
 });
 
 const scorerSchema = z.looseObject({

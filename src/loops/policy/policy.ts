@@ -22,14 +22,16 @@ function atLeast(what: string, value: number, least: number): Finding[] {
   return [{ decision: 'reject', reason: `${what} ${found} is below ${wanted}` }];
 }
 
-function percentileFindings(aspect: Aspect, share: number, least: number): Finding[] {
+function percentileFindings(aspect: Aspect, share: number | null, least: number): Finding[] {
+  if (share === null)
+    return [{ decision: 'unsure', reason: `${aspect} has no percentile: the scorer is not calibrated` }];
   if (share >= least) return [];
   const [found, wanted] = apart(100 * share, 100 * least, 0);
   return [{ decision: 'reject', reason: `${aspect} percentile ${found} % is below ${wanted} %` }];
 }
 
 function scoreFindings(aspect: Aspect, found: AspectScore, min: number, policy: Policy): Finding[] {
-  const [low, high] = found.interval;
+  const [low, high] = found.interval ?? [found.score, found.score];
   if (policy.unsureWithinInterval && low < min && min <= high) {
     const [score, wanted] = apart(found.score, min);
     const reason = `${aspect} ${score} is too near ${wanted}: it may lie between ${low.toFixed(2)} and ${high.toFixed(2)}`;

@@ -39,7 +39,7 @@ export function measuresOf({ reward, aspects }: ScoreResult, scorer: string | un
     if (!found) continue;
     // A guard makes every score of the image meaningless, and with them its reward.
     values[named(aspect)] = reward === null ? null : found.score;
-    intervals[named(aspect)] = found.interval;
+    if (found.interval) intervals[named(aspect)] = found.interval;
   }
   return { values, intervals };
 }

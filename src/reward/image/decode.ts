@@ -209,3 +209,12 @@ export async function thumbnail({ data, width, height }: Pixels, maxSide: number
     .webp({ quality: 60 })
     .toBuffer();
 }
+
+/** A PNG with sides of at most `maxSide`, to be looked at elsewhere. */
+export async function asPng({ data, width, height }: Pixels, maxSide: number): Promise<Buffer> {
+  const library = await loadSharp();
+  return library(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+    .resize(maxSide, maxSide, { fit: 'inside', withoutEnlargement: true })
+    .png({ compressionLevel: 6 })
+    .toBuffer();
+}

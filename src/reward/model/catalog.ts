@@ -6,13 +6,13 @@ import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
-import type { Judges } from '../../types/judge.ts';
+import type { Judge, Judges } from '../../types/judge.ts';
 import type { RefusedScorer, Released, ScorerInfo } from '../../types/scorer.ts';
 import { createEmbeddingCache } from '../graph/embeddings.ts';
 import { createPreparer } from '../image/prepare.ts';
 import type { Scorer, ScorerOptions } from '../scorer.ts';
 import { Installed } from './installed.ts';
-import { type ModelFolder, readManifest, readModelJson, refOf } from './manifest.ts';
+import { type Manifest, type ModelFolder, readManifest, readModelJson, refOf } from './manifest.ts';
 import { batchSize, describeScorer, planLoad } from './plan.ts';
 import { openProofs } from './proofs.ts';
 import { newestFirst } from './version.ts';
@@ -28,6 +28,8 @@ export interface CatalogOptions extends ScorerOptions {
   modelDirs: readonly string[];
   /** Scorer used when a request names none: `id` or `id@version`. */
   defaultId: string;
+  /** Names of judges that have no model folder, for messages. */
+  elsewhere?: readonly string[];
   /** Memory for what scorers made of a prompt or an image alone. */
   embeddingCacheBytes?: number;
 }
@@ -52,6 +54,28 @@ export interface Catalog extends Judges {
   /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
   release(name: string): Released;
   close(): Promise<void>;
+}
+
+/** What is known of a judge by its name, be it a model folder or elsewhere. */
+export interface Known {
+  manifest: Pick<Manifest, 'id' | 'version' | 'aspects' | 'reward' | 'policy'>;
+  /** Its model folder, or that of its calibration. */
+  folder: string;
+}
+
+/** A judge that is ready, and what people are told of it. */
+export interface Opened extends Judge {
+  manifest: Known['manifest'];
+  /** What it runs on. */
+  provider: string;
+  notes: string[];
+}
+
+/** All judges there are: model folders, and models elsewhere. */
+export interface Roster extends Omit<Catalog, 'find' | 'open'> {
+  /** @param name `id` or `id@version`. @throws UNKNOWN_SCORER */
+  find(name?: string): Known;
+  open(name?: string): Promise<Opened>;
 }
 
 /** By id, then the newest version first. */
@@ -152,13 +176,18 @@ const refusalOf = ({ folder, names, error: { code, message, fix } }: Refused): R
 /** Folder that `models import` copies to. */
 export const importedModels = ({ dataDir }: Pick<Config, 'dataDir'>): string => join(dataDir, 'models');
 
-/** The scorers of a configuration: its own folders, what ships, what was imported. */
-export const catalogOf = (config: Config): Catalog =>
+/**
+ * The scorers of a configuration: its own folders, what ships, what was imported.
+ *
+ * @param elsewhere names of judges that have no model folder, for messages
+ */
+export const catalogOf = (config: Config, elsewhere: readonly string[] = []): Catalog =>
   openCatalog({
     ...config,
     // What ships comes before what was imported: an import never changes what a plain id means.
     modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
     defaultId: config.scorer,
+    elsewhere,
   });
 
 /** Reads the manifests in `modelDirs`; loads no weights. */
@@ -184,10 +213,11 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     if (found) return found;
     const refs = all.map(({ ref }) => ref);
     const broken = refused.find(({ names }) => names.includes(name));
-    const near = nearest(name, [...all.map(({ model }) => model.manifest.id), ...refs]);
+    const { elsewhere = [] } = options;
+    const near = nearest(name, [...all.map(({ model }) => model.manifest.id), ...refs, ...elsewhere]);
     const meant = near ? ` (did you mean "${near}"?)` : '';
     const hint = broken ? ` (its folder is refused: ${broken.error.message})` : meant;
-    throw fail('UNKNOWN_SCORER', { id: name, hint, known: refs.join(', ') || 'none' });
+    throw fail('UNKNOWN_SCORER', { id: name, hint, known: [...refs, ...elsewhere].join(', ') || 'none' });
   };
 
   return {

@@ -47,8 +47,8 @@ function compare(expected: Expectation, found: AspectScore | null): number {
   if (!found) return Number.POSITIVE_INFINITY;
   const pairs = [
     [expected.score, found.score],
-    [expected.interval[0], found.interval[0]],
-    [expected.interval[1], found.interval[1]],
+    [expected.interval[0], found.interval?.[0] ?? Number.NaN],
+    [expected.interval[1], found.interval?.[1] ?? Number.NaN],
   ] as const;
   return Math.max(...pairs.map(([a, b]) => Math.abs(a - b)));
 }

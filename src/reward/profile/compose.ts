@@ -31,7 +31,7 @@ function scaled(scale: string | Affine, score: AspectScore): number | undefined 
   if (scale === 'range') return (score.score - low) / (high - low);
   const { of, subtract, divide } = typeof scale === 'string' ? SCALES[scale as keyof typeof SCALES] : scale;
   const value = score[of];
-  return value === undefined ? undefined : (value - subtract) / divide;
+  return value == null ? undefined : (value - subtract) / divide;
 }
 
 function ofAspect({ term, result }: Told, aspect: Aspect): Value {
@@ -39,7 +39,8 @@ function ofAspect({ term, result }: Told, aspect: Aspect): Value {
   if (!score) return without(lack(result, aspect));
   const value = scaled(term.scale, score);
   const aspects = { [aspect]: score };
-  if (value === undefined) return without(`the scorer tells no raw value of ${aspect}`, aspects);
+  if (value === undefined)
+    return without(`the scorer tells no such value of ${aspect}, raw or percentile`, aspects);
   return Number.isFinite(value) ? { value, reason: null, aspects } : without('it is not a number', aspects);
 }
 

@@ -5,7 +5,8 @@ import { fail, reasonOf } from '../../errors/error.ts';
 import { nearest } from '../../errors/nearest.ts';
 import type { Aspect } from '../../types/aspect.ts';
 import type { Profile, ProfileTerm } from '../../types/profile.ts';
-import { type Manifest, refOf } from '../model/manifest.ts';
+import type { Known } from '../model/catalog.ts';
+import { refOf } from '../model/manifest.ts';
 
 /** The reward of the default scorer, as it gives it. */
 const DEFAULT: Profile = profileSchema.parse({ terms: [{}] });
@@ -38,7 +39,7 @@ export const heldOutProfile = (scorer: string | undefined, aspect: Aspect | unde
 });
 
 /** What is known of a scorer by its name. @throws UNKNOWN_SCORER */
-type LookUp = (name: string | undefined) => { manifest: Manifest };
+type LookUp = (name: string | undefined) => Pick<Known, 'manifest'>;
 
 /** What a name of a scorer, or none, stands for, and how it makes its own reward. */
 export const scorerIn =

@@ -52,10 +52,10 @@ export interface AspectRow {
   score: number;
   range_low: number;
   range_high: number;
-  percentile: number;
-  interval_low: number;
-  interval_high: number;
-  coverage: number;
+  percentile: Real;
+  interval_low: Real;
+  interval_high: Real;
+  coverage: Real;
   raw: Real;
   spread: Real;
   distribution: Text;
@@ -108,8 +108,8 @@ const aspectRow = (verdict: number, aspect: string, value: AspectScore): AspectR
   range_low: value.range[0],
   range_high: value.range[1],
   percentile: value.percentile,
-  interval_low: value.interval[0],
-  interval_high: value.interval[1],
+  interval_low: value.interval?.[0] ?? null,
+  interval_high: value.interval?.[1] ?? null,
   coverage: value.coverage,
   raw: value.raw ?? null,
   spread: value.spread ?? null,
@@ -120,7 +120,8 @@ const aspectScore = (row: AspectRow): AspectScore => ({
   score: row.score,
   range: [row.range_low, row.range_high],
   percentile: row.percentile,
-  interval: [row.interval_low, row.interval_high],
+  interval:
+    row.interval_low === null || row.interval_high === null ? null : [row.interval_low, row.interval_high],
   coverage: row.coverage,
   ...(row.raw !== null && { raw: row.raw }),
   ...(row.spread !== null && { spread: row.spread }),

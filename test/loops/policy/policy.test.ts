@@ -18,6 +18,20 @@ const policy = (demands: Partial<Policy>): Policy => ({
 });
 
 describe('decide', () => {
+  it('is in doubt where a percentile is demanded that a judge without calibration cannot give', () => {
+    const bare = { ...quality, percentile: null, interval: null, coverage: null };
+    const of = (demand: object, rest: Partial<Policy> = {}) =>
+      decide(
+        { ...image, aspects: { ...image.aspects, quality: bare } },
+        policy({ aspects: { quality: demand }, ...rest }),
+      );
+    expect(of({ minPercentile: 0.2 })).toEqual({
+      decision: 'unsure',
+      reasons: ['quality has no percentile: the scorer is not calibrated'],
+    });
+    expect(of({ minScore: 2.9 }, { unsureWithinInterval: true }).decision).toBe('accept');
+  });
+
   it.each<[string, Partial<Policy>, string, string[]]>([
     ['no demands', {}, 'accept', []],
     ['a score that is reached', { aspects: { quality: { minScore: 3 } } }, 'accept', []],

@@ -133,7 +133,7 @@ describe('a tfjs scorer', () => {
     const spread = Math.sqrt(p.reduce((sum, v, i) => sum + v * (levels[i]! - mean) ** 2, 0));
     const { aspects } = await scorer.judge(image, null, never);
     expect(aspects.quality!.score).toBeCloseTo(mean, 4);
-    expect(aspects.quality!.interval[1]).toBeCloseTo(Math.min(5, mean + 2 * spread), 3);
+    expect(aspects.quality!.interval![1]).toBeCloseTo(Math.min(5, mean + 2 * spread), 3);
     expect(scorer.provider).toMatch(/^tfjs-/);
     await scorer.close();
   });

@@ -179,9 +179,9 @@ export type MessageId = z.infer<typeof messageId>;
 export const aspectScore = z.object({
   score: z.number(),
   range: z.tuple([z.number(), z.number()]),
-  percentile: z.number().min(0).max(1),
-  interval: z.tuple([z.number(), z.number()]),
-  coverage: z.number().min(0).max(1),
+  percentile: z.number().min(0).max(1).nullable().describe('null when the scorer is not calibrated'),
+  interval: z.tuple([z.number(), z.number()]).nullable().describe('null when the scorer is not calibrated'),
+  coverage: z.number().min(0).max(1).nullable().describe('null without an interval'),
   raw: z.number().optional().describe('what the model said before it was calibrated'),
   spread: z
     .number()
@@ -249,6 +249,10 @@ export const scoreResult = z.object({
         .enum(['waited', 'cpu', 'shared'])
         .optional()
         .describe('what was done about a host that made images on the same GPU; absent when none did'),
+      tokens: z
+        .int()
+        .optional()
+        .describe('tokens that a language model elsewhere read and wrote for it, where that tells'),
     })
     .nullable(),
   error: itemError.nullable(),
@@ -276,7 +280,7 @@ export const scorerInfo = z.object({
   version: z.string(),
   title: z.string(),
   license: z.string(),
-  backend: z.enum(['onnx', 'tfjs']),
+  backend: z.enum(['onnx', 'tfjs', 'chat']),
   folder: z.string(),
   default: z.boolean(),
   loaded: z.boolean(),

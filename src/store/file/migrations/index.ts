@@ -5,6 +5,7 @@ import { outputs } from './003-outputs.ts';
 import { provenance } from './004-provenance.ts';
 import { restored } from './005-restored.ts';
 import { rewards } from './006-rewards.ts';
+import { uncalibrated } from './007-uncalibrated.ts';
 
 export const MIGRATIONS: readonly string[] = [
   verdicts,
@@ -13,4 +14,5 @@ export const MIGRATIONS: readonly string[] = [
   provenance,
   restored,
   rewards,
+  uncalibrated,
 ];
