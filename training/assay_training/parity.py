@@ -57,13 +57,23 @@ SHAPES = {  # width and height of the pictures; the tiny nets see small windows
     "tiny": [(64, 64), (90, 70), (170, 64), (40, 100), (64, 161)],
     "full": [(512, 512), (300, 200), (1024, 640), (224, 700), (1100, 1030)],
 }
+FULL_CLIPS = {  # by the size that a preset asks for
+    None: ClipConfig(),
+    "ViT-L/14": ClipConfig(
+        patch=14, width=1024, layers=24, heads=16, text_width=768, text_heads=12, joint=768
+    ),
+    # a quarter of its depth: all of it takes more memory than many machines have
+    "ViT-H/14": ClipConfig(
+        patch=14, width=1280, layers=8, heads=16, text_width=1024, text_layers=6, text_heads=16, joint=1024
+    ),
+}
 CUT = 600_000  # bytes in one graph, so that tiny image towers are cut in two, as ViT-H/14's is
 PROMPTS = [
     "a cat",
     "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
     "an oil painting of the old harbour at dusk, " * 12,  # longer than any context
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
-    "\"Quoted\" $& {prompt} 'and' 100%  of\tthe   rest",
+    "\"Quoted\" $& 'and' 100%  of\tthe   rest",  # no braces: they are syntax, and the daemon takes them away
 ]
 Judge = Callable[[Image.Image, str], dict[str, float]]
 
@@ -189,13 +199,12 @@ def declared_metric(path: Path, config: aapmt_config.Config) -> DeclaredMetricTr
 
 
 def clip(preset: str) -> Callable[[str, Path, int], Case]:
-    """A row of the presets on a random CLIP: ViT-B/32 at full size, of OpenCLIP where its own is."""
+    """A row of the presets on a random CLIP."""
 
     def case(size: str, work: Path, seed: int) -> Case:
         row = PRESETS[preset]
-        config = replace(
-            TINY_CLIP if size == "tiny" else ClipConfig(), activation=row.activation or ACTIVATIONS[0]
-        )
+        config = TINY_CLIP if size == "tiny" else FULL_CLIPS[row.size]
+        config = replace(config, activation=row.activation or ACTIVATIONS[0])
         folder = write_clip(random_clip(config, seed), work / "clip")
         tokenizer = open_tokenizer(tiny_tokenizer(folder / "tokenizer.json", config))
         head = work / "head.pth" if row.kind == "head" else None

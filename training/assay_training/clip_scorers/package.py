@@ -54,6 +54,7 @@ def prepare(
         raise CheckpointError(f"{preset}: expected {wanted}, found {found}")
     work.mkdir(parents=True, exist_ok=True)
     clip = open_clip(sources.clip, activation, row.activation)
+    _check_size(preset, clip, sources.clip)
     scale = scale_of(clip, sources.clip)
     tokenizer = None
     if row.kind != "head":
@@ -65,8 +66,15 @@ def prepare(
         tokenizer=tokenizer if reads else None,
         mending=write_mending(work / "mending.json") if reads else None,
         manifest=manifest_of(preset, clip, scale),
-        card=card(row, clip, scale, named(clip)),
+        card=card(row, clip, scale, name_of(clip) or f"of width {clip.config.width}"),
     )
+
+
+def _check_size(preset: str, clip: Clip, path: Path) -> None:
+    """Raises CheckpointError for a CLIP of another published size than the one that the preset is about."""
+    found, wanted = name_of(clip), PRESETS[preset].size
+    if found and wanted and found != wanted:
+        raise CheckpointError(f"{path}: this is CLIP {found}; for {preset}, {wanted} is needed")
 
 
 @torch.no_grad()
@@ -82,11 +90,10 @@ def formula_of(row: Preset, clip: Clip, scale: float, tokenizer: Path | None, he
     return Antonyms(features[::2], features[1::2], scale)
 
 
-def named(clip: Clip) -> str:
-    """As OpenAI names sizes, such as ViT-L/14."""
+def name_of(clip: Clip) -> str | None:
+    """As OpenAI names sizes, such as ViT-L/14; None for others."""
     config = clip.config
-    shape = (config.width, 3, config.patch, config.patch)
-    return vit_name(shape, config.tokens) or f"of width {config.width}"
+    return vit_name((config.width, 3, config.patch, config.patch), config.tokens)
 
 
 def manifest_of(preset: str, clip: Clip, scale: float) -> dict:

@@ -24,7 +24,7 @@ class Preset:
 
     texts: by aspect, the one with the prompt, or the good and the bad antonym, or none where a head judges.
     factor: of the cosine; None: the scale that the weights hold. activation: where nothing beside the weights
-    tells it. needs: the CLIP it was made with. lead: what it is, in a sentence. reading, terms, limits: lines
+    tells it. size: of the CLIP, if no other will do. needs: the CLIP it was made with. lead: what it is, in a sentence. reading, terms, limits: lines
     of the card.
     """
 
@@ -40,6 +40,7 @@ class Preset:
     factor: float | None = None
     resize: str = "cover"
     activation: str | None = None
+    size: str | None = None
 
     @property
     def kind(self) -> str:
@@ -95,6 +96,7 @@ PRESETS: dict[str, Preset] = {
     "laion-aesthetic": Preset(
         title="LAION aesthetic predictor v2",
         texts={"quality": ()},
+        size="ViT-L/14",
         lead="How much people like the look of an image: linear layers on CLIP ViT-L/14 (LAION aesthetic v2).",
         needs="OpenAI's ViT-L/14",
         source="sac+logos+ava1-l14-linearMSE.pth of christophschuhmann/improved-aesthetic-predictor on GitHub",
@@ -111,6 +113,7 @@ PRESETS: dict[str, Preset] = {
         title="PickScore",
         texts={"alignment": ("{prompt}",)},
         activation="gelu",
+        size="ViT-H/14",
         lead="Which image people pick for a prompt: CLIP ViT-H/14 tuned on choices (PickScore).",
         needs="PickScore_v1, which holds all weights",
         source="yuvalkirstain/PickScore_v1 on Hugging Face",
@@ -131,6 +134,7 @@ PRESETS: dict[str, Preset] = {
         factor=1.0,
         resize="contain",
         activation="gelu",
+        size="ViT-H/14",
         lead="How much people prefer an image for its prompt: CLIP ViT-H/14 tuned on rankings (HPSv2, HPSv2.1).",
         needs="HPS_v2.1_compressed.pt or HPS_v2_compressed.pt, which hold all weights",
         source="xswu/HPSv2 on Hugging Face",

@@ -139,6 +139,19 @@ def test_a_missing_tokenizer_is_named_unless_none_is_read(clip, tmp_path, export
     prepare("laion-aesthetic", Sources(folder, head=clip / "head.pth"), tmp_path / "work")
 
 
+def test_the_clip_of_another_scorer_is_named(clip, tmp_path):
+    small = replace(TINY_CLIP, side=224, patch=32, width=768, layers=1, heads=12, text_layers=1)
+    folder = write_clip(random_clip(small, 0), tmp_path / "clip")
+    tiny_tokenizer(folder / "tokenizer.json", small)
+    for preset, head, needed in (
+        ("pickscore", None, "ViT-H/14"),
+        ("laion-aesthetic", "head.pth", "ViT-L/14"),
+    ):
+        message = rf"{folder}: this is CLIP ViT-B/32; for {preset}, {needed} is needed"
+        with pytest.raises(CheckpointError, match=message):
+            prepare(preset, Sources(folder, head=clip / head if head else None), tmp_path / "work")
+
+
 def test_a_scale_that_is_none_is_named(tmp_path):
     model = random_clip(TINY_CLIP, 0)
     model.logit_scale.fill_(100.0)
