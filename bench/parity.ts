@@ -15,7 +15,10 @@ import { findPython } from '../scripts/python.ts';
 import { comparisons, type Differences, LIMITS } from './parity/compare.ts';
 import { type SpeedFigures, speedOf } from './parity/speed.ts';
 
-const SYSTEMS = ['acl-iqa', 'acl-iqa-alignment', 'acl-iqa-authenticity', 'image-reward', 'aapmt'];
+const SYSTEMS = [
+  ...['acl-iqa', 'acl-iqa-alignment', 'acl-iqa-authenticity', 'image-reward', 'aapmt'],
+  ...['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps'],
+];
 const TIMED = ['acl-iqa', 'image-reward'];
 const TRAINING = fileURLToPath(new URL('../training', import.meta.url));
 

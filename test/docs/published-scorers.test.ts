@@ -22,11 +22,17 @@ const sources = (readdirSync(training, { recursive: true }) as string[])
 describe('docs/published-scorers.md', () => {
   it('converts every system with options that the converter has', () => {
     const converts = lines.filter((line) => line.includes('assay_training convert'));
-    expect(converts.map((line) => line.split(' ')[4])).toEqual(['aapmt', 'aapmt', 'aapmt', 'acl-iqa']);
+    expect(converts.map((line) => line.split(' ')[4])).toEqual([
+      ...['aapmt', 'aapmt', 'aapmt', 'acl-iqa'],
+      ...Array(5).fill('clip'),
+    ]);
     const known = readFileSync(new URL('commands/convert.py', training), 'utf8');
     for (const flag of [...converts.flatMap(flagsOf), '--fp16', '--images', '--ratings'])
       expect(known).toContain(`"${flag}"`);
-    expect(converts.at(-1)).toContain('--clip clip');
+    expect(converts[3]).toContain('--clip clip');
+    const presets = converts.slice(4).map((line) => line.split(' ')[6]!);
+    expect(presets).toEqual(['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps']);
+    for (const preset of presets) expect(text).toContain(`(\`${preset}\`)`);
   });
 
   it('goes on with commands and options that there are', async () => {
@@ -53,6 +59,9 @@ describe('docs/published-scorers.md', () => {
       'unexpected key',
       'is needed',
       'no tokenizer',
+      'nothing beside it says with which activation it was trained',
+      'no CLIP with both towers: ',
+      'it was made for another CLIP',
       'convert without this variant',
     ];
     for (const message of quoted) {

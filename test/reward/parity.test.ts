@@ -10,19 +10,23 @@ import { findPython, TRAINING as PYTHON_PACKAGES } from '../../scripts/python.ts
 import { tempFolder } from '../support/files.ts';
 
 const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
-const SYSTEMS = ['acl-iqa-alignment', 'aapmt'];
+/** Each row is made in one go. */
+const SYSTEMS = [
+  ['acl-iqa-alignment', 'aapmt'],
+  ['pickscore', 'clip-iqa'],
+];
 const python = findPython(PYTHON_PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
 
 describe('the daemon', () => {
-  it.skipIf(!python)(
-    'says what torch says, whatever the size of the image and the prompt',
-    async () => {
+  it.skipIf(!python).each(SYSTEMS)(
+    'says what torch says of %s and %s, whatever the size of the image and the prompt',
+    async (...systems) => {
       const folder = tempFolder();
-      const args = ['-m', 'assay_training', 'parity', ...SYSTEMS, '--out', folder, '--int8'];
+      const args = ['-m', 'assay_training', 'parity', ...systems, '--out', folder, '--int8'];
       const { status, stderr } = spawnSync(python!, args, { cwd: TRAINING, encoding: 'utf8' });
       expect(status, stderr).toBe(0);
-      for (const system of SYSTEMS)
+      for (const system of systems)
         for (const [variant, found] of await comparisons(folder, system)) {
           expect(found.count).toBeGreaterThanOrEqual(10);
           expect(found.largest, `${system} ${variant}`).toBeLessThan(LIMITS[variant]!);

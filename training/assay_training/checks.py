@@ -21,19 +21,16 @@ DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int64)
 LONG_TEXT = "a Photo of 2 cats, 山の風景, été à Łódź, привет; 👍 (8k:1.3) " * 60
 
 
-def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> None:
+def check_system(graphs: dict[str, Path], tokenizer: Path | None, manifest: dict) -> None:
     """Raises CheckpointError saying which parts contradict each other."""
     for name, pattern in PATTERNS.items():
         if not re.fullmatch(pattern, manifest[name]):
             raise CheckpointError(f"{name}: expected {pattern}, found {manifest[name]!r}")
     _check_chain(graphs, manifest["graphs"])
-    reader = _opened(tokenizer, manifest["text"])
-    room = manifest["text"]["contextLength"]
-    special = len(reader.encode("").ids)
-    if special >= room:
-        raise CheckpointError(
-            f"{tokenizer}: an empty text has {special} tokens, which leaves none of contextLength {room}"
-        )
+    text = manifest["text"] or {}
+    if bool(text) != (tokenizer is not None):
+        raise CheckpointError("manifest: text and a tokenizer go together; expected both or neither")
+    reader = _reader(tokenizer, text) if tokenizer else None
     images, carried = image_inputs(manifest["image"]), set()
     chain = manifest["graphs"]
     takes_images = next((link["graph"] for link in chain if link["per"] == "image"), "score")
@@ -41,10 +38,12 @@ def check_system(graphs: dict[str, Path], tokenizer: Path, manifest: dict) -> No
         path = graphs[link["graph"]]
         session = open_session(path)
         wanted = images if link["graph"] == takes_images else set()
-        wanted = wanted | (carried if link is chain[-1] else set()) | _text_inputs(link, manifest["text"])
+        wanted = wanted | (carried if link is chain[-1] else set()) | _text_inputs(link, text)
         _check_names(path, session, wanted)
+        if link.get("texts") and not reader:
+            raise CheckpointError(f"manifest: graph {link['graph']!r} reads texts, but text is null")
         if link.get("texts"):
-            _check_texts(path, session, link, manifest["text"], tokenizer, reader)
+            _check_texts(path, session, link, text, tokenizer, reader)
         carried |= {entry.name for entry in session.get_outputs()}
         outputs = {entry.name for entry in session.get_outputs()}
     for name, aspect in manifest["aspects"].items():
@@ -73,6 +72,17 @@ def _check_chain(graphs: dict[str, Path], chain: list[dict]) -> None:
         raise CheckpointError(
             f"files that the manifest's graphs do not name: {_listed(set(graphs) - set(names))}"
         )
+
+
+def _reader(path: Path, text: dict) -> Tokenizer:
+    """The tokenizer, if the context has room for more than what it puts around a text."""
+    reader, room = _opened(path, text), text["contextLength"]
+    special = len(reader.encode("").ids)
+    if special >= room:
+        raise CheckpointError(
+            f"{path}: an empty text has {special} tokens, which leaves none of contextLength {room}"
+        )
+    return reader
 
 
 def _opened(path: Path, text: dict) -> Tokenizer:

@@ -35,7 +35,7 @@ class System:
     """What a system hands over to be made into a model folder."""
 
     graphs: dict[str, Path]  # fp32 ONNX file of each graph
-    tokenizer: Path  # tokenizer.json (Hugging Face format)
+    tokenizer: Path | None  # tokenizer.json (Hugging Face format); None for one that reads no text
     manifest: dict  # all but what make_folder adds: variants, files, calibration, golden, card
     card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
     windows: tuple[int, ...] = ()  # window counts that get a variant each; the first is the default
@@ -98,13 +98,7 @@ def _fill(
         folder, system.manifest["id"], system.graphs, system.windows, smaller, per_prompt
     )
     manifest = _manifest(system, variants)
-    tokenizer = json.loads(system.tokenizer.read_text(encoding="utf-8")) | {
-        "padding": None,
-        "truncation": None,
-    }
-    (folder / TOKENIZER).write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n", encoding="utf-8")
-    if system.mending:
-        shutil.copyfile(system.mending, folder / MENDING)
+    text_files = _write_text_files(folder, system)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
     given = sample(manifest, images, ratings, PAIRS) if images or ratings else None
@@ -115,8 +109,7 @@ def _fill(
     fitted = calibrate(Scorer(folder, threads=os.cpu_count() or 1), images, ratings)
     for name in fitted.rated:
         manifest["aspects"][name]["range"] = list(MOS_RANGE)
-    data = [*sorted(path.name for path in folder.glob("*.onnx")), TOKENIZER]
-    data += [MENDING] if system.mending else []
+    data = [*sorted(path.name for path in folder.glob("*.onnx")), *text_files]
     width = max(high - low for low, high in (a["range"] for a in manifest["aspects"].values() if a))
     tolerance = round(TOLERANCES[not smaller] * width, 4)
     fill_folder(folder, data, fitted.to_json(), manifest, (tolerance, tolerance))
@@ -126,6 +119,19 @@ def _fill(
     text = card(system.card, manifest, folder, fitted, apart, effects)
     (folder / manifest["card"]).write_text(text, encoding="utf-8")
     return apart
+
+
+def _write_text_files(folder: Path, system: System) -> list[str]:
+    """Names of the files by which texts are read."""
+    if not system.tokenizer:
+        return []
+    stored = json.loads(system.tokenizer.read_text(encoding="utf-8"))
+    stored |= {"padding": None, "truncation": None}
+    (folder / TOKENIZER).write_text(json.dumps(stored, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not system.mending:
+        return [TOKENIZER]
+    shutil.copyfile(system.mending, folder / MENDING)
+    return [TOKENIZER, MENDING]
 
 
 def _manifest(system: System, variants: dict) -> dict:
@@ -145,11 +151,18 @@ def _manifest(system: System, variants: dict) -> dict:
         "variants": variants,
         "files": {},
         **{name: value for name, value in given.items() if name not in head},
-        "text": {**given["text"], "tokenizer": TOKENIZER} | ({"mending": MENDING} if system.mending else {}),
+        "text": _text(system),
         "calibration": "calibration.json",
         "golden": "golden.json",
         "card": "card.md",
     }
+
+
+def _text(system: System) -> dict | None:
+    if not system.tokenizer:
+        return None
+    mending = {"mending": MENDING} if system.mending else {}
+    return system.manifest["text"] | {"tokenizer": TOKENIZER} | mending
 
 
 def _nothing_fitted(manifest: dict) -> Fitted:

@@ -29,8 +29,14 @@ from assay_training.acl_iqa.model import score_of
 from assay_training.acl_iqa.package import prepare as prepare_acl_iqa
 from assay_training.acl_iqa.views import spread_views
 from assay_training.checkpoints import read_state
-from assay_training.clip.model import ClipConfig
+from assay_training.clip.model import ACTIVATIONS, ClipConfig, normalised, unit
+from assay_training.clip.sizes import open_clip
 from assay_training.clip.tokenizer import encode, open_tokenizer, tiny_tokenizer
+from assay_training.clip_scorers.checkpoint import random_clip, random_head, write_clip
+from assay_training.clip_scorers.export import MOST_BYTES
+from assay_training.clip_scorers.package import Sources
+from assay_training.clip_scorers.package import prepare as prepare_clip
+from assay_training.clip_scorers.presets import HEAD_WIDTHS, PRESETS
 from assay_training.convert import System, make_folder
 from assay_training.prepare import prepare
 from assay_training.scorer import tokens
@@ -43,16 +49,31 @@ TINY_ACL_IQA = AclConfig(
     ),
     views=Views(stride=8, large_stride=12, large_side=160, enlarge_to=64),
 )  # fmt: skip
+TINY_CLIP = ClipConfig(
+    side=32, patch=8, width=64, layers=4, heads=2, text_width=40, text_layers=3, text_heads=2,
+    context=20, vocabulary=600, joint=32,
+)  # fmt: skip
 SHAPES = {  # width and height of the pictures; the tiny nets see small windows
     "tiny": [(64, 64), (90, 70), (170, 64), (40, 100), (64, 161)],
     "full": [(512, 512), (300, 200), (1024, 640), (224, 700), (1100, 1030)],
 }
+FULL_CLIPS = {  # by the size that a preset asks for
+    None: ClipConfig(),
+    "ViT-L/14": ClipConfig(
+        patch=14, width=1024, layers=24, heads=16, text_width=768, text_heads=12, joint=768
+    ),
+    # a quarter of its depth: all of it takes more memory than many machines have
+    "ViT-H/14": ClipConfig(
+        patch=14, width=1280, layers=8, heads=16, text_width=1024, text_layers=6, text_heads=16, joint=1024
+    ),
+}
+CUT = 600_000  # bytes in one graph, so that tiny image towers are cut in two, as ViT-H/14's is
 PROMPTS = [
     "a cat",
     "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
     "an oil painting of the old harbour at dusk, " * 12,  # longer than any context
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
-    "\"Quoted\" $& {prompt} 'and' 100%  of\tthe   rest",
+    "\"Quoted\" $& 'and' 100%  of\tthe   rest",  # no braces: they are syntax, and the daemon takes them away
 ]
 Judge = Callable[[Image.Image, str], dict[str, float]]
 
@@ -177,10 +198,59 @@ def declared_metric(path: Path, config: aapmt_config.Config) -> DeclaredMetricTr
     return head.eval()
 
 
+def clip(preset: str) -> Callable[[str, Path, int], Case]:
+    """A row of the presets on a random CLIP."""
+
+    def case(size: str, work: Path, seed: int) -> Case:
+        row = PRESETS[preset]
+        config = TINY_CLIP if size == "tiny" else FULL_CLIPS[row.size]
+        config = replace(config, activation=row.activation or ACTIVATIONS[0])
+        folder = write_clip(random_clip(config, seed), work / "clip")
+        tokenizer = open_tokenizer(tiny_tokenizer(folder / "tokenizer.json", config))
+        head = work / "head.pth" if row.kind == "head" else None
+        if head:
+            torch.save(random_head(config.joint, seed), head)
+        most = CUT if size == "tiny" and row.activation else MOST_BYTES
+        system = prepare_clip(preset, Sources(folder, head=head), work / "graphs", most_bytes=most)
+        model = open_clip(folder)
+
+        def meant(text: str) -> Tensor:
+            return unit(model.encode_text(torch.from_numpy(encode(tokenizer, [text], config.context))))[0]
+
+        def read(seen: Tensor, texts: tuple[str, ...]) -> float:
+            if head:
+                return float(read_layers(torch.load(head, weights_only=True), seen))
+            cosines = torch.stack([seen @ meant(text) for text in texts])
+            scaled = cosines * model.logit_scale.exp()
+            if len(texts) == 2:
+                return float(scaled.softmax(0)[0])
+            return float({"clip-score": 2.5 * cosines, "pickscore": scaled, "hps": cosines}[preset][0])
+
+        def judge(image: Image.Image, prompt: str) -> dict[str, float]:
+            pixels = prepare(image, {"dtype": "uint8", **system.manifest["image"]})["image"]
+            seen = unit(model.encode_image(normalised(torch.tensor(pixels)[None])))[0]
+            return {
+                aspect: read(seen, tuple(text.replace("{prompt}", prompt) for text in texts))
+                for aspect, texts in row.texts.items()
+            }
+
+        return Case(system, judge)
+
+    return case
+
+
+def read_layers(state: dict[str, Tensor], feature: Tensor) -> Tensor:
+    """LAION's layers one after the other."""
+    for number in (0, 2, 4, 6, 7)[: len(HEAD_WIDTHS)]:
+        feature = state[f"layers.{number}.weight"] @ feature + state[f"layers.{number}.bias"]
+    return feature[0]
+
+
 CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "acl-iqa": acl_iqa("quality", "acl"),
     "acl-iqa-alignment": acl_iqa("alignment", "acl"),
     "acl-iqa-authenticity": acl_iqa("authenticity", "conv-moe"),
     "image-reward": aapmt(metric=False),
     "aapmt": aapmt(metric=True),
+    **{preset: clip(preset) for preset in PRESETS},
 }

@@ -39,7 +39,7 @@ def recognised(state: Mapping[str, Tensor]) -> str | None:
         return f"CLIP {clip}, without a scorer on top of it"
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     if all(shapes.get(name) == shape for name, shape in AESTHETIC.items()):
-        return "the LAION aesthetic predictor"
+        return f"the LAION aesthetic predictor ({CONVERT.format('clip --preset laion-aesthetic --head')})"
     return None
 
 

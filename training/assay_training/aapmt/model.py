@@ -6,16 +6,14 @@ of modules and parameters are those of ImageReward.pt.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from assay_training.aapmt.config import Config
 from assay_training.aapmt.metric import MetricTransformer
+from assay_training.affine import AffineLayers
 from assay_training.blip.bert import TextEncoder
 from assay_training.blip.vision import VisionEncoder
 from assay_training.clip.model import normalised
-
-DROPOUTS = (0.2, 0.2, 0.1)  # behind the first layers of the reward; they count in training only
 
 
 class ImageReward(nn.Module):
@@ -52,32 +50,8 @@ class Blip(nn.Module):
         self.text_encoder = TextEncoder(config.text, config.vision.width)
 
 
-class Reward(nn.Module):
+class Reward(AffineLayers):
     """Linear layers without anything non-linear between them."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        widths, layers = (config.text.width, *config.reward, 1), []
-        for index in range(len(widths) - 1):
-            layers.append(nn.Linear(widths[index], widths[index + 1]))
-            if index < len(DROPOUTS):
-                layers.append(nn.Dropout(DROPOUTS[index]))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features [..., text width] to raw rewards [..., 1]."""
-        return self.layers(features)
-
-    @torch.no_grad()
-    def collapsed(self) -> nn.Linear:
-        """All layers as one, multiplied in float64."""
-        width = self.layers[0].in_features
-        wide = self.layers[0].weight.new_zeros((width + 1, width), dtype=torch.float64)
-        wide[1:] = torch.eye(width)
-        for layer in self.layers:  # follows zero and the unit vectors through the layers
-            if isinstance(layer, nn.Linear):
-                wide = wide @ layer.weight.double().T + layer.bias.double()
-        single = nn.Linear(width, 1)
-        single.weight.copy_((wide[1:] - wide[:1]).T)
-        single.bias.copy_(wide[0])
-        return single
+        super().__init__((config.text.width, *config.reward, 1))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 EPSILON = 1e-5
-GELU = 1.702  # CLIP's activation is x * sigmoid(1.702 x)
+GELU = 1.702  # OpenAI's activation is x * sigmoid(1.702 x)
+ACTIVATIONS = ("quick-gelu", "gelu")  # OpenAI's, and that of most of OpenCLIP; weights do not tell which
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of RGB in 0..1, as CLIP normalises
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
@@ -31,6 +32,7 @@ class ClipConfig:
     context: int = 77  # ids per text
     vocabulary: int = 49408  # the last two ids are start and end of text
     joint: int = 512  # of the embeddings that are compared
+    activation: str = ACTIVATIONS[0]
 
     @property
     def grid(self) -> int:
@@ -77,24 +79,25 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 class Mlp(nn.Module):
-    """width -> 4 width -> width with x * sigmoid(1.702 x) between."""
+    """width -> 4 width -> width with one of ACTIVATIONS between."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: str = ACTIVATIONS[0]) -> None:
         super().__init__()
         self.c_fc, self.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.exact = activation == "gelu"
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., width] to the same."""
         y = self.c_fc(x)
-        return self.c_proj(y * torch.sigmoid(GELU * y))
+        return self.c_proj(nn.functional.gelu(y) if self.exact else y * torch.sigmoid(GELU * y))
 
 
 class Block(nn.Module):
     """Pre-norm transformer block: x + attention(ln_1 x), then x + mlp(ln_2 x)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, activation: str = ACTIVATIONS[0]) -> None:
         super().__init__()
-        self.attn, self.mlp = Attention(width, heads), Mlp(width)
+        self.attn, self.mlp = Attention(width, heads), Mlp(width, activation)
         self.ln_1, self.ln_2 = nn.LayerNorm(width, EPSILON), nn.LayerNorm(width, EPSILON)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -106,9 +109,9 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Blocks one after another."""
 
-    def __init__(self, width: int, layers: int, heads: int) -> None:
+    def __init__(self, width: int, layers: int, heads: int, activation: str = ACTIVATIONS[0]) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.resblocks = nn.ModuleList(Block(width, heads, activation) for _ in range(layers))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """[N, T, width] to the same."""
@@ -127,15 +130,22 @@ class VisionTransformer(nn.Module):
         self.class_embedding = nn.Parameter(torch.randn(width) * width**-0.5)
         self.positional_embedding = nn.Parameter(torch.randn(config.tokens, width) * width**-0.5)
         self.ln_pre, self.ln_post = nn.LayerNorm(width, EPSILON), nn.LayerNorm(width, EPSILON)
-        self.transformer = Transformer(width, config.layers, config.heads)
+        self.transformer = Transformer(width, config.layers, config.heads, config.activation)
         self.proj = nn.Parameter(torch.randn(width, config.joint) * width**-0.5)
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, side, side], normalised, to [N, joint]."""
+        return self.read(self.transformer(self.embed(images)))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """[N, 3, side, side], normalised, to what the first block is given, [N, tokens, width]."""
         patches = self.conv1(images).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(images.shape[0], 1, -1)
-        x = self.ln_pre(torch.cat([first, patches], 1) + self.positional_embedding)
-        return self.ln_post(self.transformer(x)[:, 0]) @ self.proj
+        return self.ln_pre(torch.cat([first, patches], 1) + self.positional_embedding)
+
+    def read(self, x: Tensor) -> Tensor:
+        """What the last block gives, [N, tokens, width], to [N, joint]."""
+        return self.ln_post(x[:, 0]) @ self.proj
 
 
 class Clip(nn.Module):
@@ -146,7 +156,7 @@ class Clip(nn.Module):
         self.config = config = config or ClipConfig()
         width = config.text_width
         self.visual = VisionTransformer(config)
-        self.transformer = Transformer(width, config.text_layers, config.text_heads)
+        self.transformer = Transformer(width, config.text_layers, config.text_heads, config.activation)
         self.token_embedding = nn.Embedding(config.vocabulary, width)
         self.positional_embedding = nn.Parameter(torch.randn(config.context, width) * 0.01)
         self.ln_final = nn.LayerNorm(width, EPSILON)

@@ -11,7 +11,9 @@ from assay_training.clip.huggingface import is_huggingface, to_openai
 from assay_training.clip.model import Clip, ClipConfig
 from assay_training.clip.naming import clip_name, vit_name
 
-FILES = ("model.safetensors", "pytorch_model.bin")  # of a Hugging Face folder
+HUGGINGFACE = ("model.safetensors", "pytorch_model.bin")
+OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+FILES = (*HUGGINGFACE, *OPEN_CLIP)  # of a folder, the preferred one first
 MARKS = ("visual.proj", "token_embedding.weight", "visual_projection.weight", "text_projection.weight")
 SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI stores as buffers
 
@@ -19,10 +21,10 @@ SETTINGS = ("input_resolution", "context_length", "vocab_size")  # numbers that 
 def read_clip(path: Path) -> dict[str, Tensor]:
     """State dict with OpenAI's keys, in the stored dtypes.
 
-    `path`: OpenAI's TorchScript archive, a Hugging Face file or folder, or a plain state dict. Nothing stored
-    in it is run. Raises CheckpointError.
+    `path`: OpenAI's TorchScript archive, a file or folder of Hugging Face or OpenCLIP, or a plain state dict.
+    Nothing stored in it is run. Raises CheckpointError.
     """
-    file = _file_of(path)
+    file = weights_file(path)
     state = read_state(file)
     state = {key: value for key, value in without_prefix(state, MARKS).items() if key not in SETTINGS}
     return to_openai(state, file) if is_huggingface(state) else state
@@ -73,10 +75,13 @@ def check_name(state: dict[str, Tensor], config: ClipConfig, path: Path, what: s
         raise CheckpointError(f"{path}: {what} {found}; {wanted} is needed")
 
 
-def _file_of(path: Path) -> Path:
+def weights_file(path: Path) -> Path:
+    """The file itself, or the one of FILES in a folder. Raises CheckpointError if there is none."""
     if not path.is_dir():
         return path
     for name in FILES:
         if (path / name).is_file():
             return path / name
-    raise CheckpointError(f"{path}: expected {' or '.join(FILES)} in the folder, found neither")
+    raise CheckpointError(
+        f"{path}: expected {', '.join(FILES[:-1])} or {FILES[-1]} in the folder, found none"
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SYSTEMS = ("acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt")
+from assay_training.clip_scorers.presets import PRESETS
+
+SYSTEMS = ("acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt", *PRESETS)
 
 
 def add(commands) -> None:

@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from assay_training.clip_scorers.presets import PRESETS
+
 COMBINES = ("logsumexp", "gated-logsumexp", "weighted-sum")
 
 
@@ -14,8 +16,11 @@ def add(commands) -> None:
     """Puts `convert` below `commands`."""
     convert = commands.add_parser("convert", help="make a model folder of a published checkpoint")
     systems = convert.add_subparsers(required=True, metavar="SYSTEM")
-    for system, prepare in ((_add_acl_iqa(systems), _acl_iqa), (_add_aapmt(systems), _aapmt)):
-        system.add_argument("--checkpoint", type=Path, required=True, help="file of torch or safetensors")
+    for system, prepare in (
+        (_add_acl_iqa(systems), _acl_iqa),
+        (_add_aapmt(systems), _aapmt),
+        (_add_clip(systems), _clip),
+    ):
         system.add_argument("--out", type=Path, required=True, help="model folder to write")
         system.add_argument("--id", help="name of the scorer, if not the usual one")
         system.add_argument("--version", help="its version (1.0.0)")
@@ -29,6 +34,7 @@ def add(commands) -> None:
 
 def _add_acl_iqa(systems) -> argparse.ArgumentParser:
     acl = systems.add_parser("acl-iqa", help="ACL-IQA: CLIP ViT-B/32, collaborative and adversarial paths")
+    _add_checkpoint(acl)
     acl.add_argument("--clip", type=Path, required=True, help="folder of CLIP ViT-B/32, for its tokenizer")
     acl.add_argument("--task", choices=("quality", "alignment", "authenticity"), default="quality")
     acl.add_argument("--combine", choices=COMBINES, default=COMBINES[0], help="of experts (logsumexp)")
@@ -38,6 +44,7 @@ def _add_acl_iqa(systems) -> argparse.ArgumentParser:
 
 def _add_aapmt(systems) -> argparse.ArgumentParser:
     aapmt = systems.add_parser("aapmt", help="ImageReward, and AAPMT that is trained from it")
+    _add_checkpoint(aapmt)
     aapmt.add_argument("--tokenizer", type=Path, help="vocab.txt or tokenizer.json of bert-base-uncased")
     aspects = ("quality", "alignment", "authenticity")
     aapmt.add_argument("--aspect", choices=aspects, help="what a reward was tuned to; none: ImageReward")
@@ -50,6 +57,21 @@ def _add_aapmt(systems) -> argparse.ArgumentParser:
         "--features", choices=features, default="own", help="that the Metric Transformer reads"
     )
     return aapmt
+
+
+def _add_clip(systems) -> argparse.ArgumentParser:
+    clip = systems.add_parser("clip", help="CLIP and a formula, or what was tuned from CLIP")
+    clip.add_argument("--preset", choices=tuple(PRESETS), required=True, help="what is made of it")
+    clip.add_argument("--clip", type=Path, required=True, help="folder or file of its weights")
+    clip.add_argument("--tokenizer", type=Path, help="folder of its tokenizer, if not beside the weights")
+    clip.add_argument("--head", type=Path, help="laion-aesthetic: checkpoint of its layers")
+    activations = ("quick-gelu", "gelu")
+    clip.add_argument("--activation", choices=activations, help="if nothing beside the weights tells it")
+    return clip
+
+
+def _add_checkpoint(system: argparse.ArgumentParser) -> None:
+    system.add_argument("--checkpoint", type=Path, required=True, help="file of torch or safetensors")
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -85,3 +107,10 @@ def _aapmt(options: argparse.Namespace, work: Path):
         heads=options.heads,
         features=options.features,
     )
+
+
+def _clip(options: argparse.Namespace, work: Path):
+    from assay_training.clip_scorers.package import Sources, prepare
+
+    sources = Sources(options.clip, options.tokenizer, options.head)
+    return prepare(options.preset, sources, work, activation=options.activation)
