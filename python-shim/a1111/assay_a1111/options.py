@@ -129,4 +129,6 @@ def _unfit(described: dict, value: object, expected: str) -> AssayFailure:
 
 
 def _bad(reason: str) -> AssayFailure:
-    return fail("BAD_REQUEST", reason=reason)
+    """With advice for who uses the panel, where the table speaks to clients of the daemon."""
+    failure = fail("BAD_REQUEST", reason=reason)
+    return AssayFailure(failure.code, failure.message, "Correct it in the panel, or in `args` (docs/a1111-panel.md).")
