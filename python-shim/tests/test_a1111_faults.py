@@ -192,6 +192,15 @@ def test_arguments_that_make_no_sense_are_named_and_harm_nothing(judge, http_dae
     assert (len(processed.images), http_daemon.messages) == (1, [])
 
 
+@pytest.mark.parametrize("action", ["keep", "drop", "move"])
+def test_a_threshold_above_what_the_scorer_can_give_takes_no_image_out(judge, http_daemon, family, action):
+    named = {"measure": "MOS", "threshold": 7, "action": action}
+    processed = judge(family, Processing(batch_size=2, n_iter=2), **named)
+    assert len(processed.images) == 4
+    assert "threshold is 7; quality of this scorer is 0 to 5" in processed.comments
+    assert told(processed)["error"]["code"] == "BAD_REQUEST"
+
+
 def test_an_address_that_is_none_is_named(judge, forge, monkeypatch):
     monkeypatch.setenv("ASSAY_URL", "localhost:7878")
     assert "[CONFIG_INVALID]" in judge(forge, Processing(batch_size=1)).comments

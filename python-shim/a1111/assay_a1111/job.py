@@ -12,7 +12,7 @@ from .batch import Lists
 from .daemon import Daemon
 from .failures import AssayFailure
 from .notes import erase_notes, write_notes
-from .options import KEEP, MOVE, Options, harmless, options_of
+from .options import KEEP, MOVE, Options, beyond_range, harmless, options_of
 from .pictures import Picture, picture, pillow
 from .plan import Plan, planned
 from .rejects import Bin, Rejected, png_of
@@ -198,6 +198,10 @@ class Job:
             found, gone = score_pictures(self._daemon, pictures, fields, self._host.check)
         except Interrupted:
             return [{} for _ in pictures]
+        wrong = next(filter(None, (beyond_range(self.options, verdict) for verdict in found)), None)
+        if wrong:
+            self._fail(wrong)
+            return [failed(wrong) for _ in pictures]
         missing = [verdict for verdict in found if verdict.get("error")]
         if missing:
             logger.warning("Assay: %d of %d images not scored: %s", len(missing), len(found), failure_line(missing[0]))

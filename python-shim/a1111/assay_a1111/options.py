@@ -63,6 +63,15 @@ def options_of(args: tuple) -> Options:
     return options
 
 
+def beyond_range(options: Options, verdict: dict) -> AssayFailure | None:
+    """Why no image can pass, as the scorer's verdict of one tells: a MOS above its range."""
+    limits = ((verdict.get("aspects") or {}).get(options.aspect) or {}).get("range")
+    if options.measure != "MOS" or not limits or options.threshold <= limits[1]:
+        return None
+    low, high = limits
+    return _bad(f"threshold is {options.threshold:g}; {options.aspect} of this scorer is {low:g} to {high:g}")
+
+
 def _named(args: tuple) -> dict:
     if args and isinstance(args[0], dict):
         names = [described["name"] for described in INPUTS]
