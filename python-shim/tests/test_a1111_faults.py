@@ -145,12 +145,26 @@ def test_what_is_made_stays_when_the_daemon_goes_and_the_rule_is_stop(judge, htt
     processed = judge(family, Processing(batch_size=2, n_iter=3), on_failure="stop", action="drop")
     assert family.sampled == [[100, 101]]
     assert (len(processed.images), len(family.saved)) == (2, 2)
+    assert "the job was ended" in processed.comments
+
+
+def test_a_job_that_was_done_when_the_daemon_went_was_not_ended(judge, http_daemon, family):
+    http_daemon.score = lambda message: failure(500, "INTERNAL")
+    processed = judge(family, Processing(batch_size=2, n_iter=1), on_failure="stop", action="drop")
+    assert len(processed.images) == 2
+    assert "the job was ended" not in processed.comments
 
 
 def test_a_search_does_not_go_on_without_scores(judge, http_daemon, family):
     http_daemon.score = lambda message: failure(500, "INTERNAL")
     processed = judge(family, Processing(batch_size=2, n_iter=2), keep=1, at_most=100)
     assert len(processed.images) == 4
+
+
+def test_a_search_that_never_began_says_so(judge, family, monkeypatch):
+    monkeypatch.setenv("ASSAY_URL", "http://127.0.0.1:1")
+    processed = judge(family, Processing(batch_size=2, n_iter=1), keep=2, at_most=6)
+    assert told(processed)["notes"] == ["0 of 2 kept, 2 made"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +188,17 @@ def test_arguments_that_make_no_sense_are_named_and_harm_nothing(judge, http_dae
     processed = judge(forge, Processing(batch_size=1), **{"action": "drop", **named})
     assert word in processed.comments
     assert told(processed)["error"]["code"] == "BAD_REQUEST"
+    assert "openapi.json" not in processed.comments
     assert (len(processed.images), http_daemon.messages) == (1, [])
+
+
+@pytest.mark.parametrize("action", ["keep", "drop", "move"])
+def test_a_threshold_above_what_the_scorer_can_give_takes_no_image_out(judge, http_daemon, family, action):
+    named = {"measure": "MOS", "threshold": 7, "action": action}
+    processed = judge(family, Processing(batch_size=2, n_iter=2), **named)
+    assert len(processed.images) == 4
+    assert "threshold is 7; quality of this scorer is 0 to 5" in processed.comments
+    assert told(processed)["error"]["code"] == "BAD_REQUEST"
 
 
 def test_an_address_that_is_none_is_named(judge, forge, monkeypatch):

@@ -12,7 +12,7 @@ from .batch import Lists
 from .daemon import Daemon
 from .failures import AssayFailure
 from .notes import erase_notes, write_notes
-from .options import KEEP, MOVE, Options, harmless, options_of
+from .options import KEEP, MOVE, Options, beyond_range, harmless, options_of
 from .pictures import Picture, picture, pillow
 from .plan import Plan, planned
 from .rejects import Bin, Rejected, png_of
@@ -68,6 +68,8 @@ class Job:
         #: That all of this has added to the job.
         self.seconds = 0.0
         self._is_late = False
+        #: Whether batches were left out because nothing could be scored.
+        self._was_ended = False
         self._daemon: Daemon | None = None
         self._bin: Bin | None = None
         self._plan: Plan | None = None
@@ -128,6 +130,7 @@ class Job:
         self._staying = []
         erase_notes(p.extra_generation_params)
         if self._is_over(number):
+            self._was_ended = self._failure is not None and self.options.on_failure == "stop"
             p.prompts = []  # the host ends its loop
             if self._host.counts_jobs:
                 self._host.state.job_count = max(1, self._host.state.job_no)
@@ -195,6 +198,10 @@ class Job:
             found, gone = score_pictures(self._daemon, pictures, fields, self._host.check)
         except Interrupted:
             return [{} for _ in pictures]
+        wrong = next(filter(None, (beyond_range(self.options, verdict) for verdict in found)), None)
+        if wrong:
+            self._fail(wrong)
+            return [failed(wrong) for _ in pictures]
         missing = [verdict for verdict in found if verdict.get("error")]
         if missing:
             logger.warning("Assay: %d of %d images not scored: %s", len(missing), len(found), failure_line(missing[0]))
@@ -297,9 +304,9 @@ class Job:
         self._lists.restore()
         erase_notes(p.extra_generation_params)
         self._line_up(processed)
-        if self.options.keep and self._plan:
+        if self.options.keep:
             self._ends.insert(0, f"{self._kept()} of {self.options.keep} kept, {len(self._outcomes)} made")
-        if self._failure and not self._outcomes:
+        if self._was_ended:
             self._ends.append(f"the job was ended: {self._failure}")
         p.extra_generation_params[KEY] = report_of(self._outcomes, self._ends, self._failure, self.seconds)
         told = [_harmless(text) for text in words(self._outcomes, self._ends)]

@@ -63,6 +63,15 @@ def options_of(args: tuple) -> Options:
     return options
 
 
+def beyond_range(options: Options, verdict: dict) -> AssayFailure | None:
+    """Why no image can pass, as the scorer's verdict of one tells: a MOS above its range."""
+    limits = ((verdict.get("aspects") or {}).get(options.aspect) or {}).get("range")
+    if options.measure != "MOS" or not limits or options.threshold <= limits[1]:
+        return None
+    low, high = limits
+    return _bad(f"threshold is {options.threshold:g}; {options.aspect} of this scorer is {low:g} to {high:g}")
+
+
 def _named(args: tuple) -> dict:
     if args and isinstance(args[0], dict):
         names = [described["name"] for described in INPUTS]
@@ -129,4 +138,6 @@ def _unfit(described: dict, value: object, expected: str) -> AssayFailure:
 
 
 def _bad(reason: str) -> AssayFailure:
-    return fail("BAD_REQUEST", reason=reason)
+    """With advice for who uses the panel, where the table speaks to clients of the daemon."""
+    failure = fail("BAD_REQUEST", reason=reason)
+    return AssayFailure(failure.code, failure.message, "Correct it in the panel, or in `args` (docs/a1111-panel.md).")
