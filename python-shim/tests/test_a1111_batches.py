@@ -59,7 +59,7 @@ def test_each_batch_of_several_is_judged_by_itself(judge, family):
 def test_prompts_go_along_and_the_policy_is_the_one_asked_for(judge, http_daemon, forge):
     named = {"measure": "MOS", "threshold": 2.5, "aspect": "alignment", "unsure_within_interval": True}
     judge(forge, Processing(batch_size=2), **named)
-    assert [item["prompt"] for item in http_daemon.items()] == ["a lake 0", "a lake 1"]
+    assert sorted(item["prompt"] for item in http_daemon.items()) == ["a lake 0", "a lake 1"]
     policy = {"aspects": {"alignment": {"minScore": 2.5}}, "unsureWithinInterval": True}
     assert http_daemon.messages[0]["policy"] == policy
 
