@@ -7,7 +7,11 @@ import subprocess
 import sys
 import urllib.request
 
+import numpy as np
+import pytest
 from real_daemon import ROOT, served
+
+from assay_client import AssayClient
 
 EXAMPLE = ROOT / "examples/training"
 SMALL = {"pictures": 32, "pretraining": 30, "steps": 2, "group": 3, "choices": 1, "measured": 1, "run": "short"}
@@ -41,3 +45,14 @@ def test_a_short_run(tmp_path):
     assert (short["profile"], short["images"], short["recent"]["failed"]) == ("landscapes", 2 * 4 * 3, 0)
     assert short["recent"]["reward"] > 0 and short["recent"]["withinGroups"] > 0
     assert short["heldOut"]["judged"] + short["heldOut"]["skipped"] <= 2
+
+
+def test_the_scorer_that_is_easy_to_game(tmp_path):
+    pytest.importorskip("onnx")
+    made = run("", EXAMPLE / "dark.py", tmp_path)
+    assert made.returncode == 0, made.stderr
+    flags = ("--config", EXAMPLE / "gamed.json", "--models", tmp_path, "--data-dir", tmp_path / "data")
+    pictures = np.stack([np.full((64, 64, 3), level, np.uint8) for level in (40, 120, 200)])
+    with served("--port", "0", *flags) as url, AssayClient(url) as assay:
+        rewards = assay.rewards(pictures, "a picture", profile={"terms": [{"scorer": "dark"}], "guards": []}).rewards
+    assert rewards == pytest.approx([1 - level / 255 for level in (40, 120, 200)], abs=0.01)
