@@ -181,7 +181,7 @@ const EXTENSION = 'python-shim/a1111/assay_a1111';
 const SHARED: [from: string, to: string, names: string[]][] = [
   [LINK, NODES_PACK, ['connection', 'failures', 'line', 'settings', 'wire']],
   [LINK, EXTENSION, ['failures', 'settings']],
-  [NODES_PACK, EXTENSION, ['policy', 'report', 'values']],
+  [NODES_PACK, EXTENSION, ['answer', 'policy', 'report', 'values']],
 ];
 const sharedFiles = SHARED.flatMap(([from, to, names]) =>
   names.map((name): [string, () => string] => [`${to}/${name}.py`, () => copyOf(`${from}/${name}.py`)]),

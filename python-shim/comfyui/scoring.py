@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
+from .answer import results_of
 from .failures import AssayFailure, fail
 from .images import raw_bytes, raw_image
 from .line import Lost
@@ -132,7 +133,7 @@ class _Run:
         for future in first_done(self._pending):
             indexes = self._pending.pop(future)
             try:
-                results = _results(future.result(), len(indexes))
+                results = results_of(future.result(), len(indexes))
             except Exception as thrown:
                 self._refuse(indexes, _failure(thrown))
             else:
@@ -161,20 +162,6 @@ class _Run:
 
 def _failure(thrown: Exception) -> AssayFailure:
     return thrown if isinstance(thrown, AssayFailure) else fail("INTERNAL", reason=repr(thrown))
-
-
-def _results(answer: dict, count: int) -> list[dict]:
-    """The results of an answer; one that makes no sense is a failure, never a verdict. Raises INTERNAL."""
-    results = answer.get("results")
-    if not isinstance(results, list) or len(results) != count or not all(map(_makes_sense, results)):
-        raise fail("INTERNAL", reason="the daemon answered something else than one result for each image")
-    return results
-
-
-def _makes_sense(result: object) -> bool:
-    if not isinstance(result, dict):
-        return False
-    return isinstance(result.get("error"), dict) or result.get("decision") in ("accept", "reject", "unsure")
 
 
 def _portions(images: list) -> Iterator[list[int]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 
+from .answer import results_of
 from .daemon import Daemon
 from .exchange import Exchange
-from .failures import AssayFailure, fail
+from .failures import AssayFailure
 from .pictures import Picture
 
 #: A request is closed when it has so many images or bytes. The first has one image, so that the daemon starts at once,
@@ -91,7 +92,7 @@ class _Run:
             return self._give_up(failure)
         places = self._due.pop(exchange)
         try:
-            results = _results(exchange.result(), len(places))
+            results = results_of(exchange.result(), len(places))
         except AssayFailure as failure:
             return self._refuse(places, failure)
         for place, result in zip(places, results):
@@ -117,20 +118,6 @@ class _Run:
     def _fail(self, places: list[int], failure: AssayFailure) -> None:
         for place in places:
             self._verdicts[place] = failed(failure)
-
-
-def _results(answer: dict, count: int) -> list[dict]:
-    """The results of an answer; one that makes no sense is a failure, never a verdict. Raises INTERNAL."""
-    results = answer.get("results")
-    if not isinstance(results, list) or len(results) != count or not all(map(_makes_sense, results)):
-        raise fail("INTERNAL", reason="the daemon answered something else than one result for each image")
-    return results
-
-
-def _makes_sense(result: object) -> bool:
-    if not isinstance(result, dict):
-        return False
-    return isinstance(result.get("error"), dict) or result.get("decision") in ("accept", "reject", "unsure")
 
 
 def _portions(pictures: list[Picture]) -> Iterator[list[int]]:
