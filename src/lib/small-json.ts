@@ -1,8 +1,9 @@
 /** Small files of ours that may be lost: whoever cannot read or write one does without. */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { createFolder } from './folder.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** A file larger than this is none of ours. */
 const MOST_BYTES = 64 * 2 ** 10;
@@ -17,22 +18,11 @@ export function readSmallJson<T extends z.ZodType>(path: string, schema: T): z.i
   }
 }
 
-/** Written aside, then put in place: a reader never sees half of it. */
 export function writeSmallJson(path: string, value: object): void {
-  const own = `${path}.${process.pid}`;
   try {
     createFolder(dirname(path), 0o700);
-    writeFileSync(own, `${JSON.stringify(value, null, 1)}\n`, { mode: 0o600 });
-    renameSync(own, path);
+    writeWhole(path, `${JSON.stringify(value, null, 1)}\n`, 0o600);
   } catch {
-    discard(own);
-  }
-}
-
-function discard(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // it was never there
+    // it is written another time
   }
 }

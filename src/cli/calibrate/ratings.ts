@@ -1,5 +1,4 @@
 /** `assay calibrate ratings`: fits a judge elsewhere to what people said of images. */
-import { renameSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fail } from '../../errors/error.ts';
 import { EXIT } from '../../errors/exit.ts';
@@ -8,6 +7,7 @@ import { type Outcome, type Pair, prediction } from '../../eval/figures/pairs.ts
 import { checkRanges, parseRanges, type Range, rescale } from '../../eval/figures/scale.ts';
 import { type Ratings, readRatings } from '../../eval/ratings/ratings.ts';
 import { createFolder } from '../../lib/folder.ts';
+import { writeWhole } from '../../lib/whole-file.ts';
 import { counted } from '../../lib/words.ts';
 import { type Fit, fitted, LEAST_RATED, type Said } from '../../reward/fit.ts';
 import { VLM_ASPECTS } from '../../reward/vlm/judge.ts';
@@ -126,11 +126,9 @@ const COLUMNS = [
 ];
 
 function write(path: string, dataDir: string, stored: Stored): void {
-  const own = `${path}.${process.pid}`;
   try {
     createFolder(calibrationFolder(dataDir));
-    writeFileSync(own, `${JSON.stringify(stored)}\n`);
-    renameSync(own, path);
+    writeWhole(path, `${JSON.stringify(stored)}\n`);
   } catch (cause) {
     throw cannotWrite(path, cause);
   }

@@ -1,9 +1,10 @@
 /** `--resume`: what an earlier run has written, and what of it still holds. */
 import { hash } from 'node:crypto';
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ERRORS } from '../../errors/table.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
+import { writeWhole } from '../../lib/whole-file.ts';
 import { counted } from '../../lib/words.ts';
 import { decide } from '../../loops/policy/policy.ts';
 import type { Policy } from '../../types/policy.ts';
@@ -169,12 +170,10 @@ export function resume(options: ResumeOptions): Resumed {
   return { done, failed, rejected, hasLines, notes };
 }
 
-/** In one step. @throws OUTPUT_UNWRITABLE */
+/** @throws OUTPUT_UNWRITABLE */
 function replace(path: string, text: string): void {
-  const fresh = `${path}.new`;
   try {
-    writeFileSync(fresh, text);
-    renameSync(fresh, path);
+    writeWhole(path, text);
   } catch (cause) {
     throw cannotWrite(path, cause);
   }

@@ -1,14 +1,14 @@
 /** What lies beside every rejected image: where it was, why it is here, and its scores. */
-import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { ASIDE, writeLasting } from '../../lib/whole-file.ts';
 import type { ScoreResult } from '../../types/result.ts';
 
 /** Ending that is added to the image's name. */
 export const SIDECAR = '.json';
 
 /** Names of what a process leaves when it dies in the midst of a write. */
-export const HALF_SIDECAR = /\.json\.[0-9a-f]{8}\.tmp$/;
+export const HALF_SIDECAR = new RegExp(`\\${SIDECAR}${ASIDE.source}`);
 
 const sidecarSchema = z.object({
   version: z.literal(1),
@@ -39,18 +39,5 @@ export async function readSidecar(path: string): Promise<Sidecar | null> {
 }
 
 /** Written whole or not at all. @throws what the file system throws */
-export async function writeSidecar(path: string, sidecar: Sidecar): Promise<void> {
-  const copy = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    const handle = await open(copy, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(sidecar, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(copy, path);
-  } finally {
-    await rm(copy, { force: true });
-  }
-}
+export const writeSidecar = (path: string, sidecar: Sidecar): Promise<void> =>
+  writeLasting(path, `${JSON.stringify(sidecar, null, 2)}\n`, 0o600);

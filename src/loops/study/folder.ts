@@ -3,12 +3,12 @@
  * only ever added to), `images/`. The process may end anywhere; a line that was cut off has not happened.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { createFolder } from '../../lib/folder.ts';
 import { readNamedFile } from '../../lib/plain-file.ts';
+import { writeLasting } from '../../lib/whole-file.ts';
 import type { ScoreResult } from '../../types/result.ts';
 import { policyFileSchema } from '../policy/policy-file.ts';
 import { calibrationSchema } from '../previews/calibration.ts';
@@ -96,19 +96,10 @@ export const holdsStudy = (folder: string, { file }: { file: string } = STUDY): 
   existsSync(join(folder, file));
 
 /** @throws OUTPUT_UNWRITABLE */
-async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  const copy = `${path}.part`;
+async function write(path: string, contents: string | Uint8Array): Promise<void> {
   try {
-    const handle = await open(copy, 'w');
-    try {
-      await handle.writeFile(contents);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(copy, path);
+    await writeLasting(path, contents);
   } catch (cause) {
-    await rm(copy, { force: true }).catch(() => undefined);
     throw cannotWrite(path, cause);
   }
 }
@@ -129,7 +120,7 @@ export async function beginKind<P, E extends object>(
   } catch (cause) {
     throw cannotWrite(folder, cause);
   }
-  await writeWhole(join(folder, kind.file), `${JSON.stringify(plan, null, 2)}\n`);
+  await write(join(folder, kind.file), `${JSON.stringify(plan, null, 2)}\n`);
   return openKind(folder, kind);
 }
 
@@ -212,8 +203,8 @@ export function openKind<P, E extends object>(folder: string, kind: FolderKind<P
       });
       learn(line);
     },
-    saveImage: (name, bytes) => writeWhole(join(folder, 'images', name), bytes),
-    save: (name, contents) => writeWhole(join(folder, name), contents),
+    saveImage: (name, bytes) => write(join(folder, 'images', name), bytes),
+    save: (name, contents) => write(join(folder, name), contents),
     readImage: (name) => readNamedFile(join(folder, 'images', name)),
     close: () => closeSync(fd),
   };
