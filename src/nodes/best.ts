@@ -1,5 +1,4 @@
-import { ASPECTS } from '../types/aspect.ts';
-import { along, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
+import { along, by, howMany, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
 import type { NodeDefinition } from './types.ts';
 
 const [theirMasks, theirLatents, theirPrompts, theirIndexes] = along('', 'the chosen images, best first');
@@ -12,22 +11,7 @@ export const best: NodeDefinition = {
   searchAliases: ['best of n', 'pick best image', 'rank images'],
   takesLists: true,
   isEnd: false,
-  inputs: [
-    images,
-    {
-      name: 'by',
-      type: 'COMBO',
-      choices: ['reward', ...ASPECTS],
-      default: 'reward',
-      tooltip: 'What makes an image better than another; alignment needs the prompt.',
-    },
-    { name: 'k', type: 'INT', default: 1, min: 1, max: 4096, step: 1, tooltip: 'How many to keep.' },
-    onFailure,
-    masks,
-    latents,
-    prompt,
-    scorer,
-  ],
+  inputs: [images, by, howMany(4096), onFailure, masks, latents, prompt, scorer],
   hidden: { unique_id: 'UNIQUE_ID', dynprompt: 'DYNPROMPT' },
   outputs: [
     { name: 'images', type: 'IMAGE', list: true, tooltip: 'The chosen images, best first.' },

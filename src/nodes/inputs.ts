@@ -97,6 +97,19 @@ export const unsure: ChoiceInput = {
   tooltip: 'Where images go of which it is unsure; separate sends them to the output of that name.',
 };
 
+export const by: ChoiceInput = {
+  name: 'by',
+  type: 'COMBO',
+  choices: ['reward', ...ASPECTS],
+  default: 'reward',
+  tooltip: 'What makes an image better than another; alignment needs the prompt.',
+};
+
+export const howMany = (max: number): NumberInput => ({
+  ...{ name: 'k', type: 'INT', default: 1, min: 1, max, step: 1 },
+  tooltip: 'How many to keep.',
+});
+
 export const onFailure: ChoiceInput = {
   name: 'on_failure',
   type: 'COMBO',

@@ -1,5 +1,4 @@
-import { ASPECTS } from '../types/aspect.ts';
-import { along, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
+import { along, by, howMany, images, latents, masks, onFailure, prompt, report, scorer } from './inputs.ts';
 import type { NodeDefinition } from './types.ts';
 
 const [theirMasks, theirLatents, theirPrompts] = along('', 'the images that are handed on');
@@ -14,14 +13,8 @@ export const shelf: NodeDefinition = {
   isEnd: true,
   inputs: [
     images,
-    {
-      name: 'by',
-      type: 'COMBO',
-      choices: ['reward', ...ASPECTS],
-      default: 'reward',
-      tooltip: 'What makes an image better than another; alignment needs the prompt.',
-    },
-    { name: 'k', type: 'INT', default: 1, min: 1, max: 64, step: 1, tooltip: 'How many to keep.' },
+    by,
+    howMany(64),
     {
       name: 'after',
       type: 'INT',
