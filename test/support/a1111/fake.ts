@@ -6,30 +6,24 @@
  * webui.worker.run(askOfSomebodyElse);   // another client's job
  * await webui.restart();                 // same address, nothing remembered
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Life, type Lives, startLives } from '../lives.ts';
 import type { TestHost } from '../test-host.ts';
 import { handle, type Seen } from './routes.ts';
 import { DEFAULTS, type Settings } from './settings.ts';
 import { createWorker, type Worker } from './worker.ts';
 
-export interface FakeWebui extends TestHost {
+export interface FakeWebui extends TestHost, Pick<Lives, 'down' | 'up'> {
   readonly settings: Settings;
   /** Requests so far. */
   readonly seen: Seen[];
   readonly worker: Worker;
-  /** Goes away, as a process that ends. */
-  down(): Promise<void>;
-  /** Comes back at the same address. */
-  up(): Promise<void>;
 }
 
-interface Life {
+interface FakeLife extends Life {
   worker: Worker;
-  server: Server;
 }
 
 export async function startFake(changes: Partial<Settings> = {}): Promise<FakeWebui> {
@@ -55,38 +49,20 @@ export async function startFake(changes: Partial<Settings> = {}): Promise<FakeWe
   const save = (bytes: Buffer, name: string) =>
     writeFileSync(join(samples, `${String(files++).padStart(5, '0')}-${name}`), bytes);
 
-  async function begin(port: number): Promise<Life> {
+  const begin = (): FakeLife => {
     const worker = createWorker(settings, save);
-    const server = createServer(
-      (request, response) => void handle({ settings, worker }, seen, request, response),
-    );
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    return { worker, server };
-  }
-
-  let life = await begin(0);
-  const { port } = life.server.address() as AddressInfo;
-  const fake: FakeWebui = {
-    ...{ url: `http://127.0.0.1:${port}`, baseDir, outputDir, settings, seen },
+    return {
+      worker,
+      answer: (request, response) => void handle({ settings, worker }, seen, request, response),
+      end: () => worker.end(),
+    };
+  };
+  const lives = await startLives(baseDir, begin);
+  const { down, up, restart, stop } = lives;
+  return {
+    ...{ url: `http://127.0.0.1:${lives.port}`, baseDir, outputDir, settings, seen, down, up, restart, stop },
     get worker() {
-      return life.worker;
-    },
-    async down() {
-      life.worker.end();
-      life.server.closeAllConnections();
-      await new Promise((resolve) => life.server.close(resolve));
-    },
-    async up() {
-      life = await begin(port);
-    },
-    async restart() {
-      await fake.down();
-      await fake.up();
-    },
-    async stop() {
-      if (life.server.listening) await fake.down();
-      rmSync(baseDir, { recursive: true, force: true });
+      return lives.now.worker;
     },
   };
-  return fake;
 }

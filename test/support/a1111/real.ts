@@ -7,28 +7,15 @@
  * for (const real of REALS)
  *   describe.skipIf(!real.isThere)(`on a real ${real.title}`, () => { … await real.start() … });
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { answers, endChild, freePort } from '../child.ts';
-import type { TestHost } from '../test-host.ts';
+import { freePort } from '../child.ts';
+import { type ProcessHost, START_MS, startProcess } from '../process-host.ts';
 
-/** Longest time for a start; give a hook that starts one a little more. */
-export const START_MS = 300_000;
+export { START_MS };
 
-export interface RealWebui extends TestHost {
-  /** All that it has written so far, of every start. */
-  log(): string;
-}
+export type RealWebui = ProcessHost;
 
 export interface Real {
   title: 'Forge' | 'SD.Next';
@@ -118,48 +105,21 @@ async function start(
   await prepare?.(baseDir);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const lines: string[] = [];
-  const begin = (): ChildProcess => {
-    const args = ['launch.py', ...COMMON, '--port', `${port}`, '--data-dir', baseDir, ...flags(folder)];
-    const env = {
-      ...process.env,
-      ...{ PYTHONUNBUFFERED: '1', HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', PIP_NO_INDEX: '1' },
-      GRADIO_ANALYTICS_ENABLED: 'False',
-      ...added,
-    };
-    const child = spawn(python, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => lines.push(String(chunk)));
-    child.on('error', (error) => lines.push(`${error.message}\n`));
-    return child;
-  };
-  const ready = async (child: ChildProcess) => {
-    await answers(child, `${url}/sdapi/v1/options`, title, lines, START_MS);
-    await loadModel(url);
-  };
-  let child = begin();
-  const killNow = () => void child.kill('SIGKILL');
-  process.once('exit', killNow);
-  const stop = async () => {
-    await endChild(child);
-    process.off('exit', killNow);
-    rmSync(baseDir, { recursive: true, force: true });
-  };
-  try {
-    await ready(child);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    ...{ url, baseDir, outputDir, stop },
-    log: () => lines.join(''),
-    async restart() {
-      await endChild(child);
-      child = begin();
-      await ready(child);
+  return startProcess({
+    ...{ title, baseDir, outputDir, url, probe: '/sdapi/v1/options' },
+    command: python,
+    args: ['launch.py', ...COMMON, '--port', `${port}`, '--data-dir', baseDir, ...flags(folder)],
+    options: {
+      cwd: folder,
+      env: {
+        ...process.env,
+        ...{ PYTHONUNBUFFERED: '1', HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', PIP_NO_INDEX: '1' },
+        GRADIO_ANALYTICS_ENABLED: 'False',
+        ...added,
+      },
     },
-  };
+    warmUp: () => loadModel(url),
+  });
 }
 
 /** The first picture takes as long as the model does, and SD.Next answers without one until its model is there. */

@@ -7,11 +7,10 @@
  * comfy.cut();                       // every socket breaks
  * await comfy.restart();             // same address, empty history
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Life, type Lives, startLives } from '../lives.ts';
 import type { TestHost } from '../test-host.ts';
 import type { Graph } from './graphs.ts';
 import { createHub, type Hub } from './hub.ts';
@@ -32,7 +31,7 @@ export interface FakeRun {
   status?: 'success' | 'error' | 'interrupted';
 }
 
-export interface FakeHost extends TestHost {
+export interface FakeHost extends TestHost, Pick<Lives, 'down' | 'up'> {
   readonly settings: Settings;
   /** Requests so far, with the text that came. */
   readonly seen: Seen[];
@@ -45,16 +44,11 @@ export interface FakeHost extends TestHost {
   cut(): void;
   /** Sockets stay open and hear nothing more. */
   deafen(): void;
-  /** Goes away, as a process that ends. */
-  down(): Promise<void>;
-  /** Comes back at the same address. */
-  up(): Promise<void>;
 }
 
-interface Life {
+interface FakeLife extends Life {
   hub: Hub;
   worker: Worker;
-  server: Server;
 }
 
 /** @param options `prefix`: path that it lives under, like `/comfy`; the rest as in Settings */
@@ -66,10 +60,9 @@ export async function startFake(
   const baseDir = mkdtempSync(join(tmpdir(), 'assay-fake-'));
   const files = createFiles(baseDir);
   const seen: Seen[] = [];
-  let life = await begin(wanted);
-  const port = (life.server.address() as AddressInfo).port;
 
-  async function begin(at: number): Promise<Life> {
+  function begin(): FakeLife {
+    files.clearTemp();
     let worker: Worker;
     const hub: Hub = createHub(
       settings,
@@ -81,56 +74,48 @@ export async function startFake(
     );
     worker = createWorker(hub, files, settings);
     const host = { worker, files, settings };
-    const server = createServer((request, response) => void handle(host, prefix, seen, request, response));
-    server.on('upgrade', (request, socket, head) => {
-      const isSocket = request.url!.startsWith(`${prefix}/ws`) || request.url!.startsWith(`${prefix}/api/ws`);
-      const mayEnter = settings.allows?.(request) ?? true;
-      if (isSocket && mayEnter && settings.fault?.('GET', '/ws') === undefined)
-        hub.upgrade(request, socket, head);
-      else socket.destroy();
-    });
-    await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
-    return { hub, worker, server };
+    return {
+      ...{ hub, worker },
+      answer: (request, response) => void handle(host, prefix, seen, request, response),
+      upgrade(request, socket, head) {
+        const isSocket =
+          request.url!.startsWith(`${prefix}/ws`) || request.url!.startsWith(`${prefix}/api/ws`);
+        const mayEnter = settings.allows?.(request) ?? true;
+        if (isSocket && mayEnter && settings.fault?.('GET', '/ws') === undefined)
+          hub.upgrade(request, socket, head);
+        else socket.destroy();
+      },
+      end() {
+        worker.end();
+        hub.close();
+      },
+    };
   }
 
-  const fake: FakeHost = {
-    url: `http://127.0.0.1:${port}${prefix}`,
-    baseDir,
-    outputDir: files.outputDir,
-    settings,
-    seen,
+  const lives = await startLives(baseDir, begin, wanted);
+  const { down, up, restart, stop } = lives;
+  return {
+    ...{
+      url: `http://127.0.0.1:${lives.port}${prefix}`,
+      baseDir,
+      outputDir: files.outputDir,
+      settings,
+      seen,
+    },
+    ...{ down, up, restart, stop },
     get history() {
-      return life.worker.history;
+      return lives.now.worker.history;
     },
     get hub() {
-      return life.hub;
+      return lives.now.hub;
     },
     get worker() {
-      return life.worker;
+      return lives.now.worker;
     },
-    addRun: (run) => addRun(life, files, run),
-    cut: () => life.hub.cut(),
-    deafen: () => life.hub.deafen(),
-    async down() {
-      life.worker.end();
-      life.hub.close();
-      life.server.closeAllConnections();
-      await new Promise((resolve) => life.server.close(resolve));
-    },
-    async up() {
-      files.clearTemp();
-      life = await begin(port);
-    },
-    async restart() {
-      await fake.down();
-      await fake.up();
-    },
-    async stop() {
-      if (life.server.listening) await fake.down();
-      rmSync(baseDir, { recursive: true, force: true });
-    },
+    addRun: (run) => addRun(lives.now, files, run),
+    cut: () => lives.now.hub.cut(),
+    deafen: () => lives.now.hub.deafen(),
   };
-  return fake;
 }
 
 const CLOSING = {
@@ -139,7 +124,7 @@ const CLOSING = {
   interrupted: 'execution_interrupted',
 };
 
-function addRun({ worker }: Life, files: Files, run: FakeRun): { id: string; files: SavedFile[] } {
+function addRun({ worker }: FakeLife, files: Files, run: FakeRun): { id: string; files: SavedFile[] } {
   const { images = [], id = crypto.randomUUID(), graph = {}, type = 'output', prefix = 'ComfyUI' } = run;
   const { status = 'success' } = run;
   const saved = images.map((bytes) => files.write(bytes, type, prefix));

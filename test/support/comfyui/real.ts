@@ -7,21 +7,20 @@
  *   beforeAll(async () => { comfy = await startReal({ packs: [folder] }); }, START_MS);
  *   afterAll(() => comfy.stop());
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { answers, endChild, freePort } from '../child.ts';
-import type { TestHost } from '../test-host.ts';
+import { freePort } from '../child.ts';
+import { type ProcessHost, startProcess } from '../process-host.ts';
 
 const { COMFYUI_DIR, COMFYUI_PYTHON = 'python3' } = process.env;
 
 /** Whether the environment names a ComfyUI. */
 export const hasReal = Boolean(COMFYUI_DIR);
 
-/** Longest time for a start; give a hook that starts one a little more. */
-export const START_MS = 300_000;
+export { START_MS } from '../process-host.ts';
 
 /** The nodes of the test pack: AssayTestSteps, AssayTestFail and so on. */
 export const TEST_PACK = fileURLToPath(new URL('test-pack', import.meta.url));
@@ -39,53 +38,24 @@ export interface RealOptions {
   env?: Record<string, string>;
 }
 
-export interface RealHost extends TestHost {
-  readonly pid: number;
-  /** All that it has written so far, of every start. */
-  log(): string;
-}
+export type RealHost = ProcessHost;
 
 /** @throws when it is not ready within START_MS, with the end of its log */
 export async function startReal(options: RealOptions = {}): Promise<RealHost> {
   const baseDir = mkdtempSync(join(tmpdir(), 'assay-comfyui-'));
   prepare(baseDir, options);
   const port = options.port ?? (await freePort());
-  const url = `http://127.0.0.1:${port}`;
-  const lines: string[] = [];
-  const begin = () => launch(baseDir, port, options, lines);
-  let child = begin();
-  const killNow = () => void child.kill('SIGKILL');
-  process.once('exit', killNow);
-  const stop = async () => {
-    await endChild(child);
-    process.off('exit', killNow);
-    rmSync(baseDir, { recursive: true, force: true });
-  };
-  try {
-    await ready(child, url, lines);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    url,
-    baseDir,
-    outputDir: join(baseDir, 'output'),
-    get pid() {
-      return child.pid!;
+  return startProcess({
+    ...{ title: 'ComfyUI', baseDir, outputDir: join(baseDir, 'output') },
+    ...{ url: `http://127.0.0.1:${port}`, probe: '/system_stats' },
+    command: COMFYUI_PYTHON,
+    args: argumentsOf(baseDir, port, options),
+    options: {
+      ...(COMFYUI_DIR !== undefined && { cwd: COMFYUI_DIR }),
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', ...options.env },
     },
-    log: () => lines.join(''),
-    stop,
-    async restart() {
-      await endChild(child);
-      child = begin();
-      await ready(child, url, lines);
-    },
-  };
+  });
 }
-
-const ready = (child: ChildProcess, url: string, lines: string[]): Promise<void> =>
-  answers(child, `${url}/system_stats`, 'ComfyUI', lines, START_MS);
 
 /** The folders that it expects to find. */
 function prepare(baseDir: string, { packs = [], copy = false }: RealOptions): void {
@@ -98,22 +68,10 @@ function prepare(baseDir: string, { packs = [], copy = false }: RealOptions): vo
   }
 }
 
-function launch(baseDir: string, port: number, options: RealOptions, lines: string[]): ChildProcess {
-  const flags = ['--cpu', '--disable-api-nodes', '--port', `${port}`, '--base-directory', baseDir];
+function argumentsOf(baseDir: string, port: number, { flags = [] }: RealOptions): string[] {
+  const own = ['--cpu', '--disable-api-nodes', '--port', `${port}`, '--base-directory', baseDir];
   const state = ['--user-directory', join(baseDir, 'user'), '--database-url', 'sqlite:///:memory:'];
-  const child = spawn(
-    COMFYUI_PYTHON,
-    ['main.py', ...flags, ...state, ...frontEnd(baseDir), ...(options.flags ?? [])],
-    {
-      cwd: COMFYUI_DIR,
-      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => lines.push(String(chunk)));
-  child.on('error', (error) => lines.push(`${error.message}\n`));
-  return child;
+  return ['main.py', ...own, ...state, ...frontEnd(baseDir), ...flags];
 }
 
 /** It does not start without a front end: a page of one line will do where the package is missing. */
