@@ -6,7 +6,8 @@ import logging
 from functools import wraps
 from time import perf_counter
 
-from .job import Host, Job
+from .host import Host
+from .job import Job
 from .options import is_enabled
 
 #: Where the job of a processing object is kept.

@@ -3,51 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from time import strftime
 
 from .batch import Lists
 from .daemon import Daemon
 from .failures import AssayFailure
+from .host import Host, Interrupted
+from .leaving import Leaving
 from .notes import erase_notes, write_notes
 from .options import KEEP, MOVE, Options, beyond_range, harmless, options_of
-from .pictures import Picture, picture, pillow
+from .pictures import Picture, picture
 from .plan import Plan, planned
-from .rejects import Bin, Rejected, png_of
-from .report import failure_line, figure, reasons
+from .rejects import Bin
+from .report import failure_line, figure
 from .scoring import failed, score_pictures
 from .seeds import set_strength, vary
 from .telling import KEY, Outcome, report_of, words
 
 logger = logging.getLogger("assay")
-
-
-class Interrupted(Exception):
-    """The user has interrupted the job, or skipped this batch, while it was judged."""
-
-
-class Host:
-    """What a job needs of its host: `state` with the user's wishes, how it words an image, and where it is."""
-
-    def __init__(self, state, infotext: Callable[..., str], address: str):
-        self.state = state
-        self.infotext = infotext
-        self.address = address
-
-    @property
-    def counts_jobs(self) -> bool:
-        """Whether somebody has said already how many batches there will be; else the host says so when it begins, and
-        SD.Next counts batches by themselves."""
-        return self.state.job_count > 0 and not hasattr(self.state, "batch_count")
-
-    def was_interrupted(self) -> bool:
-        return bool(self.state.interrupted or self.state.skipped)
-
-    def check(self) -> None:
-        if self.was_interrupted():
-            raise Interrupted
 
 
 class Job:
@@ -56,7 +29,6 @@ class Job:
     def __init__(self, p, args: tuple, host: Host):
         self._host = host
         self._lists = Lists(p)
-        self._began = strftime("%Y%m%d-%H%M%S")
         self._asked_batches = p.n_iter
         self._strength = p.subseed_strength
         self._outcomes: list[Outcome] = []
@@ -71,7 +43,6 @@ class Job:
         #: Whether batches were left out because nothing could be scored.
         self._was_ended = False
         self._daemon: Daemon | None = None
-        self._bin: Bin | None = None
         self._plan: Plan | None = None
         self._failure: AssayFailure | None = None
         try:
@@ -83,7 +54,9 @@ class Job:
             self._fail(failure)
         if not self._failure:
             self._leave_to_others(p)
-            self._prepare(p)
+        self._leaving = Leaving(self._lists, host, self.options, self._open_bin(), self._say)
+        if self.options.keep and not self._failure:
+            self._search(p)
 
     # before anything is made
 
@@ -94,14 +67,15 @@ class Job:
             self.options = replace(self.options, action=KEEP, keep=0, at_most=0)
             self._say(f"images are marked, and none is taken out or added: {who} puts them together")
 
-    def _prepare(self, p) -> None:
-        if self.options.action == MOVE:
-            try:
-                self._bin = Bin.of(self._daemon, self._host.address)
-            except AssayFailure as failure:
-                self._say(f"rejected images stay: {failure}")
-        if self.options.keep:
-            self._search(p)
+    def _open_bin(self) -> Bin | None:
+        """None where there is none; then the images stay that would go there."""
+        if self._failure or self.options.action != MOVE:
+            return None
+        try:
+            return Bin.of(self._daemon, self._host.address)
+        except AssayFailure as failure:
+            self._say(f"rejected images stay: {failure}")
+            return None
 
     def _search(self, p) -> None:
         plan = planned(p.batch_size, p.n_iter, self.options.at_most, bool(getattr(p, "init_images", None)))
@@ -171,7 +145,8 @@ class Job:
         self._is_late = self.options.action == KEEP and _will_change(p)
         if not self._is_late:
             self._judge_batch(things, outcomes)
-            self._take_out(p, pp, things, number)
+            self._leaving.take_out(p, pp, outcomes, number, len(self._outcomes) - len(outcomes))
+            self._staying = [outcome for outcome in outcomes if outcome.stays]
 
     def _unjudged(self, p, place: int) -> Outcome:
         def at(name: str, fallback):
@@ -226,49 +201,6 @@ class Job:
             outcome.counts = False
             outcome.label = "surplus"
             outcome.stays = self.options.action == KEEP
-
-    def _take_out(self, p, pp, things: list, number: int) -> None:
-        leaving = [place for place, outcome in enumerate(self._staying) if not outcome.stays]
-        if not leaving:
-            return
-        if not self._lists.is_in_step(len(things)):
-            self._stay(leaving, "another script changed the number of images of the batch")
-            return
-        if self.options.action == MOVE:
-            self._move(p, things, leaving)
-        staying = [place for place, outcome in enumerate(self._staying) if outcome.stays]
-        self._lists.cut(staying, len(things), number)
-        pp.images = [things[place] for place in staying]
-        self._staying = [self._staying[place] for place in staying]
-
-    def _stay(self, places: list[int], why: str) -> None:
-        for place in places:
-            self._staying[place].stays = True
-            self._staying[place].label += ", kept"
-        self._say(f"{len(places)} rejected images stay: {why}")
-
-    def _move(self, p, things: list, places: list[int]) -> None:
-        for done, place in enumerate(places):
-            try:
-                if not self._bin:
-                    raise AssayFailure("", "there is no reject bin")
-                self._bin.put(self._rejected(p, things[place], place))
-            except AssayFailure as failure:
-                self._stay(places[done:], failure.message)
-                return
-            self._staying[place].label += ", moved"
-
-    def _rejected(self, p, thing, place: int) -> Rejected:
-        outcome = self._staying[place]
-        write_notes(p.extra_generation_params, outcome.verdict, outcome.label, place)
-        try:
-            text = self._host.infotext(p, place)
-        finally:
-            erase_notes(p.extra_generation_params)
-        name = f"assay-{self._began}-{self._outcomes.index(outcome):03d}-{outcome.seed}.png"
-        original = Path(p.outpath_samples or "outputs").absolute() / name
-        why = reasons(outcome.verdict) or [f"{self.options.keep} are kept already"]
-        return Rejected(png_of(pillow(thing), text), original, outcome.verdict, why)
 
     # when an image is finished
 
