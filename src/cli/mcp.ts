@@ -5,6 +5,7 @@ import { openRuntime, type Runtime } from '../runtime.ts';
 import type { ScorerFlags } from './input/flags.ts';
 import { allowedFolders } from './mcp/folders.ts';
 import { Jobs, passedOn } from './mcp/jobs.ts';
+import { Listings } from './mcp/listings.ts';
 import { serveTools } from './mcp/server.ts';
 import { TOOLS } from './mcp/tools.ts';
 import { configOf, tellNotes } from './open.ts';
@@ -27,13 +28,14 @@ export async function mcp(flags: McpFlags, args: readonly string[]): Promise<num
   const { signal, release } = stopSignal();
   const collector = startCollector();
   const jobs = new Jobs(passedOn(args));
+  const listings = new Listings(folders);
   let runtime: Runtime | undefined;
   const opened = (): Runtime => {
     runtime ??= openRuntime({ config });
     return runtime;
   };
   try {
-    await serveTools(TOOLS, { config, folders, jobs, runtime: opened }, signal);
+    await serveTools(TOOLS, { config, folders, listings, jobs, runtime: opened }, signal);
     return EXIT.ok;
   } finally {
     await Promise.all([jobs.close(), runtime?.close()]);

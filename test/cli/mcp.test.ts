@@ -1,5 +1,5 @@
 /** `assay mcp` as an agent meets it: the client of the protocol's own library, on the streams of the real command. */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -128,8 +128,25 @@ describe('assay mcp', { timeout: 120_000 }, () => {
     // What comes together with the answer, the client may drop.
     expect(steps[0]).toEqual({ progress: 0, total: 4 });
 
+    // What came or went since the first call moves no image to another place.
+    writeFileSync(join(images, 'a-new.png'), await grey(90));
     const rest = await call('score_images', { paths: ['.'], from: 3 });
     expect(rest.body).toMatchObject({ found: 4, scored: 1, images: [{ image: 'middle.png' }] });
+    const beyond = await call('score_images', { paths: ['.'], from: 4 });
+    expect(beyond.body.error).toMatchObject({
+      code: 'BAD_REQUEST',
+      message: expect.stringContaining('from: 4; the last of 4 images is 3'),
+    });
+    rmSync(join(images, 'light.png'));
+    symlinkSync('/etc/hostname', join(images, 'light.png'));
+    rmSync(join(images, 'middle.png'));
+    const gone = await call('score_images', { paths: ['.'], from: 2 });
+    expect(gone.body).toMatchObject({ found: 4, scored: 0, failed: 2 });
+    expect(gone.body.refused.map(({ code }: { code: string }) => code)).toEqual([
+      'PATH_NOT_ALLOWED',
+      'FILE_NOT_FOUND',
+    ]);
+    expect((await call('score_images', { paths: ['.'] })).body).toMatchObject({ found: 3, scored: 2 });
 
     const missing = await call('pick_best', { paths: ['dark.png'], by: 'authenticity' });
     expect([missing.isError, missing.body.error.code]).toEqual([true, 'MEASURE_MISSING']);

@@ -24,6 +24,11 @@ export interface FoundImages {
   notes: string[];
 }
 
+export function failureOf(name: string, thrown: unknown): Failure {
+  const { code, message } = toAssayError(thrown);
+  return { name, code, message };
+}
+
 const isImage = (path: string): boolean => IMAGE_EXTENSIONS.includes(extensionOf(path));
 
 /** Itself for a link that leads nowhere: reading it says so. */
@@ -66,8 +71,7 @@ export async function findImages(names: readonly string[], folders: Folders): Pr
       if (statSync(real).isDirectory()) take(real);
       else paths.add(real);
     } catch (thrown) {
-      const { code, message } = toAssayError(thrown);
-      failures.push({ name, code, message });
+      failures.push(failureOf(name, thrown));
     }
   const notes = skipped.notes();
   if (outside > 0) notes.push(`${outside} left out: links that lead outside the allowed folders`);

@@ -4,11 +4,13 @@ import type { Config } from '../../config.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Folders } from './folders.ts';
 import type { Jobs } from './jobs.ts';
+import type { Listings } from './listings.ts';
 
 /** What all tools work with. */
 export interface Surroundings {
   config: Config;
   folders: Folders;
+  listings: Listings;
   jobs: Jobs;
   /** Opened with the first call that needs it; no scorer is loaded before the first image. */
   runtime(): Runtime;
