@@ -47,7 +47,7 @@ def test_exactly_the_accepted_are_saved_and_handed_out_with_their_seeds(judge, f
 def test_none_passes(judge, family, count):
     processed = judge(family, Processing(batch_size=count), action="drop", threshold=1)
     assert (processed.images, processed.infotexts, family.saved) == ([], [], [])
-    assert told(processed)["summary"] == f"{count} image{'s' if count > 1 else ''}: {count} rejected"
+    assert told(processed)["summary"] == f"{count} image{'s' if count > 1 else ''}: {count} rejected, dropped"
 
 
 def test_each_batch_of_several_is_judged_by_itself(judge, family):
@@ -72,7 +72,7 @@ def test_unsure_images_count_as_the_user_says(judge, http_daemon, family):
     http_daemon.score = unsure
     assert labels(judge(family, Processing(batch_size=1), action="drop")) == ["accepted (unsure)"]
     processed = judge(family, Processing(batch_size=1), action="drop", unsure="reject")
-    assert (labels(processed), processed.images) == (["rejected (unsure)"], [])
+    assert (labels(processed), processed.images) == (["rejected (unsure), dropped"], [])
 
 
 def test_rejected_images_go_to_the_reject_bin_as_they_would_have_been_saved(judge, family, tmp_path):
@@ -149,7 +149,7 @@ def test_what_is_no_image_passes_and_the_others_are_judged(judge, forge, thing, 
     processed = judge(forge, Processing(batch_size=3, seed=104), action="drop", threshold=0.55)
     assert len(processed.images) == 2
     assert processed.images[0] is thing
-    assert labels(processed) == ["passed unscored", "rejected", "accepted"]
+    assert labels(processed) == ["passed unscored", "rejected, dropped", "accepted"]
     assert told(processed)["images"][0]["error"] in ("IMAGE_VALUES", "IMAGE_SHAPE")
 
 
@@ -195,5 +195,5 @@ def test_an_interrupted_batch_is_neither_judged_nor_dropped(judge, http_daemon, 
 def test_a_skipped_batch_passes_and_the_next_is_judged(judge, family):
     family.on_sampled = lambda number: setattr(family.state, "skipped", number == 0)
     processed = judge(family, Processing(batch_size=2, n_iter=2), action="drop", threshold=0.25)
-    assert labels(processed) == ["interrupted", "interrupted", "rejected", "accepted"]
+    assert labels(processed) == ["interrupted", "interrupted", "rejected, dropped", "accepted"]
     assert seeds_in(processed) == [100, 101, 103] == processed.all_seeds

@@ -58,6 +58,13 @@ def test_arguments_by_place_mean_the_same_as_by_name(http_daemon, forge, monkeyp
     assert seeds_in(forge.run(script, Processing(batch_size=4), named)) == [106, 107]
 
 
+def test_an_argument_too_many_is_told(http_daemon, forge, monkeypatch):
+    args = [True, *(default for _, default in ORDER[1:]), "surplus"]
+    processed = forge.run(loaded(forge, monkeypatch), Processing(batch_size=1), *args)
+    assert "there are 13 arguments; expected at most 12" in processed.comments
+    assert (len(processed.images), http_daemon.messages) == (1, [])
+
+
 def test_arguments_that_are_left_out_have_their_defaults(http_daemon, forge, monkeypatch):
     script = loaded(forge, monkeypatch)
     assert len(forge.run(script, Processing(batch_size=2), True).images) == 2

@@ -44,7 +44,7 @@ def test_a_batch_is_no_larger_than_what_may_be_made(judge, family):
 def test_of_a_batch_with_more_than_needed_the_best_are_kept(judge, family):
     processed = judge(family, Processing(batch_size=8), action="drop", threshold=0.35, keep=2, at_most=8)
     assert seeds_in(processed) == [106, 107]
-    assert labels(processed) == ["rejected"] * 4 + ["surplus"] * 2 + ["accepted"] * 2
+    assert labels(processed) == ["rejected, dropped"] * 4 + ["surplus, dropped"] * 2 + ["accepted"] * 2
 
 
 def test_without_a_limit_it_ends_earlier_than_asked_for_and_never_later(judge, family):

@@ -122,7 +122,7 @@ export async function doctor(flags: ScorerFlags & { port?: number; socket?: stri
     ...(await checkProviders(config)),
     ...(await checkModels(config)),
     await checkDoor(config),
-    ...(await checkHosts(config)),
+    ...(await checkHosts(config, flags)),
     ...(await checkJudges(config)),
     checkAccess(config),
     checkDataFolder(config),

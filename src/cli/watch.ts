@@ -30,7 +30,7 @@ async function greet(host: Host, config: Config, format: WatchFormat, signal: Ab
   const { kind, version: found, notes } = await host.describe(signal);
   const line = `watching ${kind} ${found ?? 'of unknown version'} at ${host.url} (scorer ${config.scorer}); Ctrl-C stops it`;
   (format === 'jsonl' ? process.stderr : process.stdout).write(`${line}\n`);
-  for (const note of notes) process.stderr.write(`assay: ${note}\n`);
+  for (const note of notes) process.stderr.write(`assay: ${kind}: ${note}\n`);
 }
 
 async function report(watcher: Watcher, host: Host, flags: WatchFlags, signal: AbortSignal): Promise<number> {

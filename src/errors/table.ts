@@ -425,8 +425,8 @@ export const ERRORS = {
   ),
   PROMPT_LOST: retry(
     503,
-    'prompt {id} is neither in the history nor in the queue of {url}',
-    'It was deleted from the queue, the host was restarted, or its answer was cut off: submit it again.',
+    'run {id} is not known at {url}, or no longer',
+    'It was deleted from the queue, the host or the program that waited for it was started anew, or the answer was cut off: submit it again.',
   ),
   ENDPOINT_UNREACHABLE: retry(
     503,

@@ -81,6 +81,8 @@ export function parseInfotext(text: string): Infotext {
   const words = text.slice(0, end);
   const mark = NEGATIVE.exec(words);
   const prompt = mark ? words.slice(0, mark.index) : words;
-  const negative = mark ? words.slice(mark.index + mark[0].length) : '';
-  return { prompt: prompt.trim(), negative: negative.trim(), parameters: parseParameters(text, end) };
+  // Hosts read each further mark as one more line of the same.
+  const [, ...sides] = words.slice(prompt.length).split(NEGATIVE);
+  const negative = sides.map((side) => side.trim()).join('\n');
+  return { prompt: prompt.trim(), negative, parameters: parseParameters(text, end) };
 }

@@ -56,8 +56,10 @@ describe('assay doctor', () => {
   it('says which hosts answer, and why one that was named does not', async () => {
     const webui = await startWebui({ fork: 'sdnext' });
     onTestFinished(() => webui.stop());
-    const { stdout } = await doctor(tempFolder(), {
-      ASSAY_A1111_URL: webui.url,
+    const folder = tempFolder();
+    writeModel(folder);
+    const { stdout } = await assay([...args(folder), '--data-dir', folder, '--a1111', webui.url], {
+      ASSAY_PORT: '0',
       ASSAY_COMFYUI_URL: 'http://127.0.0.1:9',
     });
     expect(stdout).toMatch(/✓ SD\.Next 2026-07-23 058a7f0c at http\S+; routes: \/sdapi\/v1\/txt2img, /);

@@ -249,7 +249,7 @@ describe('an installed copy', () => {
     write(placeIn(folder), { 'nodes/__pycache__/gate.pyc': 'cache' });
     expect((await install(folder, '--uninstall')).stdout).toMatch(/^removed: Assay's nodes/);
     expect(snapshot(folder)).toEqual(before);
-    expect((await install(folder, '--uninstall')).stdout).toMatch(/^nothing to remove/);
+    expect((await install(folder, '--uninstall')).stdout).toMatch(/^nothing to remove.*\n$/);
     await install(folder);
     write(placeIn(folder), { 'nodes/mine.py': 'mine' });
     expect((await install(folder, '--uninstall')).stdout).toMatch(/left there: nodes\/mine\.py/);

@@ -31,6 +31,13 @@ it.each([
   ['prompt alone', 'a red fox', 'a red fox', '', 0],
   ['no negative part', `a red fox\n${PARAMETERS}`, 'a red fox', '', 5],
   ['no parameters', 'a red fox\nNegative prompt: ugly', 'a red fox', 'ugly', 0],
+  [
+    'two negative parts',
+    `a fox\nNegative prompt: ugly\nNegative prompt: blurry\n${PARAMETERS}`,
+    'a fox',
+    'ugly\nblurry',
+    5,
+  ],
   ['no prompt', `Negative prompt: ugly\n${PARAMETERS}`, '', 'ugly', 5],
   ['parameters alone', PARAMETERS, '', '', 5],
   ['other order of parameters', 'a red fox\nSize: 512x512, Seed: 1, Model: m', 'a red fox', '', 3],

@@ -40,6 +40,9 @@ class Leaving:
             return
         if self._options.action == MOVE:
             self._move(p, things, outcomes, leaving, made)
+        else:
+            for place in leaving:
+                outcomes[place].label += ", dropped"
         staying = [place for place, outcome in enumerate(outcomes) if outcome.stays]
         self._lists.cut(staying, len(things), number)
         pp.images = [things[place] for place in staying]

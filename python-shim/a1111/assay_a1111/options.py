@@ -79,6 +79,8 @@ def _named(args: tuple) -> dict:
             if name not in names:
                 raise _bad(f"there is no argument {name!r}; there are {', '.join(names)}")
         return {"enabled": True, **args[0]}
+    if len(args) > len(INPUTS):
+        raise _bad(f"there are {len(args)} arguments; expected at most {len(INPUTS)}, or one object with names")
     return {described["name"]: value for described, value in zip(INPUTS, args)}
 
 

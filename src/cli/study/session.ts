@@ -44,7 +44,7 @@ export async function onHost<Folder extends { close(): void }>(
   let opened: Held<Folder> | undefined;
   try {
     const info = await host.describe(signal);
-    for (const note of info.notes) process.stderr.write(`assay: ${note}\n`);
+    for (const note of info.notes) process.stderr.write(`assay: ${info.kind}: ${note}\n`);
     for (const note of (await runtime.catalog.open()).notes) process.stderr.write(`${note}\n`);
     opened = await open(runtime, info, signal);
     return await act({ runtime, host, folder: opened.folder, signal });

@@ -40,11 +40,16 @@ export function withHosts(command: Command): Command {
 const given = <T>(flags: object, option: Option): T | undefined =>
   (flags as Record<string, T | undefined>)[option.attributeName()];
 
+/** Whether the flags name the address of a host of this kind, or what is sent to it. */
+export const isNamed = (kind: HostKind, flags: object): boolean => namedBy(kind, flags) !== undefined;
+
+const namedBy = (kind: HostKind, flags: object): Option | undefined =>
+  Object.values(hostFlags(kind)).find((option) => given(flags, option) !== undefined);
+
 /** The kind that the flags name; when they name none, the one given, or the first. @throws USAGE when they name several */
 function kindOf(flags: object, otherwise: HostKind = HOST_KINDS[0]!): HostKind {
-  const options = HOST_KINDS.map((kind) => ({ kind, named: Object.values(hostFlags(kind)) }));
-  const [first, second] = options.flatMap(({ kind, named }) => {
-    const flag = named.find((option) => given(flags, option) !== undefined);
+  const [first, second] = HOST_KINDS.flatMap((kind) => {
+    const flag = namedBy(kind, flags);
     return flag ? [{ kind, flag }] : [];
   });
   if (second) throw usage(`${first!.flag.long} and ${second.flag.long} are of two hosts: name one at a time`);
@@ -77,18 +82,30 @@ export function hostOf(
     flags,
     HOST_KINDS.find(({ id }) => id === before?.kind),
   );
-  const { address, header } = hostFlags(kind);
-  const { url, headers, outputDir, only, not, judgeMaps, ...rest } = hosts[kind.id]!;
+  const { outputDir, only, not, judgeMaps, ...rest } = hosts[kind.id]!;
   const settings = {
     ...rest,
-    url: given<string>(flags, address) ?? (before?.kind === kind.id ? before.url : url),
-    headers: { ...headers, ...headersOf(header, given(flags, header)) },
+    ...reachedBy(kind, hosts[kind.id]!, flags, before),
     outputDir: flags.outputDir ?? outputDir,
     only: namesOf(only, flags, 'only'),
     not: namesOf(not, flags, 'not'),
     judgeMaps: flags.judgeMaps ?? judgeMaps,
   };
   return { kind, settings };
+}
+
+/** Where a host of the kind is, and what is sent with every request. @throws USAGE, FILE_UNREADABLE */
+export function reachedBy(
+  kind: HostKind,
+  { url, headers }: Pick<HostSettings, 'url' | 'headers'>,
+  flags: object,
+  before?: { kind: string; url: string },
+): Pick<HostSettings, 'url' | 'headers'> {
+  const { address, header } = hostFlags(kind);
+  return {
+    url: given<string>(flags, address) ?? (before?.kind === kind.id ? before.url : url),
+    headers: { ...headers, ...headersOf(header, given(flags, header)) },
+  };
 }
 
 /** `Name: value`, or the lines of a file, which no list of processes shows. */

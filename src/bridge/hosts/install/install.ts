@@ -90,8 +90,10 @@ function stateInWords({ place, name }: Product, pack: Pack, state: State): strin
 function act(product: Product, flags: InstallFlags): Installed {
   const pack = readPack(product.pack);
   const state = stateOf(product.place, pack);
-  if (flags.uninstall)
-    return { lines: [remove(product, state, flags.force ?? false), product.restart], isCurrent: true };
+  if (flags.uninstall) {
+    const done = remove(product, state, flags.force ?? false);
+    return { lines: [done, ...(state.kind === 'absent' ? [] : [product.restart])], isCurrent: true };
+  }
   const around = product.around();
   if (!flags.check)
     return { lines: [put(product, pack, state, flags), ...around, product.restart], isCurrent: true };
