@@ -40,12 +40,14 @@ export async function benchPreviews(bench: PreviewsBench): Promise<object> {
   }
 }
 
-/** Runs a command of the checkout. @returns the last line that it prints, and how long it took */
-function run(args: string[]): { last: Record<string, never>; ms: number } {
+/** Runs a command of the checkout. @returns the last line that it prints, how many trials it told before, and how long it took */
+function run(args: string[]): { last: Record<string, never>; trials: number; ms: number } {
   const begun = performance.now();
   const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`assay ${args[0]} ended with ${status}: ${stderr}`);
-  return { last: JSON.parse(stdout.trimEnd().split('\n').at(-1)!), ms: performance.now() - begun };
+  const lines = stdout.trimEnd().split('\n');
+  const trials = lines.filter((line) => line.startsWith('{"trial"')).length;
+  return { last: JSON.parse(lines.at(-1)!), trials, ms: performance.now() - begun };
 }
 
 function onePrompt(bench: PreviewsBench, url: string, prompt: string, i: number): object {
@@ -81,6 +83,7 @@ function onePrompt(bench: PreviewsBench, url: string, prompt: string, i: number)
   const plain = run([...search, ...out('plain')]);
   const early = run([...search, '--previews', ...out('early')]);
   const value = ({ last }: typeof plain) => (last as { winners?: { value: number }[] }).winners?.[0]?.value;
+  const told = (one: typeof plain) => ({ seeds: one.trials, ms: round(one.ms, 0), winner: value(one) });
   return {
     prompt,
     srcc: points.map(({ share, srcc, interval }: { share: number; srcc: number; interval: number[] }) => [
@@ -88,7 +91,7 @@ function onePrompt(bench: PreviewsBench, url: string, prompt: string, i: number)
       round(srcc, 2),
       round(interval[0]!, 2),
     ]),
-    plain: { ms: round(plain.ms, 0), winner: value(plain) },
-    early: { ms: round(early.ms, 0), winner: value(early), ...(early.last as { early?: object }).early },
+    plain: told(plain),
+    early: { ...told(early), ...(early.last as { early?: object }).early },
   };
 }

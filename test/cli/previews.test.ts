@@ -188,6 +188,19 @@ describe('previews', { timeout: 120_000 }, () => {
     const other = studyBench(sampled(), 'calibrate previews');
     const none = await assay(other.args(fake.url, '--images', '12'));
     expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/PREVIEWS_NONE.*--preview-method/s)]);
+    // All but the last have previews: one too few.
+    let made = 0;
+    fake.settings.atStep = (_run, step) => {
+      if (step === 1) fake.settings.previews = ++made < 10;
+    };
+    const sparse = studyBench(sampled({ steps: 3 }), 'calibrate previews');
+    const few = await assay(sparse.args(fake.url, '--images', '10', '--by', 'quality'));
+    expect([few.code, few.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /PREVIEWS_FEW.*9 images have a quality beside previews that have one, and it takes 10 /,
+      ),
+    ]);
     const without = studyBench(seeded());
     const bare = await assay(without.args(fake.url, '--images', '2', '--previews'));
     expect([bare.code, bare.stderr]).toEqual([

@@ -144,7 +144,11 @@ for (const real of REALS)
         'ends well when none passes',
         async () => {
           const made = await make({ batch_size: 2 }, { action: 'drop', threshold: 5 });
-          expect([made.status, made.images, made.report!.summary]).toEqual([200, [], '2 images: 2 rejected, dropped']);
+          expect([made.status, made.images, made.report!.summary]).toEqual([
+            200,
+            [],
+            '2 images: 2 rejected, dropped',
+          ]);
         },
         JOB_MS,
       );
