@@ -47,7 +47,7 @@ TINY_ACL_IQA = AclConfig(
         side=32, patch=8, width=24, layers=4, heads=2, text_width=16, text_layers=4, text_heads=2,
         context=20, vocabulary=600, joint=12,
     ),
-    views=Views(stride=8, large_stride=12, large_side=160, enlarge_to=64),
+    views=Views(count=5, stride=8, large_stride=12, large_side=160, enlarge_to=64),
 )  # fmt: skip
 TINY_CLIP = ClipConfig(
     side=32, patch=8, width=64, layers=4, heads=2, text_width=40, text_layers=3, text_heads=2,

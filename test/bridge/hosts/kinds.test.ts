@@ -57,7 +57,7 @@ describe('the command line', () => {
       { ASSAY_TOY_IMAGES: image },
     );
     expect(stderr).toContain('watching Toy 1 at http://127.0.0.1:7');
-    expect(stderr).toContain('assay: hello');
+    expect(stderr).toContain('assay: Toy: hello');
     expect(JSON.parse(stdout)).toMatchObject({ name: '0.png', quality: expect.any(Number) });
     expect(code).toBe(0);
   });

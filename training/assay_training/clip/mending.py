@@ -40,6 +40,7 @@ def write_mending(path: Path) -> Path:
     return path
 
 
+@cache
 def tables() -> dict:
     """Entities, letters and encodings by what the libraries make of each."""
     return {
