@@ -130,8 +130,8 @@ def test_an_image_too_large_is_said_and_costs_the_others_nothing(tmp_path, image
 
 
 def test_a_daemon_killed_and_started_again_under_many_requests(tmp_path, images):
-    """Each of 1000 has one value, since the client waits for the daemon, and none is in the history twice."""
-    count = 1000
+    """Each of 500 has one value, since the client waits for the daemon, and none is in the history twice."""
+    count = 500
     process, url = started("--port", "0", "--data-dir", tmp_path)
     outcomes: list[object] = []
 
