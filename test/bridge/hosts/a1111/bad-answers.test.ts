@@ -109,7 +109,7 @@ describe('an answer', () => {
 
   it('that is cut off is a lost run', async () => {
     const { host } = await fakeWithHost({ fault: ofRuns('cut') });
-    expect((await errorOf(host.submit(pictures(), soon()))).code).toBe('PROMPT_LOST');
+    expect((await errorOf(runOf(host, pictures()))).code).toBe('PROMPT_LOST');
   });
 
   it('of a host that limits requests is waited for', async () => {
@@ -129,7 +129,7 @@ describe('an answer', () => {
 
   it('that is no JSON is not taken for one', async () => {
     const { host } = await fakeWithHost({ fault: ofRuns({ status: 200, body: '<html>' }) });
-    expect((await errorOf(host.submit(pictures(), soon()))).code).toBe('HOST_UNKNOWN');
+    expect((await errorOf(runOf(host, pictures()))).code).toBe('HOST_UNKNOWN');
   });
 });
 
