@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import torch
@@ -100,6 +101,9 @@ class FamilyHost:
         #: Called with the number of the batch when it has been sampled.
         self.on_sampled = lambda number: None
         self.spoil = lambda number, images: images
+        #: Whether a grid comes before the images.
+        self.has_grid = False
+        self.before_grid = lambda params: None
 
     def modules(self) -> dict[str, ModuleType]:
         names = ["before_process", "process", "before_process_batch", "postprocess_batch_list", "postprocess_image"]
@@ -110,7 +114,9 @@ class FamilyHost:
         commands = SimpleNamespace(server_name=None, port=7861)
         shared = _module("modules.shared", state=self.state, opts=SimpleNamespace(), cmd_opts=commands)
         processing = _module("modules.processing", create_infotext=create_infotext)
-        parts = {"scripts": scripts, "shared": shared, "processing": processing}
+        on_image_grid = partial(setattr, self, "before_grid")
+        callbacks = _module("modules.script_callbacks", on_image_grid=on_image_grid)
+        parts = {"scripts": scripts, "shared": shared, "processing": processing, "script_callbacks": callbacks}
         return {"modules": _module("modules", **parts), **{f"modules.{n}": m for n, m in parts.items()}}
 
     def run(self, script, p: Processing, *args) -> Processed:
@@ -149,6 +155,8 @@ class FamilyHost:
             call("postprocess_batch_list", pp, batch_number=number)
             for place, thing in enumerate(pp.images):
                 self._finish(p, call, place, thing, images, infotexts)
+        if self.has_grid and len(images) > 1:
+            self._add_grid(p, images, infotexts)
         processed = Processed(p, images, infotexts)
         if not (self.kind == "sdnext" and self.state.interrupted):
             call("postprocess", processed)
@@ -185,6 +193,13 @@ class FamilyHost:
             self.saved.append(image)
         images.append(image)
         infotexts.append(text)
+        image.info["parameters"] = text
+
+    def _add_grid(self, p, images: list, infotexts: list) -> None:
+        self.before_grid(SimpleNamespace(imgs=list(images)))
+        texts = p.all_prompts, p.all_seeds, p.all_subseeds
+        infotexts.insert(0, create_infotext(p, *texts, 0, p.all_negative_prompts, use_main_prompt=True))
+        images.insert(0, Image.new("RGB", (SIZE, SIZE)))
 
 
 def seeds_in(processed: Processed) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,6 +30,16 @@ def test_bad_images_are_kept_and_marked(judge, family):
     assert len(family.saved) == 8
     assert labels(processed) == ["rejected"] * 4 + ["accepted"] * 4
     assert processed.comments.startswith("Assay: 8 images: 4 rejected, 4 accepted")
+
+
+def test_the_text_of_a_grid_has_the_verdict_of_no_image(judge, family):
+    family.has_grid = True
+    # A preview of a batch is a grid of images that are not finished.
+    preview = SimpleNamespace(imgs=[Image.new("RGB", (4, 4))])
+    family.compose = lambda p, place, image: family.before_grid(preview) or image
+    processed = judge(family, Processing(batch_size=2))
+    assert ["Assay verdict" in text for text in processed.infotexts] == [False, True, True]
+    assert "Assay" not in processed.infotexts[0]
 
 
 def test_exactly_the_accepted_are_saved_and_handed_out_with_their_seeds(judge, family):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 from functools import wraps
 from time import perf_counter
+from weakref import ref
 
 from .host import Host
 from .job import Job
+from .notes import erase_notes
 from .options import is_enabled
 
 #: Where the job of a processing object is kept.
 _JOB = "assay_job"
+
+#: The processing object of the job that began last, which a grid does not tell.
+_last: ref | None = None
 
 logger = logging.getLogger("assay")
 
@@ -53,6 +58,8 @@ def before_process(p, args, _more) -> None:
     setattr(p, _JOB, None)  # a copy of a processing object has that of the first
     if is_enabled(args):
         setattr(p, _JOB, Job(p, args, _host()))
+        global _last
+        _last = ref(p)
 
 
 @_harmless
@@ -84,6 +91,14 @@ def postprocess(p, args, _more) -> None:
     if job := _job_of(p):
         setattr(p, _JOB, None)
         job.end(p, args[0])
+
+
+def before_grid(params) -> None:
+    """Takes the notes of the last image away before the host words the text of a grid, where it is not asked whose they
+    are. Previews are grids, too, of images that have no text yet."""
+    p = _last() if _last else None
+    if p is not None and any("parameters" in image.info for image in params.imgs if image is not None):
+        erase_notes(p.extra_generation_params)
 
 
 def hooks_for(script_class: type) -> dict:
