@@ -19,6 +19,7 @@ const LONGEST = [
   'reward/parity',
   'e2e/readme',
   'package/pack',
+  'bridge/server/fuzz',
   'cli/bench',
   'models/assay-lite',
   'models/assay-base',
