@@ -85,6 +85,18 @@ def _worker(at: int, url: str, count: int, barrier, queue) -> None:
         queue.put((time.perf_counter() - begun, failures))
 
 
+#: The daemon collects what is left of a round once it has nothing else to do.
+SETTLE_S = 3
+
+
+def _later_over_former(values: list[float]) -> float | None:
+    """Of medians, the first value left out: memory that is taken once is no trend."""
+    half = len(values) // 2
+    if half < 2:
+        return None
+    return round(statistics.median(values[-half:]) / statistics.median(values[1 : half + 1]), 3)
+
+
 def _rss_mb(pid: int) -> float:
     return round(int(subprocess.check_output(["ps", "-o", "rss=", "-p", str(pid)])) / 1024)
 
@@ -122,13 +134,15 @@ def crowd(args: argparse.Namespace) -> dict:
                     "imagesPerSecond": round(args.processes * args.images / seconds, 2),
                 }
             )
+            time.sleep(SETTLE_S)
             memory.append(_rss_mb(process.pid))
             print(json.dumps({**rounds[-1], "rssMb": memory[-1]}), file=sys.stderr)
     speed = statistics.median(one["imagesPerSecond"] for one in rounds)
     return {
         "failures": sum(one["failures"] for one in rounds),
         "slowestOverFastest": max(one["slowestOverFastest"] for one in rounds),
-        "rssLastOverFirst": round(memory[-1] / memory[0], 3),
+        "rssMb": memory,
+        "rssLaterHalfOverFormer": _later_over_former(memory),
         "imagesPerSecond": speed,
         "throughputOverRaw": round(speed / raw, 3) if raw else None,
     }

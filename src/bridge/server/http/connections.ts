@@ -1,4 +1,5 @@
 /** Open connections: who they are, how many there may be, and which one goes when there are too many. */
+import { readFileSync } from 'node:fs';
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -21,11 +22,24 @@ export function allowedConnections(wanted: number): number {
 
 /** The soft limit of the process; undefined where there is none, or it is not told. */
 function openFilesLimit(): number | undefined {
-  if (!process.report) return undefined;
+  const soft = process.platform === 'linux' ? limitInProc() : limitInReport();
+  return Number.isFinite(soft) ? soft : undefined;
+}
+
+function limitInProc(): number {
+  try {
+    return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+  } catch {
+    return Number.NaN; // some containers hide it
+  }
+}
+
+/** A report waits for all threads: also for one that loads a model. */
+function limitInReport(): number {
+  if (!process.report) return Number.NaN;
   Object.assign(process.report, { excludeNetwork: true }); // it would look up names
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: unknown } } };
-  const soft = Number(userLimits?.open_files?.soft);
-  return Number.isFinite(soft) ? soft : undefined;
+  return Number(userLimits?.open_files?.soft);
 }
 
 export class Connections {
