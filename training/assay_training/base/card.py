@@ -79,7 +79,7 @@ each with a 90 % prediction interval and a percentile, and how foreign the image
 
 Figures in brackets are 95 % bootstrap intervals over prompts; figures are means of seeds {results["seeds"]}. Unless said
 otherwise, every figure is printed by `{EVALUATE}`
-and kept in `training/results/base.json`, measured with the products of 3.1.0 (see the end); those of agreement also by `{FIGURES}`,
+and kept in `training/results/base.json`; those of agreement also by `{FIGURES}`,
 without weights. "Gain" is the paired difference, image by image, to `assay-lite` 2.0.0 on the same folds
 (`training/results/tower.csv`). A scorer that only recognised the generator and gave each its mean rating would reach a
 pooled SRCC of about {results["generatorMean"]:.2f} on these images, so read the rows "inside one generator" first."""
@@ -264,7 +264,7 @@ def _made(results: dict) -> str:
     return f"""## How it was made
 
 - Command: `{COMMAND}`; seed {recipe["seed"]}.
-  The weights of the tower are those of 3.0.0, to the bit (`--reuse DIR`), the heads those of 3.1.0 (`--keep-heads`).
+  The weights of the tower are those of 3.0.0, its products those of 3.2.0, both to the bit (`--reuse DIR`).
 - Tower: the image tower of openai/clip-vit-base-patch16 (Radford et al., 2021; Copyright (c) 2021 OpenAI, MIT licence).
   Each matrix was refitted by least squares to what the original has at its place and rounded to 4 bits (128 weights share a
   step) with error feedback, on {recipe["pictures"]} unrated pictures, a third of them damaged: Stable Diffusion images of
@@ -275,7 +275,6 @@ def _made(results: dict) -> str:
   multiplied in two parts, what eight bits hold of it and what they leave, since errors of both reach every score. Against float
   activations throughout, as GPUs and CPUs without such kernels compute, quality moves by {results["activations"]["mean"]:.3f} MOS on average, at most
   {results["activations"]["largest"]:.3f} on {results["activations"]["images"]} images; 3.1.0, all in eight bits, moved by .013 and .043, and took an eighth less time.
-  Heads, calibration and all figures above but speed are those of 3.1.0: scores moved by what its eight bits were off.
 - Heads of others: `sac_public_2022_06_29_vit_b_16_linear.pth` (crowsonkb/simulacra-aesthetic-models, MIT), fitted to some
   176,000 ratings of AI images; `sa_0_4_vit_b_16_linear.pth` (LAION-AI/aesthetic-predictor, MIT).
 {RATED}: {results["images"]} images of {results["prompts"]} prompts by

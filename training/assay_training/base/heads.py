@@ -23,7 +23,7 @@ LEVELS = 4  # powers of the quality that the spread depends on
 # what squeezing takes at its heaviest: like the other LOSSES, a prior of ours
 OWN_LOSSES = LOSSES | {"squeezed": 0.55}
 # kinds that are hard to see for the tower
-TRUSTED_MORE = {"squeezed": 0.04, "dark": 0.07, "shuffled": 0.1}
+TRUSTED_MORE = {"squeezed": 0.04, "dark": 0.1, "shuffled": 0.15}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from assay_training.calibration import Calibration
 from assay_training.data import MOS_RANGE
 from assay_training.folder import fill_folder
 
-ID, VERSION = "assay-base", "3.2.0"
+ID, VERSION = "assay-base", "3.3.0"
 COMMAND = "python -m assay_training base --data DIR --pictures DIR --weights DIR --out DIR"
 SCORE, WORDS, TOKENIZER = f"{ID}.int4.onnx", f"{ID}.words.int4.onnx", "tokenizer.json"
 TOLERANCES = (0.02, 0.05)  # of golden scores, as they are and resized
