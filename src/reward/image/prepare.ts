@@ -55,10 +55,7 @@ export function createPreparer(): Preparer {
       const seen = { ...spec, input };
       if (fit === 'windows') return exact({ pixels, spec: seen, view: null }, signal);
       if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
-        return exact(
-          { pixels, spec: seen, view: { width, height, resize: fit, kernel } },
-          signal,
-        );
+        return exact({ pixels, spec: seen, view: { width, height, resize: fit, kernel } }, signal);
       return { [input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), seen) };
     },
     close: () => threads.close(),

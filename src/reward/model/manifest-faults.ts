@@ -63,6 +63,12 @@ function* languageFaults({ language, maxBatch, image }: Manifest): Generator<str
     const at = `language.inputs "${input}"`;
     if (pool === 'none' && maxBatch > 1) yield `${at}: with pool none, maxBatch must be 1`;
     if (!turns.some(({ role }) => role === 'user')) yield `${at}: no turn is of the user`;
+    const places = turns.map(({ role, text = '' }) => ({ role, count: text.split('{image}').length - 1 }));
+    if (
+      places.some(({ role, count }) => count > (role === 'user' ? 1 : 0)) ||
+      places.filter(({ count }) => count > 0).length > 1
+    )
+      yield `${at}: {image} must stand once, in a turn of the user`;
     const open = turns.findIndex(({ text }) => text === undefined);
     if (open >= 0 && (turns[open]!.role !== 'assistant' || turns[open - 1]?.role !== 'user'))
       yield `${at}: a turn without text must be of the assistant, after one of the user`;
