@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from assay_training.serve.conversation import Conversation, RequestError
-from assay_training.serve.family import Family, Given, Loading
+from assay_training.serve.family import Family, Given, Loading, LoadingError
 
 
 class ChatTemplate(Family):
@@ -20,7 +20,9 @@ class ChatTemplate(Family):
         self.net = self.net.to(loading.device).eval()
         self.tokenizer = self.processor.tokenizer
         if not (getattr(self.processor, "chat_template", None) or self.tokenizer.chat_template):
-            raise ValueError(f"{loading.folder}: its processor has no chat template, so nothing can be asked")
+            raise LoadingError(
+                f"{loading.folder}: its processor has no chat template, so nothing can be asked"
+            )
         config = self.net.config
         text = getattr(config, "text_config", config)
         self.context = getattr(text, "max_position_embeddings", None) or 1 << 20

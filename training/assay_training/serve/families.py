@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from assay_training.serve.chat_template import ChatTemplate
-from assay_training.serve.family import Family, Loading
+from assay_training.serve.family import Family, Loading, LoadingError
 from assay_training.serve.minicpm_v import MiniCpmV
 from assay_training.serve.mplug_owl2 import MplugOwl2
 
@@ -15,12 +15,14 @@ FAMILIES: dict[str, Callable[[Loading], Family]] = {  # by `model_type` in confi
     "mplug_owl2": MplugOwl2,
 }
 
+SHOWN = 300  # characters of what transformers says, which may list all models that it knows
+
 
 def load(loading: Loading) -> Family:
-    """The model in a folder; what is no row is taken for one with a chat template. Raises ValueError."""
+    """The model in a folder; what is no row is taken for one with a chat template. Raises LoadingError."""
     config = loading.folder / "config.json"
     if not config.is_file():
-        raise ValueError(
+        raise LoadingError(
             f"{loading.folder}: expected a folder of a model as Hugging Face stores it, found no config.json there; "
             "nothing is downloaded here"
         )
@@ -28,6 +30,8 @@ def load(loading: Loading) -> Family:
     try:
         return FAMILIES.get(kind, ChatTemplate)(loading)
     except ImportError as error:
-        raise ValueError(f"{loading.folder}: {error}; pip install -e 'training[serve]'") from None
-    except (OSError, KeyError, TypeError) as error:  # what transformers raises of folders that do not fit
-        raise ValueError(f"{loading.folder}: cannot be loaded as {kind}: {error}") from None
+        raise LoadingError(f"{loading.folder}: {error}; pip install -e 'training[serve]'") from None
+    except LoadingError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:  # what transformers raises of other folders
+        raise LoadingError(f"{loading.folder}: cannot be loaded as {kind}: {str(error)[:SHOWN]}") from None

@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from assay_training.serve.conversation import Conversation, RequestError
 
 
+class LoadingError(ValueError):
+    """A folder that cannot be served; the message names it."""
+
+
 @dataclass(frozen=True)
 class Loading:
     """How a model is loaded."""

@@ -62,7 +62,7 @@ def merge_lora(base: Path, adapter: Path, out: Path) -> None:
         with safe_open(file, framework="pt") as source:
             tensors = {
                 name: found.applied(name, source.get_tensor(name)).contiguous() for name in source.keys()
-            }  # noqa: SIM118
+            }
         save_file(tensors, out / file.name, metadata={"format": "pt"})
         print(f"merge-lora: {file.name}", flush=True)
     for path in base.iterdir():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay_training.serve.conversation import Conversation, Turn
-from assay_training.serve.family import Family, Given, Loading
+from assay_training.serve.family import Family, Given, Loading, LoadingError
 from assay_training.serve.slicing import PATCH, views
 
 BEGIN, END = "<image>", "</image>"
@@ -30,9 +30,9 @@ class MiniCpmV(Family):
         from transformers import AutoModel, AutoTokenizer
 
         if not loading.code:
-            raise ValueError(
-                f"{loading.folder}: the net of this model is Python code in that folder; read it, and allow it with "
-                "--trust-code"
+            raise LoadingError(
+                f"{loading.folder}: the net of this model is Python code in that folder; read it, and allow it "
+                "with --trust-code"
             )
         stored = {"local_files_only": True, "trust_remote_code": True}
         self.net = AutoModel.from_pretrained(loading.folder, dtype=loading.dtype, **stored)

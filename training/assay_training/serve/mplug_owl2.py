@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from assay_training.serve.conversation import Conversation, RequestError, Turn
-from assay_training.serve.family import Family, Given, Loading
+from assay_training.serve.family import Family, Given, Loading, LoadingError
 
 IMAGE = -200  # stands where what is seen is put
 POSITIONS = 65  # of an image
@@ -23,9 +23,9 @@ class MplugOwl2(Family):
         try:
             from mplug_owl2.model.builder import load_pretrained_model
         except ImportError as error:
-            raise ValueError(
-                f"{loading.folder}: the net of this model is the package mplug_owl2, which cannot be imported here "
-                f"({error}); install it from github.com/X-PLUG/mPLUG-Owl (folder mPLUG-Owl2)"
+            raise LoadingError(
+                f"{loading.folder}: the net of this model is the package mplug_owl2, which cannot be imported "
+                f"here ({error}); install it from github.com/X-PLUG/mPLUG-Owl (folder mPLUG-Owl2)"
             ) from None
         where = {"device": loading.device, "torch_dtype": loading.dtype}
         found = load_pretrained_model(str(loading.folder), None, "mplug_owl2", **where)

@@ -41,7 +41,7 @@ def best_grid(ratio: float, parts: int, most: int) -> tuple[int, int]:
 
 
 def fitted(width: float, height: float, enlarge: bool = False) -> tuple[int, int]:
-    """A size of whole patches and the same shape, of SIDE x SIDE pixels if it has more, or is to have as many."""
+    """Whole patches in the same shape, of SIDE x SIDE pixels if it has more, or is to have as many."""
     if width * height > SIDE * SIDE or enlarge:
         ratio = width / height
         height = int(SIDE / math.sqrt(ratio))
