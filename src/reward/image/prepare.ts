@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Handover, Threads } from '../../lib/threads.ts';
 import type { Pixels } from '../../types/image.ts';
 import type { Tensors } from '../graph/tensor.ts';
-import { EXACT_KERNELS, type ImageSpec } from '../model/manifest.ts';
+import { EXACT_KERNELS, type ExactKernel, type ImageSpec } from '../model/manifest.ts';
 import { resize } from './decode.ts';
 import { type ExactTask, exactTensors, isLong, toTensor } from './kernels.ts';
 import { copyOf } from './slices.ts';
@@ -19,9 +19,11 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
+const isExact = (kernel: ImageSpec['kernel']): kernel is ExactKernel =>
+  EXACT_KERNELS.some((exact) => exact === kernel);
+
 /** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
-export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
-  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean => fit !== 'windows' && !isExact(kernel);
 
 // The same file runs from source (.ts) and from the built package (.js).
 const THREAD = new URL(`./kernel-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -51,7 +53,7 @@ export function createPreparer(): Preparer {
     async prepare(pixels, spec, signal) {
       const { resize: fit, kernel, width, height } = spec;
       if (fit === 'windows') return exact({ pixels, spec, view: null }, signal);
-      if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
+      if (isExact(kernel))
         return exact({ pixels, spec, view: { width, height, resize: fit, kernel } }, signal);
       return { [spec.input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), spec) };
     },
