@@ -13,6 +13,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from assay_training.calibration import Calibration
+from assay_training.language import stand_ins
 from assay_training.prepare import Inputs, prepare
 
 ONE_GRAPH = [{"graph": "score", "per": "pair"}]
@@ -82,7 +83,10 @@ def estimate(aspect: dict, rows: np.ndarray) -> np.ndarray:
 
 
 class Scorer:
-    """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one."""
+    """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one.
+
+    A language model that it needs has a stand-in here: scores are comparable with one another alone.
+    """
 
     def __init__(self, folder: Path, variant: str | None = None, threads: int = 1) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text())
@@ -146,6 +150,7 @@ class Scorer:
             carried |= zip(names, session.run(names, feeds), strict=True)
         if not any(link["per"] == "image" for link in early):
             carried |= images
+        carried |= stand_ins(self.manifest.get("language"), len(prompts))
         return self.sessions[last["graph"]].run(outputs, carried | self._texts(last, prompts))
 
     def _texts(self, link: dict, prompts: Sequence[str]) -> Inputs:
