@@ -1,7 +1,7 @@
-"""OpenCV's cubic resize of 8-bit images, reproduced: `resize(…, interpolation=INTER_CUBIC)` without Intel's IPP.
+"""OpenCV's cubic resize of 8-bit images, `resize(…, interpolation=INTER_CUBIC)`, reproduced.
 
-The cubic convolution with a = -0.75, not antialiased. Columns are summed in whole numbers, rows in float32 from
-the last tap to the first. With IPP some values in a hundred are off by one grey level.
+The cubic convolution with a = -0.75, not antialiased. Columns are summed in whole numbers, rows in float32
+from the last tap to the first. Where OpenCV has Intel's IPP do it, some values in a hundred are off by one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def opencv_cubic(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _taps(size: int, to: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each output the four inputs that it is summed from, the edge for those outside, and weights in PARTS."""
+    """Of each output the four inputs, which are the edge where they lie outside, and weights in PARTS."""
     one, places = np.float32(1), ((np.arange(to) + 0.5) * (1 / (to / size)) - 0.5).astype(np.float32)
     low = np.floor(places)
     x = places - low

@@ -25,8 +25,8 @@ PILLOW = {
 def prepare(image: Image.Image, spec: dict) -> Inputs:
     """One image as the manifest's `image` says, without the batch dimension.
 
-    One view is [height, width, 3]; windows are uint8 [count, height, width, 3] and, where the spec names it, the
-    whole float32 [height, width, 3] in 0..255. Raises ValueError for a mode that is not known.
+    One view is [height, width, 3]; windows are uint8 [count, height, width, 3] and the whole, where the spec
+    names it, float32 [height, width, 3] in 0..255. Raises ValueError for a mode that is not known.
     """
     pixels = np.asarray(image.convert("RGB"))
     if spec["resize"] == "windows":
