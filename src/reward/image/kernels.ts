@@ -1,12 +1,12 @@
 /** 5 prepare: the image inputs that are made by exact kernels. Pure. */
 import type { Pixels } from '../../types/image.ts';
 import type { Tensor, Tensors } from '../graph/tensor.ts';
-import type { ImageSpec } from '../model/manifest.ts';
+import type { PixelSpec } from '../model/manifest.ts';
 import { makeView, makeWindows, type ViewSpec } from './views.ts';
 
 export interface ExactTask {
   pixels: Pixels;
-  spec: ImageSpec;
+  spec: PixelSpec;
   /** The one view of the image; null: windows, as the spec plans them. */
   view: ViewSpec | null;
 }
@@ -19,7 +19,7 @@ const asBytes = (values: Uint8Array | Float32Array): Uint8Array =>
   values instanceof Uint8Array ? values : Uint8Array.from(values, Math.round);
 
 /** `[height, width, 3]`, either the bytes themselves or scaled floats. */
-export function toTensor(values: Uint8Array | Float32Array, spec: ImageSpec): Tensor {
+export function toTensor(values: Uint8Array | Float32Array, spec: PixelSpec): Tensor {
   const dims = [spec.height, spec.width, 3];
   if (spec.dtype === 'uint8') return { dtype: 'uint8', dims, data: asBytes(values) };
   const [scale, offset] = [perChannel(spec.scale), perChannel(spec.offset)];
@@ -28,7 +28,7 @@ export function toTensor(values: Uint8Array | Float32Array, spec: ImageSpec): Te
 }
 
 /** Windows of the image `[count, height, width, 3]`, and the whole of it `[height, width, 3]` where it is read. */
-function windowTensors(pixels: Pixels, spec: ImageSpec): Tensors {
+function windowTensors(pixels: Pixels, spec: PixelSpec): Tensors {
   const { input, width, height } = spec;
   const { whole: wholeInput, ...plan } = spec.windows!;
   const { windows, whole } = makeWindows(pixels, { width, height, ...plan, whole: wholeInput !== undefined });

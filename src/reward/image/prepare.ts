@@ -10,7 +10,8 @@ import { copyOf } from './slices.ts';
 
 export interface Preparer {
   /**
-   * The image inputs of one item, without the batch dimension. The pixels stay the caller's.
+   * The image inputs of one item, without the batch dimension; none where no graph reads pixels. The pixels stay the
+   * caller's.
    *
    * @throws RangeError when not even one window fits in, DRAINING, or the signal's reason
    */
@@ -51,11 +52,13 @@ export function createPreparer(): Preparer {
 
   return {
     async prepare(pixels, spec, signal) {
-      const { resize: fit, kernel, width, height } = spec;
-      if (fit === 'windows') return exact({ pixels, spec, view: null }, signal);
+      const { input, resize: fit, kernel, width, height } = spec;
+      if (input === null) return {};
+      const seen = { ...spec, input };
+      if (fit === 'windows') return exact({ pixels, spec: seen, view: null }, signal);
       if (isExact(kernel))
-        return exact({ pixels, spec, view: { width, height, resize: fit, kernel } }, signal);
-      return { [spec.input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), spec) };
+        return exact({ pixels, spec: seen, view: { width, height, resize: fit, kernel } }, signal);
+      return { [input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), seen) };
     },
     close: () => threads.close(),
   };

@@ -42,7 +42,7 @@ const windowsSchema = z.strictObject({
 });
 
 const imageSchema = z.strictObject({
-  input: z.string().describe('name of the graph input'),
+  input: z.string().nullable().describe('name of the graph input; null: no graph reads pixels'),
   width: side,
   height: side,
   resize: z
@@ -113,6 +113,38 @@ const graphSchema = z.strictObject({
     .describe('texts that the graph reads; {prompt} stands for the prompt'),
 });
 
+const turnSchema = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  text: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      '{prompt} stands for the prompt; absent, for an assistant: what the model answers to the turns before',
+    ),
+});
+
+const saidSchema = z.strictObject({
+  input: z.string().describe('name of the input of `score`'),
+  turns: z
+    .array(turnSchema)
+    .min(1)
+    .describe('the conversation; the image stands before the first words of the user'),
+  pool: z
+    .enum(['mean', 'none'])
+    .describe('mean: [width], over all positions; none: [positions, width], one image a batch'),
+  maxPositions: z.int().min(1).max(65_536).optional().describe('positions that are read; later ones are cut'),
+});
+
+const languageSchema = z.strictObject({
+  model: z.string().min(1).describe('which model it must be, for people'),
+  width: z.int().min(1).max(65_536).describe('of its hidden states'),
+  inputs: z
+    .array(saidSchema)
+    .min(1)
+    .describe('its hidden states after its last norm, of a conversation about the image'),
+});
+
 const variantSchema = z.strictObject({
   graphs: z.record(z.string(), fileName).describe('file of each graph; `score` is always there'),
   windows: z
@@ -150,6 +182,9 @@ export const manifestSchema = z
       .describe('graphs in the order they are run; the last is `score`, per pair of image and prompt'),
     image: imageSchema,
     text: textSchema.nullable(),
+    language: languageSchema
+      .optional()
+      .describe('what a language model elsewhere holds of the image, as inputs of `score`'),
     domain: domainSchema
       .nullable()
       .default(null)
@@ -185,7 +220,10 @@ export const manifestSchema = z
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageSpec = Manifest['image'];
+/** Of a graph that reads pixels. */
+export type PixelSpec = ImageSpec & { input: string };
 export type GraphSpec = z.infer<typeof graphSchema>;
+export type LanguageSpec = z.infer<typeof languageSchema>;
 export type TextSpec = z.infer<typeof textSchema>;
 export type DomainSpec = z.infer<typeof domainSchema>;
 export type AspectSpec = z.infer<typeof aspectSchema>;

@@ -59,6 +59,7 @@ export class VlmJudge implements Judge {
   readonly stamp: ScorerStamp;
   /** A model scales what it is sent: smaller than this there is nothing to see, and in a strip little. */
   readonly domain: Domain = { minSide: 32, maxAspectRatio: 8 };
+  readonly asksElsewhere = true;
   readonly #options: VlmJudgeOptions;
   readonly #known: Known;
   #lost: { at: number; why: string } | null = null;
