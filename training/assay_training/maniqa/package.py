@@ -29,8 +29,8 @@ def prepare(
     """Writes the graph into WORK, which is made.
 
     trained_on: of SETS; says what is not in the file. view: of VIEWS, and scale of what a layer of windows
-    adds, if others than that set's. limits: lowest and highest score. Raises CheckpointError for files that do not
-    fit, ValueError for unknown options.
+    adds, if others than that set's. limits: lowest and highest score. Raises CheckpointError for files that
+    do not fit, ValueError for unknown options.
     """
     for option, value, known in (("trained_on", trained_on, SETS), ("view", view, (None, *VIEWS))):
         if value not in known:
