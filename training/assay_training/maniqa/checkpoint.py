@@ -77,9 +77,11 @@ def random_checkpoint(config: BranchConfig, path: Path, seed: int) -> None:
 def branch_state(model: Branch, config: BranchConfig, seed: int) -> dict[str, Tensor]:
     """Random values for every tensor of a net, with scores inside 0..1, and what is stored beside them."""
     generator = torch.Generator().manual_seed(seed)
-    state = {key: random_values(key, value, generator) for key, value in model.state_dict().items()}
-    state["fc_score.3.weight"] *= 0.1
-    state["fc_score.3.bias"].fill_(0.5)
+    state = {
+        key: random_values(key, value, torch.randn(value.shape, generator=generator))
+        for key, value in model.state_dict().items()
+    }
+    centre(state)
     for key in POINTWISE:
         state[key] = state[key][:, :, None, None]
     whole = Branch(replace(config, vision=replace(config.vision, depth=max(TAPS) + 3)), 1.0).vit.state_dict()
@@ -94,9 +96,14 @@ def branch_state(model: Branch, config: BranchConfig, seed: int) -> dict[str, Te
     return state
 
 
-def random_values(key: str, value: Tensor, generator: torch.Generator) -> Tensor:
+def centre(state: Mapping[str, Tensor]) -> None:
+    """Makes patches score between 0 and 1, most of them, in place."""
+    state["fc_score.3.weight"].mul_(0.1)
+    state["fc_score.3.bias"].fill_(0.7)
+
+
+def random_values(key: str, value: Tensor, drawn: Tensor) -> Tensor:
     """Normal noise at a size that keeps activations in a sane range; attention is neither flat nor hard."""
-    drawn = torch.randn(value.shape, generator=generator)
     if "norm" in key:
         return (0.3 * drawn).exp() if key.endswith("weight") else 0.3 * drawn
     if key.endswith(("pos_embed", "cls_token", "bias_table")):
