@@ -14,6 +14,7 @@ const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 const SYSTEMS = [
   ['acl-iqa-alignment', 'aapmt'],
   ['pickscore', 'clip-iqa'],
+  ['maniqa-windows', 'ma-agiqa'],
 ];
 const python = findPython(PYTHON_PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
@@ -23,7 +24,7 @@ describe('the daemon', () => {
     'says what torch says of %s and %s, whatever the size of the image and the prompt',
     async (...systems) => {
       const folder = tempFolder();
-      const args = ['-m', 'assay_training', 'parity', ...systems, '--out', folder, '--int8'];
+      const args = ['-m', 'assay_training', 'parity', ...systems, '--out', folder, '--int8', '--fp16'];
       const { status, stderr } = spawnSync(python!, args, { cwd: TRAINING, encoding: 'utf8' });
       expect(status, stderr).toBe(0);
       for (const system of systems)

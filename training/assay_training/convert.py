@@ -62,6 +62,11 @@ def make_folder(
         raise CheckpointError(
             "images: of no use with ratings, whose images are the reference; give one of them"
         )
+    if system.manifest.get("language") and (images or ratings):
+        raise CheckpointError(
+            f"{images or ratings}: of no use here: scores need {system.manifest['language']['model']}, which "
+            "conversion does not ask"
+        )
     _check_out(out, system.manifest["id"])
     check_system(system.graphs, system.tokenizer, system.manifest)
     if system.windows and system.manifest["image"]["resize"] != "windows":

@@ -1,4 +1,4 @@
-"""What stands in for a language model elsewhere where graphs are tried: golden results, variants, percentiles.
+"""What stands in for a language model elsewhere where graphs are tried: golden results, variants.
 
 The daemon has the same numbers for it (src/reward/language.ts), so that golden results can be compared.
 """

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from assay_training.acl_iqa.config import AclConfig, Views
 from assay_training.acl_iqa.model import score_of
 from assay_training.acl_iqa.package import prepare as prepare_acl_iqa
 from assay_training.acl_iqa.views import spread_views
+from assay_training.case import Case
 from assay_training.checkpoints import read_state
 from assay_training.clip.model import ACTIVATIONS, ClipConfig, normalised, unit
 from assay_training.clip.sizes import open_clip
@@ -37,7 +39,9 @@ from assay_training.clip_scorers.export import MOST_BYTES
 from assay_training.clip_scorers.package import Sources
 from assay_training.clip_scorers.package import prepare as prepare_clip
 from assay_training.clip_scorers.presets import HEAD_WIDTHS, PRESETS
-from assay_training.convert import System, make_folder
+from assay_training.convert import make_folder
+from assay_training.ma_agiqa.parity import ma_agiqa
+from assay_training.maniqa.parity import maniqa
 from assay_training.prepare import prepare
 from assay_training.scorer import tokens
 
@@ -75,31 +79,33 @@ PROMPTS = [
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
     "\"Quoted\" $& 'and' 100%  of\tthe   rest",  # no braces: they are syntax, and the daemon takes them away
 ]
-Judge = Callable[[Image.Image, str], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A model folder to be, and the plain modules that were made of the same checkpoint."""
+def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: bool = False) -> None:
+    """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}.
 
-    system: System
-    judge: Judge
-
-
-def write_parity(name: str, size: str, out: Path, seed: int, int8: bool) -> None:
-    """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}."""
+    An item of a system that asks a language model has its `states`, too: float32 in base64, by question.
+    """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work, torch.no_grad():
         case = CASES[name](size, Path(work), seed)
         images = write_images(out / "images", SHAPES[size], seed)
         items = [
             {"image": path.name, "prompt": prompt, "scores": case.judge(Image.open(path), prompt)}
+            | told(case, Image.open(path))
             for path, prompt in pairs(images)
         ]
         (out / "models").mkdir(exist_ok=True)
-        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8)
+        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8, fp16=fp16)
     report = {"id": case.system.manifest["id"], "items": items}
     (out / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+
+
+def told(case: Case, image: Image.Image) -> dict:
+    """What the language model has to say of the picture, if one is asked."""
+    if not case.holds:
+        return {}
+    return {"states": {asked: b64encode(one.tobytes()).decode() for asked, one in case.holds(image).items()}}
 
 
 def pairs(images: list[Path]) -> list[tuple[Path, str]]:
@@ -253,4 +259,7 @@ CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "image-reward": aapmt(metric=False),
     "aapmt": aapmt(metric=True),
     **{preset: clip(preset) for preset in PRESETS},
+    "maniqa": maniqa("whole"),
+    "maniqa-windows": maniqa("windows"),
+    "ma-agiqa": ma_agiqa,
 }

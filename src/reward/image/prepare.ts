@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Handover, Threads } from '../../lib/threads.ts';
 import type { Pixels } from '../../types/image.ts';
 import type { Tensors } from '../graph/tensor.ts';
-import { EXACT_KERNELS, type ImageSpec } from '../model/manifest.ts';
+import { EXACT_KERNELS, type ExactKernel, type ImageSpec } from '../model/manifest.ts';
 import { resize } from './decode.ts';
 import { type ExactTask, exactTensors, isLong, toTensor } from './kernels.ts';
 import { copyOf } from './slices.ts';
@@ -20,9 +20,11 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
+const isExact = (kernel: ImageSpec['kernel']): kernel is ExactKernel =>
+  EXACT_KERNELS.some((exact) => exact === kernel);
+
 /** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
-export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
-  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean => fit !== 'windows' && !isExact(kernel);
 
 // The same file runs from source (.ts) and from the built package (.js).
 const THREAD = new URL(`./kernel-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -54,7 +56,7 @@ export function createPreparer(): Preparer {
       if (input === null) return {};
       const seen = { ...spec, input };
       if (fit === 'windows') return exact({ pixels, spec: seen, view: null }, signal);
-      if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
+      if (isExact(kernel))
         return exact({ pixels, spec: seen, view: { width, height, resize: fit, kernel } }, signal);
       return { [input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), seen) };
     },

@@ -25,8 +25,9 @@ const scaling = channels.refine((value) => ![value].flat().includes(0), 'must no
 const MOST_PIXELS_A_SIDE = 4096;
 const side = z.int().min(1).max(MOST_PIXELS_A_SIDE);
 
-/** Kernels that reproduce another library's results, antialiased but for the last one. */
-export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear'] as const;
+/** Kernels that reproduce another library's results; Pillow's are antialiased. */
+export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear', 'opencv-cubic'] as const;
+export type ExactKernel = (typeof EXACT_KERNELS)[number];
 
 const windowsSchema = z.strictObject({
   count: z.int().min(1).max(1024).describe('windows of the image that are looked at, spread evenly'),
@@ -34,7 +35,10 @@ const windowsSchema = z.strictObject({
   largeStride: z.int().min(1).describe('the same for large images'),
   largeSide: z.int().min(1).describe('an image with a side as long as this is large'),
   enlargeTo: z.int().min(1).describe('images with a shorter side are enlarged until it has this length'),
-  whole: z.string().describe('name of the graph input for the whole image at the size of a window'),
+  whole: z
+    .string()
+    .optional()
+    .describe('name of the graph input for the whole image at the size of a window, if the graph reads it'),
 });
 
 const imageSchema = z.strictObject({
