@@ -14,14 +14,14 @@ const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 const SYSTEMS = [
   ['acl-iqa-alignment', 'aapmt'],
   ['pickscore', 'clip-iqa'],
-  ['maniqa-windows', 'ma-agiqa'],
+  ['maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
 ];
 const python = findPython(PYTHON_PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
 
 describe('the daemon', () => {
   it.skipIf(!python).each(SYSTEMS)(
-    'says what torch says of %s and %s, whatever the size of the image and the prompt',
+    'says what torch says of %s, %s and their kin, whatever the size of the image and the prompt',
     async (...systems) => {
       const folder = tempFolder();
       const args = ['-m', 'assay_training', 'parity', ...systems, '--out', folder, '--int8', '--fp16'];

@@ -1,4 +1,4 @@
-"""`serve`: hidden states and answers of a vision-language model over HTTP; `merge-lora`: an adapter put into its base."""
+"""`serve`: what a vision-language model holds and says; `merge-lora`: an adapter put into its base."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Checkpoint:
 
 
 def load(path: Path, lm_head: Path, config: Config) -> Checkpoint:
-    """A predictor on hidden states. lm_head: of the language model (see read_lm_head). Raises CheckpointError."""
+    """A predictor on hidden states. lm_head: as for read_lm_head. Raises CheckpointError."""
     live = [f"{LOGITS}.weight", *Predictor(config).state_dict()]
     state = without_prefix(read_state(path), live)
     for name, shape in (
@@ -61,9 +61,10 @@ def fused(map_: Tensor, head: Tensor) -> Tensor:
 
 
 def as_cuda(state: dict[str, Tensor], config: Config) -> tuple[dict[str, Tensor], str]:
-    """The state with the scalar memory's weights as the CUDA backend lays them out, and which one they had.
+    """The state with the scalar memory's weights as the CUDA backend lays them out, and which backend did.
 
-    CUDA: kernel [heads, in, gate out], bias by head and then by gate. Vanilla: [heads, gate out, in], by gate first.
+    CUDA: kernel [heads, in, gate out], bias by head and then by gate. Vanilla: [heads, gate out, in], bias by
+    gate and then by head.
     """
     size, found, backend = config.width // config.heads, dict(state), "cuda"
     for key, value in state.items():
@@ -77,7 +78,7 @@ def as_cuda(state: dict[str, Tensor], config: Config) -> tuple[dict[str, Tensor]
 
 
 def random_checkpoint(config: Config, path: Path, lm_head: Path, seed: int) -> None:
-    """Writes a Lightning checkpoint with some dead keys, and a language model's folder with little but its head.
+    """Writes a checkpoint with a dead key, and a language model's folder with little but its head.
 
     Scores depend on the states, and lie around 2.5.
     """

@@ -174,7 +174,7 @@ class ScalarLayer(nn.Module):
         self.group_norm = Norm(width, heads)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, S, width] to the same. The gates' names are swapped upstream: `fgate` lets in, `igate` keeps."""
+        """[N, S, width] to the same. Upstream's names are swapped: `fgate` lets in, `igate` keeps."""
         near = F.silu(self.conv1d(x))
         gates = (self.fgate(near), self.igate(near), self.zgate(x), self.ogate(x))
         heads = self.slstm_cell.heads

@@ -1,1 +1,1 @@
-"""A server of what a vision-language model holds of an image: for scorers that judge by it, and to try things out."""
+"""A server of what a vision-language model holds of an image, for scorers that judge by it."""

@@ -23,8 +23,8 @@ def load(loading: Loading) -> Family:
     config = loading.folder / "config.json"
     if not config.is_file():
         raise LoadingError(
-            f"{loading.folder}: expected a folder of a model as Hugging Face stores it, found no config.json there; "
-            "nothing is downloaded here"
+            f"{loading.folder}: expected a folder of a model as Hugging Face stores it, found no config.json "
+            "there; nothing is downloaded here"
         )
     kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
     try:

@@ -47,7 +47,7 @@ class Family(ABC):
 
     @abstractmethod
     def given(self, conversation: Conversation, answering: bool) -> Given:
-        """answering: the model has the word next; else the conversation stands as it is. Raises RequestError."""
+        """answering: the model has the word next; else it stands as it is. Raises RequestError."""
 
     @property
     @abstractmethod
@@ -84,6 +84,7 @@ class Family(ABC):
         """Raises RequestError if it is longer than the model reads."""
         if given.length > self.context:
             raise RequestError(
-                f"the conversation has {given.length} positions, more than the {self.context} that the model reads",
+                f"the conversation has {given.length} positions, more than the {self.context} that the model "
+                "reads",
                 422,
             )

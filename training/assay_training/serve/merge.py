@@ -1,4 +1,4 @@
-"""A LoRA adapter put into the weights of its base, file by file: neither model is built, and no code of theirs runs."""
+"""A LoRA adapter put into the weights of its base, file by file: no model is built, none of its code runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Adapter:
 def merge_lora(base: Path, adapter: Path, out: Path) -> None:
     """Writes the folder `out`: all of `base`, with the adapter in its weights.
 
-    Raises CheckpointError if the adapter changes what the base does not have, DataError if something is in `out`.
+    Raises CheckpointError if the adapter changes what the base does not have, DataError if `out` is not empty.
     """
     found, files = read_adapter(adapter), sorted(base.glob("*.safetensors"))
     if not files:
@@ -61,7 +61,7 @@ def merge_lora(base: Path, adapter: Path, out: Path) -> None:
     for file in files:
         with safe_open(file, framework="pt") as source:
             tensors = {
-                name: found.applied(name, source.get_tensor(name)).contiguous() for name in source.keys()
+                name: found.applied(name, source.get_tensor(name)).contiguous() for name in _names(file)
             }
         save_file(tensors, out / file.name, metadata={"format": "pt"})
         print(f"merge-lora: {file.name}", flush=True)
@@ -125,6 +125,7 @@ def _names(file: Path) -> list[str]:
 def _fitting(found: Tensor, wanted: Tensor, name: str) -> Tensor:
     if found.shape != wanted.shape:
         raise CheckpointError(
-            f"{name}: expected a change of {list(wanted.shape)}, found one of {list(found.shape)}: another base"
+            f"{name}: expected a change of {list(wanted.shape)}, found one of {list(found.shape)}: it is of "
+            "another base"
         )
     return found

@@ -22,7 +22,7 @@ QUERIES = 96  # positions of one view
 
 
 class MiniCpmV(Family):
-    """As its authors ask it: an answer is searched for with three beams where nobody asks for probabilities."""
+    """As its authors ask it: with three beams where nobody asks for probabilities."""
 
     search = {"num_beams": 3, "repetition_penalty": 1.2}  # noqa: RUF012
 
@@ -31,8 +31,8 @@ class MiniCpmV(Family):
 
         if not loading.code:
             raise LoadingError(
-                f"{loading.folder}: the net of this model is Python code in that folder; read it, and allow it "
-                "with --trust-code"
+                f"{loading.folder}: the net of this model is Python code in that folder; read it, and allow "
+                "it with --trust-code"
             )
         stored = {"local_files_only": True, "trust_remote_code": True}
         self.net = AutoModel.from_pretrained(loading.folder, dtype=loading.dtype, **stored)

@@ -24,8 +24,8 @@ class MplugOwl2(Family):
             from mplug_owl2.model.builder import load_pretrained_model
         except ImportError as error:
             raise LoadingError(
-                f"{loading.folder}: the net of this model is the package mplug_owl2, which cannot be imported "
-                f"here ({error}); install it from github.com/X-PLUG/mPLUG-Owl (folder mPLUG-Owl2)"
+                f"{loading.folder}: the net of this model is the package mplug_owl2, which cannot be "
+                f"imported here ({error}); install it from github.com/X-PLUG/mPLUG-Owl (folder mPLUG-Owl2)"
             ) from None
         where = {"device": loading.device, "torch_dtype": loading.dtype}
         found = load_pretrained_model(str(loading.folder), None, "mplug_owl2", **where)

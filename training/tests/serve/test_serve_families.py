@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import types
@@ -23,7 +24,7 @@ from assay_training.serve.slicing import Plan, plan, views
 from tests.serve.conftest import asks, picture
 from tests.serve.tiny_minicpm import QUERIES, WIDTH, write_tiny_minicpm
 
-# width, height, most parts: whole, grid, refined; computed by the code that M3-AGIQA's predictors were trained with
+# width, height, most parts: whole, grid, refined; by the code that M3-AGIQA's predictors were trained with
 PLANS = [
     (512, 512, 9, (448, 448), (1, 2), (630, 644)),
     (1024, 1024, 9, (448, 448), (3, 2), (1092, 1092)),
@@ -72,7 +73,7 @@ def test_minicpm_is_asked_through_the_code_in_its_folder(tmp_path):
     family = load(Loading(folder, code=True))
     request = {"messages": asks("good?", "A cat.", "bad?", image=picture(512, 512)), "pool": "none"}
     held = hold(family, request)
-    states = np.load(__import__("io").BytesIO(held.body))
+    states = np.load(io.BytesIO(held.body))
     assert states.shape == (held.positions, WIDTH)
     assert held.positions > 3 * QUERIES  # the whole and two parts
     assert len(family.net.seen[0]) == 3

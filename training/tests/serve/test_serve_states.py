@@ -57,33 +57,37 @@ def test_the_image_stands_where_it_is_put(served):
     assert np.abs(before[:2] - between[:2]).max() > 1e-3  # an image, and a word
 
 
+def url(text: str) -> list[dict]:
+    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": text}}]}]
+
+
+GOOD = asks("good")
+CUT = {"messages": GOOD, "pool": "none", "max_positions": IMAGE_POSITIONS}
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "fault"),
     [
-        ({"messages": asks("good " * CONTEXT)}, 422, f"positions, more than the {CONTEXT} that the model reads"),
-        ({"messages": asks("good"), "pool": "none", "max_positions": IMAGE_POSITIONS}, 422, "the image alone takes"),
-        ({"messages": asks("good"), "pool": "max"}, 400, "pool: expected one of mean, none"),
-        ({"messages": asks("good"), "dtype": "int8"}, 400, "dtype: expected one of float32, float16"),
-        ({"messages": asks("good"), "max_positions": 0}, 400, "max_positions: expected a number from 1 on"),
+        ({"messages": asks("good " * CONTEXT)}, 422, f"positions, more than the {CONTEXT} that the model"),
+        (CUT, 422, "the image alone takes"),
+        ({"messages": GOOD, "pool": "max"}, 400, "pool: expected one of mean, none"),
+        ({"messages": GOOD, "dtype": "int8"}, 400, "dtype: expected one of float32, float16"),
+        ({"messages": GOOD, "max_positions": 0}, 400, "max_positions: expected a number from 1 on"),
         ({"messages": []}, 400, "messages: expected a list"),
         ({"messages": [{"role": "user", "content": "good"}]}, 400, "expected one image (image_url), found 0"),
-        ({"messages": [*asks("good"), *asks("bad")]}, 400, "expected one image (image_url), found 2"),
+        ({"messages": GOOD * 2}, 400, "expected one image (image_url), found 2"),
         ({"messages": [{"role": "robot", "content": "good"}]}, 400, "messages[0].role: expected one of"),
-        ({"messages": [{"role": "assistant", "content": [shown()]}]}, 400, "must be in a message of the user"),
+        ({"messages": [GOOD[0] | {"role": "assistant"}]}, 400, "must be in a message of the user"),
+        ({"messages": url("http://a/b.png")}, 400, "content[0].image_url.url: expected data:image"),
+        ({"messages": url("data:image/png;base64,AA==")}, 400, "no image that can be read"),
         (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b"}}]}]},
+            {"messages": [{"role": "user", "content": [{"type": "audio"}]}]},
             400,
-            "messages[0].content[0].image_url.url: expected data:image",
+            "expected type text or image",
         ),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:image/png;base64,AA=="}]}]},
-            400,
-            "no image that can be read",
-        ),
-        ({"messages": [{"role": "user", "content": [{"type": "audio"}]}]}, 400, "expected type text or image_url"),
-        ({"messages": asks("good"), "model": "huge"}, 404, "no model 'huge' here; there is 'tiny'"),
+        ({"messages": GOOD, "model": "huge"}, 404, "no model 'huge' here; there is 'tiny'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_answered_is_refused(served, request_, status, fault):
     reply = served.ask("/v1/states", request_)
     assert (reply.status, fault in reply.fault) == (status, True), reply.fault

@@ -1,4 +1,4 @@
-"""Writes a tiny vision-language model at random, with tokenizer, image processor and chat template: no download."""
+"""Writes a tiny vision-language model at random, with all that transformers wants beside it: no download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,28 @@ import torch
 
 WIDTH, CONTEXT, SIDE, PATCH = 32, 96, 32, 8
 IMAGE_POSITIONS = (SIDE // PATCH) ** 2
-WORDS = ["the", "image", "is", "bad", "poor", "fair", "good", "excellent", "a", "cat", "on", "mat", "what", "do", "you", "see", "answer", "with", "one", "word"]
+WORDS = [
+    "the",
+    "image",
+    "is",
+    "bad",
+    "poor",
+    "fair",
+    "good",
+    "excellent",
+    "a",
+    "cat",
+    "on",
+    "mat",
+    "what",
+    "do",
+    "you",
+    "see",
+    "answer",
+    "with",
+    "one",
+    "word",
+]
 TEMPLATE = (
     "{% for m in messages %}<{{ m['role'] }}> {% for p in m['content'] %}"
     "{% if p['type'] == 'image' %}<image> {% else %}{{ p['text'] }} {% endif %}{% endfor %}"

@@ -1,4 +1,4 @@
-"""Writes a folder as MiniCPM-V's: Python code with the parts of the net that the server calls, tiny and at random."""
+"""Writes a folder as MiniCPM-V's: Python code with the parts of the net that the server calls, tiny, at random."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Tiny(PreTrainedModel):
     def get_vllm_embedding(self, data):
         self.seen = data["pixel_values"]
         found = self.llm.model.embed_tokens(data["input_ids"]).clone()
-        for view, size, (begin, end) in zip(data["pixel_values"][0], data["tgt_sizes"][0], data["image_bound"][0]):
+        parts = zip(data["pixel_values"][0], data["tgt_sizes"][0], data["image_bound"][0])
+        for view, size, (begin, end) in parts:
             patches = view.unflatten(2, (-1, 14)).permute(2, 0, 1, 3).flatten(1)
             assert len(patches) == size.prod()
             found[0, begin:end] = self.look(patches).mean(0)
