@@ -85,8 +85,8 @@ PROMPTS = [
 def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: bool = False) -> None:
     """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}.
 
-    An item of a system that asks a language model has its `states`, too: shape, and float32 in base64, by what
-    is asked last.
+    An item of a system that asks a language model has its `states`, too: shape, and float32 in base64, by
+    what is asked last.
     """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work, torch.no_grad():

@@ -72,7 +72,7 @@ def _unique(path: Path) -> str:
 
 
 def half(source: Path, target: Path, float32: Sequence[str] = ()) -> None:
-    """Writes `target`: the same graph in float16, but for sums of exponentials and the operators of `float32`."""
+    """Writes `target`: the same graph in float16, but for sums of exponentials and operators of `float32`."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     model = folded(onnx.load(source))

@@ -21,7 +21,7 @@ class Pooler(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Upstream maps the language model's logits to `width`; here both maps are one, and there are no logits."""
+    """Upstream maps the language model's logits to `width`; here both maps are one."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -59,8 +59,8 @@ def manifest_of(asked: Questions, positions: int, config: Config) -> dict:
         "id": "m3-agiqa" if asked.aspect == "quality" else f"m3-agiqa-{asked.aspect}",
         "version": VERSION,
         "title": f"M3-AGIQA ({asked.aspect})",
-        "description": f"{asked.aspect.capitalize()} of an AI-generated image, by what a language model holds "
-        "of a conversation about it (M3-AGIQA).",
+        "description": f"{asked.aspect.capitalize()} of an AI-generated image, by what a language model "
+        "holds of a conversation about it (M3-AGIQA).",
         "license": "NOASSERTION",
         "source": "strawhatboy/M3-AGIQA on GitHub; converted: python -m assay_training convert m3-agiqa",
         "image": {

@@ -33,8 +33,8 @@ def hold(family: Family, request: dict) -> Held:
     family.check(given)
     if most and pool == "none" and given.seen > most:
         raise RequestError(
-            f"the image alone takes {given.seen} positions, more than max_positions ({most}): nothing would be "
-            "read of what is asked; start the server with fewer --slices",
+            f"the image alone takes {given.seen} positions, more than max_positions ({most}): nothing "
+            "would be read of what is asked; start the server with fewer --slices",
             422,
         )
     states = family.states(given)

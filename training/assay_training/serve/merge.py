@@ -47,7 +47,8 @@ class Adapter:
 def merge_lora(base: Path, adapter: Path, out: Path) -> None:
     """Writes the folder `out`: all of `base`, with the adapter in its weights.
 
-    Raises CheckpointError if the adapter changes what the base does not have, DataError if `out` is not empty.
+    Raises CheckpointError if the adapter changes what the base does not have, DataError if `out` is no
+    empty folder.
     """
     found, files = read_adapter(adapter), sorted(base.glob("*.safetensors"))
     if not files:

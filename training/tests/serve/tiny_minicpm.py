@@ -1,4 +1,4 @@
-"""Writes a folder as MiniCPM-V's: Python code with the parts of the net that the server calls, tiny, at random."""
+"""Writes a folder as MiniCPM-V's: Python code with the parts of the net that the server calls, tiny."""
 
 from __future__ import annotations
 
