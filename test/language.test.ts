@@ -135,6 +135,7 @@ describe('a scorer that judges by a language model elsewhere', () => {
     expect(result!.timings!.tokens).toBe(30 + 5 + 9);
     expect(endpoint.asked).toHaveLength(3);
     const chat = endpoint.asked.find(isChat)!;
+    expect([chat.body.logprobs, chat.body.max_tokens]).toEqual([undefined, 512]);
     expect(wordsOf(chat)).toContain("It should be 'a cat'.");
     expect(imageOf(chat)!.subarray(1, 4).toString()).toBe('PNG');
     const [whole, gist] = [false, true].map(
