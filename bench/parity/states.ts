@@ -30,7 +30,8 @@ const wordsOf = ({ messages }: Body): string =>
     .flatMap(({ content }) =>
       typeof content === 'string' ? [content] : content.map(({ text = '' }) => text),
     )
-    .join('');
+    .join('')
+    .trim();
 
 /** Answers as the reference server of training/ does, on loopback; 404 for a question that the report does not know. */
 export async function startStates(): Promise<StatesServer> {

@@ -99,8 +99,7 @@ export class Language {
     const answers: Spent[] = [];
     for (const { role, text } of turns) {
       if (text !== undefined) {
-        // A prompt may hold any characters, so it is put in literally.
-        said.push({ role, text: text.replaceAll('{prompt}', () => prompt) });
+        said.push({ role, ...rendered(text, prompt) });
         continue;
       }
       const { chat } = this.#model!;
@@ -133,6 +132,12 @@ export class Language {
 interface Listened {
   states: States;
   spent: Spent[];
+}
+
+/** A prompt may hold any characters, so it is put in literally, and last. */
+function rendered(text: string, prompt: string): Pick<Turn, 'text' | 'imageAt'> {
+  const [before, after] = text.split('{image}').map((part) => part.replaceAll('{prompt}', () => prompt));
+  return after === undefined ? { text: before! } : { text: before! + after, imageAt: before!.length };
 }
 
 /** Positions of a rehearsal. */

@@ -11,11 +11,13 @@ export interface SentImage {
 export interface Turn {
   role: 'system' | 'user' | 'assistant';
   text: string;
+  /** Where in the text the image stands. */
+  imageAt?: number | undefined;
 }
 
 export interface Question {
   image: SentImage;
-  /** The conversation; the image stands before the first words of the user. */
+  /** The conversation; where no turn says where the image stands, it is before the first words of the user. */
   turns: readonly Turn[];
 }
 

@@ -14,6 +14,7 @@ export interface Asked {
   path: string;
   headers: IncomingHttpHeaders;
   body: {
+    model?: string;
     messages: { role: string; content: string | Part[] }[];
     logprobs?: boolean;
     top_logprobs?: number;
@@ -106,7 +107,11 @@ export function npy(dims: number[], data: Uint8Array, type = '<f4'): Buffer {
 
 /** Hidden states as the reference server gives them: a row a position, or one row. */
 export const holds =
-  (rows: number[][], positions = rows.length, dims = rows.length === 1 ? [rows[0]!.length] : [rows.length, rows[0]!.length]): Answer =>
+  (
+    rows: number[][],
+    positions = rows.length,
+    dims = rows.length === 1 ? [rows[0]!.length] : [rows.length, rows[0]!.length],
+  ): Answer =>
   (response) => {
     const headers = { 'content-type': 'application/octet-stream', 'x-assay-positions': String(positions) };
     response.writeHead(200, headers).end(npy(dims, floats(rows)));

@@ -62,11 +62,25 @@ function* languageFaults({ language, maxBatch, image }: Manifest): Generator<str
   for (const { input, turns, pool } of language?.inputs ?? []) {
     const at = `language.inputs "${input}"`;
     if (pool === 'none' && maxBatch > 1) yield `${at}: with pool none, maxBatch must be 1`;
-    if (!turns.some(({ role }) => role === 'user')) yield `${at}: no turn is of the user`;
-    const open = turns.findIndex(({ text }) => text === undefined);
-    if (open >= 0 && (turns[open]!.role !== 'assistant' || turns[open - 1]?.role !== 'user'))
-      yield `${at}: a turn without text must be of the assistant, after one of the user`;
+    for (const fault of turnFaults(turns)) yield `${at}: ${fault}`;
   }
+}
+
+type Turns = NonNullable<Manifest['language']>['inputs'][number]['turns'];
+
+function* turnFaults(turns: Turns): Generator<string> {
+  const users = turns.filter(({ role }) => role === 'user');
+  if (users.length === 0) yield 'no turn is of the user';
+  const places = (all: Turns) =>
+    all
+      .map(({ text = '' }) => text)
+      .join('')
+      .split('{image}').length - 1;
+  if (places(turns) > 1 || places(users) < places(turns))
+    yield '{image} must stand once, in a turn of the user';
+  const open = turns.findIndex(({ text }) => text === undefined);
+  if (open >= 0 && (turns[open]!.role !== 'assistant' || turns[open - 1]?.role !== 'user'))
+    yield 'a turn without text must be of the assistant, after one of the user';
 }
 
 /** Whether the prompt is among what a language model is told. */

@@ -120,7 +120,7 @@ const turnSchema = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      '{prompt} stands for the prompt; absent, for an assistant: what the model answers to the turns before',
+      '{prompt} stands for the prompt, {image} for the image; absent, for an assistant: what the model answers to the turns before',
     ),
 });
 
@@ -129,7 +129,9 @@ const saidSchema = z.strictObject({
   turns: z
     .array(turnSchema)
     .min(1)
-    .describe('the conversation; the image stands before the first words of the user'),
+    .describe(
+      'the conversation; where {image} stands nowhere, the image is before the first words of the user',
+    ),
   pool: z
     .enum(['mean', 'none'])
     .describe('mean: [width], over all positions; none: [positions, width], one image a batch'),

@@ -93,11 +93,11 @@ def test_the_manifest_says_what_is_asked_of_which_model():
     assert (language["model"], language["width"]) == ("MAGAer13/mplug-owl2-llama2-7b", 4096)
     first, second = language["inputs"]
     assert first["input"] == "semantic"
-    assert first["turns"][0]["text"].endswith("due to a lack of meaningful semantic content.")
+    assert first["turns"][0]["text"].endswith("due to a lack of meaningful semantic content.\n{image}")
     assert second["turns"] == [
         {
             "role": "user",
-            "text": "Evaluate if the image quality is compromised due to violations of coherence.",
+            "text": "Evaluate if the image quality is compromised due to violations of coherence.\n{image}",
         }
     ]
     assert {one["pool"] for one in language["inputs"]} == {"mean"}
