@@ -18,9 +18,9 @@ import { type SpeedFigures, speedOf } from './parity/speed.ts';
 const SYSTEMS = [
   ...['acl-iqa', 'acl-iqa-alignment', 'acl-iqa-authenticity', 'image-reward', 'aapmt'],
   ...['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps'],
-  ...['maniqa', 'maniqa-windows', 'ma-agiqa'],
+  ...['maniqa', 'maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
 ];
-const TIMED = ['acl-iqa', 'image-reward', 'maniqa', 'ma-agiqa'];
+const TIMED = ['acl-iqa', 'image-reward', 'maniqa', 'ma-agiqa', 'm3-agiqa'];
 const TRAINING = fileURLToPath(new URL('../training', import.meta.url));
 
 const { values } = parseArgs({

@@ -1,10 +1,10 @@
-/** A language model of which the states are known: what a parity report holds of an image, by question. */
+/** A language model of which the states are known: what a parity report holds of an image, by what is asked last. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Float32 in base64, by what was asked. */
-export type KnownStates = Record<string, string>;
+/** Float32 in base64, by the question. */
+export type KnownStates = Record<string, { shape: number[]; data: string }>;
 
 export interface StatesServer {
   url: string;
@@ -13,25 +13,26 @@ export interface StatesServer {
   stop(): Promise<void>;
 }
 
-/** One row in NumPy's file format. */
-function asNpy(row: Buffer): Buffer {
-  const shape = `{'descr': '<f4', 'fortran_order': False, 'shape': (${row.length / 4},), }`;
-  const header = Buffer.from(`${shape.padEnd(117)}\n`);
-  return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, header.length, 0]), header, row]);
+/** In NumPy's file format. */
+function asNpy(shape: number[], data: Buffer): Buffer {
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const header = Buffer.from(`${head.padEnd(117)}\n`);
+  return Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, header.length, 0]), header, data]);
 }
 
 interface Body {
   messages: { content: string | { type: string; text?: string }[] }[];
 }
 
-/** The words that were asked, without the image. */
-const wordsOf = ({ messages }: Body): string =>
-  messages
-    .flatMap(({ content }) =>
-      typeof content === 'string' ? [content] : content.map(({ text = '' }) => text),
-    )
-    .join('')
-    .trim();
+/** The words that were asked last, without the image. */
+function lastWords({ messages }: Body): string {
+  const { content } = messages.at(-1)!;
+  const words = typeof content === 'string' ? content : content.map(({ text = '' }) => text).join('');
+  return words.trim();
+}
+
+/** What it says of every image. */
+const ANSWER = { choices: [{ message: { content: 'It is an image.' }, finish_reason: 'stop' }] };
 
 /** Answers as the reference server of training/ does, on loopback; 404 for a question that the report does not know. */
 export async function startStates(): Promise<StatesServer> {
@@ -40,10 +41,12 @@ export async function startStates(): Promise<StatesServer> {
     if (request.method === 'GET') return response.end(JSON.stringify({ data: [{ id: 'known' }] }));
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
-    const row = known.states[wordsOf(JSON.parse(Buffer.concat(parts).toString()))];
-    if (row === undefined) return response.writeHead(404).end();
-    response.setHeader('x-assay-positions', '1');
-    return response.end(asNpy(Buffer.from(row, 'base64')));
+    if (request.url!.endsWith('/chat/completions')) return response.end(JSON.stringify(ANSWER));
+    const found = known.states[lastWords(JSON.parse(Buffer.concat(parts).toString()))];
+    if (found === undefined) return response.writeHead(404).end();
+    const { shape, data } = found;
+    response.setHeader('x-assay-positions', String(shape.length > 1 ? shape[0] : 1));
+    return response.end(asNpy(shape, Buffer.from(data, 'base64')));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

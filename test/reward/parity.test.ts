@@ -15,7 +15,7 @@ const SYSTEMS = [
   [['acl-iqa-alignment', 'aapmt'], ['--int8']],
   [['pickscore', 'clip-iqa'], ['--int8']],
   [
-    ['maniqa-windows', 'ma-agiqa'],
+    ['maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
     ['--int8', '--fp16'],
   ],
 ] as const;

@@ -11,7 +11,9 @@ from PIL import Image
 from assay_training.convert import System
 
 Judge = Callable[[Image.Image, str], dict[str, float]]  # of a picture and its prompt, by aspect
-Holds = Callable[[Image.Image], dict[str, np.ndarray]]  # states of a language model, by what it was asked
+Holds = Callable[
+    [Image.Image, str], dict[str, np.ndarray]
+]  # states of a language model, by what it was asked last
 
 
 @dataclass(frozen=True)

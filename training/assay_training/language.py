@@ -12,6 +12,7 @@ import numpy as np
 from assay_training.prepare import Inputs
 
 REHEARSED = 16  # positions of a conversation that is made up
+LENGTHS = (60, 400)  # of made-up ones that differ
 
 
 def stand_ins(language: dict | None, count: int) -> Inputs:
@@ -20,6 +21,16 @@ def stand_ins(language: dict | None, count: int) -> Inputs:
     [count, width] where positions are averaged, else [count, positions, width]. None: no inputs.
     """
     return dict(_rows(language, count)) if language else {}
+
+
+def made_up(language: dict | None, number: int) -> Inputs:
+    """Inputs of `score` for one image, another one by each number: to compare variants on."""
+    rng, found = np.random.default_rng(number), {}
+    for one in language["inputs"] if language else ():
+        rows = min(int(rng.integers(*LENGTHS)), one.get("maxPositions", LENGTHS[1]))
+        values = rng.normal(0, 1, (1, rows, language["width"])).astype(np.float32)
+        found[one["input"]] = values[:, 0] if one["pool"] == "mean" else values
+    return found
 
 
 def inputs_of(language: dict | None) -> set[str]:

@@ -40,6 +40,7 @@ from assay_training.clip_scorers.package import Sources
 from assay_training.clip_scorers.package import prepare as prepare_clip
 from assay_training.clip_scorers.presets import HEAD_WIDTHS, PRESETS
 from assay_training.convert import make_folder
+from assay_training.m3_agiqa.parity import m3_agiqa
 from assay_training.ma_agiqa.parity import ma_agiqa
 from assay_training.maniqa.parity import maniqa
 from assay_training.prepare import prepare
@@ -84,7 +85,8 @@ PROMPTS = [
 def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: bool = False) -> None:
     """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}.
 
-    An item of a system that asks a language model has its `states`, too: float32 in base64, by question.
+    An item of a system that asks a language model has its `states`, too: shape, and float32 in base64, by
+    what is asked last.
     """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work, torch.no_grad():
@@ -92,7 +94,7 @@ def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: b
         images = write_images(out / "images", SHAPES[size], seed)
         items = [
             {"image": path.name, "prompt": prompt, "scores": case.judge(Image.open(path), prompt)}
-            | told(case, Image.open(path))
+            | told(case, Image.open(path), prompt)
             for path, prompt in pairs(images)
         ]
         (out / "models").mkdir(exist_ok=True)
@@ -101,11 +103,17 @@ def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: b
     (out / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 
 
-def told(case: Case, image: Image.Image) -> dict:
+def told(case: Case, image: Image.Image, prompt: str) -> dict:
     """What the language model has to say of the picture, if one is asked."""
     if not case.holds:
         return {}
-    return {"states": {asked: b64encode(one.tobytes()).decode() for asked, one in case.holds(image).items()}}
+    found = case.holds(image, prompt)
+    return {
+        "states": {
+            asked: {"shape": one.shape, "data": b64encode(one.tobytes()).decode()}
+            for asked, one in found.items()
+        }
+    }
 
 
 def pairs(images: list[Path]) -> list[tuple[Path, str]]:
@@ -262,4 +270,5 @@ CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "maniqa": maniqa("whole"),
     "maniqa-windows": maniqa("windows"),
     "ma-agiqa": ma_agiqa,
+    "m3-agiqa": m3_agiqa,
 }

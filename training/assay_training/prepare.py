@@ -23,11 +23,13 @@ PILLOW = {
 
 
 def prepare(image: Image.Image, spec: dict) -> Inputs:
-    """One image as the manifest's `image` says, without the batch dimension.
+    """One image as the manifest's `image` says, without the batch dimension; nothing if no graph reads it.
 
     One view is [height, width, 3]; windows are uint8 [count, height, width, 3] and the whole, where the spec
     names it, float32 [height, width, 3] in 0..255. Raises ValueError for a mode that is not known.
     """
+    if spec["input"] is None:
+        return {}
     pixels = np.asarray(image.convert("RGB"))
     if spec["resize"] == "windows":
         return _windows_and_whole(pixels, spec)

@@ -9,7 +9,7 @@ from assay_training.clip_scorers.presets import PRESETS
 
 SYSTEMS = (
     "acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt", *PRESETS,
-    "maniqa", "maniqa-windows", "ma-agiqa",
+    "maniqa", "maniqa-windows", "ma-agiqa", "m3-agiqa",
 )  # fmt: skip
 
 

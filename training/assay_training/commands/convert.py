@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay_training.clip_scorers.presets import PRESETS
+from assay_training.m3_agiqa.config import QUESTIONS
 
 COMBINES = ("logsumexp", "gated-logsumexp", "weighted-sum")
 
@@ -22,6 +23,7 @@ def add(commands) -> None:
         (_add_clip(systems), _clip),
         (_add_maniqa(systems), _maniqa),
         (_add_ma_agiqa(systems), _ma_agiqa),
+        (_add_m3_agiqa(systems), _m3_agiqa),
     ):
         system.add_argument("--out", type=Path, required=True, help="model folder to write")
         system.add_argument("--id", help="name of the scorer, if not the usual one")
@@ -96,6 +98,22 @@ def _add_ma_agiqa(systems) -> argparse.ArgumentParser:
     return ma
 
 
+def _add_m3_agiqa(systems) -> argparse.ArgumentParser:
+    m3 = systems.add_parser("m3-agiqa", help="M3-AGIQA: a language model's states along a conversation")
+    _add_checkpoint(m3)
+    m3.add_argument(
+        "--lm-head",
+        type=Path,
+        required=True,
+        help="folder or file of the language model, for its output layer",
+    )
+    m3.add_argument(
+        "--questions", choices=tuple(QUESTIONS), default="agiqa-3k-quality", help="that are asked"
+    )
+    m3.add_argument("--positions", type=int, default=512, help="that are read (512; 768 for AIGIQA-20K's)")
+    return m3
+
+
 def _add_range(system: argparse.ArgumentParser, usual: tuple[int, int]) -> None:
     ends, told = ("LOW", "HIGH"), "lowest and highest score ({} {})".format(*usual)
     system.add_argument("--range", type=float, nargs=2, metavar=ends, default=usual, help=told)
@@ -158,3 +176,10 @@ def _ma_agiqa(options: argparse.Namespace, work: Path):
     from assay_training.ma_agiqa.package import prepare
 
     return prepare(options.checkpoint, work, gate=options.gate, limits=tuple(options.range))
+
+
+def _m3_agiqa(options: argparse.Namespace, work: Path):
+    from assay_training.m3_agiqa.package import prepare
+
+    asked = {"questions": options.questions, "positions": options.positions}
+    return prepare(options.checkpoint, options.lm_head, work, **asked)

@@ -30,11 +30,11 @@ def ma_agiqa(size: str, work: Path, seed: int) -> Case:
     spec = {"dtype": "uint8", **system.manifest["image"]}
     model, *_ = load(path)
 
-    def holds(image: Image.Image) -> dict[str, np.ndarray]:
+    def holds(image: Image.Image, _: str) -> dict[str, np.ndarray]:
         return states_of(image, WIDTHS[size])
 
     def judge(image: Image.Image, prompt: str) -> dict[str, float]:
-        held = holds(image)
+        held = holds(image, prompt)
         states = {name: torch.from_numpy(held[question])[None] for name, question in QUESTIONS.items()}
         return {"quality": float(model(torch.tensor(prepared(image, spec)["image"])[None], **states))}
 
