@@ -7,7 +7,7 @@ arXiv 2404.17762.
 from __future__ import annotations
 
 LANGUAGE_MODEL = "MAGAer13/mplug-owl2-llama2-7b"  # the one that weights are trained with
-QUESTIONS = {  # by name of the input; the state is the mean over all positions of question and image
+QUESTIONS = {  # by name of the input; the image follows, and the state is the mean over all positions
     "semantic": "Evaluate the input image to determine if its quality is compromised due to a lack of "
     "meaningful semantic content.",
     "coherence": "Evaluate if the image quality is compromised due to violations of coherence.",

@@ -45,7 +45,7 @@ def manifest_of(image: dict, language: int, limits: tuple[float, float]) -> dict
     """All of the manifest that does not depend on files; language: numbers of a state."""
     quality = {"output": QUALITY, "kind": "mean", "range": list(limits), "needsPrompt": False}
     asked = [
-        {"input": name, "turns": [{"role": "user", "text": question}], "pool": "mean"}
+        {"input": name, "turns": [{"role": "user", "text": f"{question}\n{{image}}"}], "pool": "mean"}
         for name, question in QUESTIONS.items()
     ]
     return {

@@ -24,7 +24,7 @@ DEAD = (
 )  # fmt: skip
 # of random weights: what is not normed grows from part to part, and sharp attention to it is no function that
 # float32 can be held against
-GAINS = {"c_q": 0.4, "c_k": 0.4, "conv": 0.7, "fc_weight": 0.5}
+GAINS = {"c_q": 0.25, "c_k": 0.25, "conv": 0.7, "fc_weight": 0.5}
 POINTWISE = ("conv1.weight", "conv2.weight")
 
 

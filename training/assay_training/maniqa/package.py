@@ -65,7 +65,7 @@ def manifest_of(config: BranchConfig, view: str, limits: tuple[float, float]) ->
         "graphs": [{"graph": "score", "per": "pair"}],
         "aspects": {"quality": quality, "alignment": None, "authenticity": None},
         "reward": {"weights": {"quality": 1}},
-        "maxBatch": 8,
+        "maxBatch": 8 if view == "whole" else 2,  # channels of five windows attend in 0.2 GB a step
         "cpuMaxBatch": 1,
     }
 

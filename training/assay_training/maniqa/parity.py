@@ -19,6 +19,8 @@ from assay_training.prepare import prepare as prepared
 TINY = BranchConfig(
     VisionConfig(side=32, patch=4, width=128, depth=10, heads=2, hidden=96), heads=(2, 4), hidden=56
 )
+# with one layer a stage: an export takes the longer, the more layers there are
+SMALL = replace(TINY, tabs=1, heads=(2,), blocks=(2,))
 BY_VIEW = {"whole": "koniq10k", "windows": "pipal22"}
 
 
@@ -27,7 +29,7 @@ def maniqa(view: str) -> Callable[[str, Path, int], Case]:
 
     def case(size: str, work: Path, seed: int) -> Case:
         path, trained_on = work / "checkpoint.pt", BY_VIEW[view]
-        random_checkpoint(TINY if size == "tiny" else BranchConfig(), path, seed)
+        random_checkpoint(SMALL if size == "tiny" else BranchConfig(), path, seed)
         system = prepare(path, work / "graphs", trained_on=trained_on)
         if view == "windows":
             system = replace(system, manifest=system.manifest | {"id": "maniqa-windows"})
