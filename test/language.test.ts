@@ -260,13 +260,14 @@ describe('a scorer that judges by a language model elsewhere', () => {
     expect(result!.error!.message).toMatch(message);
   });
 
-  it('waits no longer than it is told to', async () => {
-    const { score } = open({ url: (await startEndpoint(beside(hangs))).url, timeoutMs: 30 });
+  it('waits no longer than it is told to, and is not ready then', async () => {
+    const { runtime, score } = open({ url: (await startEndpoint(beside(hangs))).url, timeoutMs: 30 });
     const [result] = await score(item('a'));
     expect(result!.error).toMatchObject({
       code: 'ENDPOINT_UNREACHABLE',
       message: expect.stringContaining('30 ms'),
     });
+    expect(runtime.notReady()).toContain('no answer from the language model');
   });
 
   it('has its first answer from another endpoint where one is named', async () => {
