@@ -49,6 +49,8 @@ export function languageModelOf(
     ...{ url, apiKey: key, ...elsewhere, ...(talk && { apiKey: talk.key }) },
     // A server of one model does not ask for its name.
     model: elsewhere?.model ?? model ?? '',
+    // Who is not asked for probabilities may look for an answer in other ways than word by word.
+    probabilities: false,
     ...{ ...shared, maxTokens, cache: Math.min(config.resultCache, MOST_ANSWERS) },
   });
   return { model: { states, chat, concurrency }, notes: [...notes, ...(talk?.notes ?? [])] };

@@ -135,6 +135,7 @@ describe('a scorer that judges by a language model elsewhere', () => {
     expect(result!.timings!.tokens).toBe(30 + 5 + 9);
     expect(endpoint.asked).toHaveLength(3);
     const chat = endpoint.asked.find(isChat)!;
+    expect([chat.body.logprobs, chat.body.max_tokens]).toEqual([undefined, 512]);
     expect(wordsOf(chat)).toContain("It should be 'a cat'.");
     expect(imageOf(chat)!.subarray(1, 4).toString()).toBe('PNG');
     const [whole, gist] = [false, true].map(
@@ -259,13 +260,14 @@ describe('a scorer that judges by a language model elsewhere', () => {
     expect(result!.error!.message).toMatch(message);
   });
 
-  it('waits no longer than it is told to', async () => {
-    const { score } = open({ url: (await startEndpoint(beside(hangs))).url, timeoutMs: 30 });
+  it('waits no longer than it is told to, and is not ready then', async () => {
+    const { runtime, score } = open({ url: (await startEndpoint(beside(hangs))).url, timeoutMs: 30 });
     const [result] = await score(item('a'));
     expect(result!.error).toMatchObject({
       code: 'ENDPOINT_UNREACHABLE',
       message: expect.stringContaining('30 ms'),
     });
+    expect(runtime.notReady()).toContain('no answer from the language model');
   });
 
   it('has its first answer from another endpoint where one is named', async () => {

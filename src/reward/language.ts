@@ -2,6 +2,7 @@
 import { fail } from '../errors/error.ts';
 import type { Pixels } from '../types/image.ts';
 import type { LanguageModel, SentImage, Spent, States, Turn } from '../types/provider.ts';
+import { Absence } from './absence.ts';
 import type { Tensors } from './graph/tensor.ts';
 import { asPng } from './image/decode.ts';
 import type { LanguageSpec } from './model/manifest.ts';
@@ -42,11 +43,17 @@ export class Language {
   readonly #scorer: string;
   readonly #spec: LanguageSpec;
   readonly #model: LanguageModel | undefined;
+  readonly #absence = new Absence();
 
   constructor(scorer: string, spec: LanguageSpec, model: LanguageModel | undefined) {
     this.#scorer = scorer;
     this.#spec = spec;
     this.#model = model;
+  }
+
+  /** Why the model does not answer now; null: it does, as far as is known. */
+  get fault(): string | null {
+    return this.#absence.why;
   }
 
   /** @throws LANGUAGE_MODEL_MISSING, LANGUAGE_STATES, LANGUAGE_ANSWER, what asking throws, and the signal's reason */
@@ -83,7 +90,9 @@ export class Language {
   async #listen(spec: InputSpec, image: SentImage, prompt: string, signal: AbortSignal): Promise<Listened> {
     const { turns, answers } = await this.#converse(spec, image, prompt, signal);
     const { pool, maxPositions } = spec;
-    const states = await this.#model!.states.states({ image, turns, pool, maxPositions }, signal);
+    const states = await this.#absence.watch(() =>
+      this.#model!.states.states({ image, turns, pool, maxPositions }, signal),
+    );
     this.#check(states);
     return { states, spent: [...answers, states] };
   }
@@ -103,7 +112,7 @@ export class Language {
         continue;
       }
       const { chat } = this.#model!;
-      const answer = await chat.ask({ image, turns: [...said] }, signal);
+      const answer = await this.#absence.watch(() => chat.ask({ image, turns: [...said] }, signal));
       answers.push(answer);
       said.push({ role, text: this.#spoken(answer.text, chat.model) });
     }

@@ -122,6 +122,7 @@ export async function openScorer(
   const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, {
     ...{ plan, graphs, spare, limit, chain: chainOf(graphs) },
     spareChain: hasChoice ? chainOf(spare) : undefined,
+    language,
     owned: options.preparer ? all : [...all, preparer],
   });
   try {
@@ -248,6 +249,7 @@ interface Machinery {
   /** Of the CPU, where the others are not. */
   spare: Graph[];
   spareChain: Chain | undefined;
+  language: Language | undefined;
   limit: BatchLimit;
   /** What is closed with the scorer. */
   owned: { close(): Promise<void> }[];
@@ -322,7 +324,8 @@ class LoadedScorer implements Scorer {
   }
 
   get fault(): string | null {
-    return this.#machinery.graphs.map((graph) => graph.fault).find((fault) => fault !== null) ?? null;
+    const { graphs, language } = this.#machinery;
+    return graphs.map((graph) => graph.fault).find((fault) => fault !== null) ?? language?.fault ?? null;
   }
 
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {

@@ -14,6 +14,7 @@ SYSTEMS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("adapter_MoE.", "vision_resblocks."), f"ACL-IQA ({CONVERT.format('acl-iqa')})"),
     (("ImageAssessmentModel.",), f"AAPMT with the Metric Transformer ({CONVERT.format('aapmt')})"),
     (("blip.visual_encoder.", "mlp.layers."), f"ImageReward ({CONVERT.format('aapmt')})"),
+    (("xlstm_pooler.", "W.weight"), f"M3-AGIQA ({CONVERT.format('m3-agiqa')})"),
     (("tablock1.", "gating."), f"MA-AGIQA ({CONVERT.format('ma-agiqa')})"),
     (("tablock1.", "swintransformer1."), f"MANIQA ({CONVERT.format('maniqa')})"),
     (("diffusion_model.",), "Stable Diffusion, which makes images"),

@@ -21,6 +21,8 @@ export interface VisionSettings {
   maxTokens: number;
   /** Most questions at once. */
   concurrency: number;
+  /** Whether the probabilities of its tokens are asked for; they are when absent. */
+  probabilities?: boolean;
   /** Answers remembered; 0: none. */
   cache: number;
   /** First pause before a question is sent again. */
@@ -105,13 +107,13 @@ class Vision implements Provider {
   }
 
   #body(question: Question): object {
-    const { model, maxTokens } = this.#settings;
+    const { model, maxTokens, probabilities = true } = this.#settings;
     const lacks = (field: Field) => this.#endpoint.lacks(field);
     return {
       ...{ model, messages: messagesOf(question), stream: false },
       ...(!lacks('temperature') && { temperature: 0 }),
       ...(lacks('max_tokens') ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens }),
-      ...(!lacks('logprobs') && { logprobs: true, top_logprobs: lacks('many') ? FEW : TOP }),
+      ...(probabilities && !lacks('logprobs') && { logprobs: true, top_logprobs: lacks('many') ? FEW : TOP }),
     };
   }
 }

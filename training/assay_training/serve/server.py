@@ -61,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(reply, _request(body, self.server.name))
         except RequestError as error:
             self._fail(error.status, str(error))
+        except ConnectionError:
+            self.close_connection = True  # nobody waits any more
         except Exception as error:
             self.log_error("%s: %s", type(error).__name__, error)
             self._fail(500, f"{type(error).__name__}: {error}")

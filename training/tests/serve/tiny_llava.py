@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 WIDTH, CONTEXT, SIDE, PATCH = 32, 96, 32, 8
+RATINGS = ("bad", "poor", "fair", "good", "excellent")
 IMAGE_POSITIONS = (SIDE // PATCH) ** 2
 WORDS = [
     "the",
@@ -60,6 +61,9 @@ def write_tiny_llava(folder: Path, seed: int = 0) -> Path:
     )
     for parameter in model.parameters():
         parameter.data.normal_(0, 0.3)  # as it comes, all words are nearly as likely
+    head = model.get_output_embeddings().weight.data
+    said = tokenizer.convert_tokens_to_ids(list(RATINGS))
+    head[[word for word in range(len(head)) if word not in said]] *= 0.05  # so that it says one of the five
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
