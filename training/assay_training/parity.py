@@ -73,6 +73,7 @@ FULL_CLIPS = {  # by the size that a preset asks for
     ),
 }
 CUT = 600_000  # bytes in one graph, so that tiny image towers are cut in two, as ViT-H/14's is
+WAVES = 25  # most of a picture, in radians
 PROMPTS = [
     "a cat",
     "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
@@ -123,14 +124,18 @@ def pairs(images: list[Path]) -> list[tuple[Path, str]]:
 
 
 def write_images(folder: Path, shapes: list[tuple[int, int]], seed: int) -> list[Path]:
-    """Pictures with smooth and with rough parts, so that every resize kernel has something to differ on."""
+    """Pictures with smooth and with rough parts, so that every resize kernel has something to differ on.
+
+    They are as wavy at every size: what is nothing but fine is noise to the daemon, which then asks nobody.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, (width, height) in enumerate(shapes):
         rng = np.random.default_rng((seed, number))
         y, x = np.mgrid[0:height, 0:width]
+        most = WAVES / max(width, height)
         waves = sum(
-            np.sin(x[..., None] * rng.uniform(0, 0.4, 3) + y[..., None] * rng.uniform(0, 0.4, 3) + phase)
+            np.sin(x[..., None] * rng.uniform(0, most, 3) + y[..., None] * rng.uniform(0, most, 3) + phase)
             for phase in range(3)
         )
         pixels = 128 + 35 * waves + rng.normal(0, 12, (height, width, 3)) * (x > width / 2)[..., None]
