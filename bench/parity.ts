@@ -2,7 +2,7 @@
  * Published scorers with random weights: what the daemon says against what torch says, and its speed against the bare
  * sessions. Needs a Python with the packages of training/ (`ASSAY_PYTHON`, else `.venv`, else `python3`).
  *
- * npm run parity:full -- [--size tiny] [--systems acl-iqa,image-reward] [--keep DIR]
+ * npm run parity:full -- [--size tiny] [--systems acl-iqa,image-reward] [--fp16] [--keep DIR]
  * npm run parity:full -- --made DIR --systems upstream-acl-iqa    what bench/upstream.py and `convert` left there
  */
 import { spawnSync } from 'node:child_process';
@@ -18,8 +18,9 @@ import { type SpeedFigures, speedOf } from './parity/speed.ts';
 const SYSTEMS = [
   ...['acl-iqa', 'acl-iqa-alignment', 'acl-iqa-authenticity', 'image-reward', 'aapmt'],
   ...['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps'],
+  ...['maniqa', 'maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
 ];
-const TIMED = ['acl-iqa', 'image-reward'];
+const TIMED = ['acl-iqa', 'image-reward', 'maniqa', 'ma-agiqa', 'm3-agiqa'];
 const TRAINING = fileURLToPath(new URL('../training', import.meta.url));
 
 const { values } = parseArgs({
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     systems: { type: 'string', default: SYSTEMS.join(',') },
     keep: { type: 'string' },
     made: { type: 'string' },
+    fp16: { type: 'boolean', default: false },
   },
 });
 const kept = values.made ?? values.keep;
@@ -35,6 +37,7 @@ const folder = kept ?? mkdtempSync(join(tmpdir(), 'assay-parity-'));
 
 function make(python: string, system: string): void {
   const args = ['-m', 'assay_training', 'parity', system, '--size', values.size, '--out', folder, '--int8'];
+  if (values.fp16) args.push('--fp16');
   const { status } = spawnSync(python, args, { cwd: TRAINING, stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) throw new Error(`making ${system} failed`);
 }

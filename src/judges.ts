@@ -1,5 +1,6 @@
 /** The judges that a configuration names: scorers in model folders, and models elsewhere that look at images. */
 import { accessTo } from './bridge/providers/access.ts';
+import { createStates } from './bridge/providers/states.ts';
 import { createVision } from './bridge/providers/vision.ts';
 import type { Config } from './config.ts';
 import { fail } from './errors/error.ts';
@@ -7,7 +8,7 @@ import { type Catalog, catalogOf, type Known, type Opened, type Roster } from '.
 import { refOf } from './reward/model/manifest.ts';
 import { VLM_ASPECTS, VLM_REWARD, VLM_VERSION, VlmJudge } from './reward/vlm/judge.ts';
 import { calibrationFolder } from './reward/vlm/stored.ts';
-import type { Provider } from './types/provider.ts';
+import type { LanguageModel, Provider } from './types/provider.ts';
 import type { ScorerInfo } from './types/scorer.ts';
 
 /** Answers with the probabilities of all their tokens may be large; results have a memory of their own. */
@@ -24,6 +25,49 @@ export function providerOf(id: string, config: Config): { provider: Provider; no
   });
   return { provider, notes };
 }
+
+/** The language model that a scorer judges by; undefined: none is named. @throws USAGE, TOKEN_UNREADABLE */
+export function languageModelOf(
+  id: string,
+  config: Config,
+): { model: LanguageModel; notes: string[] } | undefined {
+  const settings = config.languageModels[id];
+  if (!settings) return undefined;
+  const { chat: elsewhere, kind, url, model, timeoutMs, concurrency, maxTokens } = settings;
+  const { key, notes } = accessTo(settings, `languageModels.${id}`);
+  const talk = elsewhere && accessTo(elsewhere, `languageModels.${id}.chat`);
+  const shared = { timeoutMs, concurrency };
+  const states = createStates({
+    kind,
+    url,
+    model,
+    apiKey: key,
+    ...shared,
+    cacheBytes: config.embeddingCacheBytes,
+  });
+  const chat = createVision({
+    ...{ url, apiKey: key, ...elsewhere, ...(talk && { apiKey: talk.key }) },
+    // A server of one model does not ask for its name.
+    model: elsewhere?.model ?? model ?? '',
+    // Who is not asked for probabilities may look for an answer in other ways than word by word.
+    probabilities: false,
+    ...{ ...shared, maxTokens, cache: Math.min(config.resultCache, MOST_ANSWERS) },
+  });
+  return { model: { states, chat, concurrency }, notes: [...notes, ...(talk?.notes ?? [])] };
+}
+
+/** Each made when it is first asked for. */
+function languageModelsOf(config: Config): (id: string) => LanguageModel | undefined {
+  const made = new Map<string, LanguageModel | undefined>();
+  return (id) => {
+    if (!made.has(id)) made.set(id, languageModelOf(id, config)?.model);
+    return made.get(id);
+  };
+}
+
+/** The scorers in model folders, with the language models that some of them judge by. */
+export const scorersOf = (config: Config): Catalog =>
+  catalogOf(config, Object.keys(config.judges), languageModelsOf(config));
 
 /** A judge elsewhere: made when it is first needed, so that a key that is missing is missed by nobody else. */
 class Elsewhere {
@@ -79,6 +123,7 @@ class Elsewhere {
         return judge.fault;
       },
       notes: [...notes, ...(lack === null ? [] : [`${id}: ${lack}: scores without percentile and interval`])],
+      asksElsewhere: judge.asksElsewhere,
       judge: (pixels, prompt, signal) => judge.judge(pixels, prompt, signal),
     };
   }
@@ -93,7 +138,7 @@ const bare = (url: string): string => {
 /** @throws CONFIG_INVALID when a judge has the name of an installed scorer */
 export function rosterOf(config: Config): Roster {
   const ids = Object.keys(config.judges);
-  const catalog = catalogOf(config, ids);
+  const catalog = scorersOf(config);
   if (ids.length === 0) return catalog;
   checkNames(ids, catalog);
   const all = ids.map((id) => new Elsewhere(id, config));

@@ -253,6 +253,11 @@ async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Fin
   const { judge, result, timings, client, manners } = work;
   const { pixels, statistics, order, decodeMs, waitedMs } = seen;
   const found = [...order, ...inspect(pixels, judge.domain, statistics)];
+  if (found.length > 0 && judge.asksElsewhere) {
+    timings.decodeMs = decodeMs;
+    timings.queueMs += waitedMs;
+    return findingOf(pixels, found, unasked(judge));
+  }
   // 5 prepare, 6 batch, 7 infer, 8 calibrate
   const turn = await manners.turn(judge, client, signal);
   const judgement = await judge.judge(pixels, result.prompt, signal, turn.onCpu);
@@ -263,6 +268,13 @@ async function judged(seen: Sight, work: Work, signal: AbortSignal): Promise<Fin
   if (judgement.tokens !== undefined) timings.tokens = judgement.tokens;
   return findingOf(pixels, found, judgement);
 }
+
+/** What an image that is not sent gets in the place of scores. */
+const unasked = ({ stamp: { id } }: Judge): Judgement => ({
+  aspects: { quality: null, alignment: null, authenticity: null },
+  ...{ reward: null, foreign: [], queueMs: 0, inferMs: 0 },
+  notes: [`${id} was not asked: a guard stopped the image before it was sent`],
+});
 
 /** What the image and the judge say together. */
 function findingOf(pixels: Decoded, found: GuardFinding[], judged: Judgement): Finding {

@@ -80,12 +80,17 @@ describe('a judge elsewhere', () => {
     expect([about(endpoint, 'a cat'), endpoint.asked.length]).toEqual([1, 2]);
   });
 
-  it('asks nothing of alignment without a prompt; what a guard stops has no reward, as with any judge', async () => {
+  it('asks nothing of alignment without a prompt, and nothing at all of what a guard stops', async () => {
     const endpoint = await startEndpoint(rates({ poor: 1 }));
     const { score } = open(endpoint);
     const [plain, blank] = await score(item('a'), item('b', null, flat([9, 9, 9])));
     expect([plain!.aspects!.quality!.score, plain!.aspects!.alignment]).toEqual([2, null]);
     expect([blank!.reward, blank!.guards[0]!.guard]).toEqual([null, 'blank']);
+    expect([blank!.aspects!.quality, blank!.notes.join()]).toEqual([
+      null,
+      expect.stringContaining('vlm was not asked'),
+    ]);
+    expect(endpoint.asked).toHaveLength(1);
   });
 
   it('goes on with the word where there are no probabilities, and says what is lost', async () => {

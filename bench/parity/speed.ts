@@ -9,7 +9,8 @@ import { stack } from '../../src/reward/graph/tensor.ts';
 import { openCatalog } from '../../src/reward/model/catalog.ts';
 import type { ModelFolder } from '../../src/reward/model/manifest.ts';
 import { openScorer } from '../../src/reward/scorer.ts';
-import { flagsOf, readReport } from './compare.ts';
+import { flagsFor, flagsOf, readReport } from './compare.ts';
+import { startStates } from './states.ts';
 
 export interface SpeedFigures {
   /** Daemon ÷ bare sessions, median of the pairs. */
@@ -58,14 +59,22 @@ async function knownPromptMs(model: ModelFolder, config: Config): Promise<number
 }
 
 export async function speedOf(folder: string, system: string): Promise<SpeedFigures> {
-  const { id } = readReport(folder, system);
+  const { id, items } = readReport(folder, system);
   const dataDir = join(folder, 'data');
   const config = loadConfig({ modelDirs: [join(folder, 'models')], scorer: id, variant: 'fp32', dataDir });
   const model = openCatalog({ ...config, defaultId: id }).find();
   const promptMs = await knownPromptMs(model, config);
   const raw = await openRawSession(model, config);
   const threads = ['--threads', String(config.threads)];
-  const daemon = await startDaemonUnderTest([...flagsOf(folder, id, 'fp32', dataDir), ...threads]);
+  const [item] = items;
+  const server = item!.states && (await startStates());
+  if (server) server.states = item!.states!;
+  const language = flagsFor(folder, id, server);
+  const daemon = await startDaemonUnderTest([
+    ...flagsOf(folder, id, 'fp32', dataDir),
+    ...threads,
+    ...language,
+  ]);
   try {
     await throughDaemon(daemon.url, 0);
     const pairs: { bare: number; all: number }[] = [];
@@ -80,5 +89,6 @@ export async function speedOf(folder: string, system: string): Promise<SpeedFigu
   } finally {
     await raw.close();
     await daemon.stop();
+    await server?.stop();
   }
 }

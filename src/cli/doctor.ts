@@ -13,6 +13,7 @@ import type { ModelFolder } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
 import { checkHosts } from './doctor/hosts.ts';
 import { checkJudges } from './doctor/judges.ts';
+import { checkLanguageModels } from './doctor/language-models.ts';
 import {
   checkAccess,
   checkDataFolder,
@@ -124,6 +125,7 @@ export async function doctor(flags: ScorerFlags & { port?: number; socket?: stri
     await checkDoor(config),
     ...(await checkHosts(config, flags)),
     ...(await checkJudges(config)),
+    ...(await checkLanguageModels(config)),
     checkAccess(config),
     checkDataFolder(config),
     checkHistory(config),

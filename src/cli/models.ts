@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { fail, reasonOf } from '../errors/error.ts';
 import { EXIT } from '../errors/exit.ts';
-import { rosterOf } from '../judges.ts';
+import { rosterOf, scorersOf } from '../judges.ts';
 import { createFolder } from '../lib/folder.ts';
 import type { Placement } from '../reward/graph/placement.ts';
 import { explore, type ProviderStatus, tryProviders } from '../reward/graph/providers.ts';
@@ -146,7 +146,7 @@ async function elsewhereInfo(
 /** Loads the scorer too, so that what is printed of its provider is what happens. */
 export async function modelInfo(name: string, flags: ScorerFlags & { json?: boolean }): Promise<number> {
   const config = configOf(flags);
-  const catalog = catalogOf(config);
+  const catalog = scorersOf(config);
   const roster = rosterOf(config);
   const elsewhere = roster.list().find(({ id, backend }) => backend === 'chat' && id === name.split('@')[0]);
   if (elsewhere) return elsewhereInfo(elsewhere, roster, flags);

@@ -93,8 +93,8 @@ export const monitorSchema = z.strictObject({
   share: z.number().min(0).max(1).default(0.1).describe('share of the groups that it judges, 0..1'),
 });
 
-/** A language model elsewhere that looks at images and rates them. */
-const judgeSchema = z.strictObject({
+/** How a language model elsewhere is reached. */
+const elsewhere = {
   url: z
     .url({ protocol: /^https?$/, error: 'expected an http or https address' })
     .describe('OpenAI-compatible API of a model that sees images, e.g. http://127.0.0.1:11434/v1'),
@@ -103,11 +103,36 @@ const judgeSchema = z.strictObject({
   apiKeyFile: z.string().min(1).optional().describe('file that holds that key'),
   timeoutMs: count.default(120_000).describe('longest time for one answer'),
   concurrency: count.max(256).default(2).describe('most questions at once'),
+};
+
+/** A language model elsewhere that looks at images and rates them. */
+const judgeSchema = z.strictObject({
+  ...elsewhere,
   maxTokens: count.default(256).describe('most tokens of one answer'),
   maxSide: z.int().min(64).max(16_384).default(1024).describe('longest side of the image that is sent'),
   critique: z.boolean().default(false).describe('also ask what is wrong with the image'),
 });
 export type JudgeSettings = z.infer<typeof judgeSchema>;
+
+/** A language model elsewhere whose hidden states a scorer judges by. */
+const languageModelSchema = z.strictObject({
+  ...elsewhere,
+  kind: z
+    .enum(['states', 'vllm'])
+    .default('states')
+    .describe("who gives the states: the reference server of training/, or vLLM's pooling endpoint"),
+  model: elsewhere.model.optional(),
+  maxTokens: count.default(512).describe('most tokens of an answer that the scorer reads'),
+  chat: z
+    .strictObject({
+      url: elsewhere.url,
+      model: elsewhere.model.optional(),
+      apiKey: elsewhere.apiKey,
+      apiKeyFile: elsewhere.apiKeyFile,
+    })
+    .optional()
+    .describe('where the same model answers questions, if not there'),
+});
 
 /** As those of model folders. */
 const judgeName = z
@@ -217,6 +242,12 @@ export const settingsSchema = z.strictObject({
     .default({})
     .describe(
       'models elsewhere that rate images, by the names of scorers that they get: `{url, model}`, and what docs/vlm-judge.md lists',
+    ),
+  languageModels: z
+    .record(judgeName, languageModelSchema)
+    .default({})
+    .describe(
+      'models elsewhere that scorers need, by the ids of those: `{url}`, and what docs/language-models.md lists',
     ),
   endpoint: endpointSchema.default(() => endpointSchema.parse({}, ONCE)),
   rewards: rewardsSchema.default(() => rewardsSchema.parse({}, ONCE)),

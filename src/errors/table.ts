@@ -279,6 +279,16 @@ export const ERRORS = {
     '{model} was asked for {aspect} and gave no rating ({words}): {fault}',
     'Name a model that looks at images and follows instructions. One that thinks aloud needs room: raise maxTokens of the judge.',
   ),
+  LANGUAGE_TOO_LONG: input(
+    422,
+    'the image and what is asked of it are longer than {model} reads: {found}',
+    'Use a smaller image or a shorter prompt, or start the model with a longer context or fewer slices of an image.',
+  ),
+  LANGUAGE_ANSWER: input(
+    422,
+    '{model} was asked for what {scorer} reads of the image, and did not say it: {fault}',
+    'Name the model that the scorer was made with, in its languageModels setting; one that thinks aloud needs room: raise maxTokens there.',
+  ),
   CALIBRATION_UNFIT: input(
     422,
     'no calibration of {scorer}: {reason}',
@@ -431,12 +441,12 @@ export const ERRORS = {
   ENDPOINT_UNREACHABLE: retry(
     503,
     'no answer from the language model at {url}: {reason}',
-    'Start it, check the address, or give it more time with timeoutMs of the endpoint or judge. `assay refine` works without one, too.',
+    'Start it, check the address, or give it more time with timeoutMs of the endpoint, judge or languageModels. `assay refine` works without one, too.',
   ),
   ENDPOINT_BUSY: retry(
     503,
     'the language model at {url} takes no more questions now: {reason}',
-    'Ask less of it at once (concurrency of a judge), or wait: its limit may be one of requests a minute.',
+    'Ask less of it at once (concurrency beside its url), or wait: its limit may be one of requests a minute.',
   ),
   ENDPOINT_FAILED: retry(
     503,
@@ -509,11 +519,19 @@ export const ERRORS = {
   ),
   ENDPOINT_DENIED: setup(
     'the language model at {url} lets nobody in: {reason}',
-    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names; for a judge, in apiKey or apiKeyFile beside its url.',
+    'Give the key in ASSAY_ENDPOINT_API_KEY, or in a file that endpoint.apiKeyFile names; for a judge or the model of a scorer, in apiKey or apiKeyFile beside its url.',
   ),
   ENDPOINT_UNFIT: setup(
-    '{url} does not answer as a chat completions endpoint does: {found}',
-    'Name the address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1, and a model that it has.',
+    '{url} does not answer as {what} does: {found}',
+    'Name the address of an OpenAI-compatible API, e.g. http://127.0.0.1:11434/v1, and a model that it has; for hidden states, what docs/language-models.md starts.',
+  ),
+  LANGUAGE_MODEL_MISSING: setup(
+    '{scorer} judges by what {model} holds of an image, and {lack}',
+    'Start it with `python -m assay_training serve --model FOLDER` in training/ (docs/language-models.md), and name its address in languageModels of the config, under the id of the scorer.',
+  ),
+  LANGUAGE_STATES: setup(
+    '{url} gave {found}, where {expected} are expected',
+    'Start the model that the scorer was made with (docs/language-models.md); vLLM must serve it with --runner pooling --convert embed, and without normalising.',
   ),
   ENDPOINT_SPENT: setup(
     'the {limit} tokens for the language model at {url} are spent',

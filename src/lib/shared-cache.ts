@@ -2,13 +2,17 @@
 import { LRUCache } from 'lru-cache';
 import { InFlight } from './in-flight.ts';
 
+/** How many are kept, or how many bytes of them; 0: nothing is kept or shared. */
+export type Room<T> = number | { bytes: number; of: (value: T) => number };
+
 export class SharedCache<T extends {}> {
   readonly #known: LRUCache<string, T> | undefined;
   readonly #inFlight = new InFlight<T>();
 
-  /** @param size how many are kept; 0: nothing is kept or shared */
-  constructor(size: number) {
-    this.#known = size > 0 ? new LRUCache({ max: size }) : undefined;
+  constructor(room: Room<T>) {
+    const isCounted = typeof room === 'number';
+    const bound = isCounted ? { max: room } : { maxSize: room.bytes, sizeCalculation: room.of };
+    this.#known = (isCounted ? room : room.bytes) > 0 ? new LRUCache(bound) : undefined;
   }
 
   /**

@@ -6,6 +6,7 @@ import type { EmbeddingCache } from './graph/embeddings.ts';
 import type { Graph } from './graph/graph.ts';
 import { numbers, type Tensors } from './graph/tensor.ts';
 import { isCheap, type Preparer } from './image/prepare.ts';
+import type { Language } from './language.ts';
 import type { GraphSpec, ImageSpec } from './model/manifest.ts';
 import type { Reading, TextEncoder } from './text/tokenize.ts';
 
@@ -23,6 +24,8 @@ export interface ChainOptions {
   preparer: Pick<Preparer, 'prepare'>;
   encode: TextEncoder | undefined;
   embeddings: EmbeddingCache;
+  /** What is asked of a language model elsewhere; absent: nothing. */
+  language?: Language | undefined;
 }
 
 /** What the last graph says of one image. */
@@ -35,6 +38,8 @@ export interface ChainResult {
   /** Sums over the graphs that were run for this image. */
   queueMs: number;
   inferMs: number;
+  /** Tokens that a language model elsewhere read and wrote, where one was asked and tells. */
+  tokens: number | undefined;
 }
 
 /** A prompt as far as the scorer knows its words. */
@@ -52,6 +57,10 @@ interface Trip {
   signal: AbortSignal;
   queueMs: number;
   inferMs: number;
+  tokens: number | undefined;
+  notes: string[];
+  /** Whether graphs are only tried: nobody elsewhere is asked. */
+  isRehearsal: boolean;
 }
 
 /** Texts that a graph reads for a prompt. A prompt may hold any characters, so it is put in literally. */
@@ -82,18 +91,20 @@ export class Chain {
   readonly #preparer: Pick<Preparer, 'prepare'>;
   readonly #encode: TextEncoder | undefined;
   readonly #embeddings: EmbeddingCache;
+  readonly #language: Language | undefined;
   readonly #last: Link;
   /** Those whose outputs are kept for the next image or prompt. */
   readonly #early: Link[];
   readonly #imageLink: Link;
   readonly #begun = new WeakMap<Pixels, Promise<Tensors>>();
 
-  constructor({ links, image, preparer, encode, embeddings }: ChainOptions) {
+  constructor({ links, image, preparer, encode, embeddings, language }: ChainOptions) {
     this.#links = links;
     this.#image = image;
     this.#preparer = preparer;
     this.#encode = encode;
     this.#embeddings = embeddings;
+    this.#language = language;
     this.#last = links.at(-1)!;
     this.#early = links.slice(0, -1);
     this.#imageLink = links.find((link) => link.per === 'image') ?? this.#last;
@@ -118,21 +129,28 @@ export class Chain {
     this.#begun.set(pixels, tensors);
   }
 
-  async run(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<ChainResult> {
+  /** @param isRehearsal nobody elsewhere is asked: what they would say has stand-ins */
+  async run(
+    pixels: Pixels,
+    prompt: string | null,
+    signal: AbortSignal,
+    isRehearsal = false,
+  ): Promise<ChainResult> {
     signal.throwIfAborted();
-    const trip = this.#depart(pixels, prompt, signal);
+    const trip = this.#depart(pixels, prompt, signal, isRehearsal);
     const feeds = await this.#lastFeeds(trip);
     signal.throwIfAborted();
     const outputs = await infer(this.#last, feeds, trip, signal);
     const rows = Object.entries(outputs).map(([name, tensor]) => [name, numbers(tensor)] as const);
-    const notes = prompt === null ? [] : this.#cuts(prompt);
-    const { queueMs, inferMs } = trip;
-    return { outputs: Object.fromEntries(rows), notes, truncated: notes.length > 0, queueMs, inferMs };
+    const notes = [...(prompt === null ? [] : this.#cuts(prompt)), ...trip.notes];
+    const { queueMs, inferMs, tokens } = trip;
+    const truncated = notes.length > 0;
+    return { outputs: Object.fromEntries(rows), notes, truncated, queueMs, inferMs, tokens };
   }
 
-  /** What each graph is fed with for one image, by its name. */
+  /** What each graph is fed with for one image, by its name; with stand-ins, as in a rehearsal. */
   async feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
-    const trip = this.#depart(pixels, prompt, signal);
+    const trip = this.#depart(pixels, prompt, signal, true);
     const found = this.#links.map(async (link): Promise<[string, Tensors]> => {
       const feeds = await (link === this.#last ? this.#lastFeeds(trip) : this.#ownFeeds(link, trip, signal));
       return [link.graph, feeds];
@@ -140,14 +158,16 @@ export class Chain {
     return Object.fromEntries(await Promise.all(found));
   }
 
-  #depart(pixels: Pixels, prompt: string | null, signal: AbortSignal): Trip {
+  #depart(pixels: Pixels, prompt: string | null, signal: AbortSignal, isRehearsal: boolean): Trip {
     const imageKey = once(() => keyOf(pixels, this.#image));
-    return { pixels, imageKey, prompt: prompt ?? '', signal, queueMs: 0, inferMs: 0 };
+    const spent = { queueMs: 0, inferMs: 0, tokens: undefined };
+    return { pixels, imageKey, prompt: prompt ?? '', signal, ...spent, notes: [], isRehearsal };
   }
 
   async #lastFeeds(trip: Trip): Promise<Tensors> {
     const found = await Promise.all([
       this.#ownFeeds(this.#last, trip, trip.signal),
+      this.#said(trip),
       ...this.#early.map((link) => this.#embed(link, trip)),
     ]);
     return Object.assign({}, ...found);
@@ -156,6 +176,22 @@ export class Chain {
   async #ownFeeds(link: Link, trip: Trip, signal: AbortSignal): Promise<Tensors> {
     const image = link === this.#imageLink ? await this.#prepare(trip.pixels, signal) : {};
     return { ...image, ...this.#tokens(link, trip.prompt) };
+  }
+
+  /** What a language model elsewhere has to say; it costs, and so is asked for by `run` alone. */
+  async #said(trip: Trip): Promise<Tensors> {
+    if (!this.#language) return {};
+    if (trip.isRehearsal) return this.#language.rehearse();
+    const { pixels, prompt, signal } = trip;
+    const { inputs, notes, spent } = await this.#language.hear(
+      { pixels, key: trip.imageKey(), prompt },
+      signal,
+    );
+    trip.queueMs += spent.queueMs;
+    trip.inferMs += spent.inferMs;
+    trip.tokens = spent.cost;
+    trip.notes.push(...notes);
+    return inputs;
   }
 
   /** Others may wait for the same embeddings, so a caller who gives up does not stop the making of them. */

@@ -5,6 +5,7 @@ import { ASPECTS } from '../types/aspect.ts';
 import type { Pixels } from '../types/image.ts';
 import type { Domain, Judge, Judgement } from '../types/judge.ts';
 import type { Policy } from '../types/policy.ts';
+import type { LanguageModel } from '../types/provider.ts';
 import type { GraphState, Released, ScorerStamp } from '../types/scorer.ts';
 import { type Calibration, calibrate, calibrationFaults, calibrationSchema, rewardOf } from './calibrate.ts';
 import { Chain } from './chain.ts';
@@ -16,6 +17,7 @@ import { explore } from './graph/providers.ts';
 import type { SessionSpec, Tensors } from './graph/tensor.ts';
 import { loadSharp } from './image/decode.ts';
 import { createPreparer, type Preparer } from './image/prepare.ts';
+import { Language } from './language.ts';
 import {
   type GraphSpec,
   type ImageSpec,
@@ -40,6 +42,8 @@ export interface ScorerOptions extends PlanOptions {
   embeddings?: EmbeddingCache;
   /** Shared by scorers, and closed by whoever made it; its own when absent. */
   preparer?: Preparer;
+  /** The language model that a scorer of that id judges by. */
+  languageModel?: ((id: string) => LanguageModel | undefined) | undefined;
   /** Told of workers that are lost, and of loads that fail after the first. */
   onTrouble?: ((trouble: string) => void) | undefined;
 }
@@ -56,7 +60,9 @@ export interface Scorer extends Judge {
   /** Tries batches until larger ones do not pay. @returns the size that is then used */
   tuneBatch(): Promise<number>;
   release(): Released;
-  /** What each graph is fed with for one image, by its name, without the batch dimension. */
+  /** Judges as `judge` does, with stand-ins for what a language model elsewhere would say: nobody is asked. */
+  rehearse(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement>;
+  /** What each graph is fed with for one image, by its name, without the batch dimension; with the same stand-ins. */
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>>;
   ahead(pixels: Pixels): void;
   close(): Promise<void>;
@@ -96,6 +102,8 @@ export async function openScorer(
   const variant = judge.provider === 'cpu' ? plan.variant : plan.gpuVariant;
   const preparer = options.preparer ?? createPreparer();
   const embeddings = options.embeddings ?? createEmbeddingCache(OWN_EMBEDDING_BYTES);
+  const { id, language: spoken } = manifest;
+  const language = spoken && new Language(id, spoken, options.languageModel?.(id));
   const chainOf = (runs: Graph[]) =>
     new Chain({
       links: manifest.graphs.map((spec, i) => ({
@@ -104,7 +112,7 @@ export async function openScorer(
         weights: weightsOf(model, variant, spec),
       })),
       image: imageOf(manifest, variant),
-      ...{ preparer, encode, embeddings },
+      ...{ preparer, encode, embeddings, language },
     });
   // The same weights on the CPU, loaded when an image is to be judged there.
   const onCpu: Plan = { ...plan, providers: ['cpu'] };
@@ -114,6 +122,7 @@ export async function openScorer(
   const scorer = new LoadedScorer(model, stampOf(model, variant), calibration, {
     ...{ plan, graphs, spare, limit, chain: chainOf(graphs) },
     spareChain: hasChoice ? chainOf(spare) : undefined,
+    language,
     owned: options.preparer ? all : [...all, preparer],
   });
   try {
@@ -130,7 +139,7 @@ export async function openScorer(
 
 /** A first run on a grey image. */
 export async function runGrey(scorer: Scorer): Promise<void> {
-  await scorer.judge(greyFor(scorer), 'a', AbortSignal.timeout(WARM_UP_MS));
+  await scorer.rehearse(greyFor(scorer), 'a', AbortSignal.timeout(WARM_UP_MS));
 }
 
 /** What is read of a model folder beside its graphs. */
@@ -240,6 +249,7 @@ interface Machinery {
   /** Of the CPU, where the others are not. */
   spare: Graph[];
   spareChain: Chain | undefined;
+  language: Language | undefined;
   limit: BatchLimit;
   /** What is closed with the scorer. */
   owned: { close(): Promise<void> }[];
@@ -264,6 +274,10 @@ class LoadedScorer implements Scorer {
 
   get policy(): Policy | undefined {
     return this.manifest.policy;
+  }
+
+  get asksElsewhere(): boolean {
+    return this.manifest.language !== undefined;
   }
 
   get provider(): string {
@@ -310,7 +324,8 @@ class LoadedScorer implements Scorer {
   }
 
   get fault(): string | null {
-    return this.#machinery.graphs.map((graph) => graph.fault).find((fault) => fault !== null) ?? null;
+    const { graphs, language } = this.#machinery;
+    return graphs.map((graph) => graph.fault).find((fault) => fault !== null) ?? language?.fault ?? null;
   }
 
   feeds(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Record<string, Tensors>> {
@@ -321,18 +336,36 @@ class LoadedScorer implements Scorer {
     this.#machinery.chain.ahead(pixels);
   }
 
-  async judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu = false): Promise<Judgement> {
+  judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu = false): Promise<Judgement> {
     const { spareChain, chain } = this.#machinery;
+    return this.#judge((onCpu && spareChain) || chain, pixels, prompt, signal);
+  }
+
+  rehearse(pixels: Pixels, prompt: string | null, signal: AbortSignal): Promise<Judgement> {
+    return this.#judge(this.#machinery.chain, pixels, prompt, signal, true);
+  }
+
+  async #judge(
+    chain: Chain,
+    pixels: Pixels,
+    prompt: string | null,
+    signal: AbortSignal,
+    isRehearsal = false,
+  ): Promise<Judgement> {
     const known = chain.understand(prompt);
     this.#requirePrompt(prompt, known.prompt);
-    const chosen = (onCpu && spareChain) || chain;
-    const { outputs, truncated, queueMs, inferMs, ...made } = await chosen.run(pixels, known.prompt, signal);
-    const notes = [...known.notes, ...made.notes];
+    const { outputs, notes, ...made } = await chain.run(pixels, known.prompt, signal, isRehearsal);
     try {
       const aspects = calibrate(outputs, this.manifest, this.#calibration, known.prompt !== null);
       const reward = rewardOf(aspects, this.manifest.reward);
       const foreign = foreignness(outputs, this.manifest.domain);
-      return { aspects, reward, foreign: foreign ? [foreign] : [], notes, truncated, queueMs, inferMs };
+      return {
+        aspects,
+        reward,
+        foreign: foreign ? [foreign] : [],
+        ...made,
+        notes: [...known.notes, ...notes],
+      };
     } catch (cause) {
       throw this.#failed(cause);
     }

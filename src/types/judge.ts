@@ -43,13 +43,15 @@ export interface Judge {
   readonly fault: string | null;
   /** Whether it runs on a GPU, and could do without; absent: it runs elsewhere. */
   readonly gpu?: 'only' | 'or-cpu' | undefined;
+  /** Whether judging asks somebody elsewhere, which costs: what a guard stops is not sent. */
+  readonly asksElsewhere?: boolean | undefined;
   /** Told of pixels that will be judged, perhaps, so that it may prepare them. */
   ahead?(pixels: Pixels): void;
   /**
    * Judges one image.
    *
    * @param onCpu on the CPU, where it has the choice
-   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, ENDPOINT_UNREACHABLE and its kin, JUDGE_REFUSED, JUDGE_ANSWER, SCORER_RECOVERING, DRAINING, or the signal's reason
+   * @throws PROMPT_REQUIRED, INFERENCE_FAILED, ENDPOINT_UNREACHABLE and its kin, JUDGE_REFUSED, JUDGE_ANSWER, LANGUAGE_ANSWER and its kin, SCORER_RECOVERING, DRAINING, or the signal's reason
    */
   judge(pixels: Pixels, prompt: string | null, signal: AbortSignal, onCpu?: boolean): Promise<Judgement>;
 }

@@ -11,11 +11,13 @@ export interface SentImage {
 export interface Turn {
   role: 'system' | 'user' | 'assistant';
   text: string;
+  /** Where in the text the image stands. */
+  imageAt?: number | undefined;
 }
 
 export interface Question {
   image: SentImage;
-  /** The conversation; the image stands before the first words of the user. */
+  /** The conversation; where no turn says where the image stands, it is before the first words of the user. */
   turns: readonly Turn[];
 }
 
@@ -27,12 +29,8 @@ export interface SaidToken {
   logprob: number;
 }
 
-export interface ProviderAnswer {
-  text: string;
-  /** Null where the provider tells no probabilities. */
-  tokens: readonly SaidToken[] | null;
-  /** Whether it was cut off at the most tokens. */
-  isCut: boolean;
+/** What asking took. */
+export interface Spent {
   /** Milliseconds that were waited for a place among the questions, and for the answer; 0 for one that is remembered. */
   queueMs: number;
   inferMs: number;
@@ -40,14 +38,25 @@ export interface ProviderAnswer {
   cost: number | undefined;
 }
 
-/**
- * Given an image and a conversation: text, probabilities of tokens, or hidden states. What one cannot give, it says: no
- * tokens in its answers, no `hiddenStates`.
- */
-export interface Provider {
+export interface ProviderAnswer extends Spent {
+  text: string;
+  /** Null where the provider tells no probabilities. */
+  tokens: readonly SaidToken[] | null;
+  /** Whether it was cut off at the most tokens. */
+  isCut: boolean;
+}
+
+/** A language model elsewhere, whatever it is asked for. */
+interface Elsewhere {
   /** For people, without what is secret. */
   readonly url: string;
   readonly model: string;
+  /** The models that it says it has; null where it does not tell. @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED */
+  models(signal: AbortSignal): Promise<string[] | null>;
+}
+
+/** Given an image and a conversation: text, and probabilities of its tokens where it tells them. */
+export interface Provider extends Elsewhere {
   /**
    * Answers the last turn.
    *
@@ -55,8 +64,42 @@ export interface Provider {
    *   the signal's reason
    */
   ask(question: Question, signal: AbortSignal): Promise<ProviderAnswer>;
-  /** The last hidden states of image and conversation, `[positions][width]`; absent where there are none to be had. */
-  hiddenStates?(question: Question, signal: AbortSignal): Promise<Float32Array[]>;
-  /** The models that it says it has; null where it does not tell. @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED */
-  models(signal: AbortSignal): Promise<string[] | null>;
+}
+
+/** `mean`: one row, the mean over all positions; `none`: a row a position. */
+export type Pool = 'mean' | 'none';
+
+export interface StatesQuestion extends Question {
+  pool: Pool;
+  /** Rows that are wanted at most; all of them when absent. */
+  maxPositions?: number | undefined;
+}
+
+/** Hidden states of the last layer after its norm, row by row. */
+export interface States extends Spent {
+  data: Float32Array;
+  rows: number;
+  width: number;
+  /** Positions of the whole conversation, where they are told. */
+  positions: number | undefined;
+}
+
+/** Given an image and a conversation: what the model holds of it, before it says a word. */
+export interface StatesProvider extends Elsewhere {
+  /**
+   * What stands at each position of the conversation, of which nothing is left to be answered.
+   *
+   * @throws as `Provider.ask`, LANGUAGE_TOO_LONG where the conversation is longer than the model reads, LANGUAGE_STATES
+   *   where what comes is no hidden states
+   */
+  states(question: StatesQuestion, signal: AbortSignal): Promise<States>;
+}
+
+/** The language model of one scorer. */
+export interface LanguageModel {
+  states: StatesProvider;
+  /** For turns that the model is to answer first. */
+  chat: Provider;
+  /** Most questions at once. */
+  concurrency: number;
 }

@@ -25,12 +25,13 @@ describe('docs/published-scorers.md', () => {
     expect(converts.map((line) => line.split(' ')[4])).toEqual([
       ...['aapmt', 'aapmt', 'aapmt', 'acl-iqa'],
       ...Array(5).fill('clip'),
+      ...['maniqa', 'maniqa', 'ma-agiqa', 'm3-agiqa'],
     ]);
     const known = readFileSync(new URL('commands/convert.py', training), 'utf8');
     for (const flag of [...converts.flatMap(flagsOf), '--fp16', '--images', '--ratings'])
       expect(known).toContain(`"${flag}"`);
     expect(converts[3]).toContain('--clip clip');
-    const presets = converts.slice(4).map((line) => line.split(' ')[6]!);
+    const presets = converts.slice(4, 9).map((line) => line.split(' ')[6]!);
     expect(presets).toEqual(['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps']);
     for (const preset of presets) expect(text).toContain(`(\`${preset}\`)`);
   });

@@ -14,12 +14,18 @@ export interface Asked {
   path: string;
   headers: IncomingHttpHeaders;
   body: {
+    model?: string;
     messages: { role: string; content: string | Part[] }[];
     logprobs?: boolean;
     top_logprobs?: number;
     response_format?: { type: string };
     max_tokens?: number;
     max_completion_tokens?: number;
+    /** Of hidden states. */
+    pool?: string;
+    max_positions?: number;
+    task?: string;
+    use_activation?: boolean;
   };
 }
 
@@ -87,6 +93,39 @@ export function imageOf({ body }: Asked): Buffer | undefined {
   const url = parts.find(({ image_url }) => image_url)?.image_url?.url;
   return url === undefined ? undefined : Buffer.from(url.split(',')[1]!, 'base64');
 }
+
+const floats = (rows: readonly number[][]): Buffer => Buffer.from(Float32Array.from(rows.flat()).buffer);
+
+/** An array of float32 in NumPy's file format. */
+export function npy(dims: number[], data: Uint8Array, type = '<f4'): Buffer {
+  const head = `{'descr': '${type}', 'fortran_order': False, 'shape': (${dims.join(', ')},), }`;
+  const header = Buffer.from(`${head.padEnd(Math.ceil((head.length + 11) / 64) * 64 - 11)}\n`, 'latin1');
+  const start = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 0, 0]);
+  start.writeUInt16LE(header.length, 8);
+  return Buffer.concat([start, header, data]);
+}
+
+/** Hidden states as the reference server gives them: a row a position, or one row. */
+export const holds =
+  (
+    rows: number[][],
+    positions = rows.length,
+    dims = rows.length === 1 ? [rows[0]!.length] : [rows.length, rows[0]!.length],
+  ): Answer =>
+  (response) => {
+    const headers = { 'content-type': 'application/octet-stream', 'x-assay-positions': String(positions) };
+    response.writeHead(200, headers).end(npy(dims, floats(rows)));
+  };
+
+/** Hidden states as vLLM's pooling endpoint gives them. */
+export const pools =
+  (rows: number[][], promptTokens: number | null = rows.length): Answer =>
+  (response) =>
+    json(response, 200, {
+      object: 'list',
+      data: [{ index: 0, object: 'pooling', data: floats(rows).toString('base64') }],
+      usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+    });
 
 export const proposes = (...variants: string[]): Answer =>
   says(JSON.stringify({ variants }), { tokens: 100 });

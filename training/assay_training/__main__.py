@@ -1,13 +1,13 @@
 """Command line: `python -m assay_training tower …` and `… base …` train the scorers that ship;
 `… train SYSTEM …` and `… convert SYSTEM …` train published ones and make model folders of them;
-`… verify …` and `… parity …` check."""
+`… serve …` serves the language models that some of them need; `… verify …` and `… parity …` check."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from assay_training.commands import checks, convert, shipped, train
+from assay_training.commands import checks, convert, serve, shipped, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m assay_training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (shipped, train, convert, checks):
+    for group in (shipped, train, convert, serve, checks):
         group.add(commands)
     return parser
 

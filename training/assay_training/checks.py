@@ -11,6 +11,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from assay_training.checkpoints import CheckpointError
+from assay_training.language import inputs_of
 from assay_training.prepare import Inputs
 from assay_training.scorer import open_session, open_tokenizer, tokens
 
@@ -38,7 +39,9 @@ def check_system(graphs: dict[str, Path], tokenizer: Path | None, manifest: dict
         path = graphs[link["graph"]]
         session = open_session(path)
         wanted = images if link["graph"] == takes_images else set()
-        wanted = wanted | (carried if link is chain[-1] else set()) | _text_inputs(link, text)
+        if link is chain[-1]:
+            wanted = wanted | carried | inputs_of(manifest.get("language"))
+        wanted = wanted | _text_inputs(link, text)
         _check_names(path, session, wanted)
         if link.get("texts") and not reader:
             raise CheckpointError(f"manifest: graph {link['graph']!r} reads texts, but text is null")
@@ -54,7 +57,7 @@ def check_system(graphs: dict[str, Path], tokenizer: Path | None, manifest: dict
 
 def image_inputs(image: dict) -> set[str]:
     """Names of the graph inputs that hold the image."""
-    return {image["input"]} | ({image["windows"]["whole"]} if image["resize"] == "windows" else set())
+    return {name for name in (image["input"], image.get("windows", {}).get("whole")) if name}
 
 
 def _check_chain(graphs: dict[str, Path], chain: list[dict]) -> None:

@@ -40,6 +40,7 @@ class System:
     card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
     windows: tuple[int, ...] = ()  # window counts that get a variant each; the first is the default
     mending: Path | None = None  # tables by which texts are mended before they are tokenized
+    float32: tuple[str, ...] = ()  # operators that float16 would spoil
 
 
 def make_folder(
@@ -61,6 +62,11 @@ def make_folder(
     if images and ratings:
         raise CheckpointError(
             "images: of no use with ratings, whose images are the reference; give one of them"
+        )
+    if system.manifest.get("language") and (images or ratings):
+        raise CheckpointError(
+            f"{images or ratings}: of no use here: scores need {system.manifest['language']['model']}, which "
+            "conversion does not ask"
         )
     _check_out(out, system.manifest["id"])
     check_system(system.graphs, system.tokenizer, system.manifest)
@@ -95,7 +101,7 @@ def _fill(
 ) -> dict[str, dict[str, Distance]]:
     per_prompt = [link["graph"] for link in system.manifest["graphs"] if link["per"] == "prompt"]
     variants = write_variants(
-        folder, system.manifest["id"], system.graphs, system.windows, smaller, per_prompt
+        folder, system.manifest["id"], system.graphs, system.windows, smaller, per_prompt, system.float32
     )
     manifest = _manifest(system, variants)
     text_files = _write_text_files(folder, system)

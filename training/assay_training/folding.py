@@ -5,7 +5,7 @@ Torch exports x @ w.T with a stored w, as a product with a Transpose of it or as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
@@ -31,7 +31,7 @@ def folded(model: ModelProto) -> ModelProto:
         node.name = node.name or f"{node.op_type}_{number}"
     del graph.node[:]
     graph.node.extend(nodes)
-    weights.keep({name for node in nodes for name in node.input} | outputs)
+    weights.keep({name for node in nodes for name in _read(node)} | outputs)
     return model
 
 
@@ -77,6 +77,14 @@ def _product_and_sum(weights: _Weights, node: NodeProto) -> list[NodeProto]:
         helper.make_node("MatMul", [node.input[0], weight], [product], f"{output}_MatMul"),
         helper.make_node("Add", [product, node.input[2]], [output], f"{output}_Add"),
     ]
+
+
+def _read(node: NodeProto) -> Iterator[str]:
+    """Names that a node reads, and the bodies of its loops."""
+    yield from node.input
+    for found in node.attribute:
+        for inner in found.g.node:
+            yield from _read(inner)
 
 
 def _attributes(node: NodeProto) -> dict:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from assay_training.acl_iqa.config import AclConfig, Views
 from assay_training.acl_iqa.model import score_of
 from assay_training.acl_iqa.package import prepare as prepare_acl_iqa
 from assay_training.acl_iqa.views import spread_views
+from assay_training.case import Case
 from assay_training.checkpoints import read_state
 from assay_training.clip.model import ACTIVATIONS, ClipConfig, normalised, unit
 from assay_training.clip.sizes import open_clip
@@ -37,7 +39,10 @@ from assay_training.clip_scorers.export import MOST_BYTES
 from assay_training.clip_scorers.package import Sources
 from assay_training.clip_scorers.package import prepare as prepare_clip
 from assay_training.clip_scorers.presets import HEAD_WIDTHS, PRESETS
-from assay_training.convert import System, make_folder
+from assay_training.convert import make_folder
+from assay_training.m3_agiqa.parity import m3_agiqa
+from assay_training.ma_agiqa.parity import ma_agiqa
+from assay_training.maniqa.parity import maniqa
 from assay_training.prepare import prepare
 from assay_training.scorer import tokens
 
@@ -68,6 +73,7 @@ FULL_CLIPS = {  # by the size that a preset asks for
     ),
 }
 CUT = 600_000  # bytes in one graph, so that tiny image towers are cut in two, as ViT-H/14's is
+WAVES = 25  # most of a picture, in radians
 PROMPTS = [
     "a cat",
     "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
@@ -75,31 +81,40 @@ PROMPTS = [
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
     "\"Quoted\" $& 'and' 100%  of\tthe   rest",  # no braces: they are syntax, and the daemon takes them away
 ]
-Judge = Callable[[Image.Image, str], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A model folder to be, and the plain modules that were made of the same checkpoint."""
+def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: bool = False) -> None:
+    """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}.
 
-    system: System
-    judge: Judge
-
-
-def write_parity(name: str, size: str, out: Path, seed: int, int8: bool) -> None:
-    """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}."""
+    An item of a system that asks a language model has its `states`, too: shape, and float32 in base64, by
+    what is asked last.
+    """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work, torch.no_grad():
         case = CASES[name](size, Path(work), seed)
         images = write_images(out / "images", SHAPES[size], seed)
         items = [
             {"image": path.name, "prompt": prompt, "scores": case.judge(Image.open(path), prompt)}
+            | told(case, Image.open(path), prompt)
             for path, prompt in pairs(images)
         ]
         (out / "models").mkdir(exist_ok=True)
-        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8)
+        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8, fp16=fp16)
     report = {"id": case.system.manifest["id"], "items": items}
     (out / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+
+
+def told(case: Case, image: Image.Image, prompt: str) -> dict:
+    """What the language model has to say of the picture, if one is asked."""
+    if not case.holds:
+        return {}
+    found = case.holds(image, prompt)
+    return {
+        "states": {
+            asked: {"shape": one.shape, "data": b64encode(one.tobytes()).decode()}
+            for asked, one in found.items()
+        }
+    }
 
 
 def pairs(images: list[Path]) -> list[tuple[Path, str]]:
@@ -109,14 +124,18 @@ def pairs(images: list[Path]) -> list[tuple[Path, str]]:
 
 
 def write_images(folder: Path, shapes: list[tuple[int, int]], seed: int) -> list[Path]:
-    """Pictures with smooth and with rough parts, so that every resize kernel has something to differ on."""
+    """Pictures with smooth and with rough parts, so that every resize kernel has something to differ on.
+
+    They are as wavy at every size: what is nothing but fine is noise to the daemon, which then asks nobody.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, (width, height) in enumerate(shapes):
         rng = np.random.default_rng((seed, number))
         y, x = np.mgrid[0:height, 0:width]
+        most = WAVES / max(width, height)
         waves = sum(
-            np.sin(x[..., None] * rng.uniform(0, 0.4, 3) + y[..., None] * rng.uniform(0, 0.4, 3) + phase)
+            np.sin(x[..., None] * rng.uniform(0, most, 3) + y[..., None] * rng.uniform(0, most, 3) + phase)
             for phase in range(3)
         )
         pixels = 128 + 35 * waves + rng.normal(0, 12, (height, width, 3)) * (x > width / 2)[..., None]
@@ -253,4 +272,8 @@ CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "image-reward": aapmt(metric=False),
     "aapmt": aapmt(metric=True),
     **{preset: clip(preset) for preset in PRESETS},
+    "maniqa": maniqa("whole"),
+    "maniqa-windows": maniqa("windows"),
+    "ma-agiqa": ma_agiqa,
+    "m3-agiqa": m3_agiqa,
 }

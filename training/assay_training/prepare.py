@@ -1,4 +1,5 @@
 """Images to graph inputs, with Pillow and torch themselves: what the daemon's resizing is compared with.
+OpenCV, which would be a dependency for one kernel, is reproduced.
 
 `windows` follows ACL-IQA's evaluation: many windows of the image at its own size, and the whole of it, small.
 """
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from assay_training.opencv import opencv_cubic
+
 Inputs = dict[str, np.ndarray]  # by name of the graph input
 
 PILLOW = {
@@ -20,11 +23,13 @@ PILLOW = {
 
 
 def prepare(image: Image.Image, spec: dict) -> Inputs:
-    """One image as the manifest's `image` says, without the batch dimension.
+    """One image as the manifest's `image` says, without the batch dimension; nothing if no graph reads it.
 
-    One view is [height, width, 3]; windows are uint8 [count, height, width, 3] and the whole float32
-    [height, width, 3] in 0..255. Raises ValueError for a mode that is not known.
+    One view is [height, width, 3]; windows are uint8 [count, height, width, 3] and the whole, where the spec
+    names it, float32 [height, width, 3] in 0..255. Raises ValueError for a mode that is not known.
     """
+    if spec["input"] is None:
+        return {}
     pixels = np.asarray(image.convert("RGB"))
     if spec["resize"] == "windows":
         return _windows_and_whole(pixels, spec)
@@ -32,11 +37,13 @@ def prepare(image: Image.Image, spec: dict) -> Inputs:
 
 
 def resized(pixels: np.ndarray, width: int, height: int, kernel: str) -> np.ndarray:
-    """[H, W, 3] uint8 to [height, width, 3]: uint8 with Pillow's kernels, float32 with torch-linear."""
+    """[H, W, 3] uint8 to [height, width, 3]: uint8, but float32 with torch-linear."""
     if kernel == "torch-linear":
         return _interpolated(pixels, (height, width))
+    if kernel == "opencv-cubic":
+        return opencv_cubic(pixels, width, height)
     if kernel not in PILLOW:
-        known = ", ".join([*PILLOW, "torch-linear"])
+        known = ", ".join([*PILLOW, "torch-linear", "opencv-cubic"])
         raise ValueError(f"image.kernel: only {known} are known here, found {kernel!r}")
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -90,10 +97,10 @@ def windows(pixels: np.ndarray, size: tuple[int, int], rule: dict) -> np.ndarray
 
 def _windows_and_whole(pixels: np.ndarray, spec: dict) -> Inputs:
     rule, size, pixels = spec["windows"], (spec["height"], spec["width"]), enlarged(pixels, spec)
-    return {
-        spec["input"]: windows(pixels, size, rule),
-        rule["whole"]: resized(pixels, spec["width"], spec["height"], "torch-linear"),
-    }
+    found = {spec["input"]: windows(pixels, size, rule)}
+    if rule.get("whole"):
+        found[rule["whole"]] = resized(pixels, spec["width"], spec["height"], "torch-linear")
+    return found
 
 
 def _view(pixels: np.ndarray, spec: dict) -> np.ndarray:

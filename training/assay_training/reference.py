@@ -34,7 +34,8 @@ Item = tuple[Image.Image, str]  # a picture and its prompt
 class Fitted:
     """Calibration by aspect, and where it comes from.
 
-    source: "ratings", "images" (any pictures, without prompts) or "golden" (drawn ones and degraded copies).
+    source: "ratings", "images" (any pictures, without prompts), "golden" (drawn ones and degraded copies) or
+    "range" (none, where a language model would have to be asked: percentiles are places in the range).
     rated: the aspects fitted to ratings. blind: those scored with an empty prompt though they need one.
     """
 
@@ -54,6 +55,8 @@ class Fitted:
         if self.source == "ratings":
             names = " and ".join(self.rated) or "no aspect"
             return f"{self.images} rated images ({names}); intervals from folds that the map did not see"
+        if self.source == "range":
+            return "no ratings, so scores are the scorer's own; percentiles are places in the range"
         of = "images" if self.source == "images" else "drawn test images and degraded copies of them"
         blind = f", scored with an empty prompt for {', '.join(self.blind)}" if self.blind else ""
         return f"no ratings, so scores are the scorer's own; percentiles among {self.images} {of}{blind}"
@@ -77,6 +80,9 @@ def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitt
         return _from_ratings(scorer, load_ratings(ratings))
     if images:
         return _from_pictures(scorer, images)
+    if scorer.manifest.get("language"):
+        ranges = {name: aspect["range"] for name, aspect in scorer.aspects.items()}
+        return Fitted({name: identity(ends, np.array(ends)) for name, ends in ranges.items()}, "range", 0)
     golden = list(_degraded(images_for(scorer.manifest)))
     return Fitted(_identities(scorer.aspects, _raws(scorer, golden)), "golden", len(golden))
 

@@ -13,6 +13,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from assay_training.calibration import Calibration
+from assay_training.language import inputs_of, stand_ins
 from assay_training.prepare import Inputs, prepare
 
 ONE_GRAPH = [{"graph": "score", "per": "pair"}]
@@ -82,7 +83,10 @@ def estimate(aspect: dict, rows: np.ndarray) -> np.ndarray:
 
 
 class Scorer:
-    """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one."""
+    """One variant of a model folder. An aspect that needs a prompt is only predicted where there is one.
+
+    A language model that it needs has a stand-in here: scores are comparable with one another alone.
+    """
 
     def __init__(self, folder: Path, variant: str | None = None, threads: int = 1) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text())
@@ -118,13 +122,14 @@ class Scorer:
     ) -> dict[str, np.ndarray]:
         """Prepared pixels [N, H, W, 3], or all image inputs, to each aspect's raw [N, 2] (mean, spread).
 
-        One prompt is for all images, several are one each.
+        One prompt is for all images, several are one each. What a language model holds may be among the
+        inputs.
         """
         aspects = {name: a for name, a in self.aspects.items() if prompt is not None or not a["needsPrompt"]}
         if not aspects:
             return {}
         images = pixels if isinstance(pixels, dict) else {self.image["input"]: pixels}
-        count = len(images[self.image["input"]])
+        count = len(next(iter(images.values()), [None]))  # a scorer may read no pixels
         prompts = [prompt or ""] * count if prompt is None or isinstance(prompt, str) else prompt
         found = self._run(images, prompts, [aspect["output"] for aspect in aspects.values()])
         return {name: estimate(a, rows) for (name, a), rows in zip(aspects.items(), found, strict=True)}
@@ -138,7 +143,10 @@ class Scorer:
     def _run(self, images: Inputs, prompts: Sequence[str], outputs: list[str]) -> list[np.ndarray]:
         """All graphs in their order; the last one gets what the others found."""
         *early, last = self.chain
-        carried: Inputs = {}
+        language = self.manifest.get("language")
+        heard = {name: values for name, values in images.items() if name in inputs_of(language)}
+        images = {name: values for name, values in images.items() if name not in heard}
+        carried = stand_ins(language, len(prompts)) | heard
         for link in early:
             session = self.sessions[link["graph"]]
             feeds = self._texts(link, prompts) | (images if link["per"] == "image" else {})

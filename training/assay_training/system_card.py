@@ -17,6 +17,8 @@ SOURCES = {
     "golden": """Percentiles are places among {images} computer-drawn test images and degraded copies of them. Those are no
 sample of images that people make, so percentiles mean little.""",
     "images": "Percentiles are places among the scores of {images} reference images.",
+    "range": """Percentiles are places in the range, since scores of reference images need the language model, which
+conversion does not ask. Variants are compared, and golden results made, with made-up states in its place.""",
 }
 BLIND = """The prompts of the reference images are not known. Aspects that need a prompt ({aspects}) got an empty one for
 them, so their percentiles compare images with their prompts to images without: they order images, but their level
@@ -40,6 +42,7 @@ COMPARED = {
     "golden": "computer-drawn images and degraded copies of them",
     "images": "some of the reference images",
     "ratings": "some of the rated images",
+    "range": "computer-drawn images and degraded copies of them, with made-up states of the language model",
 }
 NOTES = {
     "fp32": "the numbers of the checkpoint, in float32",

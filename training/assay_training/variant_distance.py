@@ -13,6 +13,7 @@ import numpy as np
 from assay_training.checkpoints import CheckpointError
 from assay_training.degrade import DEGRADATIONS, degrade, strength_at
 from assay_training.golden import PROMPTS, varied_image
+from assay_training.language import made_up
 from assay_training.reference import Item
 from assay_training.scorer import Scorer
 from assay_training.variants import FULL
@@ -90,7 +91,7 @@ def _check(variant: str, aspect: str, largest: float, count: int) -> None:
 def _means(folder: Path, variant: str, pairs: Sequence[Item]) -> dict[str, np.ndarray]:
     """Each aspect's raw means [len(pairs)]."""
     scorer, rows = Scorer(folder, variant, threads=os.cpu_count() or 1), []
-    for image, prompt in pairs:
+    for number, (image, prompt) in enumerate(pairs):
         inputs = {key: values[None] for key, values in scorer.inputs(image).items()}
-        rows.append(scorer.raw(inputs, prompt))
+        rows.append(scorer.raw(inputs | made_up(scorer.manifest.get("language"), number), prompt))
     return {aspect: np.array([row[aspect][0, 0] for row in rows]) for aspect in rows[0]}

@@ -33,12 +33,14 @@ def write_variants(
     windows: Sequence[int],
     smaller: Iterable[str],
     per_prompt: Sequence[str] = (),
+    float32: Sequence[str] = (),
 ) -> dict:
     """Writes FOLDER/NAME.STEP.VARIANT.onnx; returns the manifest's `variants`.
 
     Those of another count of windows have the files of FULL; no two files hold the same.
     smaller: names of SMALLER. per_prompt: graphs that are run once a prompt. They keep their 32 bits where 8
-    would gain next to no time, and would do as much to a score as all others.
+    would gain next to no time, and would do as much to a score as all others. float32: operators that keep
+    them in 16 bits.
     """
     full = {
         step: _unique(shutil.copyfile(path, folder / f"{name}.{step}.{FULL}.onnx"))
@@ -50,8 +52,12 @@ def write_variants(
     for variant in smaller:
         made = {step: folder / f"{name}.{step}.{variant}.onnx" for step in graphs}
         for step, path in graphs.items():
-            make = shutil.copyfile if variant == "int8" and step in per_prompt else SMALLER[variant]
-            make(path, made[step])
+            if variant == "fp16":
+                half(path, made[step], float32)
+            elif step in per_prompt:
+                shutil.copyfile(path, made[step])
+            else:
+                eight_bits(path, made[step])
         variants[variant] = {"graphs": {step: _unique(path) for step, path in made.items()}}
     return variants
 
@@ -65,14 +71,14 @@ def _unique(path: Path) -> str:
     return path.name
 
 
-def half(source: Path, target: Path) -> None:
-    """Writes `target`: the same graph in float16, float32 where sums of exponentials need it."""
+def half(source: Path, target: Path, float32: Sequence[str] = ()) -> None:
+    """Writes `target`: the same graph in float16, but for sums of exponentials and operators of `float32`."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     model = folded(onnx.load(source))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below 6e-8 become 0, masks of -1e9 become -65504
-        kept = [*DEFAULT_OP_BLOCK_LIST, *FLOAT_OPS]
+        kept = [*DEFAULT_OP_BLOCK_LIST, *FLOAT_OPS, *float32]
         onnx.save(convert_float_to_float16(model, keep_io_types=True, op_block_list=kept), target)
 
 

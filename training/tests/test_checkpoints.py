@@ -243,6 +243,7 @@ def test_other_systems_are_recognised():
     assert of("lora_unet_down.lora_down.weight").startswith("a LoRA")
     assert of("visual_encoder.cls_token", "text_encoder.bert.x") == "BLIP, which compares images and texts"
     assert of("model.layers.0.mlp.weight", "lm_head.weight") == "a language model"
+    assert of("xlstm_pooler.xlstm_stack.blocks.0.x", "W.weight").startswith("M3-AGIQA")
     aesthetic = recognised({"layers.0.weight": torch.empty(1024, 768)})
     assert aesthetic.startswith("the LAION aesthetic predictor") and "laion-aesthetic" in aesthetic
     assert of("backbone.weight") is None

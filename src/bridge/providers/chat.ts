@@ -3,11 +3,12 @@
  * llama.cpp do: a question in, JSON of a schema out. No other address is ever called.
  */
 import { z } from 'zod';
-import { type AssayError, fail } from '../../errors/error.ts';
+import { fail } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
 import { gistOf } from '../../lib/words.ts';
 import type { ProposalCost } from '../../types/proposer.ts';
-import { patiently, TRIES } from './patience.ts';
+import { Endpoint } from './endpoint.ts';
+import { TRIES } from './patience.ts';
 import { createWire, type Wire } from './wire.ts';
 
 export interface ChatSettings {
@@ -78,11 +79,12 @@ class Line implements Chat {
   readonly #settings: ChatSettings;
   readonly #wire: Wire;
   readonly #cost: ProposalCost = { requests: 0, tokens: 0, isEstimated: false, elapsedMs: 0 };
-  readonly #lacking = new Set<string>();
+  readonly #endpoint: Endpoint<(typeof OPTIONAL)[number]['field']>;
 
   constructor(settings: ChatSettings) {
     this.#settings = settings;
     this.#wire = createWire(settings);
+    this.#endpoint = new Endpoint({ optional: OPTIONAL, retryMs: settings.retryMs });
     this.url = this.#wire.url;
     this.model = settings.model;
   }
@@ -121,9 +123,9 @@ class Line implements Chat {
     return isCut ? { fault: 'it was cut off at the most tokens' } : read;
   }
 
-  #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
-    const patience = { retryMs: this.#settings.retryMs, adapt: (error: AssayError) => this.#adapt(error) };
-    return patiently(() => this.#send(messages, schema, signal), patience, signal);
+  async #answer(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
+    const send = () => this.#send(messages, schema, signal);
+    return (await this.#endpoint.exchange(send, signal)).reply;
   }
 
   async #send(messages: readonly Message[], schema: z.ZodType, signal: AbortSignal): Promise<Choice> {
@@ -151,19 +153,11 @@ class Line implements Chat {
     const format = { name: 'answer', strict: true, schema: z.toJSONSchema(schema) };
     return {
       ...{ model, messages, stream: false },
-      ...(this.#lacking.has('max_tokens') ? { max_completion_tokens: tokens } : { max_tokens: tokens }),
-      ...(!this.#lacking.has('response_format') && {
+      ...(this.#endpoint.lacks('max_tokens') ? { max_completion_tokens: tokens } : { max_tokens: tokens }),
+      ...(!this.#endpoint.lacks('response_format') && {
         response_format: { type: 'json_schema', json_schema: format },
       }),
     };
-  }
-
-  /** Leaves out what the endpoint says it does not know; false when that is not what it says. */
-  #adapt({ code, message }: AssayError): boolean {
-    const unknown = OPTIONAL.find(({ field, says }) => !this.#lacking.has(field) && says.test(message));
-    if (code !== 'ENDPOINT_UNFIT' || !unknown) return false;
-    this.#lacking.add(unknown.field);
-    return true;
   }
 }
 

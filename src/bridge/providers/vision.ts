@@ -2,14 +2,13 @@
  * A model that looks at images behind an address that speaks the chat completions of OpenAI: text, and the
  * probabilities of its tokens where it tells them. No other address is ever called.
  */
-import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { type AssayError, fail } from '../../errors/error.ts';
-import { FairQueue } from '../../lib/fair-queue.ts';
-import { SharedCache } from '../../lib/shared-cache.ts';
+import { fail } from '../../errors/error.ts';
 import { gistOf } from '../../lib/words.ts';
 import type { Provider, ProviderAnswer, Question, SaidToken } from '../../types/provider.ts';
-import { patiently } from './patience.ts';
+import { Endpoint } from './endpoint.ts';
+import { messagesOf } from './messages.ts';
+import { Remembered } from './remembered.ts';
 import { createWire, type Wire } from './wire.ts';
 
 export interface VisionSettings {
@@ -22,6 +21,8 @@ export interface VisionSettings {
   maxTokens: number;
   /** Most questions at once. */
   concurrency: number;
+  /** Whether the probabilities of its tokens are asked for; they are when absent. */
+  probabilities?: boolean;
   /** Answers remembered; 0: none. */
   cache: number;
   /** First pause before a question is sent again. */
@@ -47,7 +48,7 @@ const replySchema = z.object({
 type Reply = z.infer<typeof replySchema>;
 
 /** A busy endpoint is waited for: images are many, and none is lost to a limit of requests a minute. */
-const BUSY_TRIES = 10;
+export const BUSY_TRIES = 10;
 /** As many as OpenAI and vLLM give; some give fewer. */
 const TOP = 20;
 const FEW = 5;
@@ -60,58 +61,38 @@ const OPTIONAL = [
   { field: 'temperature', says: /temperature/i },
 ] as const;
 
-/** Some deny a model's probabilities as they deny a wrong key. */
-const UNKNOWING: ReadonlySet<string> = new Set(['ENDPOINT_UNFIT', 'ENDPOINT_DENIED']);
+type Field = (typeof OPTIONAL)[number]['field'];
 
 class Vision implements Provider {
   readonly url: string;
   readonly model: string;
   readonly #settings: VisionSettings;
   readonly #wire: Wire;
-  readonly #places: FairQueue;
-  readonly #known: SharedCache<ProviderAnswer>;
-  readonly #lacking = new Set<string>();
+  readonly #endpoint: Endpoint<Field>;
+  readonly #known: Remembered<ProviderAnswer>;
 
   constructor(settings: VisionSettings) {
     this.#settings = settings;
     this.#wire = createWire(settings);
     this.url = this.#wire.url;
     this.model = settings.model;
-    this.#places = new FairQueue(() => settings.concurrency, Number.POSITIVE_INFINITY);
-    this.#known = new SharedCache(settings.cache);
+    const { concurrency, retryMs, cache } = settings;
+    this.#endpoint = new Endpoint({ optional: OPTIONAL, concurrency, retryMs, busyTries: BUSY_TRIES });
+    this.#known = new Remembered(cache);
   }
 
   models = (signal: AbortSignal) => this.#wire.models(signal);
 
-  async ask(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
+  ask(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
     const { image, turns } = question;
-    const key = hash('sha256', JSON.stringify([this.url, this.model, image.key, turns]));
-    let isNew = false;
-    const make = (until: AbortSignal) => {
-      isNew = true;
-      return this.#answer(question, until);
-    };
-    const answer = await this.#known.get(key, make, signal);
-    return isNew ? answer : { ...answer, queueMs: 0, inferMs: 0, cost: 0 };
+    const make = (until: AbortSignal) => this.#answer(question, until);
+    return this.#known.get([this.url, this.model, image.key, turns], make, signal);
   }
 
   async #answer(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
-    const start = performance.now();
-    const leave = await this.#places.enter(this.model, signal);
-    const queueMs = performance.now() - start;
-    try {
-      let known = 0;
-      const adapt = (error: AssayError) => this.#adapt(error, known);
-      const patience = { retryMs: this.#settings.retryMs, busyTries: BUSY_TRIES, adapt };
-      const send = () => {
-        known = this.#lacking.size;
-        return this.#wire.post(this.#body(question), replySchema, signal);
-      };
-      const read = this.#read(await patiently(send, patience, signal));
-      return { ...read, queueMs, inferMs: performance.now() - start - queueMs };
-    } finally {
-      leave();
-    }
+    const send = () => this.#wire.post(this.#body(question), replySchema, signal);
+    const { reply, ...times } = await this.#endpoint.exchange(send, signal);
+    return { ...this.#read(reply), ...times };
   }
 
   /** @throws JUDGE_REFUSED */
@@ -125,42 +106,15 @@ class Vision implements Provider {
     return { text, tokens, isCut: finish_reason === 'length', cost: usage?.total_tokens ?? undefined };
   }
 
-  #body({ image, turns }: Question): object {
-    const { model, maxTokens } = this.#settings;
-    const lacks = (field: (typeof OPTIONAL)[number]['field']) => this.#lacking.has(field);
-    const url = `data:${image.type};base64,${Buffer.from(image.bytes).toString('base64')}`;
-    const first = turns.findIndex(({ role }) => role === 'user');
-    const messages = turns.map(({ role, text }, i) => ({
-      role,
-      content:
-        i === first
-          ? [
-              { type: 'image_url', image_url: { url } },
-              { type: 'text', text },
-            ]
-          : text,
-    }));
+  #body(question: Question): object {
+    const { model, maxTokens, probabilities = true } = this.#settings;
+    const lacks = (field: Field) => this.#endpoint.lacks(field);
     return {
-      ...{ model, messages, stream: false },
+      ...{ model, messages: messagesOf(question), stream: false },
       ...(!lacks('temperature') && { temperature: 0 }),
       ...(lacks('max_tokens') ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens }),
-      ...(!lacks('logprobs') && { logprobs: true, top_logprobs: lacks('many') ? FEW : TOP }),
+      ...(probabilities && !lacks('logprobs') && { logprobs: true, top_logprobs: lacks('many') ? FEW : TOP }),
     };
-  }
-
-  /**
-   * Leaves out what the endpoint says it does not know; false when that is not what it says.
-   *
-   * @param known how many fields were left out of the question: another one may have taught more since
-   */
-  #adapt({ code, message }: AssayError, known: number): boolean {
-    if (!UNKNOWING.has(code)) return false;
-    const said = OPTIONAL.filter(({ says }) => says.test(message));
-    if (said.length > 0 && known < this.#lacking.size) return true;
-    const unknown = said.find(({ field }) => !this.#lacking.has(field));
-    if (!unknown) return false;
-    this.#lacking.add(unknown.field);
-    return true;
   }
 }
 

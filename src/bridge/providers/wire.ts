@@ -3,28 +3,56 @@ import { z } from 'zod';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
 
+/** What an API is asked for. */
+export interface Service {
+  /** Its place, from the address of the API. */
+  path: string;
+  /** For people. */
+  what: string;
+  /** Largest answer. */
+  maxBytes: number;
+}
+
+export const CHAT: Service = {
+  ...{ path: 'chat/completions', what: 'a chat completions endpoint', maxBytes: 4 * 2 ** 20 },
+};
+
+/** An answer that is no JSON. */
+export interface Raw {
+  bytes: Uint8Array;
+  headers: Headers;
+}
+
 export interface Wire {
   /** For people, without what is secret. */
   readonly url: string;
   /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_BUSY, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
   post<T>(body: object, schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
+  /** The same where the answer is bytes. */
+  postForBytes(body: object, signal: AbortSignal): Promise<Raw>;
   /** The models that it says it has; null where it does not tell. @throws ENDPOINT_UNREACHABLE, ENDPOINT_DENIED */
   models(signal: AbortSignal): Promise<string[] | null>;
 }
 
-const MOST_BYTES = 4 * 2 ** 20;
 const SHOWN = 200;
 /** Worth another try. */
 const PASSING = new Set([408, 409, 425]);
 const BUSY = 429;
 const DENYING = new Set([401, 403]);
 
-/** `http://host:1234`, `…/v1` and `…/v1/chat/completions` all mean the same. */
-function addressOf(given: string): URL {
+/** `http://host:1234`, `…/v1` and `…/v1/chat/completions` all mean the same: that of the API, with a slash. */
+function apiOf(given: string, service: string): URL {
   const url = new URL(given);
-  const path = url.pathname.replace(/\/+$/, '');
-  if (!path.endsWith('/chat/completions')) url.pathname = `${path === '' ? '/v1' : path}/chat/completions`;
+  const path = url.pathname.replace(/\/+$/, '').replace(new RegExp(`/${service}$`), '');
+  url.pathname = `${path === '' ? '/v1' : path}/`;
   return url;
+}
+
+/** A place below, or beside, the address of an API; what stands behind a `?` of that stays. */
+function placeIn(api: URL, path: string): URL {
+  const place = new URL(path, api);
+  place.search = api.search;
+  return place;
 }
 
 /** Milliseconds, from seconds or a date; 0 where it says nothing. */
@@ -35,9 +63,13 @@ function retryAfter(response: Response): number {
 }
 
 /** @param apiKey sent as a bearer token, and never shown, also where the endpoint repeats it */
-export function createWire(settings: { url: string; apiKey?: string | undefined; timeoutMs: number }): Wire {
+export function createWire(
+  settings: { url: string; apiKey?: string | undefined; timeoutMs: number },
+  { path, what, maxBytes }: Service = CHAT,
+): Wire {
   const { apiKey, timeoutMs } = settings;
-  const address = addressOf(settings.url);
+  const api = apiOf(settings.url, path);
+  const address = placeIn(api, path);
   const url = `${address.origin}${address.pathname}`;
 
   const gistOf = (text: string): string => {
@@ -57,7 +89,7 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     to: URL,
     body: object | undefined,
     signal: AbortSignal,
-  ): Promise<{ response: Response; text: string }> {
+  ): Promise<{ response: Response; bytes: Uint8Array }> {
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
       const response = await fetch(to, {
@@ -71,7 +103,7 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
         redirect: 'manual',
         signal: AbortSignal.any([signal, deadline]),
       });
-      return { response, text: await textOf(response) };
+      return { response, bytes: await bytesOf(response, maxBytes) };
     } catch (cause) {
       signal.throwIfAborted();
       const reason = deadline.aborted ? `no answer within ${timeoutMs} ms` : innermost(cause);
@@ -93,14 +125,21 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     return unfit(isElsewhere ? `a redirect to ${to ?? 'elsewhere'}, which is not followed` : reason);
   }
 
-  const unfit = (found: string): AssayError => fail('ENDPOINT_UNFIT', { url, found });
+  const unfit = (found: string): AssayError => fail('ENDPOINT_UNFIT', { url, what, found });
+
+  async function answer(body: object, signal: AbortSignal): Promise<Raw> {
+    signal.throwIfAborted();
+    const { response, bytes } = await exchange(address, body, signal);
+    if (!response.ok) throw faultOf(response, textIn(bytes));
+    return { bytes, headers: response.headers };
+  }
 
   return {
     url,
+    postForBytes: answer,
     async post(body, schema, signal) {
-      signal.throwIfAborted();
-      const { response, text } = await exchange(address, body, signal);
-      if (!response.ok) throw faultOf(response, text);
+      const { bytes } = await answer(body, signal);
+      const text = textIn(bytes);
       let value: unknown;
       try {
         value = JSON.parse(text);
@@ -113,9 +152,8 @@ export function createWire(settings: { url: string; apiKey?: string | undefined;
     },
     async models(signal) {
       signal.throwIfAborted();
-      const list = new URL(address);
-      list.pathname = address.pathname.replace(/chat\/completions$/, 'models');
-      const { response, text } = await exchange(list, undefined, signal);
+      const { response, bytes } = await exchange(placeIn(api, 'models'), undefined, signal);
+      const text = textIn(bytes);
       if (DENYING.has(response.status)) throw faultOf(response, text);
       return response.ok ? modelsIn(text) : null;
     },
@@ -144,15 +182,17 @@ function spoken(text: string): string {
   }
 }
 
-async function textOf(response: Response): Promise<string> {
+const textIn = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+
+async function bytesOf(response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
-    if (size > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+    if (size > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`);
     parts.push(part);
   }
-  return Buffer.concat(parts, size).toString('utf8');
+  return Buffer.concat(parts, size);
 }
 
 /** `fetch failed` alone says nothing. */

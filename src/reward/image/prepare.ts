@@ -3,14 +3,15 @@ import { availableParallelism } from 'node:os';
 import { type Handover, Threads } from '../../lib/threads.ts';
 import type { Pixels } from '../../types/image.ts';
 import type { Tensors } from '../graph/tensor.ts';
-import { EXACT_KERNELS, type ImageSpec } from '../model/manifest.ts';
+import { EXACT_KERNELS, type ExactKernel, type ImageSpec } from '../model/manifest.ts';
 import { resize } from './decode.ts';
 import { type ExactTask, exactTensors, isLong, toTensor } from './kernels.ts';
 import { copyOf } from './slices.ts';
 
 export interface Preparer {
   /**
-   * The image inputs of one item, without the batch dimension. The pixels stay the caller's.
+   * The image inputs of one item, without the batch dimension; none where no graph reads pixels. The pixels stay the
+   * caller's.
    *
    * @throws RangeError when not even one window fits in, DRAINING, or the signal's reason
    */
@@ -19,9 +20,11 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
+const isExact = (kernel: ImageSpec['kernel']): kernel is ExactKernel =>
+  EXACT_KERNELS.some((exact) => exact === kernel);
+
 /** Whether sharp's own threads do it, of which nobody else has need, and without a copy of the pixels. */
-export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean =>
-  fit !== 'windows' && !EXACT_KERNELS.some((exact) => exact === kernel);
+export const isCheap = ({ resize: fit, kernel }: ImageSpec): boolean => fit !== 'windows' && !isExact(kernel);
 
 // The same file runs from source (.ts) and from the built package (.js).
 const THREAD = new URL(`./kernel-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -49,11 +52,13 @@ export function createPreparer(): Preparer {
 
   return {
     async prepare(pixels, spec, signal) {
-      const { resize: fit, kernel, width, height } = spec;
-      if (fit === 'windows') return exact({ pixels, spec, view: null }, signal);
-      if (kernel === 'pillow-cubic' || kernel === 'pillow-linear' || kernel === 'torch-linear')
-        return exact({ pixels, spec, view: { width, height, resize: fit, kernel } }, signal);
-      return { [spec.input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), spec) };
+      const { input, resize: fit, kernel, width, height } = spec;
+      if (input === null) return {};
+      const seen = { ...spec, input };
+      if (fit === 'windows') return exact({ pixels, spec: seen, view: null }, signal);
+      if (isExact(kernel))
+        return exact({ pixels, spec: seen, view: { width, height, resize: fit, kernel } }, signal);
+      return { [input]: toTensor(await resize(pixels, { width, height, resize: fit, kernel }), seen) };
     },
     close: () => threads.close(),
   };

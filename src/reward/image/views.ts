@@ -1,5 +1,7 @@
 /** 5 prepare: the views of an image that a graph reads, either one or a set of windows and the whole. Pure. */
 import type { Pixels } from '../../types/image.ts';
+import type { ExactKernel } from '../model/manifest.ts';
+import { opencvResize } from './opencv.ts';
 import {
   type Between,
   type Box,
@@ -13,11 +15,9 @@ import {
   torchResize,
 } from './resample.ts';
 
-export type Kernel = 'pillow-cubic' | 'pillow-linear' | 'torch-linear';
-
 export interface ViewSpec extends Size {
   resize: 'stretch' | 'cover' | 'contain';
-  kernel: Kernel;
+  kernel: ExactKernel;
 }
 
 export interface WindowsSpec extends Size {
@@ -29,13 +29,15 @@ export interface WindowsSpec extends Size {
   largeSide: number;
   /** Images with a shorter side than this are enlarged to it. */
   enlargeTo: number;
+  /** Whether the whole image is made, too. */
+  whole: boolean;
 }
 
 export interface Views {
   /** `[count, height, width, 3]` */
   windows: Uint8Array;
-  /** `[height, width, 3]`, 0..255, not rounded. */
-  whole: Float32Array;
+  /** `[height, width, 3]`, 0..255, not rounded; null where it is not made. */
+  whole: Float32Array | null;
 }
 
 /** Halves go to the even neighbour, as in Python. */
@@ -57,7 +59,8 @@ const containedSize = ({ width, height }: Size, to: Size): Size =>
     ? { width: to.width, height: Math.max(1, round((height / width) * to.width)) }
     : { width: Math.max(1, round((width / height) * to.height)), height: to.height };
 
-function resized(pixels: Pixels, to: Size, kernel: Kernel, box?: Box): Uint8Array | Float32Array {
+function resized(pixels: Pixels, to: Size, kernel: ExactKernel, box?: Box): Uint8Array | Float32Array {
+  if (kernel === 'opencv-cubic') return opencvResize(pixels, to, box);
   if (kernel === 'torch-linear') return torchResize(pixels, to, box);
   return pillowResize(pixels, to, kernel === 'pillow-cubic' ? 'cubic' : 'linear', box).data;
 }
@@ -149,8 +152,8 @@ function cut({ data, width }: Pixels, boxes: Box[]): Uint8Array {
 const ENLARGING: Filter = 'linear';
 
 /**
- * Windows of the image at its own size, or enlarged with Pillow's linear kernel when it is small, and the whole of that
- * with torch's.
+ * Windows of the image at its own size, or enlarged with Pillow's linear kernel when it is small, and, where it is read,
+ * the whole of that with torch's.
  *
  * Of an enlarged image only the columns and rows that are read are made: that of a long strip would not fit in memory.
  *
@@ -159,16 +162,20 @@ const ENLARGING: Filter = 'linear';
 export function makeWindows(pixels: Pixels, spec: WindowsSpec): Views {
   const size = enlargedSize(pixels, spec.enlargeTo);
   const boxes = chooseWindows(size, spec);
-  const columns = between(size.width, spec.width);
-  const rows = between(size.height, spec.height);
+  const columns = spec.whole && between(size.width, spec.width);
+  const rows = spec.whole && between(size.height, spec.height);
   if (size.width === pixels.width && size.height === pixels.height)
-    return { windows: cut(pixels, boxes), whole: interpolate(pixels, columns, rows) };
-  const xs = union([columns.low, columns.high, ...boxes.map((box) => range(box.x, box.width))]);
-  const ys = union([rows.low, rows.high, ...boxes.map((box) => range(box.y, box.height))]);
+    return {
+      windows: cut(pixels, boxes),
+      whole: columns && rows ? interpolate(pixels, columns, rows) : null,
+    };
+  const read = (points: Between | false) => (points ? [points.low, points.high] : []);
+  const xs = union([...read(columns), ...boxes.map((box) => range(box.x, box.width))]);
+  const ys = union([...read(rows), ...boxes.map((box) => range(box.y, box.height))]);
   const enlarged = pillowPick(pixels, size, ENLARGING, xs.positions, ys.positions);
   const found = boxes.map((box) => ({ ...box, x: xs.index.get(box.x)!, y: ys.index.get(box.y)! }));
   return {
     windows: cut(enlarged, found),
-    whole: interpolate(enlarged, moved(columns, xs.index), moved(rows, ys.index)),
+    whole: columns && rows ? interpolate(enlarged, moved(columns, xs.index), moved(rows, ys.index)) : null,
   };
 }

@@ -180,10 +180,15 @@ export const importedModels = ({ dataDir }: Pick<Config, 'dataDir'>): string => 
  * The scorers of a configuration: its own folders, what ships, what was imported.
  *
  * @param elsewhere names of judges that have no model folder, for messages
+ * @param languageModel the one that a scorer of that id judges by; without it, such scorers do not load
  */
-export const catalogOf = (config: Config, elsewhere: readonly string[] = []): Catalog =>
+export const catalogOf = (
+  config: Config,
+  elsewhere: readonly string[] = [],
+  languageModel?: CatalogOptions['languageModel'],
+): Catalog =>
   openCatalog({
-    ...config,
+    ...{ ...config, languageModel },
     // What ships comes before what was imported: an import never changes what a plain id means.
     modelDirs: [...config.modelDirs, BUILT_IN_MODELS, ...[importedModels(config)].filter(existsSync)],
     defaultId: config.scorer,
@@ -237,9 +242,12 @@ export function openCatalog(catalogOptions: CatalogOptions): Catalog {
     refused: () => refused.map(refusalOf),
     find: (name) => find(name).model,
     open: async (name) => find(name).open(),
-    /** What the workers have in work and in hand, and as many in preparation. */
+    /** What the workers have in work and in hand, and as many in preparation; or the same of a language model elsewhere. */
     get width() {
       const { model, live } = find();
+      const { id, language } = model.manifest;
+      const most = language && options.languageModel?.(id)?.concurrency;
+      if (most !== undefined) return 2 * most;
       const batch = live?.batch ?? batchSize(model.manifest, planLoad(model, options).providers[0]!);
       return 2 * options.workers * batch;
     },

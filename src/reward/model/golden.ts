@@ -70,7 +70,7 @@ async function checkItem(model: ModelFolder, scorer: Scorer, item: GoldenItem): 
   const path = join(model.folder, image);
   if (!existsSync(path)) throw fail('MODEL_FILE_MISSING', { folder: model.folder, file: image });
   const pixels = await decode({ kind: 'encoded', bytes: readFileSync(path) }, UNLIMITED);
-  const { aspects } = await scorer.judge(pixels, prompt, AbortSignal.timeout(JUDGE_TIMEOUT_MS));
+  const { aspects } = await scorer.rehearse(pixels, prompt, AbortSignal.timeout(JUDGE_TIMEOUT_MS));
   return Object.entries(item.expect[scorer.stamp.variant]!).map(([aspect, expected]) => {
     const found = aspects[aspect as Aspect];
     const difference = compare(expected, found);
@@ -88,7 +88,8 @@ async function checkItem(model: ModelFolder, scorer: Scorer, item: GoldenItem): 
 const JUDGE_TIMEOUT_MS = 60_000;
 
 /**
- * Scores the golden images of the loaded variant and compares. Empty when the folder ships none for it.
+ * Scores the golden images of the loaded variant and compares. Where a language model elsewhere is judged by, golden
+ * scores are those of the stand-ins. Empty when the folder ships none for it.
  *
  * @param most at most so many images
  * @throws MANIFEST_INVALID, MODEL_FILE_MISSING, and what judging throws

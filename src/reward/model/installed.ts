@@ -4,6 +4,7 @@
  */
 import { type AssayError, fail, reasonOf, toAssayError } from '../../errors/error.ts';
 import { PACE, pauseAfter } from '../../lib/pace.ts';
+import { requireModel } from '../language.ts';
 import { openScorer, runGrey, type Scorer, type ScorerOptions } from '../scorer.ts';
 import { checkGolden, hasGolden } from './golden.ts';
 import { type ModelFolder, refOf } from './manifest.ts';
@@ -39,7 +40,7 @@ export class Installed {
 
   /** Why it cannot score; null: nothing is known to be wrong. */
   get problem(): string | null {
-    return this.#scorer?.fault ?? this.#failure?.message ?? null;
+    return this.#scorer ? this.#scorer.fault : (this.#failure?.message ?? this.#lack);
   }
 
   /** Why it does not score at once; null: it does. */
@@ -49,7 +50,7 @@ export class Installed {
     return this.#opening ? 'it is loading' : 'it is not loaded';
   }
 
-  /** @throws what loading throws, GOLDEN_MISMATCH; for a while after repeated failures the last one again */
+  /** @throws LANGUAGE_MODEL_MISSING, what loading throws, GOLDEN_MISMATCH; for a while after repeated failures the last one again */
   open(): Promise<Scorer> {
     if (this.#opening) return this.#opening;
     if (this.#failure && performance.now() < this.#retryAt) return Promise.reject(this.#failure);
@@ -64,8 +65,25 @@ export class Installed {
     await scorer?.close();
   }
 
+  /** Why it cannot load, where that is known before. */
+  get #lack(): string | null {
+    try {
+      this.#requireLanguage();
+      return null;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+
+  /** @throws LANGUAGE_MODEL_MISSING, and what is wrong with the settings of the model */
+  #requireLanguage(): void {
+    const { id, language } = this.model.manifest;
+    if (language) requireModel(id, language, this.#options.languageModel?.(id));
+  }
+
   async #load(): Promise<Scorer> {
     try {
+      this.#requireLanguage();
       const scorer = await this.#openTested(this.#options);
       this.#scorer = scorer;
       this.#failure = undefined;

@@ -9,6 +9,7 @@ export const faultsOf = (m: Manifest, last: string): string[] => [
   ...chainFaults(m, last),
   ...imageFaults(m),
   ...inputFaults(m),
+  ...languageFaults(m),
   ...aspectFaults(m),
   ...rewardFaults(m),
 ];
@@ -48,18 +49,52 @@ function* imageFaults({ image }: Manifest): Generator<string> {
 }
 
 /** Two things in one graph input would overwrite each other. */
-function* inputFaults({ image, text }: Manifest): Generator<string> {
-  const names = [image.input, image.windows?.whole, text?.ids, text?.mask ?? undefined];
-  for (const name of repeated(names.filter((n) => n !== undefined)))
+function* inputFaults({ image, text, language }: Manifest): Generator<string> {
+  const said = language?.inputs.map(({ input }) => input) ?? [];
+  const names = [image.input, image.windows?.whole, text?.ids, text?.mask, ...said];
+  for (const name of repeated(names.filter((n) => typeof n === 'string')))
     yield `the graph input "${name}" is named twice`;
 }
 
-function* aspectFaults({ aspects, text }: Manifest): Generator<string> {
+function* languageFaults({ language, maxBatch, image }: Manifest): Generator<string> {
+  if (image.input === null && image.windows) yield 'image.windows is set, but no graph reads pixels';
+  if (image.input === null && !language) yield 'image.input is null, and there is no language to judge by';
+  for (const { input, turns, pool } of language?.inputs ?? []) {
+    const at = `language.inputs "${input}"`;
+    if (pool === 'none' && maxBatch > 1) yield `${at}: with pool none, maxBatch must be 1`;
+    for (const fault of turnFaults(turns)) yield `${at}: ${fault}`;
+  }
+}
+
+type Turns = NonNullable<Manifest['language']>['inputs'][number]['turns'];
+
+function* turnFaults(turns: Turns): Generator<string> {
+  const users = turns.filter(({ role }) => role === 'user');
+  if (users.length === 0) yield 'no turn is of the user';
+  const places = (all: Turns) =>
+    all
+      .map(({ text = '' }) => text)
+      .join('')
+      .split('{image}').length - 1;
+  if (places(turns) > 1 || places(users) < places(turns))
+    yield '{image} must stand once, in a turn of the user';
+  const open = turns.findIndex(({ text }) => text === undefined);
+  if (open >= 0 && (turns[open]!.role !== 'assistant' || turns[open - 1]?.role !== 'user'))
+    yield 'a turn without text must be of the assistant, after one of the user';
+}
+
+/** Whether the prompt is among what a language model is told. */
+const tellsPrompt = ({ language }: Manifest): boolean =>
+  language?.inputs.some(({ turns }) => turns.some(({ text }) => text?.includes('{prompt}'))) ?? false;
+
+function* aspectFaults(m: Manifest): Generator<string> {
+  const { aspects, text } = m;
   if (ASPECTS.every((name) => !aspects[name])) yield 'aspects: none is predicted';
   for (const name of ASPECTS) {
     const aspect = aspects[name];
     if (!aspect) continue;
-    if (aspect.needsPrompt && !text) yield `aspects.${name} needs the prompt, but text is null`;
+    if (aspect.needsPrompt && !text && !tellsPrompt(m))
+      yield `aspects.${name} needs the prompt, but text is null`;
     yield* levelFaults(name, aspect);
   }
 }

@@ -25,8 +25,9 @@ const scaling = channels.refine((value) => ![value].flat().includes(0), 'must no
 const MOST_PIXELS_A_SIDE = 4096;
 const side = z.int().min(1).max(MOST_PIXELS_A_SIDE);
 
-/** Kernels that reproduce another library's results, antialiased but for the last one. */
-export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear'] as const;
+/** Kernels that reproduce another library's results; Pillow's are antialiased. */
+export const EXACT_KERNELS = ['pillow-cubic', 'pillow-linear', 'torch-linear', 'opencv-cubic'] as const;
+export type ExactKernel = (typeof EXACT_KERNELS)[number];
 
 const windowsSchema = z.strictObject({
   count: z.int().min(1).max(1024).describe('windows of the image that are looked at, spread evenly'),
@@ -34,11 +35,14 @@ const windowsSchema = z.strictObject({
   largeStride: z.int().min(1).describe('the same for large images'),
   largeSide: z.int().min(1).describe('an image with a side as long as this is large'),
   enlargeTo: z.int().min(1).describe('images with a shorter side are enlarged until it has this length'),
-  whole: z.string().describe('name of the graph input for the whole image at the size of a window'),
+  whole: z
+    .string()
+    .optional()
+    .describe('name of the graph input for the whole image at the size of a window, if the graph reads it'),
 });
 
 const imageSchema = z.strictObject({
-  input: z.string().describe('name of the graph input'),
+  input: z.string().nullable().describe('name of the graph input; null: no graph reads pixels'),
   width: side,
   height: side,
   resize: z
@@ -109,6 +113,40 @@ const graphSchema = z.strictObject({
     .describe('texts that the graph reads; {prompt} stands for the prompt'),
 });
 
+const turnSchema = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  text: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      '{prompt} stands for the prompt, {image} for the image; absent, for an assistant: what the model answers to the turns before',
+    ),
+});
+
+const saidSchema = z.strictObject({
+  input: z.string().describe('name of the input of `score`'),
+  turns: z
+    .array(turnSchema)
+    .min(1)
+    .describe(
+      'the conversation; where {image} stands nowhere, the image is before the first words of the user',
+    ),
+  pool: z
+    .enum(['mean', 'none'])
+    .describe('mean: [width], over all positions; none: [positions, width], one image a batch'),
+  maxPositions: z.int().min(1).max(65_536).optional().describe('positions that are read; later ones are cut'),
+});
+
+const languageSchema = z.strictObject({
+  model: z.string().min(1).describe('which model it must be, for people'),
+  width: z.int().min(1).max(65_536).describe('of its hidden states'),
+  inputs: z
+    .array(saidSchema)
+    .min(1)
+    .describe('its hidden states after its last norm, of a conversation about the image'),
+});
+
 const variantSchema = z.strictObject({
   graphs: z.record(z.string(), fileName).describe('file of each graph; `score` is always there'),
   windows: z
@@ -146,6 +184,9 @@ export const manifestSchema = z
       .describe('graphs in the order they are run; the last is `score`, per pair of image and prompt'),
     image: imageSchema,
     text: textSchema.nullable(),
+    language: languageSchema
+      .optional()
+      .describe('what a language model elsewhere holds of the image, as inputs of `score`'),
     domain: domainSchema
       .nullable()
       .default(null)
@@ -181,7 +222,10 @@ export const manifestSchema = z
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageSpec = Manifest['image'];
+/** Of a graph that reads pixels. */
+export type PixelSpec = ImageSpec & { input: string };
 export type GraphSpec = z.infer<typeof graphSchema>;
+export type LanguageSpec = z.infer<typeof languageSchema>;
 export type TextSpec = z.infer<typeof textSchema>;
 export type DomainSpec = z.infer<typeof domainSchema>;
 export type AspectSpec = z.infer<typeof aspectSchema>;

@@ -7,6 +7,7 @@ import type { Pixels } from '../../types/image.ts';
 import type { Domain, Judge, Judgement } from '../../types/judge.ts';
 import type { Provider, ProviderAnswer, SentImage } from '../../types/provider.ts';
 import type { ScorerStamp } from '../../types/scorer.ts';
+import { Absence } from '../absence.ts';
 import { rewardOf, scoreOf } from '../calibrate.ts';
 import { asPng } from '../image/decode.ts';
 import { sha256Of } from '../image/slices.ts';
@@ -42,9 +43,6 @@ export const VLM_REWARD: Manifest['reward'] = { weights: { quality: 1, alignment
 export const vlmWeights = ({ provider, maxSide }: Pick<VlmJudgeOptions, 'provider' | 'maxSide'>): string =>
   `sha256:${hash('sha256', JSON.stringify([provider.url, provider.model, maxSide, QUESTIONNAIRE]))}`;
 
-/** How long a model that did not answer is told to be away. */
-const FAULT_MS = 30_000;
-
 /** Below this, the five words were hardly what the model meant to say. */
 const LEAST_SHARE = 0.5;
 
@@ -59,9 +57,10 @@ export class VlmJudge implements Judge {
   readonly stamp: ScorerStamp;
   /** A model scales what it is sent: smaller than this there is nothing to see, and in a strip little. */
   readonly domain: Domain = { minSide: 32, maxAspectRatio: 8 };
+  readonly asksElsewhere = true;
   readonly #options: VlmJudgeOptions;
   readonly #known: Known;
-  #lost: { at: number; why: string } | null = null;
+  readonly #absence = new Absence();
 
   constructor(options: VlmJudgeOptions) {
     this.#options = options;
@@ -73,10 +72,8 @@ export class VlmJudge implements Judge {
     this.stamp = { id, version: VLM_VERSION, variant, weights, calibration };
   }
 
-  /** That of the last question, until one is answered, or may be asked again: who is told of a fault asks nothing. */
   get fault(): string | null {
-    const { at, why } = this.#lost ?? { at: Number.NEGATIVE_INFINITY, why: null };
-    return performance.now() - at < FAULT_MS ? why : null;
+    return this.#absence.why;
   }
 
   /** Why its scores have no percentile and no interval; null: they have. */
@@ -147,16 +144,8 @@ export class VlmJudge implements Judge {
     }
   }
 
-  async #put(question: Parameters<Provider['ask']>[0], signal: AbortSignal): Promise<ProviderAnswer> {
-    try {
-      const answer = await this.#options.provider.ask(question, signal);
-      this.#lost = null;
-      return answer;
-    } catch (error) {
-      const isLost = error instanceof AssayError && error.code.startsWith('ENDPOINT_');
-      if (isLost) this.#lost = { at: performance.now(), why: error.message };
-      throw error;
-    }
+  #put(question: Parameters<Provider['ask']>[0], signal: AbortSignal): Promise<ProviderAnswer> {
+    return this.#absence.watch(() => this.#options.provider.ask(question, signal));
   }
 
   async #sent(pixels: Pixels, signal: AbortSignal): Promise<SentImage> {

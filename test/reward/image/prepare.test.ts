@@ -109,7 +109,7 @@ describe('an image', () => {
     for (const [width, height] of SIZES) {
       const { pixels, message } = within(noise(width, height));
       const before = message.slice();
-      const made = makeWindows(noise(width, height), { width: SIDE, height: SIDE, ...PLAN });
+      const made = makeWindows(noise(width, height), { width: SIDE, height: SIDE, whole: true, ...PLAN });
       expect(await fed(scorer, pixels)).toEqual({ image: made.windows, whole: made.whole });
       expect(message).toEqual(before);
     }
@@ -200,6 +200,7 @@ describe('many images', () => {
     for (const [model, threads] of [
       [viewed({ kernel: 'cubic' }), 0],
       [viewed({ kernel: 'torch-linear' }), 0],
+      [viewed({ kernel: 'opencv-cubic' }), 0],
       [viewed({ kernel: 'pillow-linear' }), 1],
     ] as const) {
       started.length = 0;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { opencvResize } from '../../../src/reward/image/opencv.ts';
 import { type Filter, pillowPick, pillowResize, torchResize } from '../../../src/reward/image/resample.ts';
 import type { Pixels } from '../../../src/types/image.ts';
 import { flat, noise } from '../../support/images.ts';
@@ -19,6 +20,7 @@ describe('resample', () => {
   it.each(resizes)('$source to $width×$height with $kernel', ({ source: name, kernel, pixels, ...to }) => {
     const image = source(name);
     if (kernel === 'torch-linear') return expectPixels(torchResize(image, to), kernel, pixels);
+    if (kernel === 'opencv-cubic') return expectPixels(opencvResize(image, to), kernel, pixels);
     const made = pillowResize(image, to, kernel === 'pillow-cubic' ? 'cubic' : 'linear');
     expect(made).toMatchObject(to);
     expectPixels(made.data, kernel, pixels);
@@ -35,6 +37,7 @@ describe('resample', () => {
     const wanted = flat([255, 77, 0], Math.max(width, height)).data.subarray(0, width * height * 3);
     for (const filter of FILTERS)
       expect(Buffer.compare(pillowResize(image, { width, height }, filter).data, wanted)).toBe(0);
+    expect(Buffer.compare(opencvResize(image, { width, height }), wanted)).toBe(0);
     const found = torchResize(image, { width, height });
     expect(found.every((value, i) => Math.abs(value - wanted[i]!) < 1e-4)).toBe(true);
   });
@@ -66,6 +69,10 @@ describe('resample', () => {
         expect([part.width, part.height]).toEqual([w, h]);
         expect(Array.from(part.data)).toEqual(crop(full.data, width, [x, y, w, h]));
       }
+      const skipping = opencvResize(image, { width, height });
+      expect(Array.from(opencvResize(image, { width, height }, box))).toEqual(
+        crop(skipping, width, [x, y, w, h]),
+      );
       const full = torchResize(image, { width, height });
       const part = torchResize(image, { width, height }, box);
       expect(Array.from(part)).toEqual(crop(full, width, [x, y, w, h]));
@@ -95,6 +102,7 @@ describe('resample', () => {
     const before = image.data.slice();
     pillowResize(image, { width: 11, height: 44 }, 'cubic');
     torchResize(image, { width: 11, height: 44 });
+    opencvResize(image, { width: 11, height: 44 });
     expect(image.data).toEqual(before);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pillowResize, torchResize } from '../../../src/reward/image/resample.ts';
 import { chooseWindows, makeView, makeWindows, type ViewSpec } from '../../../src/reward/image/views.ts';
+import { EXACT_KERNELS } from '../../../src/reward/model/manifest.ts';
 import { flat, noise, rgb } from '../../support/images.ts';
 import { bytes, expectClose, expectPixels, floats, source, views, windows } from './vectors/vectors.ts';
 
@@ -12,6 +13,7 @@ const PLAN = {
   largeStride: 48,
   largeSide: 1024,
   enlargeTo: 512,
+  whole: true,
 };
 
 describe('one view', () => {
@@ -43,16 +45,16 @@ describe('one view', () => {
       [300, 1],
       [7, 5],
     ] as const)
-      for (const kernel of ['pillow-cubic', 'pillow-linear', 'torch-linear'] as const)
+      for (const kernel of EXACT_KERNELS)
         expect(makeView(noise(w, h), { width: 12, height: 9, resize, kernel }).length).toBe(12 * 9 * 3);
   });
 });
 
 describe('windows', () => {
   it.each(windows)('of $source with %o', (expected) => {
-    const made = makeWindows(source(expected.source), expected.plan);
+    const made = makeWindows(source(expected.source), { ...expected.plan, whole: true });
     expect(Buffer.compare(made.windows, bytes(expected.windows))).toBe(0);
-    expectClose(made.whole, floats(expected.whole));
+    expectClose(made.whole!, floats(expected.whole));
   });
 
   it.each([
@@ -96,6 +98,7 @@ describe('windows', () => {
     const wanted = chooseWindows(size, plan).map((box) => pillowResize(image, size, 'linear', box).data);
     expect(Buffer.compare(made.windows, Buffer.concat(wanted))).toBe(0);
     expect(made.whole).toEqual(torchResize(whole, { width: 24, height: 20 }));
+    expect(makeWindows(image, { ...plan, whole: false })).toEqual({ windows: made.windows, whole: null });
   });
 
   it('of a long strip cost no more memory than their columns', () => {
@@ -108,6 +111,6 @@ describe('windows', () => {
   it('of one colour have that colour', () => {
     const { windows: made, whole } = makeWindows(flat([10, 20, 30], 100), PLAN);
     expect(made.every((value, i) => value === 10 + 10 * (i % 3))).toBe(true);
-    expect(whole.every((value, i) => Math.abs(value - 10 - 10 * (i % 3)) < 1e-4)).toBe(true);
+    expect(whole!.every((value, i) => Math.abs(value - 10 - 10 * (i % 3)) < 1e-4)).toBe(true);
   });
 });

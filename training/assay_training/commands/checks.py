@@ -7,7 +7,10 @@ from pathlib import Path
 
 from assay_training.clip_scorers.presets import PRESETS
 
-SYSTEMS = ("acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt", *PRESETS)
+SYSTEMS = (
+    "acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt", *PRESETS,
+    "maniqa", "maniqa-windows", "ma-agiqa", "m3-agiqa",
+)  # fmt: skip
 
 
 def add(commands) -> None:
@@ -23,6 +26,7 @@ def add(commands) -> None:
     parity.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parity.add_argument("--seed", type=int, default=0)
     parity.add_argument("--int8", action="store_true", help="also a variant with weights in 8 bits")
+    parity.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
     parity.set_defaults(command=_parity)
 
 
@@ -36,4 +40,4 @@ def _parity(options: argparse.Namespace) -> None:
     from assay_training.parity import write_parity
 
     for system in options.systems:
-        write_parity(system, options.size, options.out, options.seed, options.int8)
+        write_parity(system, options.size, options.out, options.seed, options.int8, options.fp16)

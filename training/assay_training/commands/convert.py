@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay_training.clip_scorers.presets import PRESETS
+from assay_training.m3_agiqa.config import QUESTIONS
 
 COMBINES = ("logsumexp", "gated-logsumexp", "weighted-sum")
 
@@ -20,6 +21,9 @@ def add(commands) -> None:
         (_add_acl_iqa(systems), _acl_iqa),
         (_add_aapmt(systems), _aapmt),
         (_add_clip(systems), _clip),
+        (_add_maniqa(systems), _maniqa),
+        (_add_ma_agiqa(systems), _ma_agiqa),
+        (_add_m3_agiqa(systems), _m3_agiqa),
     ):
         system.add_argument("--out", type=Path, required=True, help="model folder to write")
         system.add_argument("--id", help="name of the scorer, if not the usual one")
@@ -70,6 +74,51 @@ def _add_clip(systems) -> argparse.ArgumentParser:
     return clip
 
 
+def _add_maniqa(systems) -> argparse.ArgumentParser:
+    maniqa = systems.add_parser("maniqa", help="MANIQA: technical quality by a vision transformer")
+    _add_checkpoint(maniqa)
+    sets = ("koniq10k", "kadid10k", "pipal22")
+    maniqa.add_argument(
+        "--trained-on", choices=sets, required=True, help="set of ratings; of your own: whose recipe"
+    )
+    maniqa.add_argument("--view", choices=("whole", "windows"), help="of an image, if not that of the set")
+    maniqa.add_argument("--scale", type=float, help="of what a layer of windows adds, if not that of the set")
+    _add_range(maniqa, (0, 1))
+    return maniqa
+
+
+def _add_ma_agiqa(systems) -> argparse.ArgumentParser:
+    ma = systems.add_parser("ma-agiqa", help="MA-AGIQA: MANIQA's patches and a language model's states")
+    _add_checkpoint(ma)
+    gates = ("linear", "sigmoid")
+    ma.add_argument(
+        "--gate", choices=gates, default=gates[0], help="as the authors' code has it, or the paper"
+    )
+    _add_range(ma, (0, 5))
+    return ma
+
+
+def _add_m3_agiqa(systems) -> argparse.ArgumentParser:
+    m3 = systems.add_parser("m3-agiqa", help="M3-AGIQA: a language model's states along a conversation")
+    _add_checkpoint(m3)
+    m3.add_argument(
+        "--lm-head",
+        type=Path,
+        required=True,
+        help="folder or file of the language model, for its output layer",
+    )
+    m3.add_argument(
+        "--questions", choices=tuple(QUESTIONS), default="agiqa-3k-quality", help="that are asked"
+    )
+    m3.add_argument("--positions", type=int, default=512, help="that are read (512; 768 for AIGIQA-20K's)")
+    return m3
+
+
+def _add_range(system: argparse.ArgumentParser, usual: tuple[int, int]) -> None:
+    ends, told = ("LOW", "HIGH"), "lowest and highest score ({} {})".format(*usual)
+    system.add_argument("--range", type=float, nargs=2, metavar=ends, default=usual, help=told)
+
+
 def _add_checkpoint(system: argparse.ArgumentParser) -> None:
     system.add_argument("--checkpoint", type=Path, required=True, help="file of torch or safetensors")
 
@@ -114,3 +163,23 @@ def _clip(options: argparse.Namespace, work: Path):
 
     sources = Sources(options.clip, options.tokenizer, options.head)
     return prepare(options.preset, sources, work, activation=options.activation)
+
+
+def _maniqa(options: argparse.Namespace, work: Path):
+    from assay_training.maniqa.package import prepare
+
+    choices = {"trained_on": options.trained_on, "view": options.view, "scale": options.scale}
+    return prepare(options.checkpoint, work, **choices, limits=tuple(options.range))
+
+
+def _ma_agiqa(options: argparse.Namespace, work: Path):
+    from assay_training.ma_agiqa.package import prepare
+
+    return prepare(options.checkpoint, work, gate=options.gate, limits=tuple(options.range))
+
+
+def _m3_agiqa(options: argparse.Namespace, work: Path):
+    from assay_training.m3_agiqa.package import prepare
+
+    asked = {"questions": options.questions, "positions": options.positions}
+    return prepare(options.checkpoint, options.lm_head, work, **asked)

@@ -1,5 +1,9 @@
 """prepare.py against Pillow and torch called directly, with sizes computed by hand."""
 
+import json
+from base64 import b64decode
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +14,9 @@ from assay_training.prepare import prepare, windows
 BASE = {"input": "image", "width": 24, "height": 24, "layout": "nhwc", "dtype": "uint8"}
 RULE = {"count": 3, "stride": 8, "largeStride": 12, "largeSide": 64, "enlargeTo": 40, "whole": "whole"}
 WINDOWS = BASE | {"resize": "windows", "kernel": "pillow-linear", "windows": RULE}
+
+
+VECTORS = Path(__file__).parents[3] / "test/reward/image/vectors/resample.json"
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -78,6 +85,18 @@ def test_torch_linear_is_not_rounded_and_not_antialiased():
     np.testing.assert_array_equal(found, interpolated(image, (24, 24)) * 2 - 1)
 
 
+def test_opencv_cubic_is_what_opencv_makes():
+    stored = json.loads(VECTORS.read_text())
+    cases = [case for case in stored["resizes"] if case["kernel"] == "opencv-cubic"]
+    assert len(cases) > 5
+    for case in cases:
+        width, height = map(int, case["source"].split("x"))
+        pixels = np.frombuffer(b64decode(stored["sources"][case["source"]]), np.uint8)
+        spec = BASE | {"width": case["width"], "height": case["height"], "resize": "stretch"}
+        found = prepare(Image.fromarray(pixels.reshape(height, width, 3)), spec | {"kernel": "opencv-cubic"})
+        assert found["image"].tobytes() == b64decode(case["pixels"])
+
+
 def test_modes_that_are_not_known_are_named():
     image = picture(30, 30)
     with pytest.raises(ValueError, match="'cover' with kernel 'cubic'"):
@@ -96,6 +115,8 @@ def test_windows_are_in_row_major_order_at_equal_steps():
     wanted = [pixels[0:24, 0:24], pixels[8:32, 0:24], pixels[16:40, 0:24]]
     np.testing.assert_array_equal(found["image"], np.stack(wanted))
     np.testing.assert_array_equal(found["whole"], interpolated(pixels, (24, 24)))
+    alone = {name: value for name, value in RULE.items() if name != "whole"}
+    assert list(prepare(image, WINDOWS | {"windows": alone})) == ["image"]
 
 
 def test_windows_lie_further_apart_from_the_large_side_on():

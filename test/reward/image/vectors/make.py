@@ -1,8 +1,8 @@
-"""Writes the images that the resize kernels in TypeScript are compared with, as Pillow and torch make them.
+"""Writes the images that the resize kernels in TypeScript are compared with, as Pillow, torch and OpenCV make them.
 
     OMP_NUM_THREADS=1 python test/reward/vectors/make.py
 
-needs Pillow, torch and numpy; any recent version writes the same bytes. `resample.json` holds plain resizes,
+needs Pillow, torch, opencv-python-headless and numpy; any recent version writes the same bytes. `resample.json` holds plain resizes,
 `windows.json` the views that a graph reads. Pixels are base64 of bytes, of little-endian float32 from torch.
 """
 
@@ -12,6 +12,7 @@ import json
 from base64 import b64encode
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 FILTERS = {"pillow-linear": Image.Resampling.BILINEAR, "pillow-cubic": Image.Resampling.BICUBIC}
-KERNELS = (*FILTERS, "torch-linear")
+KERNELS = (*FILTERS, "torch-linear", "opencv-cubic")
 
 SOURCES = ((37, 53), (64, 64), (97, 31), (200, 150), (1, 9), (9, 1))
 
@@ -55,6 +56,8 @@ VIEWS = (
     ((200, 150), (20, 20), "contain", "torch-linear"),
     ((64, 64), (64, 64), "contain", "pillow-cubic"),
     ((97, 31), (20, 20), "stretch", "pillow-linear"),
+    ((200, 150), (64, 20), "stretch", "opencv-cubic"),
+    ((97, 31), (24, 24), "cover", "opencv-cubic"),
 )
 
 PLAN = ("width", "height", "count", "stride", "largeStride", "largeSide", "enlargeTo")
@@ -96,6 +99,8 @@ def interpolated(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
+    if kernel == "opencv-cubic":
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
     return interpolated(pixels, size) if kernel == "torch-linear" else pillow(pixels, size, kernel)
 
 
@@ -152,6 +157,7 @@ def described(source: tuple[int, int], to: tuple[int, int]) -> dict:
 
 def main() -> None:
     torch.set_num_threads(1)
+    cv2.ipp.setUseIPP(False)  # which is off by a grey level here and there
     images = {size: picture(*size) for size in SOURCES}
     sources = {"{}x{}".format(*size): text(pixels) for size, pixels in images.items()}
     resizes = [

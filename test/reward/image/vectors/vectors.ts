@@ -1,14 +1,15 @@
-/** What Pillow and torch make of a few small images; `make.py` writes the files. */
+/** What Pillow, torch and OpenCV make of a few small images; `make.py` writes the files. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import type { Kernel, ViewSpec, WindowsSpec } from '../../../../src/reward/image/views.ts';
+import type { ViewSpec, WindowsSpec } from '../../../../src/reward/image/views.ts';
+import type { ExactKernel } from '../../../../src/reward/model/manifest.ts';
 import type { Pixels } from '../../../../src/types/image.ts';
 
 interface Resize {
   source: string;
   width: number;
   height: number;
-  kernel: Kernel;
+  kernel: ExactKernel;
   pixels: string;
 }
 
@@ -17,7 +18,7 @@ const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, im
 const { sources, resizes } = read('resample.json') as { sources: Record<string, string>; resizes: Resize[] };
 const { views, windows } = read('windows.json') as {
   views: (Resize & ViewSpec)[];
-  windows: { source: string; plan: WindowsSpec; windows: string; whole: string }[];
+  windows: { source: string; plan: Omit<WindowsSpec, 'whole'>; windows: string; whole: string }[];
 };
 
 export { resizes, views, windows };
@@ -38,8 +39,8 @@ export function expectClose(found: Float32Array, wanted: Float32Array): void {
   expect(worst).toBeLessThan(1e-4);
 }
 
-/** What Pillow made is met exactly, what torch made up to float32 rounding. */
-export function expectPixels(found: Uint8Array | Float32Array, kernel: Kernel, wanted: string): void {
+/** What Pillow and OpenCV made is met exactly, what torch made up to float32 rounding. */
+export function expectPixels(found: Uint8Array | Float32Array, kernel: ExactKernel, wanted: string): void {
   if (kernel === 'torch-linear') expectClose(found as Float32Array, floats(wanted));
   else expect(Buffer.compare(found as Uint8Array, bytes(wanted))).toBe(0);
 }
