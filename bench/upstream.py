@@ -7,15 +7,18 @@ Clone that code, which is not part of this repository, and use a Python with its
     ACL-IQA       github.com/LQAMEI/ACL-IQA      pip install ftfy regex pandas
     MANIQA        github.com/IIGROUP/MANIQA      pip install einops opencv-python-headless pandas
     MA-AGIQA      github.com/wangpuyi/MA-AGIQA   the same
+    M3-AGIQA      github.com/strawhatboy/M3-AGIQA   pip install xlstm==1.0.6 transformers
 
 `npm run parity:full -- --keep DIR` writes the pictures and prompts; then, for image-reward as for aapmt,
-acl-iqa, acl-iqa-alignment, acl-iqa-authenticity, maniqa, maniqa-windows and ma-agiqa:
+acl-iqa, acl-iqa-alignment, acl-iqa-authenticity, maniqa, maniqa-windows, ma-agiqa and
+m3-agiqa:
 
     python bench/upstream.py image-reward --source CLONE --dir DIR --vocabulary vocab.txt
     python -m assay_training convert aapmt --checkpoint DIR/upstream-image-reward.pt --tokenizer vocab.txt \\
         --out DIR/models/image-reward --int8      # in training/, in its own Python
     # maniqa: convert maniqa --checkpoint DIR/upstream-maniqa.pt --trained-on koniq10k …; ma-agiqa likewise
     # maniqa-windows: convert maniqa … --trained-on pipal22 --id maniqa-windows
+    # m3-agiqa: convert m3-agiqa … --lm-head DIR/upstream-language
     # acl-iqa: convert acl-iqa --checkpoint DIR/upstream-acl-iqa.pt --clip CLONE/acl_iqa/clip_main …
     npm run parity:full -- --made DIR --systems upstream-image-reward
 """
@@ -36,6 +39,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "training"))
 
+from upstream_m3_agiqa import predictor
 from upstream_maniqa import VIEWS, patches
 
 from assay_training.aapmt.checkpoint import centre_metric
@@ -50,6 +54,7 @@ REWARDS = {  # where the package ImageReward stands in a clone, and its configur
     "aapmt": ("Assignment1/IQA_no_checkpoints", "ImageReward/config/med_config.json"),
 }
 AAPMT_ORDER = ("alignment", "quality", "authenticity")  # of the scores, as AAPMT trains and reads them
+M3 = "m3-agiqa"
 TASKS = {"acl-iqa": "quality", "acl-iqa-alignment": "alignment", "acl-iqa-authenticity": "authenticity"}
 CLIP_SIZES = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}  # stored in CLIP's archive
 
@@ -58,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("system", choices=(*REWARDS, *TASKS, *VIEWS))
+    parser.add_argument("system", choices=(*REWARDS, *TASKS, *VIEWS, M3))
     parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
     parser.add_argument("--dir", type=Path, required=True, help="folder that parity:full --keep wrote")
     parser.add_argument("--vocabulary", type=Path, help="vocab.txt of bert-base-uncased")
@@ -68,6 +73,9 @@ def main() -> None:
     if options.system in REWARDS:
         package, config = REWARDS[options.system]
         net, judge = image_reward(options.source / package, config, options.vocabulary, options.seed)
+        state = net.state_dict()
+    elif options.system == M3:
+        net, judge = predictor(options.source, options.dir)
         state = net.state_dict()
     elif options.system in VIEWS:
         net, judge = patches(

@@ -15,9 +15,10 @@ const SYSTEMS = [
   [['acl-iqa-alignment', 'aapmt'], ['--int8']],
   [['pickscore', 'clip-iqa'], ['--int8']],
   [
-    ['maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
+    ['maniqa-windows', 'ma-agiqa'],
     ['--int8', '--fp16'],
   ],
+  [['m3-agiqa'], ['--int8', '--fp16']],
 ] as const;
 const python = findPython(PYTHON_PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
