@@ -82,7 +82,9 @@ def _windows(path: Path, work: Path) -> tuple[Tensor, dict]:
     """The authors' windows lie at random; these lie where the daemon's do."""
     spec = image_spec(BranchConfig(), "windows")
     cut = prepare(Image.open(path), spec)[spec["input"]].astype(np.float32).transpose(0, 3, 1, 2) / 255
-    return torch.cat([_transform({"d_img_org": one, "score": 0})["d_img_org"][None] for one in cut]), {}
+    return torch.cat(
+        [_transform({"d_img_org": one, "score": np.zeros(1)})["d_img_org"][None] for one in cut]
+    ), {}
 
 
 def _with_states(path: Path, work: Path) -> tuple[Tensor, dict]:
