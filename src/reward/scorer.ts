@@ -23,7 +23,7 @@ import {
   type ModelFolder,
   readModelJson,
 } from './model/manifest.ts';
-import { checkFiles, graphPath, runtimeFiles } from './model/model-files.ts';
+import { checkFiles, graphFiles, graphPath, runtimeFiles } from './model/model-files.ts';
 import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './model/plan.ts';
 import { openTextEncoder, type TextEncoder } from './text/tokenize.ts';
 
@@ -168,7 +168,7 @@ const OWN_EMBEDDING_BYTES = 64 * 2 ** 20;
 
 /** What a graph's weights are known by, and its tokenizer: equal files in different scorers make equal embeddings. */
 function weightsOf({ manifest }: ModelFolder, variant: string, { graph, texts }: GraphSpec): string {
-  const files = [manifest.variants[variant]!.graphs[graph]!, ...(texts ? [manifest.text!.tokenizer] : [])];
+  const files = [...graphFiles(manifest, variant, graph), ...(texts ? [manifest.text!.tokenizer] : [])];
   return files.map((file) => manifest.files[file]!.sha256).join(' ');
 }
 
@@ -210,7 +210,7 @@ function openGraph(
   limit: BatchLimit,
 ): Graph {
   const { manifest } = model;
-  const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[spec.graph]!);
+  const files = [plan.variant, plan.gpuVariant].flatMap((v) => graphFiles(manifest, v, spec.graph));
   return new Graph(
     spec.graph,
     {

@@ -68,8 +68,10 @@ def identity(limits: tuple[float, float], scores: np.ndarray) -> Calibration:
     return Calibration(ends, ends, WHOLE, tuple(quantiles.round(6).tolist()), ends, 1.0)
 
 
-def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitted:
-    """Calibration from ratings, from pictures or, without either, from the golden images.
+def calibrate(
+    scorer: Scorer, images: Path | None, ratings: Path | None, most: int | None = None
+) -> Fitted:
+    """Calibration from ratings, from pictures or, without either, from the golden images, `most` of them.
 
     Raises CheckpointError or DataError if they are too few or say nothing about the scores.
     """
@@ -78,6 +80,7 @@ def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitt
     if images:
         return _from_pictures(scorer, images)
     golden = list(_degraded(images_for(scorer.manifest)))
+    golden = _evenly(golden, most or len(golden))
     return Fitted(_identities(scorer.aspects, _raws(scorer, golden)), "golden", len(golden))
 
 

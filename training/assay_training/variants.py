@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import GraphProto
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from assay_training import beside
 from assay_training.folding import folded
 from assay_training.verify import digest
 
@@ -23,6 +22,8 @@ FLOAT_OPS = ("Exp", "Log", "LogSoftmax", "ReduceLogSumExp")
 # the same in every batch. In blocks of 128 its last bit is not, which the next rounding may turn into a step.
 BLOCK = 32
 INTEGERS = 4  # the accuracy level that multiplies integers
+LEVELS = 127  # of 8-bit numbers, on either side of 0
+MANY_WEIGHTS = 3_000_000  # in a convolution: those of a UNet's inner levels
 FEW_WEIGHTS = 1 << 14  # matrices below this stay in float32: they are small and often near the output
 
 
@@ -41,7 +42,7 @@ def write_variants(
     would gain next to no time, and would do as much to a score as all others.
     """
     full = {
-        step: _unique(shutil.copyfile(path, folder / f"{name}.{step}.{FULL}.onnx"))
+        step: _unique(beside.copy(path, folder / f"{name}.{step}.{FULL}.onnx"))
         for step, path in graphs.items()
     }
     variants: dict[str, dict] = {FULL: {"graphs": full}}
@@ -50,7 +51,7 @@ def write_variants(
     for variant in smaller:
         made = {step: folder / f"{name}.{step}.{variant}.onnx" for step in graphs}
         for step, path in graphs.items():
-            make = shutil.copyfile if variant == "int8" and step in per_prompt else SMALLER[variant]
+            make = beside.copy if variant == "int8" and step in per_prompt else SMALLER[variant]
             make(path, made[step])
         variants[variant] = {"graphs": {step: _unique(path) for step, path in made.items()}}
     return variants
@@ -69,11 +70,14 @@ def half(source: Path, target: Path) -> None:
     """Writes `target`: the same graph in float16, float32 where sums of exponentials need it."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    model = folded(onnx.load(source))
+    model = folded(beside.load(source))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below 6e-8 become 0, masks of -1e9 become -65504
         kept = [*DEFAULT_OP_BLOCK_LIST, *FLOAT_OPS]
-        onnx.save(convert_float_to_float16(model, keep_io_types=True, op_block_list=kept), target)
+        halved = convert_float_to_float16(
+            model, keep_io_types=True, op_block_list=kept, disable_shape_infer=beside.is_beside(source)
+        )
+    beside.save(halved, target)
 
 
 def eight_bits(source: Path, target: Path) -> None:
@@ -81,7 +85,7 @@ def eight_bits(source: Path, target: Path) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)  # else a line a matrix
-    model = folded(onnx.load(source))
+    model = folded(beside.load(source))
     quantiser = MatMulNBitsQuantizer(
         model,
         bits=8,
@@ -91,7 +95,40 @@ def eight_bits(source: Path, target: Path) -> None:
         nodes_to_exclude=_small(model.graph),
     )
     quantiser.process()
-    onnx.save(quantiser.model.model, target)
+    made = quantiser.model.model
+    store_convolutions(made.graph)
+    beside.save(made, target)
+
+
+def store_convolutions(graph: GraphProto, least: int = MANY_WEIGHTS) -> None:
+    """Weights of large convolutions as 8-bit numbers with a scale for each output; products stay in float32.
+
+    What a run multiplies with is made anew for each run: memory is saved, not time.
+    """
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        name = node.input[1] if node.op_type == "Conv" else ""
+        if name in stored and int(np.prod(stored[name].dims)) >= least:
+            nodes.append(_quantised(graph, stored.pop(name)))
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _quantised(graph: GraphProto, tensor: TensorProto) -> NodeProto:
+    """Puts codes and scales in the place of weights [outputs, …]; returns the node that makes them of these."""
+    weights = numpy_helper.to_array(tensor)
+    scales = np.maximum(np.abs(weights).max(tuple(range(1, weights.ndim))) / LEVELS, 1e-12).astype(np.float32)
+    codes = np.rint(weights / scales.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)
+    name = tensor.name
+    graph.initializer.remove(tensor)
+    graph.initializer.extend(
+        [numpy_helper.from_array(codes, f"{name}_codes"), numpy_helper.from_array(scales, f"{name}_scales")]
+    )
+    return helper.make_node(
+        "DequantizeLinear", [f"{name}_codes", f"{name}_scales"], [name], f"{name}_Dequantize", axis=0
+    )
 
 
 SMALLER = {"fp16": half, "int8": eight_bits}

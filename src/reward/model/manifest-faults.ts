@@ -9,6 +9,7 @@ export const faultsOf = (m: Manifest, last: string): string[] => [
   ...chainFaults(m, last),
   ...imageFaults(m),
   ...inputFaults(m),
+  ...textFaults(m),
   ...aspectFaults(m),
   ...rewardFaults(m),
 ];
@@ -52,6 +53,11 @@ function* inputFaults({ image, text }: Manifest): Generator<string> {
   const names = [image.input, image.windows?.whole, text?.ids, text?.mask ?? undefined];
   for (const name of repeated(names.filter((n) => n !== undefined)))
     yield `the graph input "${name}" is named twice`;
+}
+
+function* textFaults({ text }: Manifest): Generator<string> {
+  if (text?.short && text.short.tokens > text.contextLength)
+    yield 'text.short.tokens is more than text.contextLength';
 }
 
 function* aspectFaults({ aspects, text }: Manifest): Generator<string> {
