@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
 import { quantile } from '../../src/bench/figures.ts';
+import { readManifest } from '../../src/reward/model/manifest.ts';
 import type { Aspect } from '../../src/types/aspect.ts';
 import type { ScoreResult } from '../../src/types/result.ts';
 
 /** Largest difference, as a share of the score's range, by variant. */
-export const LIMITS: Record<string, number> = { fp32: 1e-3, int8: 2e-2 };
+export const LIMITS: Record<string, number> = { fp32: 1e-3, fp16: 5e-3, int8: 2e-2 };
 
 /** What `python -m assay_training parity` writes. */
 interface Report {
@@ -73,7 +74,8 @@ function differences(result: ScoreResult, expected: Partial<Record<Aspect, numbe
 export async function comparisons(folder: string, system: string): Promise<[string, Differences][]> {
   const { id, items } = readReport(folder, system);
   const all: [string, Differences][] = [];
-  for (const variant of Object.keys(LIMITS)) {
+  const { variants } = readManifest(join(folder, 'models', id)).manifest;
+  for (const variant of Object.keys(LIMITS).filter((name) => Object.hasOwn(variants, name))) {
     const daemon = await startDaemonUnderTest(flagsOf(folder, id, variant));
     try {
       const found: number[] = [];

@@ -225,7 +225,8 @@ function openGraph(
   );
 }
 
-const WARM_UP_MS = 120_000;
+/** A diffusion model takes a minute and more for an image on a core. */
+const WARM_UP_MS = 600_000;
 
 function greyFor({ manifest }: Scorer): Pixels {
   const { width, height } = manifest.image;

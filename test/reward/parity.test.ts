@@ -11,17 +11,14 @@ import { tempFolder } from '../support/files.ts';
 
 const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 /** Each row is made in one go. */
-const SYSTEMS = [
-  ['acl-iqa-alignment', 'aapmt'],
-  ['pickscore', 'clip-iqa'],
-];
+const SYSTEMS = [['acl-iqa-alignment', 'aapmt'], ['pickscore', 'clip-iqa'], ['diff-agiqa']];
 const python = findPython(PYTHON_PACKAGES);
 if (!python) process.stderr.write(`parity is not tried: no Python with ${PYTHON_PACKAGES.join(', ')}\n`);
 
 describe('the daemon', () => {
-  it.skipIf(!python).each(SYSTEMS)(
-    'says what torch says of %s and %s, whatever the size of the image and the prompt',
-    async (...systems) => {
+  it.skipIf(!python).each(SYSTEMS.map((systems) => [systems.join(' and '), systems] as const))(
+    'says what torch says of %s, whatever the size of the image and the prompt',
+    async (_, systems) => {
       const folder = tempFolder();
       const args = ['-m', 'assay_training', 'parity', ...systems, '--out', folder, '--int8'];
       const { status, stderr } = spawnSync(python!, args, { cwd: TRAINING, encoding: 'utf8' });

@@ -5,7 +5,6 @@ The weights of `NAME.onnx` are in `NAME.onnx.data`, which the graph names; so bo
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -37,15 +36,15 @@ def load(path: Path) -> ModelProto:
     return typed
 
 
-def save(model: ModelProto, path: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Writes a model, which is of no use any more if its weights take more than `most_bytes`."""
-    beside = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > most_bytes
+def save(model: ModelProto, path: Path) -> None:
+    """Writes a model, which is of no use any more if its weights take more than MOST_BYTES."""
+    beside = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MOST_BYTES
     data_file(path).unlink(missing_ok=True)  # onnx would append to it
     onnx.save(model, path, save_as_external_data=beside, location=data_file(path).name, size_threshold=SMALL)
 
 
 def copy(source: Path, target: Path) -> Path:
-    """The same under another name, which is returned; large files are linked where the file system can."""
+    """The same under another name, which is returned."""
     if not is_beside(source):
         return shutil.copyfile(source, target)
     model = onnx.load(source, load_external_data=False)
@@ -54,13 +53,5 @@ def copy(source: Path, target: Path) -> Path:
             for entry in tensor.external_data:
                 entry.value = data_file(target).name if entry.key == "location" else entry.value
     onnx.save(model, target)
-    _link(data_file(source), data_file(target))
+    shutil.copyfile(data_file(source), data_file(target))  # no link: onnx mistrusts them
     return target
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

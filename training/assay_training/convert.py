@@ -103,9 +103,9 @@ def _fill(
     text_files = _write_text_files(folder, system)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
-    given = sample(manifest, images, ratings, PAIRS) if images or ratings else None
-    compared = pairs_of(given) if given else drawn_pairs()
-    apart = distances(folder, manifest, compared[:: PAIRS // SLOW_PAIRS] if system.slow else compared)
+    count = SLOW_PAIRS if system.slow else PAIRS
+    given = sample(manifest, images, ratings, count) if images or ratings else None
+    apart = distances(folder, manifest, pairs_of(given, count) if given else drawn_pairs(count))
     for variant, aspects in apart.items():
         for name, one in aspects.items():
             print(f"{variant} {name}: {one.pairs} pairs, at most {one.largest:.2%} off", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from assay_training.beside import MOST_BYTES
+from assay_training import beside
 from assay_training.scorer import open_session
 
 OPSET = 18
@@ -22,14 +22,13 @@ def export(
     outputs: list[str],
     path: Path,
     free: dict[str, dict[int, str]] | None = None,
-    most_bytes: int = MOST_BYTES,
 ) -> None:
     """Writes `path`; inputs are the keyword arguments of the module's forward, all with a batch dimension.
 
     args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input;
-    their example must be longer than 1. All else is fixed. Weights of more than most_bytes are written into a
-    file beside it. Raises AssertionError if onnxruntime and torch
-    disagree on a batch of two, or on a batch of one with free dimensions of one.
+    their example must be longer than 1. All else is fixed. Weights of more than beside.MOST_BYTES are
+    written into a file of their own. Raises AssertionError if onnxruntime and torch disagree on a batch of
+    two, or on a batch of one with free dimensions of one.
     """
     module.eval()
     batch = torch.export.Dim("n", min=1, max=1024)
@@ -56,7 +55,7 @@ def export(
             optimize=True,
         )
     size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
-    program.save(path, external_data=size > most_bytes)
+    program.save(path, external_data=size > beside.MOST_BYTES)
     smallest = {name: _cut(value, (0, *free.get(name, ()))) for name, value in two.items()}
     _check(module, (two, smallest), outputs, path)
 

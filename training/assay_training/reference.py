@@ -68,9 +68,7 @@ def identity(limits: tuple[float, float], scores: np.ndarray) -> Calibration:
     return Calibration(ends, ends, WHOLE, tuple(quantiles.round(6).tolist()), ends, 1.0)
 
 
-def calibrate(
-    scorer: Scorer, images: Path | None, ratings: Path | None, most: int | None = None
-) -> Fitted:
+def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None, most: int | None = None) -> Fitted:
     """Calibration from ratings, from pictures or, without either, from the golden images, `most` of them.
 
     Raises CheckpointError or DataError if they are too few or say nothing about the scores.

@@ -100,7 +100,7 @@ def eight_bits(source: Path, target: Path) -> None:
     beside.save(made, target)
 
 
-def store_convolutions(graph: GraphProto, least: int = MANY_WEIGHTS) -> None:
+def store_convolutions(graph: GraphProto) -> None:
     """Weights of large convolutions as 8-bit numbers with a scale for each output; products stay in float32.
 
     What a run multiplies with is made anew for each run: memory is saved, not time.
@@ -109,7 +109,7 @@ def store_convolutions(graph: GraphProto, least: int = MANY_WEIGHTS) -> None:
     nodes: list[NodeProto] = []
     for node in graph.node:
         name = node.input[1] if node.op_type == "Conv" else ""
-        if name in stored and int(np.prod(stored[name].dims)) >= least:
+        if name in stored and int(np.prod(stored[name].dims)) >= MANY_WEIGHTS:
             nodes.append(_quantised(graph, stored.pop(name)))
         nodes.append(node)
     del graph.node[:]
@@ -117,7 +117,7 @@ def store_convolutions(graph: GraphProto, least: int = MANY_WEIGHTS) -> None:
 
 
 def _quantised(graph: GraphProto, tensor: TensorProto) -> NodeProto:
-    """Puts codes and scales in the place of weights [outputs, …]; returns the node that makes them of these."""
+    """Puts codes and scales in the place of weights [outputs, …]; returns what makes them of these."""
     weights = numpy_helper.to_array(tensor)
     scales = np.maximum(np.abs(weights).max(tuple(range(1, weights.ndim))) / LEVELS, 1e-12).astype(np.float32)
     codes = np.rint(weights / scales.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)

@@ -145,10 +145,7 @@ export const manifestSchema = z
     gpuVariant: z.string().optional().describe('variant in float16, for execution providers other than cpu'),
     variants: z.record(z.string(), variantSchema),
     files: z
-      .record(
-        fileName,
-        z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }),
-      )
+      .record(fileName, z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }))
       .describe('`<graph file>.data` holds the weights of a graph that keeps them outside'),
     graphs: z
       .array(graphSchema)

@@ -73,7 +73,9 @@ def _add_clip(systems) -> argparse.ArgumentParser:
 
 def _add_diff_agiqa(systems) -> argparse.ArgumentParser:
     diff = systems.add_parser("diff-agiqa", help="Diff-AGIQA: Stable Diffusion 1.5 as the scorer")
-    diff.add_argument("--diffusion", type=Path, required=True, help="folder of diffusers, or single file, of 1.5")
+    diff.add_argument(
+        "--diffusion", type=Path, required=True, help="folder of diffusers, or single file, of 1.5"
+    )
     diff.add_argument("--head", type=Path, required=True, help="checkpoint of Diff-AGIQA")
     diff.add_argument("--tokenizer", type=Path, help="folder of CLIP's tokenizer, for a single file")
     diff.add_argument("--noises", type=int, default=1, metavar="K", help="whose scores are averaged (1)")

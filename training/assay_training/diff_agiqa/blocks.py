@@ -91,8 +91,8 @@ class TransformerBlock(nn.Module):
         self.attn1, self.attn2 = Attention(width, heads), Attention(width, heads, context)
         self.ff = FeedForward(width, whole)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens [N, T, width] to those after both attentions, and to the activations [N, T, 4 width] inside."""
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Tokens [N, T, width] to those after both attentions, and to activations [N, T, 4 width] inside."""
         x = x + self.attn1(self.norm1(x))
         x = x + self.attn2(self.norm2(x), context, mask)
         return x, self.ff.net["0"](self.norm3(x))
@@ -108,7 +108,7 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, heads, context, whole)])
         self.proj_out = nn.Conv2d(width, width, 1) if whole else None
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """[N, width, H, W] to the same and to the activations inside [N, H W, 4 width]."""
         block = self.transformer_blocks[0]
         tokens = pointwise(self.proj_in, self.norm(x).flatten(2).transpose(1, 2))

@@ -45,7 +45,8 @@ MANY = "The score is the mean over {count} fixed noises, which takes {count} tim
 def card(config: Config, noises: int, spreads: Sequence[Spread]) -> str:
     """Markdown."""
     rows = [
-        f"| {s.picture} | {s.mean:.3f} | {s.deviation:.3f} | {s.lowest:.3f} | {s.highest:.3f} |" for s in spreads
+        f"| {s.picture} | {s.mean:.3f} | {s.deviation:.3f} | {s.lowest:.3f} | {s.highest:.3f} |"
+        for s in spreads
     ]
     averaged = f" The mean over {noises} differs less: by the root of {noises}." if noises > 1 else ""
     return TEXT.format(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from assay_training.checkpoints import CheckpointError, fit_state, looks_like, read_state
@@ -116,7 +115,7 @@ def _check_family(state: dict[str, Tensor], file: Path, config: Config) -> None:
             width = value.shape[-1]
             told = f"this is {FAMILIES[width]}" if width in FAMILIES else "this is another model"
             raise CheckpointError(
-                f"{file}: {key}: expected {wanted} columns, as Stable Diffusion 1.5 has, found {width}: {told}"
+                f"{file}: {key}: expected {wanted} columns, as in Stable Diffusion 1.5, found {width}: {told}"
             )
     inputs = state["conv_in.weight"].shape[1] if "conv_in.weight" in state else config.latent
     if inputs != config.latent:

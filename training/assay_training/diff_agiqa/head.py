@@ -1,6 +1,6 @@
-"""The head as published: every activation at full size, batch norms as they are. For parity, and to be folded.
+"""The head as published: every activation at full size, batch norms as they are.
 
-Names of parameters are those of the checkpoint.
+For parity, and to be folded. Names of parameters are those of the checkpoint.
 """
 
 from __future__ import annotations
@@ -85,7 +85,11 @@ class Head(nn.Module):
         self.image_prompts = Prompter()
         self.pyramid_extractors = nn.ModuleList([Pyramid(inner, width) for inner, _ in config.taps])
         self.cross_attentions = nn.ModuleList([MapAttention(width) for _ in config.taps])
-        parts = block(len(config.taps) * width, first, 1), block(first, second, 3, GROUPS), block(second, third, 3)
+        parts = (
+            block(len(config.taps) * width, first, 1),
+            block(first, second, 3, GROUPS),
+            block(second, third, 3),
+        )
         self.fusion_quality = nn.Sequential(*(layer for part in parts for layer in part))
         one, two = config.regression
         self.quality_head = nn.Sequential(
@@ -106,9 +110,7 @@ class Head(nn.Module):
     def features(self, taps: tuple[Tensor, ...]) -> Tensor:
         """What is averaged over the map, [N, third, side, side]."""
         found = []
-        for tap, pyramid, attention in zip(
-            taps, self.pyramid_extractors, self.cross_attentions, strict=True
-        ):
+        for tap, pyramid, attention in zip(taps, self.pyramid_extractors, self.cross_attentions, strict=True):
             side = round(tap.shape[1] ** 0.5)
             x = tap.transpose(1, 2).unflatten(2, (side, side))
             found.append(attention(pyramid(F.adaptive_avg_pool2d(x, self.side))))

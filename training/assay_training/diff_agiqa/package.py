@@ -21,8 +21,8 @@ MOST_NOISES = 64
 def prepare(sources: Sources, work: Path, *, noises: int = 1, config: Config = FULL) -> System:
     """Writes graphs and tokenizer into WORK, which is made.
 
-    noises: whose scores are averaged. Raises CheckpointError for files that do not fit, ValueError for a number
-    of noises below 1.
+    noises: whose scores are averaged. Raises CheckpointError for files that do not fit, ValueError for a
+    number of noises below 1.
     """
     if not 1 <= noises <= MOST_NOISES:
         raise ValueError(f"noises: expected 1 to {MOST_NOISES}, found {noises}")
@@ -47,7 +47,7 @@ def manifest_of(config: Config) -> dict:
         "id": ID,
         "version": VERSION,
         "title": "Diff-AGIQA",
-        "description": "Quality of AI-generated images given their prompt: inner activations of Stable Diffusion 1.5.",
+        "description": "Quality of AI-generated images given their prompt, seen by Stable Diffusion 1.5.",
         "license": "NOASSERTION",
         "source": "a checkpoint of Diff-AGIQA (github.com/sxfly99/Diff-AGIQA) and Stable Diffusion 1.5",
         "image": {

@@ -15,8 +15,6 @@ from assay_training.diff_agiqa.latents import Vae
 from assay_training.diff_agiqa.text import TextTower
 from assay_training.diff_agiqa.unet import Unet
 
-LOGIT = 0.4  # mean of what the last sigmoid is given, so that scores lie inside of their range
-
 
 @torch.no_grad()
 def write_diffusion(config: Config, folder: Path, seed: int) -> Path:
@@ -33,7 +31,9 @@ def write_diffusion(config: Config, folder: Path, seed: int) -> Path:
         state = model.state_dict()
         state = _huggingface(state) if name == "text_encoder" else state
         (folder / name).mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous() for key, value in state.items()}, folder / name / f"{file}.safetensors")
+        save_file(
+            {key: value.contiguous() for key, value in state.items()}, folder / name / f"{file}.safetensors"
+        )
     (folder / "tokenizer").mkdir(exist_ok=True)
     tiny_tokenizer(folder / "tokenizer" / "tokenizer.json", config.text)
     return folder
@@ -53,9 +53,6 @@ def write_head(config: Config, path: Path, seed: int) -> Path:
     for attention in model.cross_attentions:
         attention.gamma.fill_(0.7)
     _draw(model.image_prompts, 0.3)
-    last = model.quality_head[8]
-    last.weight *= 6
-    last.bias.fill_(LOGIT)
     state = model.state_dict()
     state |= {"image_prompts.meta_net.0.bias": torch.zeros(64), "cross_attentions.5.gamma": torch.zeros(1)}
     state |= {"fusion_align.0.bias": torch.zeros(4), "align_head.2.bias": torch.zeros(4)}

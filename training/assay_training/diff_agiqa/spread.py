@@ -37,9 +37,10 @@ def measure(graphs: dict[str, Path], tokenizer: Path, manifest: dict, config: Co
     own, *others = fixed_noises(NOISES, config).numpy()
     inputs = {}
     for picture in PICTURES:
-        image, (texts,) = images_for(manifest)[picture], [
-            link["texts"] for link in manifest["graphs"] if "texts" in link
-        ]
+        image, (texts,) = (
+            images_for(manifest)[picture],
+            [link["texts"] for link in manifest["graphs"] if "texts" in link],
+        )
         read = tokens([one.replace("{prompt}", PROMPTS[picture]) for one in texts], reader, text)
         latents = _run(graphs["latents"], prepare(image, manifest["image"]), [LATENTS], threads)[LATENTS]
         inputs[picture] = latents[:, :1] - own * share, _run(graphs["text"], read, [CONTEXT, HIDDEN], threads)

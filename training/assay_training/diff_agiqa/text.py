@@ -25,12 +25,15 @@ class TextTower(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """int64 [N, 1, chunks * T] twice to states [N, chunks * T, width] and what hides the rest, [N, 1, chunks * T].
+        """int64 [N, 1, L] twice to states [N, L, width], and to what hides the rest, [N, 1, L].
 
         Each chunk is a text of its own; what stands behind its end changes nothing before it.
         """
-        length = self.positional_embedding.shape[0]
-        chunks = ids.reshape(-1, length)
-        x = self.token_embedding(chunks) + self.positional_embedding
-        states = self.ln_final(self.transformer(x, self.mask))
-        return states.reshape(ids.shape[0], ids.shape[2], -1), (mask.float() - 1) * FAR
+        chunks = ids.reshape(-1, self.positional_embedding.shape[0])
+        return self.states(chunks).reshape(ids.shape[0], ids.shape[2], -1), (mask.float() - 1) * FAR
+
+    def states(self, ids: Tensor) -> Tensor:
+        """int64 [N, T] to [N, T, width], T being a context or less."""
+        length = ids.shape[1]
+        x = self.token_embedding(ids) + self.positional_embedding[:length]
+        return self.ln_final(self.transformer(x, self.mask[:length, :length]))

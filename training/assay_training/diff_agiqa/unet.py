@@ -49,7 +49,7 @@ class Unet(nn.Module):
             ]
         )
 
-    def forward(self, latents: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None) -> tuple[Tensor, ...]:
         """[N, 4, S, S], context [N, T, …], mask [N, 1, 1, T] to five [N, H W, channels], see Config.taps."""
         x = self.conv_in(latents)
         skips = [x]
@@ -123,7 +123,7 @@ class Down(nn.Module):
         self.attentions = nn.ModuleList([_transformer(config, outer) for _ in range(2 * attends)])
         self.downsamplers = nn.ModuleList([Resize(outer, doubles=False)] * halves)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor, skips: list[Tensor]) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None, skips: list[Tensor]) -> Tensor:
         """Every map in between is put into `skips`."""
         for number, resnet in enumerate(self.resnets):
             x = resnet(x)
@@ -145,7 +145,7 @@ class Middle(nn.Module):
         self.resnets = nn.ModuleList([_resnet(config, width, width) for _ in range(2)])
         self.attentions = nn.ModuleList([_transformer(config, width)])
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """A map to the next one, and the activations inside."""
         x, inside = self.attentions[0](self.resnets[0](x), context, mask)
         return self.resnets[1](x), inside
@@ -165,7 +165,7 @@ class Up(nn.Module):
         self.upsamplers = nn.ModuleList([Resize(width, doubles=True)] * doubles)
 
     def forward(
-        self, x: Tensor, context: Tensor, mask: Tensor, skips: list[Tensor], taps: list[Tensor]
+        self, x: Tensor, context: Tensor, mask: Tensor | None, skips: list[Tensor], taps: list[Tensor]
     ) -> Tensor:
         """Takes maps off `skips`, and puts activations into `taps`."""
         for number, resnet in enumerate(self.resnets):
