@@ -59,18 +59,34 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         paths = export_graphs(net, Path(work))
         views = example_views(config)
-        export(clip, views, ["seen"], Path(work) / "clip.onnx", free={WINDOWS: {1: "windows"}})
-        sessions = {name: open_session(path, options.threads) for name, path in paths.items()}
+        export(
+            clip,
+            views,
+            ["seen"],
+            Path(work) / "clip.onnx",
+            free={WINDOWS: {1: "windows"}},
+        )
+        sessions = {
+            name: open_session(path, options.threads) for name, path in paths.items()
+        }
         plain = open_session(Path(work) / "clip.onnx", options.threads)
-    texts = {"grades": example_ids(config, GRADES), "instruction": example_ids(config, len(config.paths))}
+    texts = {
+        "grades": example_ids(config, GRADES),
+        "instruction": example_ids(config, len(config.paths)),
+    }
     given = {}
     for name, ids in texts.items():
         outputs = [output.name for output in sessions[name].get_outputs()]
-        given |= dict(zip(outputs, sessions[name].run(outputs, {"ids": ids.numpy()}), strict=True))
+        given |= dict(
+            zip(outputs, sessions[name].run(outputs, {"ids": ids.numpy()}), strict=True)
+        )
     for count in COUNTS:
         known = {name: torch.from_numpy(value) for name, value in given.items()}
         views = example_views(config, count)
-        both, one = multiply_adds(ScoreGraph(net), views | known), multiply_adds(clip, views)
+        both, one = (
+            multiply_adds(ScoreGraph(net), views | known),
+            multiply_adds(clip, views),
+        )
         counted = f"{both / 1e9:.1f} and {one / 1e9:.1f} G multiply-adds, ratio {both / one:.2f}"
         print(f"{count:2} windows and the whole: {counted}")
         report(sessions["score"], plain, inputs(config, count), given, options.pairs)
@@ -90,7 +106,9 @@ def inputs(config: AclConfig, count: int) -> dict[str, np.ndarray]:
 
 def report(score, plain, views: dict, given: dict, pairs: int) -> None:
     """Prints the medians of `pairs` alternating runs."""
-    times = [(seconds(score, views | given), seconds(plain, views)) for _ in range(pairs + 1)][1:]
+    times = [
+        (seconds(score, views | given), seconds(plain, views)) for _ in range(pairs + 1)
+    ][1:]
     ratios = [both / one for both, one in times]
     both, one = (statistics.median(column) for column in zip(*times, strict=True))
     print(

@@ -25,13 +25,22 @@ from assay_training.diff_agiqa.unet import Unet
 
 def main() -> None:
     with torch.no_grad(), torch.device("meta"):
-        taps = [torch.empty(1, (FULL.map_side // repeats) ** 2, channels) for channels, repeats in FULL.taps]
+        taps = [
+            torch.empty(1, (FULL.map_side // repeats) ** 2, channels)
+            for channels, repeats in FULL.taps
+        ]
         ids = torch.empty(1, 1, FULL.context, dtype=torch.long)
         context = torch.empty(1, FULL.context, FULL.text.text_width)
         latents = torch.empty(1, FULL.latent, FULL.latent_side, FULL.latent_side)
         report("text, once a prompt", multiply_adds(TextTower(FULL), ids, ids))
-        report("VAE, once an image", multiply_adds(Vae(FULL), torch.empty(1, 3, FULL.side, FULL.side)))
-        report("UNet to the last activation", multiply_adds(Unet(FULL).fold_time(), latents, context, None))
+        report(
+            "VAE, once an image",
+            multiply_adds(Vae(FULL), torch.empty(1, 3, FULL.side, FULL.side)),
+        )
+        report(
+            "UNet to the last activation",
+            multiply_adds(Unet(FULL).fold_time(), latents, context, None),
+        )
         published = multiply_adds(Head(FULL), taps)
         ours = multiply_adds(FlatHead(Head(FULL), FULL), taps)
         report("head as published", published)

@@ -41,7 +41,12 @@ VAE = {
     "block_out_channels": (128, 256, 512, 512), "latent_channels": 4, "layers_per_block": 2,
     "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
 }  # fmt: skip
-TEXT = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+TEXT = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+}
 SCHEDULE = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "skip_prk_steps": True,
     "steps_offset": 1, "set_alpha_to_one": False,
@@ -53,11 +58,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
+    parser.add_argument(
+        "--source", type=Path, required=True, help="clone of the authors' repository"
+    )
     parser.add_argument("--dir", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="vocab.json and merges.txt of CLIP")
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        required=True,
+        help="vocab.json and merges.txt of CLIP",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
-    parser.add_argument("--pairs", type=int, default=MOST_SLOW, help="of picture and prompt")
+    parser.add_argument(
+        "--pairs", type=int, default=MOST_SLOW, help="of picture and prompt"
+    )
     options = parser.parse_args()
     options.dir.mkdir(parents=True, exist_ok=True)
     folder = write_diffusion(options.dir / "sd15", options.tokenizer, options.seed)
@@ -65,7 +79,9 @@ def main() -> None:
     images = write_images(options.dir / "images", SHAPES["full"], 0)
     chosen = pairs(images)[: options.pairs]
     with torch.no_grad():
-        before = torch.cat([before_the_last(net, path, prompt) for path, prompt in chosen])
+        before = torch.cat(
+            [before_the_last(net, path, prompt) for path, prompt in chosen]
+        )
         spread_out(net.quality_head[8], before)
         logits = net.quality_head[8](before)[:, 0].tolist()
         scores = (5 * net.quality_head[8:](before))[:, 0].tolist()
@@ -73,26 +89,50 @@ def main() -> None:
     items = []
     for (path, prompt), score, logit in zip(chosen, scores, logits, strict=True):
         print(f"{path.name} {score:.6f}, before the sigmoid {logit:.6f}", flush=True)
-        items.append({"image": path.name, "prompt": prompt, "scores": {"quality": score}})
-    report = json.dumps({"id": "diff-agiqa", "items": items}, ensure_ascii=False, indent=1)
-    (options.dir / "upstream-diff-agiqa.json").write_text(report + "\n", encoding="utf-8")
+        items.append(
+            {"image": path.name, "prompt": prompt, "scores": {"quality": score}}
+        )
+    report = json.dumps(
+        {"id": "diff-agiqa", "items": items}, ensure_ascii=False, indent=1
+    )
+    (options.dir / "upstream-diff-agiqa.json").write_text(
+        report + "\n", encoding="utf-8"
+    )
 
 
 def write_diffusion(folder: Path, tokenizer: Path, seed: int) -> Path:
     """A folder of diffusers in float32, made if it is not there; returns it."""
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionImg2ImgPipeline, UNet2DConditionModel
+    from diffusers import (
+        AutoencoderKL,
+        PNDMScheduler,
+        StableDiffusionImg2ImgPipeline,
+        UNet2DConditionModel,
+    )
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     if folder.is_dir():
         return folder
-    reader = CLIPTokenizer.from_pretrained(tokenizer, pad_token="<|endoftext|>", model_max_length=77)
+    reader = CLIPTokenizer.from_pretrained(
+        tokenizer, pad_token="<|endoftext|>", model_max_length=77
+    )
     config = CLIPTextConfig(**TEXT, bos_token_id=49406, eos_token_id=49407)
-    nets = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE, sample_size=512), CLIPTextModel(config)
+    nets = (
+        UNet2DConditionModel(**UNET),
+        AutoencoderKL(**VAE, sample_size=512),
+        CLIPTextModel(config),
+    )
     for number, net in enumerate(nets):
         draw(net.eval(), diffusion_values, seed + number)
     unet, vae, text = nets
     pipe = StableDiffusionImg2ImgPipeline(
-        vae, text, reader, unet, PNDMScheduler(**SCHEDULE), None, None, requires_safety_checker=False
+        vae,
+        text,
+        reader,
+        unet,
+        PNDMScheduler(**SCHEDULE),
+        None,
+        None,
+        requires_safety_checker=False,
     )
     pipe.save_pretrained(folder)
     return folder
@@ -101,7 +141,11 @@ def write_diffusion(folder: Path, tokenizer: Path, seed: int) -> Path:
 def diffusion_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
     """Norms and biases count; matrices keep the size of what they are given."""
     if value.ndim == 1:
-        return 1 + 0.1 * drawn if "norm" in name and name.endswith("weight") else 0.1 * drawn
+        return (
+            1 + 0.1 * drawn
+            if "norm" in name and name.endswith("weight")
+            else 0.1 * drawn
+        )
     if "embedding" in name and "time" not in name:
         return 0.5 * drawn
     return drawn * value[0].numel() ** -0.5
@@ -113,7 +157,9 @@ class FeatureExtractor:
     def __init__(self, folder: Path, layer: dict[str, bool]) -> None:
         from diffusers import StableDiffusionImg2ImgPipeline
 
-        self.pipe = pipe = StableDiffusionImg2ImgPipeline.from_pretrained(folder, safety_checker=None)
+        self.pipe = pipe = StableDiffusionImg2ImgPipeline.from_pretrained(
+            folder, safety_checker=None
+        )
         self.layer, self.found = layer, {}
         for module in (pipe.unet, pipe.vae, pipe.text_encoder):
             module.requires_grad_(False)
@@ -122,20 +168,26 @@ class FeatureExtractor:
             for number, block in enumerate(getattr(up, "attentions", [])):
                 blocks[f"up-level{level}-repeat{number}-vit-block0-ffn-inner"] = block
         for name in layer:
-            blocks[name].transformer_blocks[0].ff.net[0].register_forward_hook(self._keep(name))
+            blocks[name].transformer_blocks[0].ff.net[0].register_forward_hook(
+                self._keep(name)
+            )
         self._fix()
 
     def _keep(self, name: str) -> Callable:
         def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> None:
             side = round(output.shape[1] ** 0.5)
-            self.found[name] = output.transpose(1, 2).reshape(len(output), -1, side, side)
+            self.found[name] = output.transpose(1, 2).reshape(
+                len(output), -1, side, side
+            )
 
         return hook
 
     def _fix(self) -> None:
         """The posterior's mean, and the first of the shipped noises, in the place of both draws."""
         from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-        from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img as pipeline
+        from diffusers.pipelines.stable_diffusion import (
+            pipeline_stable_diffusion_img2img as pipeline,
+        )
 
         DiagonalGaussianDistribution.sample = lambda self, generator=None: self.mean
         pipeline.randn_tensor = lambda shape, **_: fixed_noises(1, FULL).reshape(shape)
@@ -146,11 +198,17 @@ class FeatureExtractor:
     def encode_prompt(self, prompt: str) -> Tensor:
         pipe = self.pipe
         if len(prompt.split(" ")) > LONG_WORDS:
-            ids = pipe.tokenizer(prompt, return_tensors="pt", truncation=False).input_ids
-            return torch.cat([pipe.text_encoder(part)[0] for part in ids.split(77, 1)], 1)
+            ids = pipe.tokenizer(
+                prompt, return_tensors="pt", truncation=False
+            ).input_ids
+            return torch.cat(
+                [pipe.text_encoder(part)[0] for part in ids.split(77, 1)], 1
+            )
         return pipe.encode_prompt(prompt, "cpu", 1, True, negative_prompt="")[0]
 
-    def extract(self, prompts: Tensor, batch_size: int, image: Tensor, image_type: str) -> dict[str, Tensor]:
+    def extract(
+        self, prompts: Tensor, batch_size: int, image: Tensor, image_type: str
+    ) -> dict[str, Tensor]:
         pipe = self.pipe
         pipe.scheduler.set_timesteps(1000)
         time = pipe.get_timesteps(1000, STRENGTH, "cpu")[0][:1]
@@ -186,9 +244,13 @@ def before_the_last(net: nn.Module, path: Path, prompt: str) -> Tensor:
     Pictures are brought to 512 x 512 and entities of HTML resolved before, as ours does and theirs cannot.
     """
     image = Image.open(path).convert("RGB").resize((512, 512), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None, None].float() / 255
+    pixels = (
+        torch.from_numpy(np.array(image)).permute(2, 0, 1)[None, None].float() / 255
+    )
     found: list[Tensor] = []
-    hook = net.quality_head[8].register_forward_hook(lambda _module, inputs, _output: found.append(inputs[0]))
+    hook = net.quality_head[8].register_forward_hook(
+        lambda _module, inputs, _output: found.append(inputs[0])
+    )
     net(pixels, [html.unescape(html.unescape(prompt))])
     hook.remove()
     return found[0]

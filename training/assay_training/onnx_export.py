@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def export(
         )
     size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     program.save(path, external_data=size > beside.MOST_BYTES)
+    del program
+    gc.collect()  # it refers to itself, and holds all weights
     smallest = {name: _cut(value, (0, *free.get(name, ()))) for name, value in two.items()}
     _check(module, (two, smallest), outputs, path)
 

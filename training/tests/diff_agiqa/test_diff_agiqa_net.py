@@ -3,11 +3,15 @@ import torch.nn.functional as F
 
 from assay_training.clip.tokenizer import open_tokenizer
 from assay_training.diff_agiqa.blocks import Resnet
-from assay_training.diff_agiqa.checkpoint import load_text, load_unet
+from assay_training.diff_agiqa.card import card
+from assay_training.diff_agiqa.checkpoint import load_head, load_text, load_unet
 from assay_training.diff_agiqa.config import TINY
+from assay_training.diff_agiqa.export import ScoreGraph
+from assay_training.diff_agiqa.flat_head import FlatHead
 from assay_training.diff_agiqa.latents import fixed_noises, shares
 from assay_training.diff_agiqa.package import manifest_of
 from assay_training.diff_agiqa.plain import chunks
+from assay_training.diff_agiqa.spread import Spread
 from assay_training.diff_agiqa.unet import wave
 from assay_training.scorer import tokens
 
@@ -73,3 +77,20 @@ def test_prompts_are_read_whole_or_in_chunks(sources):
         shown = hidden[0, 0] == 0
         assert int(shown.sum()) == sum(map(len, parts))
         torch.testing.assert_close(context[:, shown], wanted, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_several_noises_give_the_mean_of_their_scores(sources):
+    graph = ScoreGraph(load_unet(sources, TINY), FlatHead(load_head(sources.head, TINY), TINY))
+    latents, context = torch.randn(2, 3, 4, 16, 16), torch.randn(2, 12, TINY.text.text_width)
+    hidden = torch.zeros(2, 1, 12)
+    single = [graph(latents[:, place : place + 1], context, hidden) for place in range(3)]
+    torch.testing.assert_close(graph(latents, context, hidden), sum(single) / 3, atol=1e-5, rtol=0)
+    assert float((single[0] - single[1]).abs().max()) > 1e-4
+
+
+def test_the_card_says_what_was_measured():
+    text = card(TINY, 4, [Spread("scene", 2.5, 0.123, 2.3, 2.7)])
+    assert "| scene | 2.500 | 0.123 | 2.300 | 2.700 |" in text
+    assert "The mean over 4 differs less" in text
+    assert "One fixed noise" in card(TINY, 1, [])
