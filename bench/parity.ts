@@ -17,10 +17,12 @@ import { type SpeedFigures, speedOf } from './parity/speed.ts';
 
 const SYSTEMS = [
   ...['acl-iqa', 'acl-iqa-alignment', 'acl-iqa-authenticity', 'image-reward', 'aapmt'],
-  ...['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps'],
+  ...['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps', 'diff-agiqa'],
   ...['maniqa', 'maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
 ];
 const TIMED = ['acl-iqa', 'image-reward', 'maniqa', 'ma-agiqa', 'm3-agiqa'];
+/** Those that take a minute for an image. */
+const SLOW = ['diff-agiqa', 'upstream-diff-agiqa'];
 const TRAINING = fileURLToPath(new URL('../training', import.meta.url));
 
 const { values } = parseArgs({
@@ -74,6 +76,8 @@ try {
       if (found.largest > LIMITS[variant]!) process.exitCode = 1;
     }
     if (values.size === 'full' && TIMED.includes(system)) printSpeed(system, await speedOf(folder, system));
+    if (values.size === 'full' && SLOW.includes(system))
+      printSpeed(system, await speedOf(folder, system, { pairs: 2, images: 2 }));
     if (!kept) rmSync(join(folder, 'models', system), { recursive: true, force: true });
   }
 } finally {

@@ -22,21 +22,25 @@ export interface SpeedFigures {
   promptMs: number;
 }
 
-const PAIRS = 5;
-const IMAGES = 6;
+/** How often the two are compared, and on how many images through the daemon. */
+interface Effort {
+  pairs: number;
+  images: number;
+}
+
 const SIZE = 512;
 
 /** Two images are always on their way, so that preparing one does not wait for the other's inference. */
-async function throughDaemon(url: string, first: number): Promise<number> {
+async function throughDaemon(url: string, first: number, count: number): Promise<number> {
   const client = await connect(url);
-  const images = Array.from({ length: IMAGES }, (_, i) => testPicture(SIZE, first + i));
+  const images = Array.from({ length: count }, (_, i) => testPicture(SIZE, first + i));
   const start = performance.now();
   const lane = async () => {
     for (let data = images.pop(); data; data = images.pop()) await client.score(data, SIZE);
   };
   await Promise.all([lane(), lane()]);
   client.close();
-  return (IMAGES * 1000) / (performance.now() - start);
+  return (count * 1000) / (performance.now() - start);
 }
 
 /** Median time to copy what is kept of a prompt; 0 if nothing is. */
@@ -58,7 +62,11 @@ async function knownPromptMs(model: ModelFolder, config: Config): Promise<number
   return round(median(times));
 }
 
-export async function speedOf(folder: string, system: string): Promise<SpeedFigures> {
+export async function speedOf(
+  folder: string,
+  system: string,
+  effort: Effort = { pairs: 5, images: 6 },
+): Promise<SpeedFigures> {
   const { id, items } = readReport(folder, system);
   const dataDir = join(folder, 'data');
   const config = loadConfig({ modelDirs: [join(folder, 'models')], scorer: id, variant: 'fp32', dataDir });
@@ -76,12 +84,12 @@ export async function speedOf(folder: string, system: string): Promise<SpeedFigu
     ...language,
   ]);
   try {
-    await throughDaemon(daemon.url, 0);
+    await throughDaemon(daemon.url, 0, effort.images);
     const pairs: { bare: number; all: number }[] = [];
-    for (let i = 1; i <= PAIRS; i++) {
+    for (let i = 1; i <= effort.pairs; i++) {
       const bare = await raw.imagesPerSecond(1, 10_000);
       // New pictures every time: nothing of them is known to any cache.
-      pairs.push({ bare, all: await throughDaemon(daemon.url, i * IMAGES) });
+      pairs.push({ bare, all: await throughDaemon(daemon.url, i * effort.images, effort.images) });
     }
     const ratios = pairs.map(({ all, bare }) => round(all / bare));
     const rawMs = round(1000 / median(pairs.map(({ bare }) => bare)), 0);

@@ -25,7 +25,7 @@ import {
   type ModelFolder,
   readModelJson,
 } from './model/manifest.ts';
-import { checkFiles, graphPath, runtimeFiles } from './model/model-files.ts';
+import { checkFiles, graphFiles, graphPath, runtimeFiles } from './model/model-files.ts';
 import { batchSize, type Plan, type PlanOptions, planLoad, stampOf } from './model/plan.ts';
 import { openTextEncoder, type TextEncoder } from './text/tokenize.ts';
 
@@ -177,7 +177,7 @@ const OWN_EMBEDDING_BYTES = 64 * 2 ** 20;
 
 /** What a graph's weights are known by, and its tokenizer: equal files in different scorers make equal embeddings. */
 function weightsOf({ manifest }: ModelFolder, variant: string, { graph, texts }: GraphSpec): string {
-  const files = [manifest.variants[variant]!.graphs[graph]!, ...(texts ? [manifest.text!.tokenizer] : [])];
+  const files = [...graphFiles(manifest, variant, graph), ...(texts ? [manifest.text!.tokenizer] : [])];
   return files.map((file) => manifest.files[file]!.sha256).join(' ');
 }
 
@@ -219,7 +219,7 @@ function openGraph(
   limit: BatchLimit,
 ): Graph {
   const { manifest } = model;
-  const files = [plan.variant, plan.gpuVariant].map((v) => manifest.variants[v]!.graphs[spec.graph]!);
+  const files = [plan.variant, plan.gpuVariant].flatMap((v) => graphFiles(manifest, v, spec.graph));
   return new Graph(
     spec.graph,
     {
@@ -234,7 +234,8 @@ function openGraph(
   );
 }
 
-const WARM_UP_MS = 120_000;
+/** A diffusion model takes a minute and more for an image on a core. */
+const WARM_UP_MS = 600_000;
 
 function greyFor({ manifest }: Scorer): Pixels {
   const { width, height } = manifest.image;

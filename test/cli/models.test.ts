@@ -13,7 +13,8 @@ import { describe, expect, it } from 'vitest';
 import { assay } from '../support/cli.ts';
 import { tempFolder } from '../support/files.ts';
 import { picture, png } from '../support/images.ts';
-import { meanGraph, type TestModel, writeModel } from '../support/models.ts';
+import { brightnessGraph, meanGraph, type TestModel, writeModel } from '../support/models.ts';
+import { floats } from '../support/onnx.ts';
 
 function setUp(model: TestModel = {}) {
   const folder = tempFolder();
@@ -86,6 +87,23 @@ describe('assay models', () => {
     expect(stderr).toMatch(/it holds no manifest\.json.*\n.*MANIFEST_INVALID/);
     const absent = await assay(['models', 'import', join(folder, 'nope'), ...data]);
     expect(absent.stderr).toMatch(/no such file or folder: \S+nope\n.*FILE_NOT_FOUND/);
+  });
+
+  it('takes a graph whose weights are in a file beside it, and misses that file', async () => {
+    const scale = { dims: [1], outside: 'model.onnx.data' };
+    const { folder, model, data } = setUp({
+      graph: { ...brightnessGraph, constants: { ...brightnessGraph.constants, scale } },
+      files: { ...(await golden(brightness)), 'model.onnx.data': floats(1 / 51) },
+    });
+    const { code, stdout } = await assay(['models', 'import', model, ...data]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/1 of 1 golden scores agree/)]);
+    const imported = join(folder, 'data/models/test-bright@1.0.0');
+    expect(readdirSync(imported)).toContain('model.onnx.data');
+    writeFileSync(join(imported, 'model.onnx.data'), floats(1 / 50));
+    const score = () => assay(['score', join(model, 'golden/a.png'), '--scorer', 'test-bright', ...data]);
+    expect((await score()).stderr).toMatch(/model\.onnx\.data[\s\S]*MODEL_HASH_MISMATCH/);
+    rmSync(join(imported, 'model.onnx.data'));
+    expect((await score()).stderr).toMatch(/model\.onnx\.data[\s\S]*MODEL_FILE_MISSING/);
   });
 
   it('imports what links lead to, and says when there are no golden scores', async () => {

@@ -12,7 +12,7 @@ import type { ImageInput, Pixels } from '../../src/types/image.ts';
 import { tempFolder } from '../support/files.ts';
 import { flat, png, transparentPng } from '../support/images.ts';
 import { type TestModel, writeModel } from '../support/models.ts';
-import { type Graph, onnxModel } from '../support/onnx.ts';
+import { floats, type Graph, onnxModel } from '../support/onnx.ts';
 
 /** Two texts to the mean of their token ids: `[CLS]` 1, `a` 4, `cat` 5, `red` 6, `dog` 7, `[SEP]` 2, padding 0. */
 const wordsGraph: Graph = {
@@ -256,6 +256,31 @@ describe('what is kept of an image', () => {
     const image = await make();
     expect(await qualities(catalog, [image], '#ffffff')).toEqual([5]);
     expect(await qualities(catalog, [image], '#000000')).toEqual([0]);
+  });
+
+  it('keeps apart what equal graphs make with other weights beside them', async () => {
+    const weighed: Graph = {
+      ...lookGraph,
+      constants: { ...lookGraph.constants, weight: { dims: [1], outside: 'look.onnx.data' } },
+      nodes: [
+        ...lookGraph.nodes.slice(0, -1),
+        { op: 'Mul', inputs: ['mean', 'weight'], outputs: ['weighed'] },
+        { op: 'Reshape', inputs: ['weighed', 'column'], outputs: ['look'] },
+      ],
+    };
+    const by = (weight: number) => ({
+      ...threeGraphs(),
+      files: {
+        ...threeGraphs().files,
+        'look.onnx': onnxModel(weighed),
+        'look.onnx.data': floats(weight),
+      },
+    });
+    const [catalog] = catalogOf([by(1), { ...by(2), id: 'test-twin' }]);
+    const found = [];
+    for (const id of ['test-chain', 'test-twin'])
+      found.push((await scores(await catalog.open(id), 51, null)).quality);
+    expect(found).toEqual([1, 2]);
   });
 
   it('goes by the key of the pixels, where they have one', async () => {

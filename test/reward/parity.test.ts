@@ -12,7 +12,7 @@ import { tempFolder } from '../support/files.ts';
 const TRAINING = fileURLToPath(new URL('../../training', import.meta.url));
 /** Each row is made in one go, since torch takes longer to begin than some of them take. */
 const SYSTEMS = [
-  [['acl-iqa-alignment', 'aapmt', 'pickscore', 'clip-iqa'], ['--int8']],
+  [['acl-iqa-alignment', 'aapmt', 'pickscore', 'clip-iqa', 'diff-agiqa'], ['--int8']],
   [
     ['maniqa-windows', 'ma-agiqa', 'm3-agiqa'],
     ['--int8', '--fp16'],

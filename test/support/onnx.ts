@@ -40,9 +40,10 @@ export interface Node {
   attributes?: Record<string, Attribute>;
 }
 
-/** One of the lists is there; bytes are uint8. */
+/** One of the lists is there, or the name of a file with float32 numbers; bytes are uint8. */
 interface Constant {
   dims: number[];
+  outside?: string;
   floats?: number[];
   ints?: number[];
   bytes?: number[];
@@ -77,15 +78,31 @@ function rawOf({ floats, ints = [], bytes: small }: Constant): [ElementType, Uin
   return ['int64', new Uint8Array(BigInt64Array.from(ints.map(BigInt)).buffer)];
 }
 
+const pair = (field: number, key: string, value: string): Field =>
+  message(field, bytes(1, key), bytes(2, value));
+
 function constant(name: string, c: Constant): Field {
+  const dims = c.dims.map((d) => int(1, d));
+  if (c.outside)
+    return message(
+      5,
+      ...dims,
+      int(2, ELEMENT.float32),
+      bytes(8, name),
+      pair(13, 'location', c.outside),
+      int(14, 1),
+    );
   const [type, raw] = rawOf(c);
-  return message(5, ...c.dims.map((d) => int(1, d)), int(2, ELEMENT[type]), bytes(8, name), bytes(9, raw));
+  return message(5, ...dims, int(2, ELEMENT[type]), bytes(8, name), bytes(9, raw));
 }
 
 function valueInfo(field: number, name: string, [type, dims]: [ElementType, Dim[]]): Field {
   const shape = message(2, ...dims.map((d) => message(1, typeof d === 'number' ? int(1, d) : bytes(2, d))));
   return message(field, bytes(1, name), message(2, message(1, int(1, ELEMENT[type]), shape)));
 }
+
+/** What a constant that is outside finds there. */
+export const floats = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 
 /** The bytes of an ONNX model (IR 8, opset 17) with this graph. */
 export function onnxModel(graph: Graph): Uint8Array {

@@ -20,9 +20,11 @@ Holds = Callable[
 class Case:
     """A model folder to be, and the plain modules that were made of the same checkpoint.
 
-    holds: what the language model has to say that the judge was given; None where it asks none.
+    holds: what the language model has to say that the judge was given; None where it asks none. most:
+    pairs of picture and prompt, where one takes minutes.
     """
 
     system: System
     judge: Judge
     holds: Holds | None = None
+    most: int | None = None

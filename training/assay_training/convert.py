@@ -27,6 +27,7 @@ TOLERANCES = {
     False: 0.02,
 }  # of golden scores, of the range: float32 alone; with smaller variants
 TOKENIZER, MENDING = "tokenizer.json", "mending.json"
+SLOW_PAIRS, SLOW_IMAGES = 4, 6  # of a slow system
 COMPARED = 60  # images on which counts of windows are compared
 
 
@@ -39,6 +40,7 @@ class System:
     manifest: dict  # all but what make_folder adds: variants, files, calibration, golden, card
     card: str  # Markdown: what it is, source, licence state, quirks, and what was not loaded
     windows: tuple[int, ...] = ()  # window counts that get a variant each; the first is the default
+    slow: bool = False  # an image takes most of a minute: variants are compared on few, percentiles too
     mending: Path | None = None  # tables by which texts are mended before they are tokenized
     float32: tuple[str, ...] = ()  # operators that float16 would spoil
 
@@ -107,15 +109,17 @@ def _fill(
     text_files = _write_text_files(folder, system)
     write_json(folder / "calibration.json", _nothing_fitted(manifest).to_json())
     write_json(folder / "manifest.json", manifest)  # graphs are run through it
-    given = sample(manifest, images, ratings, PAIRS) if images or ratings else None
-    apart = distances(folder, manifest, pairs_of(given) if given else drawn_pairs())
+    count = SLOW_PAIRS if system.slow else PAIRS
+    given = sample(manifest, images, ratings, count) if images or ratings else None
+    apart = distances(folder, manifest, pairs_of(given, count) if given else drawn_pairs(count))
     for variant, aspects in apart.items():
         for name, one in aspects.items():
             print(f"{variant} {name}: {one.pairs} pairs, at most {one.largest:.2%} off", flush=True)
-    fitted = calibrate(Scorer(folder, threads=os.cpu_count() or 1), images, ratings)
+    most = SLOW_IMAGES if system.slow else None
+    fitted = calibrate(Scorer(folder, threads=os.cpu_count() or 1), images, ratings, most)
     for name in fitted.rated:
         manifest["aspects"][name]["range"] = list(MOS_RANGE)
-    data = [*sorted(path.name for path in folder.glob("*.onnx")), *text_files]
+    data = [*sorted(path.name for path in folder.glob("*.onnx*")), *text_files]
     width = max(high - low for low, high in (a["range"] for a in manifest["aspects"].values() if a))
     tolerance = round(TOLERANCES[not smaller] * width, 4)
     fill_folder(folder, data, fitted.to_json(), manifest, (tolerance, tolerance))

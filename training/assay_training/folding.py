@@ -56,9 +56,13 @@ class _Weights:
         return found
 
     def keep(self, names: set[str]) -> None:
-        """Writes those that are needed back to the graph."""
-        del self.graph.initializer[:]
-        self.graph.initializer.extend(tensor for name, tensor in self.tensors.items() if name in names)
+        """Leaves those in the graph that are needed, and adds the new ones: what is large is not copied."""
+        stored = self.graph.initializer
+        for place in reversed(range(len(stored))):
+            if stored[place].name not in names:
+                del self.tensors[stored[place].name], stored[place]
+        known = {tensor.name for tensor in stored}
+        stored.extend(tensor for name, tensor in self.tensors.items() if name in names - known)
 
 
 def _is_plain(attributes: dict) -> bool:

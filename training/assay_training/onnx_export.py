@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from assay_training import beside
 from assay_training.scorer import open_session
 
 OPSET = 18
@@ -25,8 +27,9 @@ def export(
     """Writes `path`; inputs are the keyword arguments of the module's forward, all with a batch dimension.
 
     args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input;
-    their example must be longer than 1. All else is fixed. Raises AssertionError if onnxruntime and torch
-    disagree on a batch of two, or on a batch of one with free dimensions of one.
+    their example must be longer than 1. All else is fixed. Weights of more than beside.MOST_BYTES are
+    written into a file of their own. Raises AssertionError if onnxruntime and torch disagree on a batch of
+    two, or on a batch of one with free dimensions of one.
     """
     module.eval()
     batch = torch.export.Dim("n", min=1, max=1024)
@@ -52,7 +55,10 @@ def export(
             verbose=False,
             optimize=True,
         )
-    program.save(path, external_data=False)
+    size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    program.save(path, external_data=size > beside.MOST_BYTES)
+    del program
+    gc.collect()  # it refers to itself, and holds all weights
     smallest = {name: _cut(value, (0, *free.get(name, ()))) for name, value in two.items()}
     _check(module, (two, smallest), outputs, path)
 

@@ -11,6 +11,7 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,12 @@ from assay_training.clip_scorers.package import Sources
 from assay_training.clip_scorers.package import prepare as prepare_clip
 from assay_training.clip_scorers.presets import HEAD_WIDTHS, PRESETS
 from assay_training.convert import make_folder
+from assay_training.diff_agiqa import config as diff_config
+from assay_training.diff_agiqa.checkpoint import Sources as DiffSources
+from assay_training.diff_agiqa.package import manifest_of as diff_manifest
+from assay_training.diff_agiqa.package import prepare as prepare_diff_agiqa
+from assay_training.diff_agiqa.plain import PlainDiffAgiqa, spread_out
+from assay_training.diff_agiqa.random_weights import write_diffusion, write_head
 from assay_training.m3_agiqa.parity import m3_agiqa
 from assay_training.ma_agiqa.parity import ma_agiqa
 from assay_training.maniqa.parity import maniqa
@@ -72,6 +79,7 @@ FULL_CLIPS = {  # by the size that a preset asks for
         patch=14, width=1280, layers=8, heads=16, text_width=1024, text_layers=6, text_heads=16, joint=1024
     ),
 }
+MOST_SLOW = 3  # pairs at full size, where one takes minutes
 CUT = 600_000  # bytes in one graph, so that tiny image towers are cut in two, as ViT-H/14's is
 WAVES = 25  # most of a picture, in radians
 PROMPTS = [
@@ -83,11 +91,11 @@ PROMPTS = [
 ]
 
 
-def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: bool = False) -> None:
+def write_parity(name: str, size: str, out: Path, seed: int, smaller: dict[str, bool]) -> None:
     """Fills OUT/models/<id>, OUT/images/*.png and OUT/<name>.json: {id, items: [{image, prompt, scores}]}.
 
     An item of a system that asks a language model has its `states`, too: shape, and float32 in base64, by
-    what is asked last.
+    what is asked last. smaller: which variants there are besides, as make_folder takes them.
     """
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work, torch.no_grad():
@@ -96,11 +104,13 @@ def write_parity(name: str, size: str, out: Path, seed: int, int8: bool, fp16: b
         items = [
             {"image": path.name, "prompt": prompt, "scores": case.judge(Image.open(path), prompt)}
             | told(case, Image.open(path), prompt)
-            for path, prompt in pairs(images)
+            for path, prompt in pairs(images)[: case.most]
         ]
+        system = case.system
+        del case  # gigabytes, which conversion has need of, too
         (out / "models").mkdir(exist_ok=True)
-        make_folder(case.system, out / "models" / case.system.manifest["id"], int8=int8, fp16=fp16)
-    report = {"id": case.system.manifest["id"], "items": items}
+        make_folder(system, out / "models" / system.manifest["id"], **smaller)
+    report = {"id": system.manifest["id"], "items": items}
     (out / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -265,6 +275,25 @@ def read_layers(state: dict[str, Tensor], feature: Tensor) -> Tensor:
     return feature[0]
 
 
+def diff_agiqa(size: str, work: Path, seed: int) -> Case:
+    """Diff-AGIQA, with a head that tells the first pictures apart."""
+    config = diff_config.TINY if size == "tiny" else diff_config.FULL
+    most = len(SHAPES[size]) * 2 if size == "tiny" else MOST_SLOW
+    folder, head = write_diffusion(config, work / "sd", seed), write_head(config, work / "head.pt", seed)
+    sources = DiffSources(folder, head)
+    image = {"dtype": "uint8", **diff_manifest(config)["image"]}
+
+    @cache
+    def plain() -> PlainDiffAgiqa:
+        return PlainDiffAgiqa(sources, folder / "tokenizer" / "tokenizer.json", image, config)
+
+    seen = pairs(write_images(work / "images", SHAPES[size], seed))[:most]
+    spread_out(head, [plain().logit(Image.open(path), prompt) for path, prompt in seen])
+    plain.cache_clear()  # the head is another one now, and memory is needed
+    system = prepare_diff_agiqa(sources, work / "graphs", config=config)
+    return Case(system, lambda picture, prompt: {"quality": plain().score(picture, prompt)}, most=most)
+
+
 CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "acl-iqa": acl_iqa("quality", "acl"),
     "acl-iqa-alignment": acl_iqa("alignment", "acl"),
@@ -272,6 +301,7 @@ CASES: dict[str, Callable[[str, Path, int], Case]] = {
     "image-reward": aapmt(metric=False),
     "aapmt": aapmt(metric=True),
     **{preset: clip(preset) for preset in PRESETS},
+    "diff-agiqa": diff_agiqa,
     "maniqa": maniqa("whole"),
     "maniqa-windows": maniqa("windows"),
     "ma-agiqa": ma_agiqa,

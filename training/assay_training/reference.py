@@ -71,8 +71,8 @@ def identity(limits: tuple[float, float], scores: np.ndarray) -> Calibration:
     return Calibration(ends, ends, WHOLE, tuple(quantiles.round(6).tolist()), ends, 1.0)
 
 
-def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitted:
-    """Calibration from ratings, from pictures or, without either, from the golden images.
+def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None, most: int | None = None) -> Fitted:
+    """Calibration from ratings, from pictures or, without either, from the golden images, `most` of them.
 
     Raises CheckpointError or DataError if they are too few or say nothing about the scores.
     """
@@ -84,6 +84,7 @@ def calibrate(scorer: Scorer, images: Path | None, ratings: Path | None) -> Fitt
         ranges = {name: aspect["range"] for name, aspect in scorer.aspects.items()}
         return Fitted({name: identity(ends, np.array(ends)) for name, ends in ranges.items()}, "range", 0)
     golden = list(_degraded(images_for(scorer.manifest)))
+    golden = _evenly(golden, most or len(golden))
     return Fitted(_identities(scorer.aspects, _raws(scorer, golden)), "golden", len(golden))
 
 

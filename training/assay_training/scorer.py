@@ -44,6 +44,20 @@ def open_tokenizer(path: Path, text: dict) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(stored))
 
 
+def encoded(one: str, tokenizer: Tokenizer, text: dict) -> list[int]:
+    """Ids of a text, at most contextLength; a short one has its fixed length, if the manifest says so."""
+    given, short = one, text.get("short")
+    if text.get("mending"):
+        from assay_training.clip.mending import mended  # here, since few scorers need it
+
+        given = mended(one)
+    ids = tokenizer.encode(given).ids
+    if not short or len(one.split(" ")) > short["words"]:
+        return cut(ids, text["contextLength"])
+    ids = cut(ids, short["tokens"])
+    return ids + [text["padId"]] * (short["tokens"] - len(ids))
+
+
 def cut(ids: list[int], length: int) -> list[int]:
     """At most `length` ids, keeping the last one."""
     return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
@@ -58,14 +72,10 @@ def token_ids(ids: list[int], text: dict) -> np.ndarray:
 
 def tokens(texts: Sequence[str], tokenizer: Tokenizer, text: dict) -> Inputs:
     """Ids and, if the manifest names one, the mask (1 at ids, 0 at filling), [T, contextLength] each."""
-    if text.get("mending"):
-        from assay_training.clip.mending import mended  # here, since few scorers need it
-
-        texts = [mended(one) for one in texts]
-    ids = [tokenizer.encode(one).ids for one in texts]
+    ids = [encoded(one, tokenizer, text) for one in texts]
     found = {text["ids"]: np.stack([token_ids(one, text) for one in ids])}
     if text["mask"]:
-        lengths = np.array([min(len(one), text["contextLength"]) for one in ids])
+        lengths = np.array([len(one) for one in ids])
         found[text["mask"]] = (np.arange(text["contextLength"]) < lengths[:, None]).astype(text["dtype"])
     return found
 

@@ -80,7 +80,11 @@ def _variants(manifest: dict, folder: Path, fitted: Fitted, apart: dict[str, dic
         "|---|---|---|---|",
     ]
     for name, variant in manifest["variants"].items():
-        size = sum((folder / file).stat().st_size for file in set(variant["graphs"].values()))
+        size = sum(
+            part.stat().st_size
+            for file in set(variant["graphs"].values())
+            for part in folder.glob(f"{file}*")
+        )
         found = ", ".join(
             f"{aspect} {one.largest:.2%} ({one.most:.2%})" for aspect, one in apart.get(name, {}).items()
         )

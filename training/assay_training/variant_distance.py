@@ -39,10 +39,10 @@ class Distance:
     pairs: int
 
 
-def pairs_of(items: Sequence[Item]) -> list[Item]:
-    """PAIRS images with prompts: each with its own, if it has one, and with others in turn."""
+def pairs_of(items: Sequence[Item], count: int = PAIRS) -> list[Item]:
+    """`count` images with prompts: each with its own, if it has one, and with others in turn."""
     found = []
-    for number in range(PAIRS):
+    for number in range(count):
         image, own = items[number % len(items)]
         again = number >= len(items)
         found.append((image, own if own and not again else TRIED[number % len(TRIED)]))
@@ -50,11 +50,11 @@ def pairs_of(items: Sequence[Item]) -> list[Item]:
 
 
 @cache
-def drawn_pairs() -> tuple[Item, ...]:
-    """PAIRS drawn images, most of them degraded, with prompts."""
+def drawn_pairs(count: int = PAIRS) -> tuple[Item, ...]:
+    """`count` drawn images, most of them degraded, with prompts."""
     rng, kinds = np.random.default_rng(0), list(DEGRADATIONS)
     found = []
-    for number in range(PAIRS):
+    for number in range(count):
         image = varied_image(number)
         if number % 4:
             kind = kinds[number % len(kinds)]

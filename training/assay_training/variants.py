@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import GraphProto
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from assay_training import beside
 from assay_training.folding import folded
 from assay_training.verify import digest
 
@@ -23,6 +22,8 @@ FLOAT_OPS = ("Exp", "Log", "LogSoftmax", "ReduceLogSumExp")
 # the same in every batch. In blocks of 128 its last bit is not, which the next rounding may turn into a step.
 BLOCK = 32
 INTEGERS = 4  # the accuracy level that multiplies integers
+LEVELS = 127  # of 8-bit numbers, on either side of 0
+MANY_WEIGHTS = 3_000_000  # in a convolution: those of a UNet's inner levels
 FEW_WEIGHTS = 1 << 14  # matrices below this stay in float32: they are small and often near the output
 
 
@@ -43,7 +44,7 @@ def write_variants(
     them in 16 bits.
     """
     full = {
-        step: _unique(shutil.copyfile(path, folder / f"{name}.{step}.{FULL}.onnx"))
+        step: _unique(beside.copy(path, folder / f"{name}.{step}.{FULL}.onnx"))
         for step, path in graphs.items()
     }
     variants: dict[str, dict] = {FULL: {"graphs": full}}
@@ -55,7 +56,7 @@ def write_variants(
             if variant == "fp16":
                 half(path, made[step], float32)
             elif step in per_prompt:
-                shutil.copyfile(path, made[step])
+                beside.copy(path, made[step])
             else:
                 eight_bits(path, made[step])
         variants[variant] = {"graphs": {step: _unique(path) for step, path in made.items()}}
@@ -75,11 +76,14 @@ def half(source: Path, target: Path, float32: Sequence[str] = ()) -> None:
     """Writes `target`: the same graph in float16, but for sums of exponentials and operators of `float32`."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    model = folded(onnx.load(source))
+    model = folded(beside.load(source))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below 6e-8 become 0, masks of -1e9 become -65504
         kept = [*DEFAULT_OP_BLOCK_LIST, *FLOAT_OPS, *float32]
-        onnx.save(convert_float_to_float16(model, keep_io_types=True, op_block_list=kept), target)
+        halved = convert_float_to_float16(
+            model, keep_io_types=True, op_block_list=kept, disable_shape_infer=beside.is_beside(source)
+        )
+    beside.save(halved, target)
 
 
 def eight_bits(source: Path, target: Path) -> None:
@@ -87,7 +91,7 @@ def eight_bits(source: Path, target: Path) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)  # else a line a matrix
-    model = folded(onnx.load(source))
+    model = folded(beside.load(source))
     quantiser = MatMulNBitsQuantizer(
         model,
         bits=8,
@@ -97,7 +101,40 @@ def eight_bits(source: Path, target: Path) -> None:
         nodes_to_exclude=_small(model.graph),
     )
     quantiser.process()
-    onnx.save(quantiser.model.model, target)
+    made = quantiser.model.model
+    store_convolutions(made.graph)
+    beside.save(made, target)
+
+
+def store_convolutions(graph: GraphProto) -> None:
+    """Weights of large convolutions as 8-bit numbers with a scale for each output; products stay in float32.
+
+    What a run multiplies with is made anew for each run: memory is saved, not time.
+    """
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        name = node.input[1] if node.op_type == "Conv" else ""
+        if name in stored and int(np.prod(stored[name].dims)) >= MANY_WEIGHTS:
+            nodes.append(_quantised(graph, stored.pop(name)))
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _quantised(graph: GraphProto, tensor: TensorProto) -> NodeProto:
+    """Puts codes and scales in the place of weights [outputs, …]; returns what makes them of these."""
+    weights = numpy_helper.to_array(tensor)
+    scales = np.maximum(np.abs(weights).max(tuple(range(1, weights.ndim))) / LEVELS, 1e-12).astype(np.float32)
+    codes = np.rint(weights / scales.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)
+    name = tensor.name
+    graph.initializer.remove(tensor)
+    graph.initializer.extend(
+        [numpy_helper.from_array(codes, f"{name}_codes"), numpy_helper.from_array(scales, f"{name}_scales")]
+    )
+    return helper.make_node(
+        "DequantizeLinear", [f"{name}_codes", f"{name}_scales"], [name], f"{name}_Dequantize", axis=0
+    )
 
 
 SMALLER = {"fp16": half, "int8": eight_bits}

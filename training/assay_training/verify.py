@@ -13,6 +13,7 @@ from PIL import Image
 from assay_training.prepare import Inputs
 from assay_training.scorer import Scorer
 
+PART = 1 << 24  # bytes of a file that are hashed at a time: some are larger than memory
 TOLERANCE = 1e-4  # between batch sizes, orders and thread counts, in MOS units
 BATCHES = (1, 2, 3, 7, 16, 32)
 PROMPT = "a lake at dusk"
@@ -39,8 +40,11 @@ def verify(folder: Path) -> None:
 
 def digest(path: Path) -> dict:
     """The manifest's entry for one file: sha256 in hex and size in bytes."""
-    data = path.read_bytes()
-    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            found.update(part)
+    return {"sha256": found.hexdigest(), "bytes": path.stat().st_size}
 
 
 def check_files(folder: Path, manifest: dict) -> Iterator[str]:

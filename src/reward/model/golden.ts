@@ -85,7 +85,7 @@ async function checkItem(model: ModelFolder, scorer: Scorer, item: GoldenItem): 
   });
 }
 
-const JUDGE_TIMEOUT_MS = 60_000;
+const JUDGE_TIMEOUT_MS = 600_000;
 
 /**
  * Scores the golden images of the loaded variant and compares. Where a language model elsewhere is judged by, golden

@@ -10,6 +10,7 @@ export const faultsOf = (m: Manifest, last: string): string[] => [
   ...imageFaults(m),
   ...inputFaults(m),
   ...languageFaults(m),
+  ...textFaults(m),
   ...aspectFaults(m),
   ...rewardFaults(m),
 ];
@@ -86,6 +87,11 @@ function* turnFaults(turns: Turns): Generator<string> {
 /** Whether the prompt is among what a language model is told. */
 const tellsPrompt = ({ language }: Manifest): boolean =>
   language?.inputs.some(({ turns }) => turns.some(({ text }) => text?.includes('{prompt}'))) ?? false;
+
+function* textFaults({ text }: Manifest): Generator<string> {
+  if (text?.short && text.short.tokens > text.contextLength)
+    yield 'text.short.tokens is more than text.contextLength';
+}
 
 function* aspectFaults(m: Manifest): Generator<string> {
   const { aspects, text } = m;

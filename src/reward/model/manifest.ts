@@ -62,6 +62,13 @@ const imageSchema = z.strictObject({
   maxAspectRatio: z.number().min(1).describe('longer images are out of domain'),
 });
 
+const shortSchema = z
+  .strictObject({
+    words: z.int().min(0).describe('a text of no more parts between single spaces is short'),
+    tokens: z.int().min(2).describe('cut or filled to; what fills it up counts in the mask'),
+  })
+  .describe('texts that have a fixed length of their own, less than contextLength');
+
 const textSchema = z.strictObject({
   tokenizer: fileName.describe('tokenizer.json of the Hugging Face format'),
   tokenizerConfig: fileName.optional().describe('tokenizer_config.json beside it'),
@@ -77,6 +84,7 @@ const textSchema = z.strictObject({
     .max(65_536)
     .describe('tokens; longer prompts are cut, keeping the last special token'),
   padId: z.int().min(0),
+  short: shortSchema.optional(),
 });
 
 const aspectSchema = z.strictObject({
@@ -174,10 +182,9 @@ export const manifestSchema = z
     defaultVariant: z.string(),
     gpuVariant: z.string().optional().describe('variant in float16, for execution providers other than cpu'),
     variants: z.record(z.string(), variantSchema),
-    files: z.record(
-      fileName,
-      z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }),
-    ),
+    files: z
+      .record(fileName, z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }))
+      .describe('`<graph file>.data` holds the weights of a graph that keeps them outside'),
     graphs: z
       .array(graphSchema)
       .default([{ graph: SCORE, per: 'pair' }])

@@ -50,10 +50,15 @@ export async function checkFiles(model: ModelFolder, files: string[]): Promise<v
 export const textFiles = ({ text }: Manifest): string[] =>
   text ? [text.tokenizer, ...(text.mending ? [text.mending] : [])] : [];
 
+/** The file of a graph, and that of its weights when they are outside: ONNX files hold no more than 2 GB. */
+export function graphFiles(m: Manifest, variant: string, graph: string): string[] {
+  const file = m.variants[variant]!.graphs[graph]!;
+  return [file, `${file}.data`].filter((name) => name === file || Object.hasOwn(m.files, name));
+}
+
 /** All files that one variant needs at run time; for tfjs, weight shards, too. */
 export function runtimeFiles(m: Manifest, variant: string): string[] {
-  const { graphs } = m.variants[variant]!;
-  const own = m.graphs.map(({ graph }) => graphs[graph]!);
+  const own = m.graphs.flatMap(({ graph }) => graphFiles(m, variant, graph));
   const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
   return [...new Set(own), ...shards, m.calibration, ...textFiles(m)];
 }

@@ -6,7 +6,7 @@ import { type Scorer, type ScorerOptions, sessionSpec } from '../scorer.ts';
 import type { ModelFolder } from './manifest.ts';
 import { planLoad } from './plan.ts';
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 600_000;
 
 /** Runs each graph once on every provider that works, but for the CPU. A provider that does not take one is left out. */
 export async function placementsOf(

@@ -88,6 +88,10 @@ function beginningOf(tokenizer: Tokenizer, spec: TextSpec, text: string): { all:
 
 type Mend = (text: string) => string;
 
+/** Tokens that a short text has whatever it says, where the manifest wants that. */
+const ownLength = (text: string, { short }: TextSpec): number | undefined =>
+  short && text.split(' ').length <= short.words ? short.tokens : undefined;
+
 /** @param specials tokens that stand around every text; one of them may be the one for what is unknown */
 function encodeText(
   tokenizer: Tokenizer,
@@ -97,10 +101,11 @@ function encodeText(
   text: string,
 ): Encoded {
   const { all, isAll } = beginningOf(tokenizer, spec, mend(text.slice(0, MOST_CHARACTERS)));
-  const kept = cut(all, spec.contextLength);
+  const own = ownLength(text, spec);
+  const kept = cut(all, own ?? spec.contextLength);
   const ids = kept.map(({ id }) => id);
   const tokens: Tensors = { [spec.ids]: tensor(ids, spec, spec.padId) };
-  if (spec.mask) tokens[spec.mask] = tensor(Array<number>(ids.length).fill(1), spec, 0);
+  if (spec.mask) tokens[spec.mask] = tensor(Array<number>(own ?? ids.length).fill(1), spec, 0);
   const [found, around] = [wordsOf(tokenizer, kept), wordsOf(tokenizer, specials)];
   return {
     tokens,

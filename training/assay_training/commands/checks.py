@@ -9,7 +9,7 @@ from assay_training.clip_scorers.presets import PRESETS
 
 SYSTEMS = (
     "acl-iqa", "acl-iqa-alignment", "acl-iqa-authenticity", "image-reward", "aapmt", *PRESETS,
-    "maniqa", "maniqa-windows", "ma-agiqa", "m3-agiqa",
+    "maniqa", "maniqa-windows", "ma-agiqa", "m3-agiqa", "diff-agiqa",
 )  # fmt: skip
 
 
@@ -25,6 +25,7 @@ def add(commands) -> None:
     parity.add_argument("--out", type=Path, required=True, help="folder to write into")
     parity.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parity.add_argument("--seed", type=int, default=0)
+    parity.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
     parity.add_argument("--int8", action="store_true", help="also a variant with weights in 8 bits")
     parity.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
     parity.set_defaults(command=_parity)
@@ -39,5 +40,6 @@ def _verify(options: argparse.Namespace) -> None:
 def _parity(options: argparse.Namespace) -> None:
     from assay_training.parity import write_parity
 
+    smaller = {"fp16": options.fp16, "int8": options.int8}
     for system in options.systems:
-        write_parity(system, options.size, options.out, options.seed, options.int8, options.fp16)
+        write_parity(system, options.size, options.out, options.seed, smaller)

@@ -21,6 +21,7 @@ def add(commands) -> None:
         (_add_acl_iqa(systems), _acl_iqa),
         (_add_aapmt(systems), _aapmt),
         (_add_clip(systems), _clip),
+        (_add_diff_agiqa(systems), _diff_agiqa),
         (_add_maniqa(systems), _maniqa),
         (_add_ma_agiqa(systems), _ma_agiqa),
         (_add_m3_agiqa(systems), _m3_agiqa),
@@ -72,6 +73,17 @@ def _add_clip(systems) -> argparse.ArgumentParser:
     activations = ("quick-gelu", "gelu")
     clip.add_argument("--activation", choices=activations, help="if nothing beside the weights tells it")
     return clip
+
+
+def _add_diff_agiqa(systems) -> argparse.ArgumentParser:
+    diff = systems.add_parser("diff-agiqa", help="Diff-AGIQA: Stable Diffusion 1.5 as the scorer")
+    diff.add_argument(
+        "--diffusion", type=Path, required=True, help="folder of diffusers, or single file, of 1.5"
+    )
+    diff.add_argument("--head", type=Path, required=True, help="checkpoint of Diff-AGIQA")
+    diff.add_argument("--tokenizer", type=Path, help="folder of CLIP's tokenizer, for a single file")
+    diff.add_argument("--noises", type=int, default=1, metavar="K", help="whose scores are averaged (1)")
+    return diff
 
 
 def _add_maniqa(systems) -> argparse.ArgumentParser:
@@ -163,6 +175,14 @@ def _clip(options: argparse.Namespace, work: Path):
 
     sources = Sources(options.clip, options.tokenizer, options.head)
     return prepare(options.preset, sources, work, activation=options.activation)
+
+
+def _diff_agiqa(options: argparse.Namespace, work: Path):
+    from assay_training.diff_agiqa.checkpoint import Sources
+    from assay_training.diff_agiqa.package import prepare
+
+    sources = Sources(options.diffusion, options.head, options.tokenizer)
+    return prepare(sources, work, noises=options.noises)
 
 
 def _maniqa(options: argparse.Namespace, work: Path):
