@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemonUnderTest } from '../../src/bench/daemon.ts';
 import { quantile } from '../../src/bench/figures.ts';
-import { readManifest } from '../../src/reward/model/manifest.ts';
 import type { Aspect } from '../../src/types/aspect.ts';
 import type { ScoreResult } from '../../src/types/result.ts';
 import { type KnownStates, type StatesServer, startStates } from './states.ts';
