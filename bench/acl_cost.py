@@ -66,9 +66,7 @@ def main() -> None:
             Path(work) / "clip.onnx",
             free={WINDOWS: {1: "windows"}},
         )
-        sessions = {
-            name: open_session(path, options.threads) for name, path in paths.items()
-        }
+        sessions = {name: open_session(path, options.threads) for name, path in paths.items()}
         plain = open_session(Path(work) / "clip.onnx", options.threads)
     texts = {
         "grades": example_ids(config, GRADES),
@@ -77,9 +75,7 @@ def main() -> None:
     given = {}
     for name, ids in texts.items():
         outputs = [output.name for output in sessions[name].get_outputs()]
-        given |= dict(
-            zip(outputs, sessions[name].run(outputs, {"ids": ids.numpy()}), strict=True)
-        )
+        given |= dict(zip(outputs, sessions[name].run(outputs, {"ids": ids.numpy()}), strict=True))
     for count in COUNTS:
         known = {name: torch.from_numpy(value) for name, value in given.items()}
         views = example_views(config, count)
@@ -106,9 +102,7 @@ def inputs(config: AclConfig, count: int) -> dict[str, np.ndarray]:
 
 def report(score, plain, views: dict, given: dict, pairs: int) -> None:
     """Prints the medians of `pairs` alternating runs."""
-    times = [
-        (seconds(score, views | given), seconds(plain, views)) for _ in range(pairs + 1)
-    ][1:]
+    times = [(seconds(score, views | given), seconds(plain, views)) for _ in range(pairs + 1)][1:]
     ratios = [both / one for both, one in times]
     both, one = (statistics.median(column) for column in zip(*times, strict=True))
     print(

@@ -57,9 +57,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--model", type=Path, default=MODEL, help="model folder (models/assay-lite)"
-    )
+    parser.add_argument("--model", type=Path, default=MODEL, help="model folder (models/assay-lite)")
     parser.add_argument(
         "--images",
         type=Path,
@@ -67,18 +65,14 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--count", type=int, default=32, help="images per round (32)")
     parser.add_argument("--batch", type=int, default=1, help="images per call (1)")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="threads of each runtime (1)"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of each runtime (1)")
     parser.add_argument(
         "--rounds",
         type=int,
         default=5,
         help="timed rounds, after one that is not timed (5)",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON instead of text"
-    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser.parse_args()
 
 
@@ -88,9 +82,7 @@ def load_pixels(folder: Path | None, count: int) -> np.ndarray:
         images = list(golden_images(SHAPE.side).values())
     else:
         files = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"}
+            path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp"}
         )
         images = [load_rgb(path) for path in files[:count]]
     if not images:
@@ -101,12 +93,7 @@ def load_pixels(folder: Path | None, count: int) -> np.ndarray:
 
 def build_runners(model: Path, threads: int) -> dict[str, Runner]:
     """Functions from uint8 [N, side, side, 3] to pooled statistics [N, stats], by runtime."""
-    graph = (
-        model
-        / json.loads((model / "manifest.json").read_text())["variants"]["int8"][
-            "graphs"
-        ]["score"]
-    )
+    graph = model / json.loads((model / "manifest.json").read_text())["variants"]["int8"]["graphs"]["score"]
     tower = read_back(graph)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -121,28 +108,20 @@ def build_runners(model: Path, threads: int) -> dict[str, Runner]:
 
     return {
         "torch fp32": run_torch,
-        "onnxruntime int8": lambda pixels: session.run(
-            ["statistics"], {"image": pixels}
-        )[0],
+        "onnxruntime int8": lambda pixels: session.run(["statistics"], {"image": pixels})[0],
     }
 
 
 def check_equal(runners: dict[str, Runner], pixels: np.ndarray) -> float:
     """Least correlation of both runtimes' statistics; stops the program if they do not run the same tower."""
     expected, found = (runner(pixels[:8]) for runner in runners.values())
-    least = float(
-        min(np.corrcoef(a, b)[0, 1] for a, b in zip(expected, found, strict=True))
-    )
+    least = float(min(np.corrcoef(a, b)[0, 1] for a, b in zip(expected, found, strict=True)))
     if least < LEAST:
-        sys.exit(
-            f"not the same tower: statistics correlate by {least:.3f}, at least {LEAST} is expected"
-        )
+        sys.exit(f"not the same tower: statistics correlate by {least:.3f}, at least {LEAST} is expected")
     return least
 
 
-def measure(
-    runners: dict[str, Runner], pixels: np.ndarray, batch: int, rounds: int
-) -> dict[str, float]:
+def measure(runners: dict[str, Runner], pixels: np.ndarray, batch: int, rounds: int) -> dict[str, float]:
     """Median images per second by runtime."""
     seconds: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds + 1):
@@ -151,23 +130,14 @@ def measure(
             for start in range(0, len(pixels), batch):
                 runner(pixels[start : start + batch])
             seconds[name].append(time.perf_counter() - started)
-    return {
-        name: len(pixels) / statistics.median(values[1:])
-        for name, values in seconds.items()
-    }
+    return {name: len(pixels) / statistics.median(values[1:]) for name, values in seconds.items()}
 
 
 def as_text(report: dict) -> str:
-    lines = [
-        f"{report['images']} images, batch {report['batch']}, {report['threads']} thread(s)"
-    ]
-    lines.append(
-        f"statistics of each image correlate by {report['leastCorrelation']:.4f} or more"
-    )
+    lines = [f"{report['images']} images, batch {report['batch']}, {report['threads']} thread(s)"]
+    lines.append(f"statistics of each image correlate by {report['leastCorrelation']:.4f} or more")
     for name, speed in report["imagesPerSecond"].items():
-        lines.append(
-            f"{name}: {speed:.1f} images/s, {report['ratio'][name]:.2f} x PyTorch"
-        )
+        lines.append(f"{name}: {speed:.1f} images/s, {report['ratio'][name]:.2f} x PyTorch")
     return "\n".join(lines)
 
 

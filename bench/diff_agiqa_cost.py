@@ -25,10 +25,7 @@ from assay_training.diff_agiqa.unet import Unet
 
 def main() -> None:
     with torch.no_grad(), torch.device("meta"):
-        taps = [
-            torch.empty(1, (FULL.map_side // repeats) ** 2, channels)
-            for channels, repeats in FULL.taps
-        ]
+        taps = [torch.empty(1, (FULL.map_side // repeats) ** 2, channels) for channels, repeats in FULL.taps]
         ids = torch.empty(1, 1, FULL.context, dtype=torch.long)
         context = torch.empty(1, FULL.context, FULL.text.text_width)
         latents = torch.empty(1, FULL.latent, FULL.latent_side, FULL.latent_side)

@@ -49,9 +49,7 @@ def measure(batches: list[int], seconds: float) -> dict:
     tower = Tower(SHAPE).to(device, kind).eval()
     found = {}
     for batch in batches:
-        images = torch.randint(
-            0, 256, (batch, 3, SHAPE.side, SHAPE.side), dtype=torch.uint8
-        )
+        images = torch.randint(0, 256, (batch, 3, SHAPE.side, SHAPE.side), dtype=torch.uint8)
         rounds, started = 0, 0.0
         for number in range(10**6):
             if number == 1:  # the first round warms up
@@ -71,9 +69,7 @@ def measure(batches: list[int], seconds: float) -> dict:
 
 def hold(leave_mb: int) -> None:
     free, _ = torch.cuda.mem_get_info()
-    taken = torch.empty(
-        max(0, free - leave_mb * MEGABYTE), dtype=torch.uint8, device="cuda"
-    )
+    taken = torch.empty(max(0, free - leave_mb * MEGABYTE), dtype=torch.uint8, device="cuda")
     print("full", flush=True)
     sys.stdin.read()
     del taken

@@ -67,10 +67,7 @@ def other_distances(folder: Path, work: Path, seed: int) -> dict[str, Distance]:
     """Of int8, on pictures and prompts that the conversion did not try."""
     shapes = [(512, 512), (300, 200), (640, 480), (224, 700), (400, 400)] * 6
     pictures = write_images(work / "images", shapes, 100 + seed)
-    items = [
-        (load_rgb(path), PROMPTS[number % len(PROMPTS)])
-        for number, path in enumerate(pictures)
-    ]
+    items = [(load_rgb(path), PROMPTS[number % len(PROMPTS)]) for number, path in enumerate(pictures)]
     manifest = json.loads((folder / "manifest.json").read_text())
     return distances(folder, manifest, items)["int8"]
 
@@ -85,9 +82,7 @@ def drawn(system: str, size: str, seed: int, work: Path) -> System:
         return prepare_aapmt(path, None, work / "graphs", config=config)
     task = TASKS[system]
     clip = ClipConfig() if size == "full" else MID_CLIP
-    config = AclConfig(
-        task=task, variant="conv-moe" if task == "authenticity" else "acl", clip=clip
-    )
+    config = AclConfig(task=task, variant="conv-moe" if task == "authenticity" else "acl", clip=clip)
     torch.save(Clip(clip).state_dict(), work / "clip.pt")
     net = from_clip(work / "clip.pt", config)
     draw(net, acl_values, seed)
@@ -101,9 +96,7 @@ def mid_reward() -> aapmt_config.Config:
     """ImageReward's layers, narrow."""
     full = aapmt_config.FULL
     vision = replace(full.vision, width=256, heads=4, depth=12, hidden=1024)
-    return replace(
-        full, vision=vision, text=replace(full.text, width=192, heads=3, hidden=768)
-    )
+    return replace(full, vision=vision, text=replace(full.text, width=192, heads=3, hidden=768))
 
 
 @torch.no_grad()

@@ -24,9 +24,7 @@ SIZE = (MANIFEST["image"]["width"], MANIFEST["image"]["height"])
 session = onnxruntime.InferenceSession(FOLDER / next(iter(VARIANT["graphs"].values())))
 tokenizer = Tokenizer.from_file(str(FOLDER / MANIFEST["text"]["tokenizer"]))
 tokenizer.enable_truncation(MANIFEST["text"]["contextLength"])
-tokenizer.enable_padding(
-    length=MANIFEST["text"]["contextLength"], pad_id=MANIFEST["text"]["padId"]
-)
+tokenizer.enable_padding(length=MANIFEST["text"]["contextLength"], pad_id=MANIFEST["text"]["padId"])
 
 app = Flask(__name__)
 
@@ -41,16 +39,11 @@ def score():
     asked = request.get_json()
     files = [io.BytesIO(base64.b64decode(text)) for text in asked["images"]]
     pixels = np.stack(
-        [
-            np.asarray(Image.open(file).convert("RGB").resize(SIZE, Image.BICUBIC))
-            for file in files
-        ]
+        [np.asarray(Image.open(file).convert("RGB").resize(SIZE, Image.BICUBIC)) for file in files]
     )
     ids = np.array(
         [found.ids for found in tokenizer.encode_batch(asked["prompts"])],
         dtype=np.int64,
     )
-    quality = session.run(
-        ["quality"], {MANIFEST["image"]["input"]: pixels, MANIFEST["text"]["ids"]: ids}
-    )[0]
+    quality = session.run(["quality"], {MANIFEST["image"]["input"]: pixels, MANIFEST["text"]["ids"]: ids})[0]
     return jsonify(scores=quality[:, 0].tolist())

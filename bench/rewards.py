@@ -43,9 +43,7 @@ def daemon(config: dict | None = None):
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as folder:
         settings = Path(folder, "config.json")
         settings.write_text(json.dumps(config or {}))
-        process, url = started(
-            "--port", "0", "--data-dir", folder, "--config", str(settings)
-        )
+        process, url = started("--port", "0", "--data-dir", folder, "--config", str(settings))
         try:
             with AssayClient(url) as assay:
                 assay.score(pictures(2, seed=10**6), PROMPT)  # the scorer is loaded
@@ -69,8 +67,7 @@ def latency(args: argparse.Namespace) -> dict:
         "addedLeastMs": round(min(added), 2),
         "outsideTheDaemonP50Ms": round(statistics.median(outside), 2),
         "addedOverInfer": round(
-            statistics.median(added)
-            / (statistics.median(trips) - statistics.median(added)),
+            statistics.median(added) / (statistics.median(trips) - statistics.median(added)),
             3,
         ),
         "roundTripP50Ms": round(statistics.median(trips), 1),
@@ -83,18 +80,14 @@ def _worker(at: int, url: str, count: int, barrier, queue) -> None:
         barrier.wait()
         begun = time.perf_counter()
         try:
-            failures = sum(
-                result.error is not None for result in assay.score(images, PROMPT)
-            )
+            failures = sum(result.error is not None for result in assay.score(images, PROMPT))
         except AssayFailure:
             failures = count
         queue.put((time.perf_counter() - begun, failures))
 
 
 def _rss_mb(pid: int) -> float:
-    return round(
-        int(subprocess.check_output(["ps", "-o", "rss=", "-p", str(pid)])) / 1024
-    )
+    return round(int(subprocess.check_output(["ps", "-o", "rss=", "-p", str(pid)])) / 1024)
 
 
 def crowd(args: argparse.Namespace) -> dict:
@@ -118,9 +111,7 @@ def crowd(args: argparse.Namespace) -> dict:
             barrier, queue = context.Barrier(args.processes + 1), context.SimpleQueue()
             seeds = range(repeat * args.processes, (repeat + 1) * args.processes)
             workers = [
-                context.Process(
-                    target=_worker, args=(seed, url, args.images, barrier, queue)
-                )
+                context.Process(target=_worker, args=(seed, url, args.images, barrier, queue))
                 for seed in seeds
             ]
             for worker in workers:
@@ -156,9 +147,7 @@ def equal(args: argparse.Namespace) -> dict:
     order = np.random.default_rng(0).permutation(args.images)
 
     def scores(results) -> np.ndarray:
-        return np.array(
-            [[result.score("quality"), result.score("alignment")] for result in results]
-        )
+        return np.array([[result.score("quality"), result.score("alignment")] for result in results])
 
     with daemon(config={"resultCache": 0}) as (_, url), AssayClient(url) as assay:
 
@@ -188,9 +177,7 @@ def restart(args: argparse.Namespace) -> dict:
 
     def one(at: int) -> None:
         try:
-            result = assay.score(
-                images[at % 50], f"{PROMPT} {at}", ids=[at], timeout=120
-            )[0]
+            result = assay.score(images[at % 50], f"{PROMPT} {at}", ids=[at], timeout=120)[0]
             outcomes[at].append("value" if result.error is None else result.error.code)
         except AssayFailure as failure:
             outcomes[at].append(failure.code)
@@ -202,9 +189,7 @@ def restart(args: argparse.Namespace) -> dict:
             while sum(map(len, outcomes.values())) < args.requests // 2:
                 time.sleep(0.01)
             ended(process)
-            process, _ = started(
-                "--port", str(urlsplit(url).port), "--data-dir", folder
-            )
+            process, _ = started("--port", str(urlsplit(url).port), "--data-dir", folder)
             for future in asked:
                 future.result()
         rows = rows_by_item(url)
@@ -225,8 +210,7 @@ def plain(args: argparse.Namespace) -> list[dict]:
     """Inference is most of the work: `serverCpuMs` of an image says how much of a ratio the cores allow."""
     with daemon(config={"resultCache": 0}) as ours, side_by_side.plain() as other:
         return [
-            side_by_side.compare(ours, other, clients, args.images, args.batch)
-            for clients in args.clients
+            side_by_side.compare(ours, other, clients, args.images, args.batch) for clients in args.clients
         ]
 
 
@@ -234,20 +218,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "what", choices=["latency", "crowd", "equal", "restart", "plain"]
-    )
+    parser.add_argument("what", choices=["latency", "crowd", "equal", "restart", "plain"])
     parser.add_argument("--processes", type=int, default=32)
     parser.add_argument("--images", type=int)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--requests", type=int)
-    parser.add_argument(
-        "--clients", type=int, nargs="+", default=[1, 8, 32], help="of `plain`"
-    )
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32], help="of `plain`")
     parser.add_argument("--batch", type=int, default=8, help="images a call of `plain`")
-    parser.add_argument(
-        "--without-raw", action="store_true", help="do not measure the bare session"
-    )
+    parser.add_argument("--without-raw", action="store_true", help="do not measure the bare session")
     args = parser.parse_args()
     args.images = args.images or {"equal": 256, "plain": 512}.get(args.what, 64)
     args.requests = args.requests or {"restart": 1000}.get(args.what, 200)

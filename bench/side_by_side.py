@@ -54,8 +54,7 @@ def plain():
             break
     else:
         raise SystemExit(
-            "".join(said)
-            + "\nThe plain server needs more: pip install flask gunicorn tokenizers"
+            "".join(said) + "\nThe plain server needs more: pip install flask gunicorn tokenizers"
         )
     url = line.split("Listening at: ")[1].split()[0]
     try:
@@ -88,14 +87,10 @@ def ask_ours(url: str) -> Callable[[np.ndarray], list[float]]:
     from assay_client import AssayClient
 
     assay = AssayClient(url, timeout=900)
-    return lambda images: [
-        result.aspects["quality"].raw for result in assay.score(images, PROMPT)
-    ]
+    return lambda images: [result.aspects["quality"].raw for result in assay.score(images, PROMPT)]
 
 
-def _client(
-    make: Callable, url: str, seed: int, calls: int, batch: int, barrier, queue
-) -> None:
+def _client(make: Callable, url: str, seed: int, calls: int, batch: int, barrier, queue) -> None:
     images = pictures(calls * batch, seed)
     ask = make(url)
     barrier.wait()
@@ -110,9 +105,7 @@ def _client(
 def cpu_ms(process: subprocess.Popen) -> float:
     """What it and its children have computed so far; NaN where the system does not tell in this way."""
     try:
-        children = (
-            Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        )
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         ticks = 0
         for pid in (str(process.pid), *children):
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -122,9 +115,7 @@ def cpu_ms(process: subprocess.Popen) -> float:
         return math.nan
 
 
-def measured(
-    make: Callable, server: Server, clients: int, calls: int, batch: int
-) -> tuple[dict, dict]:
+def measured(make: Callable, server: Server, clients: int, calls: int, batch: int) -> tuple[dict, dict]:
     """Figures, and the scores by client."""
     process, url = server
     context = multiprocessing.get_context("spawn")
@@ -132,9 +123,7 @@ def measured(
     # seeds by the number of clients, too: nothing was seen before
     seeds = [1000 * clients + at for at in range(clients)]
     workers = [
-        context.Process(
-            target=_client, args=(make, url, seed, calls, batch, barrier, queue)
-        )
+        context.Process(target=_client, args=(make, url, seed, calls, batch, barrier, queue))
         for seed in seeds
     ]
     for worker in workers:
@@ -162,18 +151,14 @@ def compare(ours: Server, other: Server, clients: int, images: int, batch: int) 
     plain_figures, plain_scores = measured(ask_plain, other, clients, calls, batch)
     our_figures, our_scores = measured(ask_ours, ours, clients, calls, batch)
     apart = [
-        abs(a - b)
-        for seed in our_scores
-        for a, b in zip(our_scores[seed], plain_scores[seed], strict=True)
+        abs(a - b) for seed in our_scores for a, b in zip(our_scores[seed], plain_scores[seed], strict=True)
     ]
     return {
         "clients": clients,
         "images": clients * calls * batch,
         "ours": our_figures,
         "plain": plain_figures,
-        "speedOverPlain": round(
-            our_figures["imagesPerSecond"] / plain_figures["imagesPerSecond"], 2
-        ),
+        "speedOverPlain": round(our_figures["imagesPerSecond"] / plain_figures["imagesPerSecond"], 2),
         "p95OverPlain": round(our_figures["p95Ms"] / plain_figures["p95Ms"], 2),
         "rawScoresApart": round(max(apart), 3),  # by the JPEG
     }

@@ -64,49 +64,31 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("system", choices=(*REWARDS, *TASKS))
-    parser.add_argument(
-        "--source", type=Path, required=True, help="clone of the authors' repository"
-    )
-    parser.add_argument(
-        "--dir", type=Path, required=True, help="folder that parity:full --keep wrote"
-    )
-    parser.add_argument(
-        "--vocabulary", type=Path, help="vocab.txt of bert-base-uncased"
-    )
+    parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
+    parser.add_argument("--dir", type=Path, required=True, help="folder that parity:full --keep wrote")
+    parser.add_argument("--vocabulary", type=Path, help="vocab.txt of bert-base-uncased")
     parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     if options.system in REWARDS:
         package, config = REWARDS[options.system]
-        net, judge = image_reward(
-            options.source / package, config, options.vocabulary, options.seed
-        )
+        net, judge = image_reward(options.source / package, config, options.vocabulary, options.seed)
         state = net.state_dict()
     else:
-        net, judge = acl_iqa(
-            options.source, TASKS[options.system], options.dir, options.seed
-        )
+        net, judge = acl_iqa(options.source, TASKS[options.system], options.dir, options.seed)
         state = {"model_state_dict": net.state_dict()}
     name = f"upstream-{options.system}"
     torch.save(state, options.dir / f"{name}.pt")
-    items = json.loads(
-        (options.dir / f"{options.system}.json").read_text(encoding="utf-8")
-    )["items"]
+    items = json.loads((options.dir / f"{options.system}.json").read_text(encoding="utf-8"))["items"]
     with torch.no_grad():
         for item in items:
-            item["scores"] = judge(
-                options.dir / "images" / item["image"], item["prompt"]
-            )
+            item["scores"] = judge(options.dir / "images" / item["image"], item["prompt"])
             print(item["image"], item["scores"], flush=True)
-    report = json.dumps(
-        {"id": options.system, "items": items}, ensure_ascii=False, indent=1
-    )
+    report = json.dumps({"id": options.system, "items": items}, ensure_ascii=False, indent=1)
     (options.dir / f"{name}.json").write_text(report + "\n", encoding="utf-8")
 
 
-def image_reward(
-    source: Path, config: str, vocabulary: Path | None, seed: int
-) -> tuple[nn.Module, Judge]:
+def image_reward(source: Path, config: str, vocabulary: Path | None, seed: int) -> tuple[nn.Module, Judge]:
     """The authors' ImageReward, or AAPMT's with its Metric Transformer.
 
     The package imports training code and options, so only the module is taken. Aspects are asked for by our
@@ -139,18 +121,14 @@ def image_reward(
             centre_metric(net.state_dict())
 
     def judge(path: Path, prompt: str) -> dict[str, float]:
-        texts = {
-            aspect: text.replace("{prompt}", prompt) for aspect, text in TEXTS.items()
-        }
+        texts = {aspect: text.replace("{prompt}", prompt) for aspect, text in TEXTS.items()}
         if hasattr(net, "ImageAssessmentModel"):
             place = AAPMT_ORDER.index
             return {
                 aspect: float(net.score_forall(text, Image.open(path))[place(aspect)])
                 for aspect, text in texts.items()
             }
-        return {
-            aspect: net.score(text, Image.open(path)) for aspect, text in texts.items()
-        }
+        return {aspect: net.score(text, Image.open(path)) for aspect, text in texts.items()}
 
     return net, judge
 
@@ -172,13 +150,7 @@ def reward_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
         return 0.5 * drawn
     if "embeddings." in name:
         return drawn
-    gain = (
-        0.15
-        if "crossattention.output" in name
-        else 3
-        if "text_encoder" in name
-        else 1.5
-    )
+    gain = 0.15 if "crossattention.output" in name else 3 if "text_encoder" in name else 1.5
     return drawn * gain / value[0].numel() ** 0.5
 
 
@@ -187,9 +159,7 @@ def acl_iqa(source: Path, task: str, work: Path, seed: int) -> tuple[nn.Module, 
 
     Grades and instructions are those of `AclConfig`: theirs stand inside of training scripts.
     """
-    config = AclConfig(
-        task=task, variant="conv-moe" if task == "authenticity" else "acl"
-    )
+    config = AclConfig(task=task, variant="conv-moe" if task == "authenticity" else "acl")
     sys.modules |= {
         "IPython": SimpleNamespace(embed=None),
         "clip": ModuleType("clip"),
@@ -205,24 +175,17 @@ def acl_iqa(source: Path, task: str, work: Path, seed: int) -> tuple[nn.Module, 
     from utils import _preprocess2
 
     kind = ConvMoE if config.variant == "conv-moe" else ACLIQA
-    net = (
-        kind(clip_model_name=__file__, device="cpu", topk=config.chosen).float().eval()
-    )
+    net = kind(clip_model_name=__file__, device="cpu", topk=config.chosen).float().eval()
     draw(net, acl_values, seed)
 
     def ids(templates: tuple[str, ...], prompt: str) -> list[Tensor]:
-        return [
-            tokenize(text.replace("{prompt}", prompt), truncate=True)
-            for text in templates
-        ]
+        return [tokenize(text.replace("{prompt}", prompt), truncate=True) for text in templates]
 
     def judge(path: Path, prompt: str) -> dict[str, float]:
         table = work / "upstream.csv"
         with table.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["name", "prompt"], [path.resolve(), "-"]])
-        data = AIGCDataset_3k(
-            str(table), "/", _preprocess2(), config.views.count, True, blind=True
-        )
+        data = AIGCDataset_3k(str(table), "/", _preprocess2(), config.views.count, True, blind=True)
         views = data[0]["I"][None]
         shares = net(
             views,
@@ -250,9 +213,7 @@ def acl_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(
-    net: nn.Module, values: Callable[[str, Tensor, Tensor], Tensor], seed: int
-) -> None:
+def draw(net: nn.Module, values: Callable[[str, Tensor, Tensor], Tensor], seed: int) -> None:
     """Sets all parameters to what `values` makes of their name, value and normal noise."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in net.named_parameters():

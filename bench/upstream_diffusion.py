@@ -58,9 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--source", type=Path, required=True, help="clone of the authors' repository"
-    )
+    parser.add_argument("--source", type=Path, required=True, help="clone of the authors' repository")
     parser.add_argument("--dir", type=Path, required=True, help="folder to write into")
     parser.add_argument(
         "--tokenizer",
@@ -69,9 +67,7 @@ def main() -> None:
         help="vocab.json and merges.txt of CLIP",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
-    parser.add_argument(
-        "--pairs", type=int, default=MOST_SLOW, help="of picture and prompt"
-    )
+    parser.add_argument("--pairs", type=int, default=MOST_SLOW, help="of picture and prompt")
     options = parser.parse_args()
     options.dir.mkdir(parents=True, exist_ok=True)
     folder = write_diffusion(options.dir / "sd15", options.tokenizer, options.seed)
@@ -79,9 +75,8 @@ def main() -> None:
     images = write_images(options.dir / "images", SHAPES["full"], 0)
     chosen = pairs(images)[: options.pairs]
     with torch.no_grad():
-        before = torch.cat(
-            [before_the_last(net, path, prompt) for path, prompt in chosen]
-        )
+        meet(net, chosen)
+        before = torch.cat([before_the_last(net, path, prompt) for path, prompt in chosen])
         spread_out(net.quality_head[8], before)
         logits = net.quality_head[8](before)[:, 0].tolist()
         scores = (5 * net.quality_head[8:](before))[:, 0].tolist()
@@ -89,15 +84,9 @@ def main() -> None:
     items = []
     for (path, prompt), score, logit in zip(chosen, scores, logits, strict=True):
         print(f"{path.name} {score:.6f}, before the sigmoid {logit:.6f}", flush=True)
-        items.append(
-            {"image": path.name, "prompt": prompt, "scores": {"quality": score}}
-        )
-    report = json.dumps(
-        {"id": "diff-agiqa", "items": items}, ensure_ascii=False, indent=1
-    )
-    (options.dir / "upstream-diff-agiqa.json").write_text(
-        report + "\n", encoding="utf-8"
-    )
+        items.append({"image": path.name, "prompt": prompt, "scores": {"quality": score}})
+    report = json.dumps({"id": "diff-agiqa", "items": items}, ensure_ascii=False, indent=1)
+    (options.dir / "upstream-diff-agiqa.json").write_text(report + "\n", encoding="utf-8")
 
 
 def write_diffusion(folder: Path, tokenizer: Path, seed: int) -> Path:
@@ -112,9 +101,7 @@ def write_diffusion(folder: Path, tokenizer: Path, seed: int) -> Path:
 
     if folder.is_dir():
         return folder
-    reader = CLIPTokenizer.from_pretrained(
-        tokenizer, pad_token="<|endoftext|>", model_max_length=77
-    )
+    reader = CLIPTokenizer.from_pretrained(tokenizer, pad_token="<|endoftext|>", model_max_length=77)
     config = CLIPTextConfig(**TEXT, bos_token_id=49406, eos_token_id=49407)
     nets = (
         UNet2DConditionModel(**UNET),
@@ -141,11 +128,7 @@ def write_diffusion(folder: Path, tokenizer: Path, seed: int) -> Path:
 def diffusion_values(name: str, value: Tensor, drawn: Tensor) -> Tensor:
     """Norms and biases count; matrices keep the size of what they are given."""
     if value.ndim == 1:
-        return (
-            1 + 0.1 * drawn
-            if "norm" in name and name.endswith("weight")
-            else 0.1 * drawn
-        )
+        return 1 + 0.1 * drawn if "norm" in name and name.endswith("weight") else 0.1 * drawn
     if "embedding" in name and "time" not in name:
         return 0.5 * drawn
     return drawn * value[0].numel() ** -0.5
@@ -157,9 +140,7 @@ class FeatureExtractor:
     def __init__(self, folder: Path, layer: dict[str, bool]) -> None:
         from diffusers import StableDiffusionImg2ImgPipeline
 
-        self.pipe = pipe = StableDiffusionImg2ImgPipeline.from_pretrained(
-            folder, safety_checker=None
-        )
+        self.pipe = pipe = StableDiffusionImg2ImgPipeline.from_pretrained(folder, safety_checker=None)
         self.layer, self.found = layer, {}
         for module in (pipe.unet, pipe.vae, pipe.text_encoder):
             module.requires_grad_(False)
@@ -168,17 +149,13 @@ class FeatureExtractor:
             for number, block in enumerate(getattr(up, "attentions", [])):
                 blocks[f"up-level{level}-repeat{number}-vit-block0-ffn-inner"] = block
         for name in layer:
-            blocks[name].transformer_blocks[0].ff.net[0].register_forward_hook(
-                self._keep(name)
-            )
+            blocks[name].transformer_blocks[0].ff.net[0].register_forward_hook(self._keep(name))
         self._fix()
 
     def _keep(self, name: str) -> Callable:
         def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> None:
             side = round(output.shape[1] ** 0.5)
-            self.found[name] = output.transpose(1, 2).reshape(
-                len(output), -1, side, side
-            )
+            self.found[name] = output.transpose(1, 2).reshape(len(output), -1, side, side)
 
         return hook
 
@@ -198,17 +175,11 @@ class FeatureExtractor:
     def encode_prompt(self, prompt: str) -> Tensor:
         pipe = self.pipe
         if len(prompt.split(" ")) > LONG_WORDS:
-            ids = pipe.tokenizer(
-                prompt, return_tensors="pt", truncation=False
-            ).input_ids
-            return torch.cat(
-                [pipe.text_encoder(part)[0] for part in ids.split(77, 1)], 1
-            )
+            ids = pipe.tokenizer(prompt, return_tensors="pt", truncation=False).input_ids
+            return torch.cat([pipe.text_encoder(part)[0] for part in ids.split(77, 1)], 1)
         return pipe.encode_prompt(prompt, "cpu", 1, True, negative_prompt="")[0]
 
-    def extract(
-        self, prompts: Tensor, batch_size: int, image: Tensor, image_type: str
-    ) -> dict[str, Tensor]:
+    def extract(self, prompts: Tensor, batch_size: int, image: Tensor, image_type: str) -> dict[str, Tensor]:
         pipe = self.pipe
         pipe.scheduler.set_timesteps(1000)
         time = pipe.get_timesteps(1000, STRENGTH, "cpu")[0][:1]
@@ -219,7 +190,7 @@ class FeatureExtractor:
 
 
 def authors_net(source: Path, folder: Path, seed: int) -> nn.Module:
-    """Their net, drawn by their constructors; batch norms and attention get to work."""
+    """Their net, drawn by their constructors; its attention, which starts at zero, gets to work."""
     package = ModuleType("diffusion_feature")
     package.FeatureExtractor = lambda layer, **_: FeatureExtractor(folder, layer)
     sys.modules["diffusion_feature"] = package
@@ -230,12 +201,31 @@ def authors_net(source: Path, folder: Path, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     net = DiffAGIQA(device="cpu").eval()
     with torch.no_grad():
-        for name, value in (*net.named_parameters(), *net.named_buffers()):
-            if name.endswith("running_var"):
-                value.uniform_(0.05, 0.3)
-            elif name.endswith(("running_mean", "gamma")):
+        for name, value in net.named_parameters():
+            if name.endswith("gamma"):
                 value.normal_(0.3, 0.2)
+    extract, known = net.extract_features, {}
+
+    def kept(images: Tensor, prompts: list[str], task: str) -> tuple[Tensor, ...]:
+        key = (float(images.double().sum()), *prompts)
+        if key not in known:
+            known[key] = extract(images, prompts, task)
+        return known[key]
+
+    net.extract_features = kept  # takes most of the time, and is the same in both passes
     return net
+
+
+def meet(net: nn.Module, chosen: list[tuple[Path, str]]) -> None:
+    """Gives batch norms the statistics of these pictures, as training would: else nothing gets through."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all that it sees
+        norm.train()
+    for path, prompt in chosen:
+        before_the_last(net, path, prompt)
+    net.eval()
 
 
 def before_the_last(net: nn.Module, path: Path, prompt: str) -> Tensor:
@@ -244,13 +234,9 @@ def before_the_last(net: nn.Module, path: Path, prompt: str) -> Tensor:
     Pictures are brought to 512 x 512 and entities of HTML resolved before, as ours does and theirs cannot.
     """
     image = Image.open(path).convert("RGB").resize((512, 512), Image.Resampling.BICUBIC)
-    pixels = (
-        torch.from_numpy(np.array(image)).permute(2, 0, 1)[None, None].float() / 255
-    )
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None, None].float() / 255
     found: list[Tensor] = []
-    hook = net.quality_head[8].register_forward_hook(
-        lambda _module, inputs, _output: found.append(inputs[0])
-    )
+    hook = net.quality_head[8].register_forward_hook(lambda _module, inputs, _output: found.append(inputs[0]))
     net(pixels, [html.unescape(html.unescape(prompt))])
     hook.remove()
     return found[0]
@@ -259,6 +245,7 @@ def before_the_last(net: nn.Module, path: Path, prompt: str) -> Tensor:
 def spread_out(last: nn.Linear, given: Tensor) -> None:
     """Changes the layer so that what it gives has mean 0.4 and deviation 1: no score is at an end."""
     found = last(given)
+    print(f"the last layer is multiplied by {float(1 / found.std()):.3g}", flush=True)
     last.weight *= 1 / found.std()
     last.bias.copy_((last.bias - found.mean()) / found.std() + 0.4)
 
