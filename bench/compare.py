@@ -58,20 +58,11 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="model folder (models/assay-lite)")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        help="folder of images; without it, procedural ones are drawn",
-    )
+    parser.add_argument("--images", type=Path, help="folder of images; without it, procedural ones are drawn")
     parser.add_argument("--count", type=int, default=32, help="images per round (32)")
     parser.add_argument("--batch", type=int, default=1, help="images per call (1)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each runtime (1)")
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=5,
-        help="timed rounds, after one that is not timed (5)",
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds, after one that is not timed (5)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser.parse_args()
 

@@ -60,11 +60,7 @@ def measure(batches: list[int], seconds: float) -> dict:
                 break
         found[str(batch)] = round(rounds * batch / (time.perf_counter() - started), 1)
     name = torch.cuda.get_device_name() if on_gpu else "CPU"
-    return {
-        "device": name,
-        "precision": str(kind).removeprefix("torch."),
-        "perSecond": found,
-    }
+    return {"device": name, "precision": str(kind).removeprefix("torch."), "perSecond": found}
 
 
 def hold(leave_mb: int) -> None:

@@ -57,10 +57,7 @@ def main() -> None:
             for pairs, aspects in found.items():
                 for aspect, one in aspects.items():
                     told = f"largest {one.largest:.2%}, 95 % within {one.most:.2%} of the range"
-                    print(
-                        f"{system} {options.size}, seed {seed}, {aspect}, {pairs}: {told}",
-                        flush=True,
-                    )
+                    print(f"{system} {options.size}, seed {seed}, {aspect}, {pairs}: {told}", flush=True)
 
 
 def other_distances(folder: Path, work: Path, seed: int) -> dict[str, Distance]:

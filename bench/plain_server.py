@@ -41,9 +41,6 @@ def score():
     pixels = np.stack(
         [np.asarray(Image.open(file).convert("RGB").resize(SIZE, Image.BICUBIC)) for file in files]
     )
-    ids = np.array(
-        [found.ids for found in tokenizer.encode_batch(asked["prompts"])],
-        dtype=np.int64,
-    )
+    ids = np.array([found.ids for found in tokenizer.encode_batch(asked["prompts"])], dtype=np.int64)
     quality = session.run(["quality"], {MANIFEST["image"]["input"]: pixels, MANIFEST["text"]["ids"]: ids})[0]
     return jsonify(scores=quality[:, 0].tolist())

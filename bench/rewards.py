@@ -67,8 +67,7 @@ def latency(args: argparse.Namespace) -> dict:
         "addedLeastMs": round(min(added), 2),
         "outsideTheDaemonP50Ms": round(statistics.median(outside), 2),
         "addedOverInfer": round(
-            statistics.median(added) / (statistics.median(trips) - statistics.median(added)),
-            3,
+            statistics.median(added) / (statistics.median(trips) - statistics.median(added)), 3
         ),
         "roundTripP50Ms": round(statistics.median(trips), 1),
     }
@@ -94,14 +93,7 @@ def crowd(args: argparse.Namespace) -> dict:
     raw = None
     if not args.without_raw:
         said = subprocess.check_output(
-            [
-                ROOT / "node_modules/.bin/node",
-                "src/cli/index.ts",
-                "bench",
-                "--json",
-                "--quick",
-            ],
-            cwd=ROOT,
+            [ROOT / "node_modules/.bin/node", "src/cli/index.ts", "bench", "--json", "--quick"], cwd=ROOT
         )
         raw = json.loads(said)["throughput"]["rawPerSecond"]
     context = multiprocessing.get_context("spawn")
@@ -163,11 +155,7 @@ def equal(args: argparse.Namespace) -> dict:
     eight = np.empty_like(batch)
     for at, found in enumerate(parts):
         eight[at::8] = found
-    differences = {
-        "alone": alone - batch,
-        "shuffled": shuffled - batch[order],
-        "eightClients": eight - batch,
-    }
+    differences = {"alone": alone - batch, "shuffled": shuffled - batch[order], "eightClients": eight - batch}
     return {name: float(np.abs(values).max()) for name, values in differences.items()}
 
 

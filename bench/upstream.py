@@ -42,21 +42,9 @@ REWARDS = {  # where the package ImageReward stands in a clone, and its configur
     "image-reward": (".", "train/src/config/med_config.json"),
     "aapmt": ("Assignment1/IQA_no_checkpoints", "ImageReward/config/med_config.json"),
 }
-AAPMT_ORDER = (
-    "alignment",
-    "quality",
-    "authenticity",
-)  # of the scores, as AAPMT trains and reads them
-TASKS = {
-    "acl-iqa": "quality",
-    "acl-iqa-alignment": "alignment",
-    "acl-iqa-authenticity": "authenticity",
-}
-CLIP_SIZES = {
-    "input_resolution": 224,
-    "context_length": 77,
-    "vocab_size": 49408,
-}  # stored in CLIP's archive
+AAPMT_ORDER = ("alignment", "quality", "authenticity")  # of the scores, as AAPMT trains and reads them
+TASKS = {"acl-iqa": "quality", "acl-iqa-alignment": "alignment", "acl-iqa-authenticity": "authenticity"}
+CLIP_SIZES = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}  # stored in CLIP's archive
 
 
 def main() -> None:
@@ -104,10 +92,7 @@ def image_reward(source: Path, config: str, vocabulary: Path | None, seed: int) 
         package.__path__ = [str(source / name.replace(".", "/"))]
         sys.modules[name] = package
     options = ModuleType("config.options")
-    options.opts, options.config = (
-        SimpleNamespace(fix_base=False, fix_rate=0),
-        {"BLIP": {"vit": "large"}},
-    )
+    options.opts, options.config = SimpleNamespace(fix_base=False, fix_rate=0), {"BLIP": {"vit": "large"}}
     sys.modules |= {"config": ModuleType("config"), "config.options": options}
     from ImageReward.ImageReward import ImageReward
 
@@ -160,10 +145,7 @@ def acl_iqa(source: Path, task: str, work: Path, seed: int) -> tuple[nn.Module, 
     Grades and instructions are those of `AclConfig`: theirs stand inside of training scripts.
     """
     config = AclConfig(task=task, variant="conv-moe" if task == "authenticity" else "acl")
-    sys.modules |= {
-        "IPython": SimpleNamespace(embed=None),
-        "clip": ModuleType("clip"),
-    }  # imported, not used
+    sys.modules |= {"IPython": SimpleNamespace(embed=None), "clip": ModuleType("clip")}  # imported, not used
     sys.path.insert(0, str(source / "acl_iqa"))
     clip = {key: value.clone() for key, value in Clip().state_dict().items()}
     clip |= {name: torch.tensor(size) for name, size in CLIP_SIZES.items()}
@@ -187,11 +169,7 @@ def acl_iqa(source: Path, task: str, work: Path, seed: int) -> tuple[nn.Module, 
             csv.writer(file).writerows([["name", "prompt"], [path.resolve(), "-"]])
         data = AIGCDataset_3k(str(table), "/", _preprocess2(), config.views.count, True, blind=True)
         views = data[0]["I"][None]
-        shares = net(
-            views,
-            torch.cat(ids(config.grades, prompt)),
-            *ids(config.instructions, prompt),
-        )[0][0]
+        shares = net(views, torch.cat(ids(config.grades, prompt)), *ids(config.instructions, prompt))[0][0]
         return {task: float((shares * torch.arange(5)).sum() / 4 * 5)}
 
     return net, judge
