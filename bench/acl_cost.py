@@ -59,19 +59,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         paths = export_graphs(net, Path(work))
         views = example_views(config)
-        export(
-            clip,
-            views,
-            ["seen"],
-            Path(work) / "clip.onnx",
-            free={WINDOWS: {1: "windows"}},
-        )
+        export(clip, views, ["seen"], Path(work) / "clip.onnx", free={WINDOWS: {1: "windows"}})
         sessions = {name: open_session(path, options.threads) for name, path in paths.items()}
         plain = open_session(Path(work) / "clip.onnx", options.threads)
-    texts = {
-        "grades": example_ids(config, GRADES),
-        "instruction": example_ids(config, len(config.paths)),
-    }
+    texts = {"grades": example_ids(config, GRADES), "instruction": example_ids(config, len(config.paths))}
     given = {}
     for name, ids in texts.items():
         outputs = [output.name for output in sessions[name].get_outputs()]
@@ -79,10 +70,7 @@ def main() -> None:
     for count in COUNTS:
         known = {name: torch.from_numpy(value) for name, value in given.items()}
         views = example_views(config, count)
-        both, one = (
-            multiply_adds(ScoreGraph(net), views | known),
-            multiply_adds(clip, views),
-        )
+        both, one = multiply_adds(ScoreGraph(net), views | known), multiply_adds(clip, views)
         counted = f"{both / 1e9:.1f} and {one / 1e9:.1f} G multiply-adds, ratio {both / one:.2f}"
         print(f"{count:2} windows and the whole: {counted}")
         report(sessions["score"], plain, inputs(config, count), given, options.pairs)
