@@ -23,7 +23,7 @@ describe('docs/published-scorers.md', () => {
   it('converts every system with options that the converter has', () => {
     const converts = lines.filter((line) => line.includes('assay_training convert'));
     expect(converts.map((line) => line.split(' ')[4])).toEqual([
-      ...['aapmt', 'aapmt', 'aapmt', 'acl-iqa'],
+      ...['aapmt', 'aapmt', 'aapmt', 'acl-iqa', 'diff-agiqa'],
       ...Array(5).fill('clip'),
       ...['maniqa', 'maniqa', 'ma-agiqa', 'm3-agiqa'],
     ]);
@@ -31,7 +31,7 @@ describe('docs/published-scorers.md', () => {
     for (const flag of [...converts.flatMap(flagsOf), '--fp16', '--images', '--ratings'])
       expect(known).toContain(`"${flag}"`);
     expect(converts[3]).toContain('--clip clip');
-    const presets = converts.slice(4, 9).map((line) => line.split(' ')[6]!);
+    const presets = converts.slice(5, 10).map((line) => line.split(' ')[6]!);
     expect(presets).toEqual(['clip-score', 'clip-iqa', 'laion-aesthetic', 'pickscore', 'hps']);
     for (const preset of presets) expect(text).toContain(`(\`${preset}\`)`);
   });
@@ -62,6 +62,7 @@ describe('docs/published-scorers.md', () => {
       'no tokenizer',
       'nothing beside it says with which activation it was trained',
       'no CLIP with both towers: ',
+      'no Stable Diffusion 1.5: expected ',
       'it was made for another CLIP',
       'convert without this variant',
     ];
