@@ -25,7 +25,6 @@ def add(commands) -> None:
     parity.add_argument("--out", type=Path, required=True, help="folder to write into")
     parity.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parity.add_argument("--seed", type=int, default=0)
-    parity.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
     parity.add_argument("--int8", action="store_true", help="also a variant with weights in 8 bits")
     parity.add_argument("--fp16", action="store_true", help="also a variant for GPUs")
     parity.set_defaults(command=_parity)
