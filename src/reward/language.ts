@@ -35,7 +35,7 @@ export function requireModel(
   model: LanguageModel | undefined,
 ): void {
   if (!spec || model) return;
-  const lack = `languageModels.${scorer} says not where that is`;
+  const lack = `languageModels.${scorer} does not say where that is`;
   throw fail('LANGUAGE_MODEL_MISSING', { scorer, model: spec.model, lack });
 }
 
