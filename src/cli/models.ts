@@ -10,7 +10,7 @@ import { createFolder } from '../lib/folder.ts';
 import type { Placement } from '../reward/graph/placement.ts';
 import { explore, type ProviderStatus, tryProviders } from '../reward/graph/providers.ts';
 import { gpuMemoryMb } from '../reward/graph/vram.ts';
-import { catalogOf, importedModels, type Roster } from '../reward/model/catalog.ts';
+import { type Catalog, catalogOf, importedModels, type Roster } from '../reward/model/catalog.ts';
 import { checkGolden } from '../reward/model/golden.ts';
 import { type Manifest, type ModelFolder, readManifest, refOf } from '../reward/model/manifest.ts';
 import { checkFiles } from '../reward/model/model-files.ts';
@@ -152,11 +152,11 @@ export async function modelInfo(name: string, flags: ScorerFlags & { json?: bool
   if (elsewhere) return elsewhereInfo(elsewhere, roster, flags);
   const model = catalog.find(name);
   try {
-    const scorer = await catalog.open(name);
+    const scorer = await shown(model, name, catalog, config);
     const listed = catalog.list().find((s) => s.folder === model.folder)!;
     const providers = await tryProviders(config.dataDir);
     const placements = await placementsOf(scorer, model, config, providers);
-    const info = { ...listed, gpuMemoryMb: gpuMemoryMb(), providers, placements };
+    const info = { ...listed, graphs: scorer.graphs, gpuMemoryMb: gpuMemoryMb(), providers, placements };
     if (flags.json) printJson({ ...info, manifest: model.manifest });
     else print(describe(info, model, aspectWords(model)));
     return EXIT.ok;
@@ -164,6 +164,10 @@ export async function modelInfo(name: string, flags: ScorerFlags & { json?: bool
     await catalog.close();
   }
 }
+
+/** Nobody is asked for it: a scorer whose language model is not named yet is shown, too. */
+const shown = (model: ModelFolder, name: string, catalog: Catalog, config: Config): Promise<Scorer> =>
+  model.manifest.language ? openScorer(model, config) : catalog.open(name);
 
 /** A scorer by name, or a model folder by path. */
 function locate(nameOrFolder: string, flags: ScorerFlags): ModelFolder {

@@ -32,14 +32,15 @@ async function presence(id: string, asks: boolean, config: Config): Promise<Find
   }
 }
 
-/** Without a name, a server is only looked at. */
+/** Where no name is set it cannot be told whether it is the right one, so what is there is said. */
 async function faultOf(
   name: string,
   endpoint: Pick<Provider, 'url' | 'models'>,
   model = '',
 ): Promise<Finding[]> {
   const lack = await lackOf(endpoint, model);
-  if (!lack || model === '') return [];
+  if (!lack) return [];
+  if (model === '') return [{ level: 'ok', what: `${name}: ${endpoint.url} answers. ${lack.has}` }];
   return [{ level: 'problem', what: `${name}: ${lack.what}`, fix: `${lack.has}.` }];
 }
 
@@ -62,7 +63,7 @@ export async function checkLanguageModels(config: Config): Promise<Finding[]> {
     const name = `language model of ${id}`;
     const elsewhere = settings.chat && whereabouts(`${name} (chat)`, `${setting}.chat`, settings.chat);
     return [
-      whereabouts(name, setting, { ...settings, model: settings.model ?? scorer.model }),
+      whereabouts(name, setting, { ...settings, model: settings.model ?? `what must be ${scorer.model}` }),
       ...(elsewhere ? [elsewhere] : []),
       ...(await presence(id, scorer.asks, config)),
     ];
