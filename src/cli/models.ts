@@ -152,22 +152,30 @@ export async function modelInfo(name: string, flags: ScorerFlags & { json?: bool
   if (elsewhere) return elsewhereInfo(elsewhere, roster, flags);
   const model = catalog.find(name);
   try {
-    const scorer = await shown(model, name, catalog, config);
-    const listed = catalog.list().find((s) => s.folder === model.folder)!;
-    const providers = await tryProviders(config.dataDir);
-    const placements = await placementsOf(scorer, model, config, providers);
-    const info = { ...listed, graphs: scorer.graphs, gpuMemoryMb: gpuMemoryMb(), providers, placements };
-    if (flags.json) printJson({ ...info, manifest: model.manifest });
-    else print(describe(info, model, aspectWords(model)));
-    return EXIT.ok;
+    // Nobody is asked for it: a scorer whose language model is not named yet is shown, too.
+    if (model.manifest.language)
+      return await withScorer(model, flags, (scorer) => tellInfo(scorer, model, catalog, flags));
+    return await tellInfo(await catalog.open(name), model, catalog, flags);
   } finally {
     await catalog.close();
   }
 }
 
-/** Nobody is asked for it: a scorer whose language model is not named yet is shown, too. */
-const shown = (model: ModelFolder, name: string, catalog: Catalog, config: Config): Promise<Scorer> =>
-  model.manifest.language ? openScorer(model, config) : catalog.open(name);
+async function tellInfo(
+  scorer: Scorer,
+  model: ModelFolder,
+  catalog: Catalog,
+  flags: ScorerFlags & { json?: boolean },
+): Promise<number> {
+  const config = configOf(flags);
+  const listed = catalog.list().find((s) => s.folder === model.folder)!;
+  const providers = await tryProviders(config.dataDir);
+  const placements = await placementsOf(scorer, model, config, providers);
+  const info = { ...listed, graphs: scorer.graphs, gpuMemoryMb: gpuMemoryMb(), providers, placements };
+  if (flags.json) printJson({ ...info, manifest: model.manifest });
+  else print(describe(info, model, aspectWords(model)));
+  return EXIT.ok;
+}
 
 /** A scorer by name, or a model folder by path. */
 function locate(nameOrFolder: string, flags: ScorerFlags): ModelFolder {
