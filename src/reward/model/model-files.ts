@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fail, reasonOf } from '../../errors/error.ts';
+import { filesOutside } from '../graph/onnx/outside.ts';
 import type { Manifest, ModelFolder } from './manifest.ts';
 
 /** Bytes read at a time: weights of published scorers may be larger than memory should hold twice. */
@@ -36,13 +37,47 @@ async function hashOf(path: string): Promise<string> {
   }
 }
 
-/** Compares files with the manifest's hashes. @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE, MODEL_HASH_MISMATCH */
+/**
+ * Compares files with the manifest's hashes, and sees that graphs among them read no others.
+ *
+ * @throws MODEL_FILE_MISSING, MODEL_FILE_UNREADABLE, MODEL_HASH_MISMATCH, MODEL_WEIGHTS_UNLISTED
+ */
 export async function checkFiles(model: ModelFolder, files: string[]): Promise<void> {
   for (const file of files) {
     const expected = model.manifest.files[file]?.sha256 ?? 'nothing';
     const found = await hashFile(model, file);
     if (found !== expected)
       throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
+  }
+  const { backend, variants } = model.manifest;
+  const graphs = new Set(Object.values(variants).flatMap((variant) => Object.values(variant.graphs)));
+  if (backend === 'onnx')
+    for (const file of files.filter((name) => graphs.has(name))) checkWeights(model, file);
+}
+
+const weightsBeside = (graph: string): string => `${graph}.data`;
+
+/** @throws MODEL_WEIGHTS_UNLISTED */
+function checkWeights({ folder, manifest }: ModelFolder, graph: string): void {
+  const beside = weightsBeside(graph);
+  const allowed = Object.hasOwn(manifest.files, beside) ? basename(beside) : undefined;
+  const file = placesIn(join(folder, graph)).find((name) => name !== allowed);
+  if (file === undefined) return;
+  const path = join(folder, 'manifest.json');
+  throw fail('MODEL_WEIGHTS_UNLISTED', {
+    graph: join(folder, graph),
+    file,
+    manifest: path,
+    expected: beside,
+  });
+}
+
+/** What cannot be read does not load either, which says more of it. */
+function placesIn(graph: string): string[] {
+  try {
+    return filesOutside(graph);
+  } catch {
+    return [];
   }
 }
 
@@ -53,7 +88,7 @@ export const textFiles = ({ text }: Manifest): string[] =>
 /** The file of a graph, and that of its weights when they are outside: ONNX files hold no more than 2 GB. */
 export function graphFiles(m: Manifest, variant: string, graph: string): string[] {
   const file = m.variants[variant]!.graphs[graph]!;
-  return [file, `${file}.data`].filter((name) => name === file || Object.hasOwn(m.files, name));
+  return [file, weightsBeside(file)].filter((name) => name === file || Object.hasOwn(m.files, name));
 }
 
 /** All files that one variant needs at run time; for tfjs, weight shards, too. */
