@@ -1,9 +1,11 @@
 /** The files of a model folder, and the hashes that its manifest has of them. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join, posix } from 'node:path';
+import { z } from 'zod';
 import { fail, reasonOf } from '../../errors/error.ts';
+import { gistOf } from '../../lib/words.ts';
 import { filesOutside } from '../graph/onnx/outside.ts';
 import type { Manifest, ModelFolder } from './manifest.ts';
 
@@ -49,33 +51,37 @@ export async function checkFiles(model: ModelFolder, files: string[]): Promise<v
     if (found !== expected)
       throw fail('MODEL_HASH_MISMATCH', { file: join(model.folder, file), expected, found });
   }
-  const { backend, variants } = model.manifest;
-  const graphs = new Set(Object.values(variants).flatMap((variant) => Object.values(variant.graphs)));
-  if (backend === 'onnx')
-    for (const file of files.filter((name) => graphs.has(name))) checkWeights(model, file);
+  const all = Object.values(model.manifest.variants);
+  const graphs = new Set(all.flatMap((variant) => Object.values(variant.graphs)));
+  for (const file of files.filter((name) => graphs.has(name))) checkWeights(model, file);
 }
 
 const weightsBeside = (graph: string): string => `${graph}.data`;
 
 /** @throws MODEL_WEIGHTS_UNLISTED */
 function checkWeights({ folder, manifest }: ModelFolder, graph: string): void {
-  const beside = weightsBeside(graph);
-  const allowed = Object.hasOwn(manifest.files, beside) ? basename(beside) : undefined;
-  const file = placesIn(join(folder, graph)).find((name) => name !== allowed);
+  const path = join(folder, graph);
+  const isOnnx = manifest.backend === 'onnx';
+  const listed = new Set(isOnnx ? [weightsBeside(graph)] : shardsOf(manifest));
+  const file = (isOnnx ? filesOutside(path) : shardsIn(path)).find((name) => {
+    const place = posix.join(posix.dirname(graph), name);
+    return posix.isAbsolute(name) || !listed.has(place) || !Object.hasOwn(manifest.files, place);
+  });
   if (file === undefined) return;
-  const path = join(folder, 'manifest.json');
+  const expected = isOnnx ? weightsBeside(graph) : 'a .bin';
   throw fail('MODEL_WEIGHTS_UNLISTED', {
-    graph: join(folder, graph),
-    file,
-    manifest: path,
-    expected: beside,
+    ...{ graph: path, file: gistOf(file), expected },
+    manifest: join(folder, 'manifest.json'),
   });
 }
 
-/** What cannot be read does not load either, which says more of it. */
-function placesIn(graph: string): string[] {
+const shardsSchema = z.object({ weightsManifest: z.array(z.object({ paths: z.array(z.string()) })) });
+
+/** The weights that a tfjs model reads; of what cannot be read, whoever loads it says more. */
+function shardsIn(path: string): string[] {
   try {
-    return filesOutside(graph);
+    const { weightsManifest } = shardsSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return weightsManifest.flatMap(({ paths }) => paths);
   } catch {
     return [];
   }
@@ -91,10 +97,12 @@ export function graphFiles(m: Manifest, variant: string, graph: string): string[
   return [file, weightsBeside(file)].filter((name) => name === file || Object.hasOwn(m.files, name));
 }
 
+const shardsOf = (m: Manifest): string[] => Object.keys(m.files).filter((file) => file.endsWith('.bin'));
+
 /** All files that one variant needs at run time; for tfjs, weight shards, too. */
 export function runtimeFiles(m: Manifest, variant: string): string[] {
   const own = m.graphs.flatMap(({ graph }) => graphFiles(m, variant, graph));
-  const shards = m.backend === 'tfjs' ? Object.keys(m.files).filter((f) => f.endsWith('.bin')) : [];
+  const shards = m.backend === 'tfjs' ? shardsOf(m) : [];
   return [...new Set(own), ...shards, m.calibration, ...textFiles(m)];
 }
 

@@ -151,6 +151,19 @@ describe('a model folder', () => {
       /model\.onnx reads its weights from model\.onnx\.data; \S*manifest\.json lists no such file/,
     ],
     [
+      'whose shards it does not list',
+      {
+        files: {
+          'model.json': JSON.stringify({ modelTopology: {}, weightsManifest: [{ paths: ['w.bin'] }] }),
+        },
+        edit: (m) =>
+          Object.assign(m, { backend: 'tfjs', variants: { fp32: { graphs: { score: 'model.json' } } } }),
+      },
+      (f) => writeFileSync(join(f, 'w.bin'), floats(1)),
+      'MODEL_WEIGHTS_UNLISTED',
+      /model\.json reads its weights from w\.bin/,
+    ],
+    [
       'whose weights are in a file that is not looked at when it is loaded',
       { graph: scaledBy('other.bin'), files: { 'other.bin': floats(1 / 51), 'model.onnx.data': floats(1) } },
       undefined,

@@ -25,6 +25,8 @@ const VARINT = 0;
 const DOUBLE = 1;
 const BYTES = 2;
 const FLOAT = 5;
+/** Beginning and end of what is no longer written; what stands between is read as if they were absent. */
+const GROUP: ReadonlySet<number> = new Set([3, 4]);
 
 /** Read at a time. */
 const PART = 64 * 1024;
@@ -71,7 +73,7 @@ class Walk {
     if (type === VARINT) this.#varint();
     else if (type === DOUBLE) this.#at += 8;
     else if (type === FLOAT) this.#at += 4;
-    else throw new Error(`the graph is no ONNX: a field of type ${type}`);
+    else if (!GROUP.has(type)) throw new Error(`the graph is no ONNX: a field of type ${type}`);
   }
 
   read(message: Message, end: number): void {
@@ -95,12 +97,14 @@ class Walk {
   }
 }
 
-/** The files that a graph says its weights lie in, as it says it. @throws Error for what is no ONNX model */
+/** The files that a graph says its weights lie in, as it says it: what is no graph does not load, whatever is told of it. */
 export function filesOutside(path: string): string[] {
   const file = openSync(path, 'r');
+  const walk = new Walk(file);
   try {
-    const walk = new Walk(file);
     walk.read('model', fstatSync(file).size);
+    return [...walk.found];
+  } catch {
     return [...walk.found];
   } finally {
     closeSync(file);
