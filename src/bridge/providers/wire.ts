@@ -39,7 +39,7 @@ export interface Wire {
   models(signal: AbortSignal): Promise<string[] | null>;
 }
 
-/** Shorter keys are no secrets, and may be part of any word. */
+/** Shorter keys guard nothing, and may be part of any word of an answer; messages are spared them all the same. */
 const LEAST_KEY = 8;
 /** A fault that is said in JSON is short. */
 const MOST_FAULT = 64 * 1024;
@@ -80,10 +80,10 @@ export function createWire(
   const address = placeIn(api, path);
   const url = `${address.origin}${address.pathname}`;
 
-  const hide = (text: string): string =>
-    apiKey !== undefined && apiKey.length >= LEAST_KEY ? text.replaceAll(apiKey, '***') : text;
+  const bare = (text: string): string => (apiKey ? text.replaceAll(apiKey, '***') : text);
+  const hide = (text: string): string => ((apiKey ?? '').length < LEAST_KEY ? text : bare(text));
   // Hidden before it is cut: of a key that a cut divides, a part would stay.
-  const gist = (text: string): string => gistOfPage(hide(spoken(text)));
+  const gist = (text: string): string => gistOfPage(bare(spoken(text)));
 
   /** @param body asks at that address; without one, it is only looked at */
   async function exchange(
