@@ -236,7 +236,7 @@ describe('a scorer that judges by a language model elsewhere', () => {
     ['a pickle in an array', beside(bytes(npy([2], ones(2), '|O'))), 'LANGUAGE_STATES', /type \|O/],
     ['half of an array', beside(bytes(npy([2, 4], ones(5)))), 'LANGUAGE_STATES', /20 bytes for \[2, 4\]/],
     ['three dimensions', beside(bytes(npy([2, 2, 2], ones(8)))), 'LANGUAGE_STATES', /3 dimensions/],
-    ['one vector', beside(holds([[1, 2, 3, 4]], 500)), 'LANGUAGE_STATES', /1 dimensions for pool none/],
+    ['one vector', beside(holds([[1, 2, 3, 4]], 500)), 'LANGUAGE_STATES', /1 dimension for pool none/],
     ['too few rows', beside(holds(same([1, 2, 3, 4], 2), 500)), 'LANGUAGE_STATES', /2 rows of 500 positions/],
     ['too many rows', beside(holds(same([1, 2, 3, 4], 3), 2)), 'LANGUAGE_STATES', /3 rows of 2 positions/],
     ['no number of them', beside(holds(same([1, 2, 3, 4], 3), 1e300)), 'LANGUAGE_STATES', /of 1e\+300/],

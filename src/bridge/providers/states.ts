@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AssayError, fail, reasonOf } from '../../errors/error.ts';
+import { counted } from '../../lib/words.ts';
 import type { Check, States, StatesProvider, StatesQuestion } from '../../types/provider.ts';
 import { Endpoint, type OptionalField } from './endpoint.ts';
 import { messagesOf } from './messages.ts';
@@ -67,7 +68,7 @@ const server: Dialect<never> = {
     const { dims, data } = readArray(wire, bytes);
     const [width, rows = 1] = dims.toReversed();
     if (width === undefined || dims.length !== (pool === 'mean' ? 1 : 2))
-      throw unfit(wire.url, `an array of ${dims.length} dimensions for pool ${pool}`);
+      throw unfit(wire.url, `an array of ${counted(dims.length, 'dimension')} for pool ${pool}`);
     const told = headers.get('x-assay-positions');
     return { data, rows, width, positions: told === null ? undefined : Number(told) };
   },
@@ -166,7 +167,7 @@ function told32(given: string | number[][], positions: number | undefined, url: 
     const width = given[0]?.length ?? 0;
     if (given.some((row) => row.length !== width)) throw unfit(url, 'rows of different lengths');
     if (positions !== undefined && positions !== given.length)
-      throw unfit(url, `${given.length} rows for ${positions} positions`);
+      throw unfit(url, `${counted(given.length, 'row')} for ${counted(positions, 'position')}`);
     return { data: Float32Array.from(given.flat()), rows: given.length, width, positions };
   }
   const bytes = Uint8Array.from(Buffer.from(given, 'base64'));
@@ -206,7 +207,7 @@ function checkRows({ rows, positions }: Told, { pool, maxPositions }: StatesQues
   if (positions === undefined) return;
   const least = pool === 'mean' ? 1 : Math.min(positions, maxPositions ?? positions);
   if (!Number.isSafeInteger(positions) || positions < rows || rows < least)
-    throw unfit(url, `${rows} rows of ${positions} positions`);
+    throw unfit(url, `${counted(rows, 'row')} of ${counted(positions, 'position')}`);
 }
 
 /** @throws LANGUAGE_STATES */
