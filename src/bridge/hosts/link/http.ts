@@ -13,6 +13,8 @@ export interface Reply {
   bytes: Uint8Array;
   /** Milliseconds that a host with too much to do asks to wait; null when it does not say. */
   retryAfterMs: number | null;
+  /** The other address that gave the answer, after a redirect. */
+  from?: string | undefined;
 }
 
 /** An answer that grew beyond its limit: a fault of the host, unless it is one that may be left out. `bytes` is its size as announced, or as far as it came. */
@@ -84,7 +86,9 @@ export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions)
       });
       if (response.status >= 300 && response.status < 400) throw elsewhere(path, response);
       const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
-      return { status: response.status, bytes: await readBody(url, response, limit), retryAfterMs };
+      const { status } = response;
+      const from = placeOf(response, address.at(path));
+      return { status, bytes: await readBody(url, response, limit), retryAfterMs, from };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof AssayError) throw cause;
@@ -140,7 +144,8 @@ export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions)
     async getJsonWithin(path, schema, limit, signal) {
       const reply = await http.get(path, limit, signal);
       if (DENYING.has(reply.status)) throw deny(reply);
-      if (reply.status !== 200) throw unknownHost(http, `it answers ${path} with status ${reply.status}`);
+      if (reply.status !== 200)
+        throw unknownHost(http, `it answers ${told(path, reply)} with status ${reply.status}`);
       return parseReply(http, path, reply, schema);
     },
     async post(path, body, signal) {
@@ -165,6 +170,16 @@ type Asked = Pick<Http, 'url' | 'expected'>;
 export const unknownHost = ({ url, expected }: Asked, found: string, cause?: unknown): AssayError =>
   fail('HOST_UNKNOWN', { url, expected, found }, cause === undefined ? {} : { cause });
 
+/** Where a redirect led; undefined when it led to the same host. */
+function placeOf({ url }: Response, asked: string | URL): string | undefined {
+  const { origin } = new URL(url);
+  return origin === new URL(asked).origin ? undefined : origin;
+}
+
+/** What was asked for, and who answered in its place. */
+const told = (path: string, { from }: Reply): string =>
+  from === undefined ? path : `${path}, by a redirect to ${from},`;
+
 /** Seconds, or a date. */
 export function retryAfterOf(header: string | null): number | null {
   if (header === null) return null;
@@ -178,13 +193,13 @@ export function parseReply<T>(http: Asked, path: string, reply: Reply, schema: Z
   try {
     value = parseJson(textOf(reply));
   } catch (cause) {
-    throw unknownHost(http, `it answers ${path} with something that is not JSON`, cause);
+    throw unknownHost(http, `it answers ${told(path, reply)} with something that is not JSON`, cause);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw unknownHost(
     http,
-    `its answer to ${path} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
+    `its answer to ${told(path, reply)} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
   );
 }
 

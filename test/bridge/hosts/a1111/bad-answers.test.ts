@@ -81,6 +81,22 @@ describe('a host that does not play along', () => {
     expect([error.code, error.message]).toEqual(['HOST_FAILED', expect.stringMatching(message)]);
   });
 
+  it('leads elsewhere', async () => {
+    const servers = [
+      createServer((_request, response) => void response.end('<h1>hello</h1>')),
+      createServer((_request, response) => void response.writeHead(302, { location: urls[0] }).end()),
+    ];
+    onTestFinished(() => servers.forEach((server) => void server.close()));
+    for (const server of servers)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const urls = servers.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const error = await errorOf(connect(urls[1]!).describe(soon()));
+    expect([error.code, error.message]).toEqual([
+      'HOST_UNKNOWN',
+      expect.stringContaining(`by a redirect to ${urls[0]}, with`),
+    ]);
+  });
+
   it('does not describe its routes: it is used all the same, and says so', async () => {
     const { host } = await fakeWithHost({
       fault: (_method, path) => (path === '/openapi.json' ? { status: 404, body: 'no' } : undefined),
