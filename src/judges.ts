@@ -31,8 +31,8 @@ export function languageModelOf(
   id: string,
   config: Config,
 ): { model: LanguageModel; notes: string[] } | undefined {
-  const settings = config.languageModels[id];
-  if (!settings) return undefined;
+  if (!Object.hasOwn(config.languageModels, id)) return undefined;
+  const settings = config.languageModels[id]!;
   const { chat: elsewhere, kind, url, model, timeoutMs, concurrency, maxTokens } = settings;
   const { key, notes } = accessTo(settings, `languageModels.${id}`);
   const talk = elsewhere && accessTo(elsewhere, `languageModels.${id}.chat`);
@@ -48,7 +48,7 @@ export function languageModelOf(
   const chat = createVision({
     ...{ url, apiKey: key, ...elsewhere, ...(talk && { apiKey: talk.key }) },
     // A server of one model does not ask for its name.
-    model: elsewhere?.model ?? model ?? '',
+    model: elsewhere?.model ?? model,
     // Who is not asked for probabilities may look for an answer in other ways than word by word.
     probabilities: false,
     ...{ ...shared, maxTokens, cache: Math.min(config.resultCache, MOST_ANSWERS) },

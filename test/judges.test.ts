@@ -113,20 +113,20 @@ describe('a judge elsewhere', () => {
   });
 
   it('gives a critique when it is asked for one, and a score without one when that is refused', async () => {
-    const talk: Answer = (response, asked) =>
-      (wordsOf(asked).includes('What is wrong') ? says('The hand has\nsix fingers.') : rates({ fair: 1 }))(
-        response,
-        asked,
-      );
-    const silent: Answer = (response, asked) =>
-      (wordsOf(asked).includes('What is wrong') ? says(null, { refusal: 'No.' }) : rates({ fair: 1 }))(
-        response,
-        asked,
-      );
+    const wrong =
+      (critique: Answer): Answer =>
+      (response, asked) =>
+        (wordsOf(asked).includes('What is wrong') ? critique : rates({ fair: 1 }))(response, asked);
+    const talk = wrong(says('The hand has\nsix fingers.'));
+    const silent = wrong(says(null, { refusal: 'No.' }));
+    const repeats = wrong(says('Whose is sk-very-secret?'));
     const notes = async (answer: Answer) => {
-      const [result] = await open(await startEndpoint(answer), { critique: true }).score(item('a'));
+      const [result] = await open(await startEndpoint(answer), {
+        ...{ critique: true, apiKey: 'sk-very-secret' },
+      }).score(item('a'));
       return [result!.aspects!.quality!.score, result!.notes.at(-1)];
     };
+    expect(await notes(repeats)).toEqual([3, 'critique: Whose is ***?']);
     expect(await notes(talk)).toEqual([3, 'critique: The hand has six fingers.']);
     expect(await notes(silent)).toEqual([3, 'critique: none was given']);
   });

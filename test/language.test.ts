@@ -181,15 +181,18 @@ describe('a scorer that judges by a language model elsewhere', () => {
     expect(endpoint.asked).toHaveLength(0);
   });
 
-  it('without a model says which is missing, where to name it and how to start it', async () => {
-    const { runtime, score } = open(null);
-    await expect(score(item('a'))).rejects.toMatchObject({
-      code: 'LANGUAGE_MODEL_MISSING',
-      message: expect.stringMatching(/test-told.*tiny\/vlm.*languageModels\.test-told/),
-      fix: expect.stringContaining('python -m assay_training serve'),
-    });
-    expect(runtime.scorers().find(({ id }) => id === 'test-told')!.problem).toContain('tiny/vlm');
-  });
+  it.each(['test-told', 'constructor'])(
+    'without a model says which is missing, where to name it and how to start it: %s',
+    async (id) => {
+      const { runtime, score } = open(null, { written: { ...model(), id }, more: { scorer: id } });
+      await expect(score(item('a'))).rejects.toMatchObject({
+        code: 'LANGUAGE_MODEL_MISSING',
+        message: expect.stringMatching(new RegExp(`${id}.*tiny/vlm.*languageModels\\.${id}`)),
+        fix: expect.stringContaining('python -m assay_training serve'),
+      });
+      expect(runtime.scorers().find((one) => one.id === id)!.problem).toContain('tiny/vlm');
+    },
+  );
 
   const beside =
     (answer: Answer): Answer =>
@@ -203,6 +206,7 @@ describe('a scorer that judges by a language model elsewhere', () => {
     (body: Buffer): Answer =>
     (response) =>
       void response.end(body);
+  const same = (row: number[], count: number) => Array.from({ length: count }, () => row);
   const ones = (count: number) => Buffer.from(Float32Array.from({ length: count }, () => 1).buffer);
 
   it.each<[string, Answer, string, RegExp]>([
@@ -232,13 +236,36 @@ describe('a scorer that judges by a language model elsewhere', () => {
     ['a pickle in an array', beside(bytes(npy([2], ones(2), '|O'))), 'LANGUAGE_STATES', /type \|O/],
     ['half of an array', beside(bytes(npy([2, 4], ones(5)))), 'LANGUAGE_STATES', /20 bytes for \[2, 4\]/],
     ['three dimensions', beside(bytes(npy([2, 2, 2], ones(8)))), 'LANGUAGE_STATES', /3 dimensions/],
+    ['one vector', beside(holds([[1, 2, 3, 4]], 500)), 'LANGUAGE_STATES', /1 dimension for pool none/],
+    ['too few rows', beside(holds(same([1, 2, 3, 4], 2), 500)), 'LANGUAGE_STATES', /2 rows of 500 positions/],
+    ['too many rows', beside(holds(same([1, 2, 3, 4], 3), 2)), 'LANGUAGE_STATES', /3 rows of 2 positions/],
+    ['no number of them', beside(holds(same([1, 2, 3, 4], 3), 1e300)), 'LANGUAGE_STATES', /of 1e\+300/],
+    ['normalised rows', beside(holds(same([0.5, 0.5, 0.5, 0.5], 3))), 'LANGUAGE_STATES', /normalised/],
+    [
+      'an endless header',
+      beside(bytes(npy([3, 4], ones(12), 'A'.repeat(5000)))),
+      'LANGUAGE_STATES',
+      /its header has 5\d\d\d bytes/,
+    ],
+    [
+      'an answer of brackets, which is no page', // and takes half a minute to be told so by a careless look for tags
+      beside((response) => void response.writeHead(404).end('<'.repeat(300_000))),
+      'ENDPOINT_UNFIT',
+      /status 404 \(<{160}…\)/,
+    ],
+    [
+      'more than an answer holds',
+      talk((response) => void response.end(Buffer.alloc(5 * 2 ** 20, 'x'))),
+      'ENDPOINT_UNFIT',
+      /an answer of more than 4194304 bytes/,
+    ],
     [
       'a conversation beyond its context',
       beside(answers(422, { error: { message: 'the conversation has 9000 positions, more than the 8192' } })),
       'LANGUAGE_TOO_LONG',
       /9000 positions/,
     ],
-    ['silence', talk(says('  ')), 'LANGUAGE_ANSWER', /said nothing/],
+    ['silence', talk(says('  ')), 'LANGUAGE_ANSWER', /^the language model was.*said nothing/],
     ['a refusal', talk(says(null, { refusal: 'I do not look at people.' })), 'JUDGE_REFUSED', /at people/],
     [
       'a failure',
@@ -258,6 +285,46 @@ describe('a scorer that judges by a language model elsewhere', () => {
     const [result] = await score(item('a'));
     expect([result!.error?.code, result!.aspects, result!.reward]).toEqual([code, null, null]);
     expect(result!.error!.message).toMatch(message);
+  });
+
+  it('asks again where an answer was of no use', async () => {
+    let [talks, looks] = [0, 0];
+    const wide = holds(same([1, 2, 3, 4, 5], 3));
+    const endpoint = await startEndpoint((response, asked) => {
+      if (isChat(asked) && talks++ === 0) return says(' ')(response, asked);
+      return (!isChat(asked) && !isPooled(asked) && looks++ === 0 ? wide : tells)(response, asked);
+    });
+    const { score } = open({ url: endpoint.url });
+    const codes: (string | undefined)[] = [];
+    for (const id of ['a', 'b', 'c']) codes.push((await score(item(id)))[0]!.error?.code);
+    expect(codes).toEqual(['LANGUAGE_ANSWER', 'LANGUAGE_STATES', undefined]);
+    expect(endpoint.asked.filter(isChat)).toHaveLength(2);
+  });
+
+  it('notes that the model was cut off', async () => {
+    const endpoint = await startEndpoint(talk(says('A cat on', { finish_reason: 'length' })));
+    const [result] = await open({ url: endpoint.url }).score(item('a'));
+    expect([result!.error, result!.notes.join()]).toEqual([
+      null,
+      expect.stringContaining('the language model was cut off at the most tokens (maxTokens)'),
+    ]);
+  });
+
+  it('repeats its key nowhere, wherever the other side does', async () => {
+    const apiKey = 'sk-of-nobody-else';
+    const repeats: Answer[] = [
+      talk(says(null, { refusal: `I do not know ${apiKey}.` })),
+      beside(bytes(npy([3, 4], ones(12), apiKey))),
+      // Where a message is cut, no part of it stays.
+      beside((response) => void response.writeHead(404).end(`${'x'.repeat(150)}${apiKey}`)),
+      beside(answers(404, { error: { message: `who is ${apiKey}?` } })),
+      talk(says(`${apiKey}, a cat.`)),
+    ];
+    for (const answer of repeats) {
+      const endpoint = await startEndpoint(answer);
+      const [result] = await open({ url: endpoint.url, apiKey }).score(item('a'));
+      expect(JSON.stringify([result, endpoint.asked.map(({ body }) => body)])).not.toContain('sk-of');
+    }
   });
 
   it('waits no longer than it is told to, and is not ready then', async () => {
@@ -349,6 +416,12 @@ describe('a source of hidden states', () => {
       /normalised/,
     ],
     ['one pooled vector', pools([[1, 2, 3]], 2), 'LANGUAGE_STATES', /3 numbers for 2 positions/],
+    [
+      'a list of other positions',
+      answers(200, { data: [{ data: rows }], usage: { prompt_tokens: 300 } }),
+      'LANGUAGE_STATES',
+      /3 rows for 300 positions/,
+    ],
     ['no number of positions', pools(rows, null), 'LANGUAGE_STATES', /prompt_tokens/],
     ['JSON of another shape', answers(200, { data: [] }), 'ENDPOINT_UNFIT', /pooling endpoint of vLLM/],
     [
@@ -381,7 +454,9 @@ describe('a source of hidden states', () => {
   });
 
   it('remembers by image, conversation and pooling, and no more than there is room for', async () => {
-    const endpoint = await startEndpoint(holds([[1, 2]], 7));
+    const endpoint = await startEndpoint((response, asked) =>
+      (isPooled(asked) ? holds([[1, 2]], 7) : holds([[1, 2]], 1, [1, 2]))(response, asked),
+    );
     const source = ask({ kind: 'states', url: endpoint.url }, { cacheBytes: 20 });
     const put = (key: string, pool: 'mean' | 'none' = 'mean') =>
       source.states({ image: { ...image, key }, turns, pool }, never);

@@ -628,6 +628,10 @@ export const ERRORS = {
     '{file}: sha256 is {found}, the manifest says {expected}',
     'The file was changed or cut short: import the model again.',
   ),
+  MODEL_WEIGHTS_UNLISTED: setup(
+    '{graph} reads its weights from {file}; {manifest} lists no such file, or not as {expected}: nothing says what they must be',
+    'Import or convert the model again; weights beside a graph are in {expected}, which the manifest lists under files.',
+  ),
   MODEL_EXISTS: setup(
     'model {id} is installed already in {folder}',
     'Pass --force to replace an imported one; beside any other, give yours a version of its own.',

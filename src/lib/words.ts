@@ -23,8 +23,14 @@ export function apart(a: number, b: number, least = 2): [string, string] {
 /** Longest text of others that a message repeats, in characters. */
 const SHOWN = 160;
 
+/** As much of it is looked through: what others send may have any length. */
+const READ = 8192;
+
 /** What others say, for people, on one line. */
 export const gistOf = (text: string): string => {
-  const line = text.replace(/\s+/g, ' ').trim();
+  const line = text.slice(0, READ).replace(/\s+/g, ' ').trim();
   return line === '' ? 'nothing' : line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
 };
+
+/** The same of what may be a page. A tag ends before the next one begins, so that none is looked for twice. */
+export const gistOfPage = (text: string): string => gistOf(text.slice(0, READ).replace(/<[^<>]*>/g, ' '));

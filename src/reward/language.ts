@@ -1,7 +1,7 @@
 /** 5 prepare: what a language model elsewhere holds of an image, as inputs of the graph that judges. */
 import { fail } from '../errors/error.ts';
 import type { Pixels } from '../types/image.ts';
-import type { LanguageModel, SentImage, Spent, States, Turn } from '../types/provider.ts';
+import type { LanguageModel, ProviderAnswer, SentImage, Spent, States, Turn } from '../types/provider.ts';
 import { Absence } from './absence.ts';
 import type { Tensors } from './graph/tensor.ts';
 import { asPng } from './image/decode.ts';
@@ -90,11 +90,13 @@ export class Language {
   async #listen(spec: InputSpec, image: SentImage, prompt: string, signal: AbortSignal): Promise<Listened> {
     const { turns, answers } = await this.#converse(spec, image, prompt, signal);
     const { pool, maxPositions } = spec;
+    const check = (states: States) => this.#check(states);
     const states = await this.#absence.watch(() =>
-      this.#model!.states.states({ image, turns, pool, maxPositions }, signal),
+      this.#model!.states.states({ image, turns, pool, maxPositions }, signal, check),
     );
-    this.#check(states);
-    return { states, spent: [...answers, states] };
+    const cut = `${this.#model!.chat.model} was cut off at the most tokens (maxTokens): the scorer read what it had said until then`;
+    const notes = answers.some(({ isCut }) => isCut) ? [cut] : [];
+    return { states, notes, spent: [...answers, states] };
   }
 
   /** The turns in words; what the model has to say first is asked for. */
@@ -103,25 +105,26 @@ export class Language {
     image: SentImage,
     prompt: string,
     signal: AbortSignal,
-  ): Promise<{ turns: Turn[]; answers: Spent[] }> {
+  ): Promise<{ turns: Turn[]; answers: ProviderAnswer[] }> {
     const said: Turn[] = [];
-    const answers: Spent[] = [];
+    const answers: ProviderAnswer[] = [];
     for (const { role, text } of turns) {
       if (text !== undefined) {
         said.push({ role, ...rendered(text, prompt) });
         continue;
       }
       const { chat } = this.#model!;
-      const answer = await this.#absence.watch(() => chat.ask({ image, turns: [...said] }, signal));
+      const check = ({ text }: ProviderAnswer) => this.#requireWords(text, chat.model);
+      const answer = await this.#absence.watch(() => chat.ask({ image, turns: [...said] }, signal, check));
       answers.push(answer);
-      said.push({ role, text: this.#spoken(answer.text, chat.model) });
+      said.push({ role, text: answer.text });
     }
     return { turns: said, answers };
   }
 
   /** @throws LANGUAGE_ANSWER */
-  #spoken(text: string, model: string): string {
-    if (text.trim() !== '') return text;
+  #requireWords(text: string, model: string): void {
+    if (text.trim() !== '') return;
     throw fail('LANGUAGE_ANSWER', { model, scorer: this.#scorer, fault: 'it said nothing' });
   }
 
@@ -140,6 +143,7 @@ export class Language {
 
 interface Listened {
   states: States;
+  notes: string[];
   spent: Spent[];
 }
 
@@ -164,7 +168,7 @@ function heard(specs: readonly InputSpec[], all: readonly Listened[], elapsedMs:
     const { data, rows, width } = all[i]!.states;
     return [input, { dtype: 'float32' as const, dims: pool === 'mean' ? [width] : [rows, width], data }];
   });
-  const notes = specs.flatMap(({ pool }, i) => {
+  const cuts = specs.flatMap(({ pool }, i) => {
     const { rows, positions } = all[i]!.states;
     return pool === 'none' && positions !== undefined && positions > rows
       ? [`the scorer read ${rows} of the conversation's ${positions} positions; the rest was cut`]
@@ -176,7 +180,7 @@ function heard(specs: readonly InputSpec[], all: readonly Listened[], elapsedMs:
   const cost = costs.every((one) => one !== undefined) ? costs.reduce((sum, one) => sum + one, 0) : undefined;
   return {
     inputs: Object.fromEntries(inputs),
-    notes,
+    notes: [...new Set(all.flatMap(({ notes }) => notes)), ...cuts],
     spent: { queueMs, inferMs: elapsedMs - queueMs, cost },
   };
 }

@@ -46,6 +46,9 @@ export interface ProviderAnswer extends Spent {
   isCut: boolean;
 }
 
+/** Throws where whoever asked can make no use of an answer: asked again, the model may give another. */
+export type Check<T> = (answer: T) => void;
+
 /** A language model elsewhere, whatever it is asked for. */
 interface Elsewhere {
   /** For people, without what is secret. */
@@ -60,10 +63,10 @@ export interface Provider extends Elsewhere {
   /**
    * Answers the last turn.
    *
-   * @throws ENDPOINT_UNREACHABLE, ENDPOINT_BUSY, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, JUDGE_REFUSED, and
-   *   the signal's reason
+   * @throws ENDPOINT_UNREACHABLE, ENDPOINT_BUSY, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, JUDGE_REFUSED, what
+   *   the check throws, and the signal's reason
    */
-  ask(question: Question, signal: AbortSignal): Promise<ProviderAnswer>;
+  ask(question: Question, signal: AbortSignal, check?: Check<ProviderAnswer>): Promise<ProviderAnswer>;
 }
 
 /** `mean`: one row, the mean over all positions; `none`: a row a position. */
@@ -92,7 +95,7 @@ export interface StatesProvider extends Elsewhere {
    * @throws as `Provider.ask`, LANGUAGE_TOO_LONG where the conversation is longer than the model reads, LANGUAGE_STATES
    *   where what comes is no hidden states
    */
-  states(question: StatesQuestion, signal: AbortSignal): Promise<States>;
+  states(question: StatesQuestion, signal: AbortSignal, check?: Check<States>): Promise<States>;
 }
 
 /** The language model of one scorer. */

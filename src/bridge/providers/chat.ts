@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import { fail } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
-import { gistOf } from '../../lib/words.ts';
 import type { ProposalCost } from '../../types/proposer.ts';
 import { Endpoint } from './endpoint.ts';
 import { TRIES } from './patience.ts';
@@ -102,22 +101,25 @@ class Line implements Chat {
     const asked = [...messages];
     for (let tries = 1; ; tries++) {
       const choice = await this.#answer(asked, schema, signal);
-      const said = choice.message.content ?? '';
-      const read = this.#read(choice, schema);
+      const said = this.#wire.hide(choice.message.content ?? '');
+      const read = this.#read(choice, said, schema);
       if ('value' in read) return read.value;
       const { fault } = read;
       if (tries === TRIES)
-        throw fail('ENDPOINT_ANSWER', { model: this.model, fault, tries, found: gistOf(said) });
+        throw fail('ENDPOINT_ANSWER', { model: this.model, fault, tries, found: this.#wire.gist(said) });
       asked.push({ role: 'assistant', content: said.slice(0, 2000) });
       asked.push({ role: 'user', content: `That cannot be read: ${fault}. Answer with the JSON alone.` });
     }
   }
 
   /** @throws ENDPOINT_REFUSED */
-  #read<T>({ message, finish_reason }: Choice, schema: z.ZodType<T>): { value: T } | { fault: string } {
-    const said = message.content ?? '';
+  #read<T>(
+    { message, finish_reason }: Choice,
+    said: string,
+    schema: z.ZodType<T>,
+  ): { value: T } | { fault: string } {
     if (message.refusal || finish_reason === 'content_filter')
-      throw fail('ENDPOINT_REFUSED', { model: this.model, reason: gistOf(message.refusal || said) });
+      throw fail('ENDPOINT_REFUSED', { model: this.model, reason: this.#wire.gist(message.refusal || said) });
     const read = readAnswer(said, schema);
     const isCut = 'fault' in read && finish_reason === 'length';
     return isCut ? { fault: 'it was cut off at the most tokens' } : read;

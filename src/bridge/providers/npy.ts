@@ -6,6 +6,8 @@ export interface FloatArray {
 }
 
 const MAGIC = '\x93NUMPY';
+/** In bytes: one of two dimensions has 100. */
+const MOST_HEADER = 4096;
 
 /** @throws Error that says what is wrong, also for what is not floats of 16 or 32 bits in rows */
 export function readNpy(bytes: Uint8Array): FloatArray {
@@ -13,7 +15,9 @@ export function readNpy(bytes: Uint8Array): FloatArray {
   if (file.length < 12 || file.toString('latin1', 0, 6) !== MAGIC) throw new Error('it is no NPY file');
   const isShort = file[6] === 1;
   const start = isShort ? 10 : 12;
-  const end = start + (isShort ? file.readUInt16LE(8) : file.readUInt32LE(8));
+  const length = isShort ? file.readUInt16LE(8) : file.readUInt32LE(8);
+  if (length > MOST_HEADER) throw new Error(`its header has ${length} bytes`);
+  const end = start + length;
   const header = file.toString('latin1', start, end);
   const type = /'descr':\s*'([^']*)'/.exec(header)?.[1];
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];

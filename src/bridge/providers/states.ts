@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { AssayError, fail, reasonOf } from '../../errors/error.ts';
-import type { States, StatesProvider, StatesQuestion } from '../../types/provider.ts';
+import { counted } from '../../lib/words.ts';
+import type { Check, States, StatesProvider, StatesQuestion } from '../../types/provider.ts';
 import { Endpoint, type OptionalField } from './endpoint.ts';
 import { messagesOf } from './messages.ts';
 import { type FloatArray, readNpy } from './npy.ts';
@@ -64,12 +65,12 @@ const server: Dialect<never> = {
       dtype: 'float32',
     };
     const { bytes, headers } = await wire.postForBytes(body, signal);
-    const { dims, data } = readArray(wire.url, bytes);
+    const { dims, data } = readArray(wire, bytes);
     const [width, rows = 1] = dims.toReversed();
-    if (width === undefined || dims.length > 2)
-      throw unfit(wire.url, `an array of ${dims.length} dimensions`);
-    const positions = Number(headers.get('x-assay-positions') ?? Number.NaN);
-    return { data, rows, width, positions: Number.isInteger(positions) ? positions : undefined };
+    if (width === undefined || dims.length !== (pool === 'mean' ? 1 : 2))
+      throw unfit(wire.url, `an array of ${counted(dims.length, 'dimension')} for pool ${pool}`);
+    const told = headers.get('x-assay-positions');
+    return { data, rows, width, positions: told === null ? undefined : Number(told) };
   },
 };
 
@@ -92,10 +93,7 @@ const vllm: Dialect<'task'> = {
       data: [row],
       usage,
     } = await wire.post(body, poolingSchema, signal);
-    const told = told32(row!.data, usage?.prompt_tokens ?? undefined, wire.url);
-    if (told.rows > 1 && isNormalised(told))
-      throw unfit(wire.url, 'vectors of length 1, which were normalised');
-    return told;
+    return told32(row!.data, usage?.prompt_tokens ?? undefined, wire.url);
   },
 };
 
@@ -124,10 +122,10 @@ class StatesOf implements StatesProvider {
 
   models = (signal: AbortSignal) => this.#wire.models(signal);
 
-  states(question: StatesQuestion, signal: AbortSignal): Promise<States> {
+  states(question: StatesQuestion, signal: AbortSignal, check?: Check<States>): Promise<States> {
     const { image, turns, pool, maxPositions = null } = question;
     const asked = [this.url, this.#settings.model ?? '', image.key, turns, pool, maxPositions];
-    return this.#known.get(asked, (until) => this.#ask(question, until), signal);
+    return this.#known.get(asked, (until) => this.#ask(question, until), signal, check);
   }
 
   async #ask(question: StatesQuestion, signal: AbortSignal): Promise<States> {
@@ -135,8 +133,9 @@ class StatesOf implements StatesProvider {
     const send = () => this.#dialect.ask(this.#wire, question, this.#settings.model, lacks, signal);
     try {
       const { reply, ...times } = await this.#endpoint.exchange(send, signal);
+      checkRows(reply, question, this.url);
+      checkNumbers(reply, this.url);
       const told = question.pool === 'mean' ? mean(reply) : firstOf(reply, question.maxPositions);
-      checkNumbers(told, this.url);
       return { ...told, ...times, cost: told.positions };
     } catch (error) {
       throw isTooLong(error) ? fail('LANGUAGE_TOO_LONG', { model: this.model, found: error.message }) : error;
@@ -154,11 +153,11 @@ const unfit = (url: string, found: string): AssayError =>
   fail('LANGUAGE_STATES', { url, found, expected: 'hidden states of the last layer' });
 
 /** @throws LANGUAGE_STATES */
-function readArray(url: string, bytes: Uint8Array): FloatArray {
+function readArray({ url, gist }: Wire, bytes: Uint8Array): FloatArray {
   try {
     return readNpy(bytes);
   } catch (error) {
-    throw unfit(url, `an answer that cannot be read: ${reasonOf(error)}`);
+    throw unfit(url, `an answer that cannot be read: ${gist(reasonOf(error))}`);
   }
 }
 
@@ -167,6 +166,8 @@ function told32(given: string | number[][], positions: number | undefined, url: 
   if (typeof given !== 'string') {
     const width = given[0]?.length ?? 0;
     if (given.some((row) => row.length !== width)) throw unfit(url, 'rows of different lengths');
+    if (positions !== undefined && positions !== given.length)
+      throw unfit(url, `${counted(given.length, 'row')} for ${counted(positions, 'position')}`);
     return { data: Float32Array.from(given.flat()), rows: given.length, width, positions };
   }
   const bytes = Uint8Array.from(Buffer.from(given, 'base64'));
@@ -201,10 +202,20 @@ function firstOf(told: Told, most = Number.POSITIVE_INFINITY): Told {
   return { data: data.slice(0, most * width), rows: most, width, positions };
 }
 
+/** Each position that is wanted has its row, where it is told how many there are. @throws LANGUAGE_STATES */
+function checkRows({ rows, positions }: Told, { pool, maxPositions }: StatesQuestion, url: string): void {
+  if (positions === undefined) return;
+  const least = pool === 'mean' ? 1 : Math.min(positions, maxPositions ?? positions);
+  if (!Number.isSafeInteger(positions) || positions < rows || rows < least)
+    throw unfit(url, `${counted(rows, 'row')} of ${counted(positions, 'position')}`);
+}
+
 /** @throws LANGUAGE_STATES */
-function checkNumbers({ data, rows }: Told, url: string): void {
+function checkNumbers(told: Told, url: string): void {
+  const { data, rows } = told;
   if (rows === 0 || data.length === 0) throw unfit(url, 'no numbers');
   if (!data.every(Number.isFinite)) throw unfit(url, 'numbers that are not finite');
+  if (rows > 1 && isNormalised(told)) throw unfit(url, 'vectors of length 1, which were normalised');
 }
 
 export const createStates = (settings: StatesSettings): StatesProvider => new StatesOf(settings);

@@ -4,8 +4,7 @@
  */
 import { z } from 'zod';
 import { fail } from '../../errors/error.ts';
-import { gistOf } from '../../lib/words.ts';
-import type { Provider, ProviderAnswer, Question, SaidToken } from '../../types/provider.ts';
+import type { Check, Provider, ProviderAnswer, Question, SaidToken } from '../../types/provider.ts';
 import { Endpoint } from './endpoint.ts';
 import { messagesOf } from './messages.ts';
 import { Remembered } from './remembered.ts';
@@ -13,7 +12,8 @@ import { createWire, type Wire } from './wire.ts';
 
 export interface VisionSettings {
   url: string;
-  model: string;
+  /** Its name there; absent: the one that it has. */
+  model?: string | undefined;
   apiKey?: string | undefined;
   /** Longest time for one answer. */
   timeoutMs: number;
@@ -75,7 +75,7 @@ class Vision implements Provider {
     this.#settings = settings;
     this.#wire = createWire(settings);
     this.url = this.#wire.url;
-    this.model = settings.model;
+    this.model = settings.model ?? 'the language model';
     const { concurrency, retryMs, cache } = settings;
     this.#endpoint = new Endpoint({ optional: OPTIONAL, concurrency, retryMs, busyTries: BUSY_TRIES });
     this.#known = new Remembered(cache);
@@ -83,10 +83,10 @@ class Vision implements Provider {
 
   models = (signal: AbortSignal) => this.#wire.models(signal);
 
-  ask(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
+  ask(question: Question, signal: AbortSignal, check?: Check<ProviderAnswer>): Promise<ProviderAnswer> {
     const { image, turns } = question;
     const make = (until: AbortSignal) => this.#answer(question, until);
-    return this.#known.get([this.url, this.model, image.key, turns], make, signal);
+    return this.#known.get([this.url, this.#settings.model ?? '', image.key, turns], make, signal, check);
   }
 
   async #answer(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
@@ -98,9 +98,9 @@ class Vision implements Provider {
   /** @throws JUDGE_REFUSED */
   #read({ choices, usage }: Reply): Omit<ProviderAnswer, 'queueMs' | 'inferMs'> {
     const { message, finish_reason, logprobs } = choices[0]!;
-    const text = message.content ?? '';
+    const text = this.#wire.hide(message.content ?? '');
     if (message.refusal || finish_reason === 'content_filter')
-      throw fail('JUDGE_REFUSED', { model: this.model, reason: gistOf(message.refusal || text) });
+      throw fail('JUDGE_REFUSED', { model: this.model, reason: this.#wire.gist(message.refusal || text) });
     const told = logprobs?.content;
     const tokens = told?.length ? told.map(saidToken) : null;
     return { text, tokens, isCut: finish_reason === 'length', cost: usage?.total_tokens ?? undefined };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type AssayError, fail, reasonOf } from '../../errors/error.ts';
 import { issueInWords } from '../../lib/issue.ts';
+import { gistOfPage } from '../../lib/words.ts';
 
 /** What an API is asked for. */
 export interface Service {
@@ -26,6 +27,10 @@ export interface Raw {
 export interface Wire {
   /** For people, without what is secret. */
   readonly url: string;
+  /** What the other side says, without the key where it repeats that: for all that is kept, passed on or shown. */
+  hide(text: string): string;
+  /** The same for a message: one short line. */
+  gist(text: string): string;
   /** @throws ENDPOINT_UNREACHABLE, ENDPOINT_BUSY, ENDPOINT_DENIED, ENDPOINT_FAILED, ENDPOINT_UNFIT, and the signal's reason */
   post<T>(body: object, schema: z.ZodType<T>, signal: AbortSignal): Promise<T>;
   /** The same where the answer is bytes. */
@@ -34,7 +39,10 @@ export interface Wire {
   models(signal: AbortSignal): Promise<string[] | null>;
 }
 
-const SHOWN = 200;
+/** Shorter keys guard nothing, and may be part of any word of an answer; messages are spared them all the same. */
+const LEAST_KEY = 8;
+/** A fault that is said in JSON is short. */
+const MOST_FAULT = 64 * 1024;
 /** Worth another try. */
 const PASSING = new Set([408, 409, 425]);
 const BUSY = 429;
@@ -72,17 +80,10 @@ export function createWire(
   const address = placeIn(api, path);
   const url = `${address.origin}${address.pathname}`;
 
-  const gistOf = (text: string): string => {
-    const said = spoken(text);
-    const bare = apiKey ? said.replaceAll(apiKey, '***') : said;
-    return (
-      bare
-        .replace(/<[^>]*>/g, ' ')
-        .replace(/\s+/g, ' ')
-        .trim()
-        .slice(0, SHOWN) || 'it does not say why'
-    );
-  };
+  const bare = (text: string): string => (apiKey ? text.replaceAll(apiKey, '***') : text);
+  const hide = (text: string): string => ((apiKey ?? '').length < LEAST_KEY ? text : bare(text));
+  // Hidden before it is cut: of a key that a cut divides, a part would stay.
+  const gist = (text: string): string => gistOfPage(bare(spoken(text)));
 
   /** @param body asks at that address; without one, it is only looked at */
   async function exchange(
@@ -106,15 +107,16 @@ export function createWire(
       return { response, bytes: await bytesOf(response, maxBytes) };
     } catch (cause) {
       signal.throwIfAborted();
+      if (cause instanceof TooLong) throw unfit(cause.message);
       const reason = deadline.aborted ? `no answer within ${timeoutMs} ms` : innermost(cause);
-      throw fail('ENDPOINT_UNREACHABLE', { url, reason: gistOf(reason) }, { cause, retryAfterMs: 0 });
+      throw fail('ENDPOINT_UNREACHABLE', { url, reason: gist(reason) }, { cause, retryAfterMs: 0 });
     }
   }
 
   /** The error of a status that is no answer. */
   function faultOf(response: Response, text: string): AssayError {
     const { status } = response;
-    const reason = `status ${status} (${gistOf(text)})`;
+    const reason = `status ${status} (${gist(text)})`;
     if (DENYING.has(status)) return fail('ENDPOINT_DENIED', { url, reason });
     if (status === BUSY)
       return fail('ENDPOINT_BUSY', { url, reason }, { retryAfterMs: retryAfter(response) });
@@ -122,7 +124,7 @@ export function createWire(
       return fail('ENDPOINT_FAILED', { url, reason }, { retryAfterMs: retryAfter(response) });
     const to = URL.parse(response.headers.get('location') ?? '', url)?.origin;
     const isElsewhere = status >= 300 && status < 400;
-    return unfit(isElsewhere ? `a redirect to ${to ?? 'elsewhere'}, which is not followed` : reason);
+    return unfit(isElsewhere ? `a redirect to ${gist(to ?? 'elsewhere')}, which is not followed` : reason);
   }
 
   const unfit = (found: string): AssayError => fail('ENDPOINT_UNFIT', { url, what, found });
@@ -135,7 +137,7 @@ export function createWire(
   }
 
   return {
-    url,
+    ...{ url, hide, gist },
     postForBytes: answer,
     async post(body, schema, signal) {
       const { bytes } = await answer(body, signal);
@@ -144,18 +146,18 @@ export function createWire(
       try {
         value = JSON.parse(text);
       } catch {
-        throw unfit(`something that is not JSON: ${gistOf(text)}`);
+        throw unfit(`something that is not JSON: ${gist(text)}`);
       }
       const parsed = schema.safeParse(value);
       if (parsed.success) return parsed.data;
-      throw unfit(`JSON of another shape (${issueInWords(parsed.error.issues[0]!)})`);
+      throw unfit(`JSON of another shape (${gist(issueInWords(parsed.error.issues[0]!))})`);
     },
     async models(signal) {
       signal.throwIfAborted();
       const { response, bytes } = await exchange(placeIn(api, 'models'), undefined, signal);
       const text = textIn(bytes);
       if (DENYING.has(response.status)) throw faultOf(response, text);
-      return response.ok ? modelsIn(text) : null;
+      return response.ok ? (modelsIn(text)?.map(hide) ?? null) : null;
     },
   };
 }
@@ -174,6 +176,7 @@ const errorSchema = z.object({ error: z.union([z.string(), z.object({ message: z
 
 /** What an answer says went wrong, where it is JSON as such endpoints send it. */
 function spoken(text: string): string {
+  if (text.length > MOST_FAULT) return text;
   try {
     const { error } = errorSchema.parse(JSON.parse(text));
     return typeof error === 'string' ? error : error.message;
@@ -184,12 +187,15 @@ function spoken(text: string): string {
 
 const textIn = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
+/** Would be no shorter the next time. */
+class TooLong extends Error {}
+
 async function bytesOf(response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
-    if (size > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`);
+    if (size > maxBytes) throw new TooLong(`an answer of more than ${maxBytes} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts, size);

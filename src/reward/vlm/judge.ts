@@ -123,9 +123,15 @@ export class VlmJudge implements Judge {
   }
 
   async #ask(aspect: Asked, image: SentImage, prompt: string, signal: AbortSignal): Promise<Asking> {
-    const answer = await this.#put({ image, turns: turnsFor(aspect, prompt) }, signal);
+    const rate = (answer: ProviderAnswer) => this.#rate(aspect, answer);
+    const answer = await this.#put({ image, turns: turnsFor(aspect, prompt) }, signal, rate);
+    return { aspect, answer, rating: rate(answer) };
+  }
+
+  /** @throws JUDGE_ANSWER */
+  #rate(aspect: Asked, answer: ProviderAnswer): Asking['rating'] {
     const rating = ratingOf(answer);
-    if (rating.kind !== 'none') return { aspect, answer, rating };
+    if (rating.kind !== 'none') return rating;
     const { model } = this.#options.provider;
     throw fail('JUDGE_ANSWER', { model, aspect, words: WORDS.join(', '), fault: gistOf(rating.fault) });
   }
@@ -144,8 +150,8 @@ export class VlmJudge implements Judge {
     }
   }
 
-  #put(question: Parameters<Provider['ask']>[0], signal: AbortSignal): Promise<ProviderAnswer> {
-    return this.#absence.watch(() => this.#options.provider.ask(question, signal));
+  #put(...question: Parameters<Provider['ask']>): Promise<ProviderAnswer> {
+    return this.#absence.watch(() => this.#options.provider.ask(...question));
   }
 
   async #sent(pixels: Pixels, signal: AbortSignal): Promise<SentImage> {

@@ -6,7 +6,7 @@ import { openCatalog } from '../../../src/reward/model/catalog.ts';
 import type { Manifest } from '../../../src/reward/model/manifest.ts';
 import { tempFolder } from '../../support/files.ts';
 import { brightnessGraph, meanGraph, type TestModel, writeModel } from '../../support/models.ts';
-import type { Graph } from '../../support/onnx.ts';
+import { floats, type Graph } from '../../support/onnx.ts';
 
 const settings = { providers: [], threads: 1, workers: 1, defaultId: 'test-bright' };
 const catalogIn = (dir: string) => openCatalog({ ...settings, modelDirs: [dir] });
@@ -24,6 +24,12 @@ async function openModel(model: TestModel, spoil: (folder: string) => void = () 
 /** A domain entry that fits `meanGraph`, but for what is changed. */
 const domain = (change: object) =>
   changed((m) => Object.assign(m, { domain: { output: 'mean', limit: 150, reason: 'bright', ...change } }));
+
+/** `brightnessGraph` with its factor in a file beside it. */
+const scaledBy = (outside: string): Graph => ({
+  ...brightnessGraph,
+  constants: { ...brightnessGraph.constants, scale: { dims: [1], outside } },
+});
 
 const changed =
   (change: (m: Record<string, unknown>) => void) =>
@@ -136,6 +142,33 @@ describe('a model folder', () => {
       undefined,
       'MODEL_UNFIT',
       /image|picture/,
+    ],
+    [
+      'whose weights are in a file that it does not list',
+      { graph: scaledBy('model.onnx.data') },
+      (f) => writeFileSync(join(f, 'model.onnx.data'), floats(1 / 51)),
+      'MODEL_WEIGHTS_UNLISTED',
+      /model\.onnx reads its weights from model\.onnx\.data; \S*manifest\.json lists no such file/,
+    ],
+    [
+      'whose shards it does not list',
+      {
+        files: {
+          'model.json': JSON.stringify({ modelTopology: {}, weightsManifest: [{ paths: ['w.bin'] }] }),
+        },
+        edit: (m) =>
+          Object.assign(m, { backend: 'tfjs', variants: { fp32: { graphs: { score: 'model.json' } } } }),
+      },
+      (f) => writeFileSync(join(f, 'w.bin'), floats(1)),
+      'MODEL_WEIGHTS_UNLISTED',
+      /model\.json reads its weights from w\.bin/,
+    ],
+    [
+      'whose weights are in a file that is not looked at when it is loaded',
+      { graph: scaledBy('other.bin'), files: { 'other.bin': floats(1 / 51), 'model.onnx.data': floats(1) } },
+      undefined,
+      'MODEL_WEIGHTS_UNLISTED',
+      /from other\.bin/,
     ],
     [
       'of another size',

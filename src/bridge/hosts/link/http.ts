@@ -4,6 +4,7 @@ import { AssayError, fail, reasonOf } from '../../../errors/error.ts';
 import { issueInWords } from '../../../lib/issue.ts';
 import { backoff, pause } from '../../../lib/pause.ts';
 import { parseJson, writeJson } from '../../../lib/python-json.ts';
+import { gistOfPage } from '../../../lib/words.ts';
 import type { Tuning } from '../tuning.ts';
 import type { Address } from './address.ts';
 
@@ -12,15 +13,17 @@ export interface Reply {
   bytes: Uint8Array;
   /** Milliseconds that a host with too much to do asks to wait; null when it does not say. */
   retryAfterMs: number | null;
+  /** The other address that gave the answer, after a redirect. */
+  from?: string | undefined;
 }
 
-/** An answer that grew beyond its limit. `bytes` is its size as announced, or as far as it came. */
-export class TooMuch extends Error {
+/** An answer that grew beyond its limit: a fault of the host, unless it is one that may be left out. `bytes` is its size as announced, or as far as it came. */
+export class TooMuch extends AssayError {
   readonly bytes: number;
   /** Its beginning. */
   readonly head: string;
-  constructor(bytes: number, start: Uint8Array) {
-    super(`the answer has ${bytes} bytes`);
+  constructor(url: string, bytes: number, start: Uint8Array) {
+    super('HOST_FAILED', { url, reason: `the answer has ${bytes} bytes` });
     this.bytes = bytes;
     this.head = new TextDecoder().decode(start.subarray(0, HEAD_BYTES));
   }
@@ -65,12 +68,7 @@ const LIMITED_MS = 1000;
 export const textOf = (reply: Reply): string => new TextDecoder().decode(reply.bytes);
 
 /** What an answer says, short enough for a message. */
-export const gistOf = (reply: Reply): string =>
-  textOf(reply)
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 120) || 'no reason given';
+export const gistOf = (reply: Reply): string => gistOfPage(textOf(reply));
 
 export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions): Http {
   const url = address.base;
@@ -88,10 +86,12 @@ export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions)
       });
       if (response.status >= 300 && response.status < 400) throw elsewhere(path, response);
       const retryAfterMs = retryAfterOf(response.headers.get('retry-after'));
-      return { status: response.status, bytes: await readBody(response, limit), retryAfterMs };
+      const { status } = response;
+      const from = placeOf(response, address.at(path));
+      return { status, bytes: await readBody(url, response, limit), retryAfterMs, from };
     } catch (cause) {
       signal.throwIfAborted();
-      if (cause instanceof TooMuch || cause instanceof AssayError) throw cause;
+      if (cause instanceof AssayError) throw cause;
       const reason = deadline.aborted ? `no answer within ${tuning.requestMs} ms` : networkReason(cause);
       throw fail('HOST_UNREACHABLE', { url, reason }, { cause });
     }
@@ -140,16 +140,12 @@ export function createHttp({ address, expected, maxBytes, tuning }: HttpOptions)
         await pause(backoff(tuning.retryMs, tries - 1, tuning.requestMs), signal);
       }
     },
-    getJson: (path, schema, signal) =>
-      http.getJsonWithin(path, schema, maxBytes, signal).catch((error) => {
-        throw error instanceof TooMuch
-          ? fail('HOST_FAILED', { url, reason: error.message }, { cause: error })
-          : error;
-      }),
+    getJson: (path, schema, signal) => http.getJsonWithin(path, schema, maxBytes, signal),
     async getJsonWithin(path, schema, limit, signal) {
       const reply = await http.get(path, limit, signal);
       if (DENYING.has(reply.status)) throw deny(reply);
-      if (reply.status !== 200) throw unknownHost(http, `it answers ${path} with status ${reply.status}`);
+      if (reply.status !== 200)
+        throw unknownHost(http, `it answers ${told(path, reply)} with status ${reply.status}`);
       return parseReply(http, path, reply, schema);
     },
     async post(path, body, signal) {
@@ -174,6 +170,16 @@ type Asked = Pick<Http, 'url' | 'expected'>;
 export const unknownHost = ({ url, expected }: Asked, found: string, cause?: unknown): AssayError =>
   fail('HOST_UNKNOWN', { url, expected, found }, cause === undefined ? {} : { cause });
 
+/** Where a redirect led; undefined when it led to the same host. */
+function placeOf({ url }: Response, asked: string | URL): string | undefined {
+  const { origin } = new URL(url);
+  return origin === new URL(asked).origin ? undefined : origin;
+}
+
+/** What was asked for, and who answered in its place. */
+const told = (path: string, { from }: Reply): string =>
+  from === undefined ? path : `${path}, by a redirect to ${from},`;
+
 /** Seconds, or a date. */
 export function retryAfterOf(header: string | null): number | null {
   if (header === null) return null;
@@ -187,25 +193,25 @@ export function parseReply<T>(http: Asked, path: string, reply: Reply, schema: Z
   try {
     value = parseJson(textOf(reply));
   } catch (cause) {
-    throw unknownHost(http, `it answers ${path} with something that is not JSON`, cause);
+    throw unknownHost(http, `it answers ${told(path, reply)} with something that is not JSON`, cause);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw unknownHost(
     http,
-    `its answer to ${path} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
+    `its answer to ${told(path, reply)} has another shape (${issueInWords(parsed.error.issues[0]!)})`,
   );
 }
 
 /** @throws TooMuch as soon as it is known */
-async function readBody(response: Response, limit: number): Promise<Uint8Array> {
+async function readBody(url: string, response: Response, limit: number): Promise<Uint8Array> {
   const announced = Number(response.headers.get('content-length') ?? 0);
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of response.body ?? []) {
     size += part.length;
     parts.push(part);
-    if (Math.max(size, announced) > limit) throw new TooMuch(Math.max(size, announced), parts[0]!);
+    if (Math.max(size, announced) > limit) throw new TooMuch(url, Math.max(size, announced), parts[0]!);
   }
   return Buffer.concat(parts, size);
 }

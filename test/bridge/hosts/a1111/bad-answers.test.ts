@@ -63,6 +63,40 @@ describe('a host that does not play along', () => {
     expect(error.message).toContain('not as AUTOMATIC1111, Forge or SD.Next');
   });
 
+  it.each([
+    ['more than it may', 200, { 'content-length': 2 ** 30 }, /the answer has 1073741824 bytes/],
+    ['brackets without an end', 500, {}, /status 500 \(<{160}…\)/],
+  ])('answers %s', async (_what, status, headers, message) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, headers).write('<'.repeat(300_000));
+      if (status === 500) response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    const error = await errorOf(connect(`http://127.0.0.1:${port}`).describe(soon()));
+    expect([error.code, error.message]).toEqual(['HOST_FAILED', expect.stringMatching(message)]);
+  });
+
+  it('leads elsewhere', async () => {
+    const servers = [
+      createServer((_request, response) => void response.end('<h1>hello</h1>')),
+      createServer((_request, response) => void response.writeHead(302, { location: urls[0] }).end()),
+    ];
+    onTestFinished(() => servers.forEach((server) => void server.close()));
+    for (const server of servers)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const urls = servers.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const error = await errorOf(connect(urls[1]!).describe(soon()));
+    expect([error.code, error.message]).toEqual([
+      'HOST_UNKNOWN',
+      expect.stringContaining(`by a redirect to ${urls[0]}, with`),
+    ]);
+  });
+
   it('does not describe its routes: it is used all the same, and says so', async () => {
     const { host } = await fakeWithHost({
       fault: (_method, path) => (path === '/openapi.json' ? { status: 404, body: 'no' } : undefined),

@@ -18,13 +18,13 @@ export class NoAnswer extends Error {
 /** Of the signs of life of a connection on which nothing is said. */
 const KEEP_ALIVE_MS = 30_000;
 
-async function bodyOf(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+async function bodyOf(url: string, response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of response) {
     size += part.length;
     parts.push(part);
-    if (size > maxBytes) throw new TooMuch(size, parts[0]!);
+    if (size > maxBytes) throw new TooMuch(url, size, parts[0]!);
   }
   if (!response.complete) throw new Error('the answer was cut off');
   return Buffer.concat(parts, size);
@@ -60,7 +60,11 @@ export async function postLong(
       request.end(text);
     });
     const retryAfterMs = retryAfterOf(response.headers['retry-after'] ?? null);
-    return { status: response.statusCode!, bytes: await bodyOf(response, maxBytes), retryAfterMs };
+    return {
+      status: response.statusCode!,
+      bytes: await bodyOf(address.base, response, maxBytes),
+      retryAfterMs,
+    };
   } catch (cause) {
     signal.throwIfAborted();
     throw cause instanceof TooMuch ? cause : new NoAnswer(isConnected, cause);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type AssayError, fail } from '../../../../errors/error.ts';
 import { nearest } from '../../../../errors/nearest.ts';
+import { gistOf as shortOf } from '../../../../lib/words.ts';
 import { gistOf, type Http, type Reply, textOf, unknownHost } from '../../link/http.ts';
 import type { Request } from '../workflow/request.ts';
 import type { Fork } from './fork.ts';
@@ -32,9 +33,9 @@ function read(reply: Reply): Refused {
 function wordsOf(reply: Reply): string {
   const { detail, error, errors, message } = read(reply);
   if (Array.isArray(detail))
-    return detail.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`).join('; ');
+    return shortOf(detail.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`).join('; '));
   const parts = [error, detail, errors, message].filter((part) => part !== undefined && part !== '');
-  return parts.length > 0 ? [...new Set(parts)].join(': ') : gistOf(reply);
+  return parts.length > 0 ? shortOf([...new Set(parts)].join(': ')) : gistOf(reply);
 }
 
 /** Fields that no host would miss: most are ignored in silence. @throws WORKFLOW_REJECTED */

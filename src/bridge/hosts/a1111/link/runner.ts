@@ -8,7 +8,7 @@ import { backoff, pause } from '../../../../lib/pause.ts';
 import type { Log } from '../../../../log.ts';
 import type { FindPrompt } from '../../kind.ts';
 import type { Address } from '../../link/address.ts';
-import { type Http, parseReply, type Reply, TooMuch } from '../../link/http.ts';
+import { type Http, parseReply, type Reply } from '../../link/http.ts';
 import type { Tuning } from '../../tuning.ts';
 import { answerSchema, readAnswer } from './answer.ts';
 import type { Fork } from './fork.ts';
@@ -148,7 +148,6 @@ export class Runner {
   /** A connection that was never made; one that broke with a run behind it, whose pictures nobody will hand out again. */
   #brokenOf(job: Job, cause: unknown): unknown {
     const { url } = this.#parts.http;
-    if (cause instanceof TooMuch) return fail('HOST_FAILED', { url, reason: cause.message }, { cause });
     if (!(cause instanceof NoAnswer)) return cause;
     if (cause.mayBeTaken) return fail('PROMPT_LOST', { id: job.id, url }, { cause });
     return fail('HOST_UNREACHABLE', { url, reason: cause.message }, { cause });
