@@ -36,22 +36,33 @@ class Adapter:
     whole: dict[str, Tensor]  # layers that were trained as they are
     scale: float
     turned: bool  # whether the base stores [in, out]
+    file: Path  # that they are from
 
     def applied(self, name: str, value: Tensor) -> Tensor:
         """The tensor of that name with the adapter in it, in its own type."""
         if name in self.whole:
-            return _fitting(self.whole[name], value, name).to(value.dtype)
+            return self._fitting(self.whole[name], value, name).to(value.dtype)
         if name not in self.low:
             return value
         if not value.is_floating_point():
-            raise CheckpointError(f"{name}: expected floating-point numbers in the base, found {value.dtype}")
+            raise CheckpointError(
+                f"{self.file}: {name}: expected floating-point numbers in the base, found {value.dtype}"
+            )
         down, up = (part.float() for part in self.low[name])
         change = up @ down * self.scale
-        merged = value.float() + _fitting(change.mT if self.turned else change, value, name)
+        merged = value.float() + self._fitting(change.mT if self.turned else change, value, name)
         merged = merged.to(value.dtype)
         if not merged.float().isfinite().all():
-            raise CheckpointError(f"{name}: with the adapter it holds what is no finite number")
+            raise CheckpointError(f"{self.file}: {name}: with the adapter it holds what is no finite number")
         return merged
+
+    def _fitting(self, found: Tensor, wanted: Tensor, name: str) -> Tensor:
+        if found.shape != wanted.shape:
+            raise CheckpointError(
+                f"{self.file}: {name}: expected a change of {list(wanted.shape)}, found one of "
+                f"{list(found.shape)}: it is of another base"
+            )
+        return found
 
 
 def merge_lora(base: Path, adapter: Path, out: Path) -> None:
@@ -118,7 +129,7 @@ def read_adapter(folder: Path) -> Adapter:
         raise CheckpointError(f"{file}: {listed(odd)}: expected pairs of …{DOWN} and …{UP} alone")
     rank = config["r"]
     scale = config["lora_alpha"] / (rank**0.5 if config.get("use_rslora") else rank)
-    return Adapter(low, whole, scale, bool(config.get("fan_in_fan_out")))
+    return Adapter(low, whole, scale, bool(config.get("fan_in_fan_out")), file)
 
 
 def _config(path: Path) -> dict:
@@ -174,12 +185,3 @@ def _opened(file: Path) -> Iterator[safe_open]:
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}") from None
     with source:
         yield source
-
-
-def _fitting(found: Tensor, wanted: Tensor, name: str) -> Tensor:
-    if found.shape != wanted.shape:
-        raise CheckpointError(
-            f"{name}: expected a change of {list(wanted.shape)}, found one of {list(found.shape)}: it is of "
-            "another base"
-        )
-    return found
