@@ -65,7 +65,7 @@ def test_images_are_counted_before_one_is_decoded(monkeypatch):
     ],
 )
 def test_a_refused_body_is_not_read_and_the_connection_ends(served, head, status):
-    found = raw(served.port, head, b"x" * 1000)
+    found = raw(served.port, head, b"x" * (4 << 20))
     assert found.startswith(f"HTTP/1.1 {status} ")
     assert "connection: close" in found
 
