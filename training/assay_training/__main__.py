@@ -18,6 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:  # DataError and VerifyError name the file and what was expected
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # of paths that cannot be read or written
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -7,7 +7,7 @@ import fnmatch
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +103,15 @@ def looks_like(state: dict[str, Tensor]) -> str:
     """The end of a message: what the state is of, if that is known."""
     kind = recognised(state)
     return f". This looks like {kind}" if kind else ""
+
+
+def columns(state: Mapping[str, Tensor], key: str, path: Path) -> int:
+    """Numbers in a row of a matrix. Raises CheckpointError for what has no rows."""
+    if state[key].ndim < 2:
+        raise CheckpointError(
+            f"{path}: {key}: expected a matrix, found one of shape {tuple(state[key].shape)}"
+        )
+    return state[key].shape[-1]
 
 
 def _check_tensor(key: str, found: Tensor, wanted: Tensor, path: Path) -> None:

@@ -24,9 +24,7 @@ LONG_TEXT = "a Photo of 2 cats, 山の風景, été à Łódź, привет; �
 
 def check_system(graphs: dict[str, Path], tokenizer: Path | None, manifest: dict) -> None:
     """Raises CheckpointError saying which parts contradict each other."""
-    for name, pattern in PATTERNS.items():
-        if not re.fullmatch(pattern, manifest[name]):
-            raise CheckpointError(f"{name}: expected {pattern}, found {manifest[name]!r}")
+    check_names(manifest)
     _check_chain(graphs, manifest["graphs"])
     text = manifest["text"] or {}
     if bool(text) != (tokenizer is not None):
@@ -53,6 +51,13 @@ def check_system(graphs: dict[str, Path], tokenizer: Path | None, manifest: dict
         if aspect and aspect["output"] not in outputs:
             found = _listed(outputs)
             raise CheckpointError(f"{path}: aspect {name} reads output {aspect['output']!r}, found {found}")
+
+
+def check_names(named: dict) -> None:
+    """Of `id` and `version`, those that are given. Raises CheckpointError."""
+    for name, pattern in PATTERNS.items():
+        if name in named and not re.fullmatch(pattern, named[name]):
+            raise CheckpointError(f"{name}: expected {pattern}, found {named[name]!r}")
 
 
 def image_inputs(image: dict) -> set[str]:

@@ -15,6 +15,7 @@ from assay_training.checkpoints import CheckpointError
 from assay_training.checks import check_system
 from assay_training.data import MOS_RANGE
 from assay_training.folder import fill_folder, write_json
+from assay_training.json_object import read_object
 from assay_training.reference import Fitted, calibrate, identity, sample
 from assay_training.scorer import Scorer
 from assay_training.system_card import card
@@ -70,7 +71,7 @@ def make_folder(
             f"{images or ratings}: of no use here: scores need {system.manifest['language']['model']}, which "
             "conversion does not ask"
         )
-    _check_out(out, system.manifest["id"])
+    check_out(out, system.manifest["id"])
     check_system(system.graphs, system.tokenizer, system.manifest)
     if system.windows and system.manifest["image"]["resize"] != "windows":
         raise CheckpointError("manifest: image.resize is not windows, but there are counts of windows")
@@ -87,14 +88,22 @@ def make_folder(
     return apart
 
 
-def _check_out(out: Path, name: str) -> None:
-    """Raises CheckpointError if something else than this scorer would be overwritten."""
+def check_out(out: Path, name: str | None = None) -> None:
+    """Raises CheckpointError if nothing can be written there, or something else than this scorer would be
+    overwritten; without a name, something else than any scorer."""
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise CheckpointError(f"{out}: expected a place in a folder; {above} is a file")
+    if out.is_symlink():
+        raise CheckpointError(f"{out}: expected a folder, found a link; give the folder that it leads to")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     manifest = out / "manifest.json"
-    if not manifest.is_file() or json.loads(manifest.read_text()).get("id") != name:
+    found = read_object(manifest).get("id") if manifest.is_file() else None
+    if not found or found != (name or found):
         raise CheckpointError(
-            f"{out}: expected nothing there or an earlier folder of {name}, found something else"
+            f"{out}: expected nothing there or an earlier folder of {name or 'the scorer'}, found something "
+            "else"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from assay_training.json_object import read_object
 from assay_training.scorer import Scorer
 from assay_training.verify import golden_result
 
@@ -75,7 +76,7 @@ PROMPTS = {
 def write_golden(folder: Path, tolerances: tuple[float, float] = TOLERANCES) -> None:
     """Writes FOLDER/golden/*.png and FOLDER/golden.json with the results of every variant there."""
     (folder / "golden").mkdir(exist_ok=True)
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = read_object(folder / "manifest.json")
     side = manifest["image"]["width"]
     images = images_for(manifest)
     for name, image in images.items():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from assay_training import beside
+from assay_training.checkpoints import CheckpointError
 from assay_training.scorer import open_session
 
 OPSET = 18
@@ -28,8 +29,9 @@ def export(
 
     args hold batches of one. The batch is dynamic, and so are the dimensions that `free` names by input;
     their example must be longer than 1. All else is fixed. Weights of more than beside.MOST_BYTES are
-    written into a file of their own. Raises AssertionError if onnxruntime and torch disagree on a batch of
-    two, or on a batch of one with free dimensions of one.
+    written into a file of their own. Raises CheckpointError, before anything is written, if the outputs are
+    no finite numbers; AssertionError if onnxruntime and torch disagree on a batch of two, or on a batch of
+    one with free dimensions of one.
     """
     module.eval()
     batch = torch.export.Dim("n", min=1, max=1024)
@@ -38,6 +40,11 @@ def export(
         name: torch.export.Dim(name, min=1, max=1024) for dims in free.values() for name in dims.values()
     }
     two = {name: torch.cat([value, value.flip(-1)]) for name, value in args.items()}
+    for name, value in zip(outputs, _outputs(module, two), strict=True):
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{name}: expected finite numbers, found others: these weights overflow float32"
+            )
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -69,13 +76,17 @@ def _cut(value: Tensor, dims: tuple[int, ...]) -> Tensor:
     return value
 
 
+def _outputs(module: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        found = module(**batch)
+    return (found,) if isinstance(found, Tensor) else found
+
+
 def _check(module: nn.Module, batches: tuple[dict[str, Tensor], ...], outputs: list[str], path: Path) -> None:
     session = open_session(path)
     known = {entry.name for entry in session.get_inputs()}
     for batch in batches:
-        with torch.no_grad():
-            wanted = module(**batch)
-        wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
+        wanted = _outputs(module, batch)
         feeds = {name: value.numpy() for name, value in batch.items() if name in known}
         for name, value, found in zip(outputs, wanted, session.run(outputs, feeds), strict=True):
             off, size = np.abs(value.numpy() - found).max(), float(value.abs().max())

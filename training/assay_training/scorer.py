@@ -13,6 +13,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from assay_training.calibration import Calibration
+from assay_training.json_object import read_object
 from assay_training.language import inputs_of, stand_ins
 from assay_training.prepare import Inputs, prepare
 
@@ -99,7 +100,7 @@ class Scorer:
     """
 
     def __init__(self, folder: Path, variant: str | None = None, threads: int = 1) -> None:
-        self.manifest = json.loads((folder / "manifest.json").read_text())
+        self.manifest = read_object(folder / "manifest.json")
         variant = variant or self.manifest["defaultVariant"]
         chosen = self.manifest["variants"][variant]
         self.image, self.text = self.manifest["image"], self.manifest["text"]
@@ -111,7 +112,7 @@ class Scorer:
             link["graph"]: open_session(folder / chosen["graphs"][link["graph"]], threads, layouts)
             for link in self.chain
         }
-        fitted = json.loads((folder / self.manifest["calibration"]).read_text())["aspects"]
+        fitted = read_object(folder / self.manifest["calibration"])["aspects"]
         self.aspects = {name: aspect for name, aspect in self.manifest["aspects"].items() if aspect}
         self.calibration = {
             name: Calibration.from_json(fitted[name], aspect["range"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from assay_training.json_object import read_object
 from assay_training.prepare import Inputs
 from assay_training.scorer import Scorer
 
@@ -171,4 +171,4 @@ def _compare(found: dict, expected: dict, tolerance: float, where: str) -> float
 def _read(path: Path) -> dict:
     if not path.is_file():
         raise VerifyError(f"{path}: file not found")
-    return json.loads(path.read_text())
+    return read_object(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,9 @@ def _add_maniqa(systems) -> argparse.ArgumentParser:
         "--trained-on", choices=sets, required=True, help="set of ratings; of your own: whose recipe"
     )
     maniqa.add_argument("--view", choices=("whole", "windows"), help="of an image, if not that of the set")
-    maniqa.add_argument("--scale", type=float, help="of what a layer of windows adds, if not that of the set")
+    maniqa.add_argument(
+        "--scale", type=_finite, help="of what a layer of windows adds, if not that of the set"
+    )
     _add_range(maniqa, (0, 1))
     return maniqa
 
@@ -126,9 +129,16 @@ def _add_m3_agiqa(systems) -> argparse.ArgumentParser:
     return m3
 
 
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"expected a finite number, found {text}")
+    return found
+
+
 def _add_range(system: argparse.ArgumentParser, usual: tuple[int, int]) -> None:
     ends, told = ("LOW", "HIGH"), "lowest and highest score ({} {})".format(*usual)
-    system.add_argument("--range", type=float, nargs=2, metavar=ends, default=usual, help=told)
+    system.add_argument("--range", type=_finite, nargs=2, metavar=ends, default=usual, help=told)
 
 
 def _add_checkpoint(system: argparse.ArgumentParser) -> None:
@@ -136,15 +146,18 @@ def _add_checkpoint(system: argparse.ArgumentParser) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from assay_training.convert import make_folder
+    from assay_training.checks import check_names
+    from assay_training.convert import check_out, make_folder
 
+    given = {"id": options.id, "version": options.version}
+    given = {key: value for key, value in given.items() if value is not None}
+    check_names(given)  # now, not after minutes
+    check_out(options.out, options.id)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".graphs-", dir=options.out.parent) as work:
         system = options.prepare(options, Path(work))
-        given = {"id": options.id, "version": options.version}
-        named = system.manifest | {key: value for key, value in given.items() if value}
         wanted = {"fp16": options.fp16, "int8": options.int8}
-        system = replace(system, manifest=named)
+        system = replace(system, manifest=system.manifest | given)
         make_folder(system, options.out, **wanted, images=options.images, ratings=options.ratings)
 
 

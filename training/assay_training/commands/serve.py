@@ -35,20 +35,35 @@ def _serve(options: argparse.Namespace) -> None:
     from assay_training.serve.family import Loading
     from assay_training.serve.server import StatesServer
 
+    token = _token(options.token_file)  # before the model, which takes minutes
     dtype = options.dtype or (DTYPES[0] if options.device == "cpu" else DTYPES[1])
     code = {"code": options.trust_code, "slices": options.slices}
     family = load(Loading(options.model, options.device, getattr(torch, dtype), **code))
-    token = options.token_file.read_text(encoding="utf-8").strip() if options.token_file else None
     name = options.name or options.model.resolve().name
     server = StatesServer(family, name, options.host, options.port, token)
-    host, port = server.server_address[:2]
-    print(f"serve: {name} at http://{host}:{port}", flush=True)
+    print(f"serve: {name} at {server.address}", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         pass
     finally:
         server.server_close()
+
+
+def _token(path: Path | None) -> str | None:
+    """The word in a file. Raises DataError: an empty one would let everybody in."""
+    from assay_training.data import DataError
+
+    if not path:
+        return None
+    try:
+        words = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise DataError(f"--token-file {path}: cannot be read: {reason}") from None
+    if len(words) != 1:
+        raise DataError(f"--token-file {path}: expected one word, found {len(words)}")
+    return words[0]
 
 
 def _merge(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from assay_training.checkpoints import CheckpointError, fit_state, looks_like, read_state
+from assay_training.checkpoints import CheckpointError, columns, fit_state, looks_like, read_state
 from assay_training.clip.huggingface import to_openai
 from assay_training.diff_agiqa import latents, unet
 from assay_training.diff_agiqa.config import Config
@@ -46,13 +46,26 @@ class Sources:
         if self.diffusion.is_dir():
             file = weights_of(self.diffusion, name)
             return read_state(file), file
-        if self._whole is None:
-            self._whole = read_state(self.diffusion)
-            _check_single(self._whole, self.diffusion)
-        found = part(self._whole, KEYS[name])
+        whole = self._single()
+        found = part(whole, KEYS[name])
         for key in found:
-            del self._whole[KEYS[name] + key]  # each is asked for once: gigabytes, not kept twice
+            del whole[KEYS[name] + key]  # each is asked for once: gigabytes, not kept twice
         return found, self.diffusion
+
+    def check(self) -> None:
+        """Raises CheckpointError unless the weights of all PARTS are there."""
+        if self.diffusion.is_dir():
+            for name in PARTS:
+                weights_of(self.diffusion, name)
+        else:
+            self._single()
+
+    def _single(self) -> dict[str, Tensor]:
+        if self._whole is None:
+            found = read_state(self.diffusion)
+            _check_single(found, self.diffusion)
+            self._whole = found
+        return self._whole
 
     @property
     def tokenizer_folder(self) -> Path:
@@ -110,14 +123,15 @@ def load_unet(sources: Sources, config: Config) -> Unet:
 
 def _check_family(state: dict[str, Tensor], file: Path, config: Config) -> None:
     wanted = config.text.text_width
-    for key, value in state.items():
-        if key.endswith(ASKS) and value.shape[-1] != wanted:
-            width = value.shape[-1]
+    for key in state:
+        width = columns(state, key, file) if key.endswith(ASKS) else wanted
+        if width != wanted:
             told = f"this is {FAMILIES[width]}" if width in FAMILIES else "this is another model"
             raise CheckpointError(
                 f"{file}: {key}: expected {wanted} columns, as in Stable Diffusion 1.5, found {width}: {told}"
             )
-    inputs = state["conv_in.weight"].shape[1] if "conv_in.weight" in state else config.latent
+    kernel = state.get("conv_in.weight")
+    inputs = kernel.shape[1] if kernel is not None and kernel.ndim == 4 else config.latent
     if inputs != config.latent:
         raise CheckpointError(
             f"{file}: conv_in.weight: expected {config.latent} channels, found {inputs}: this is "
@@ -145,7 +159,7 @@ def load_text(sources: Sources, config: Config) -> TextTower:
 
 def _check_text_width(state: dict[str, Tensor], file: Path, config: Config) -> None:
     key, wanted = "text_model.embeddings.token_embedding.weight", config.text.text_width
-    found = state[key].shape[-1] if key in state else wanted
+    found = columns(state, key, file) if key in state else wanted
     if found != wanted:
         told = f": this is of {FAMILIES[found]}" if found in FAMILIES else ""
         raise CheckpointError(f"{file}: {key}: expected {wanted} columns, found {found}{told}")

@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from assay_training.diff_agiqa.checkpoint import Sources, load_head, load_text, load_unet, load_vae
+from assay_training.diff_agiqa.checkpoint import Sources, load_text, load_unet, load_vae
 from assay_training.diff_agiqa.config import Config
 from assay_training.diff_agiqa.flat_head import FlatHead
+from assay_training.diff_agiqa.head import Head
 from assay_training.diff_agiqa.latents import Latents, Prompter, fixed_noises
 from assay_training.diff_agiqa.text import FAR, TextTower
 from assay_training.diff_agiqa.unet import Unet
@@ -43,10 +44,9 @@ class ScoreGraph(nn.Module):
         return found.reshape(-1, count).mean(1, keepdim=True)
 
 
-def export_graphs(sources: Sources, config: Config, noises: int, work: Path) -> dict[str, Path]:
+def export_graphs(head: Head, sources: Sources, config: Config, noises: int, work: Path) -> dict[str, Path]:
     """Writes WORK/{text,latents,score}.onnx, checked against torch. Raises CheckpointError."""
     paths = {name: work / f"{name}.onnx" for name in ("text", "latents", "score")}
-    head = load_head(sources.head, config)  # the file that is most likely to be wrong comes first
     generator = torch.Generator().manual_seed(0)
     context = _text(load_text(sources, config), config, generator, paths["text"])
     latents = _latents(head.image_prompts, sources, config, noises, generator, paths["latents"])

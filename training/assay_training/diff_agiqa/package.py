@@ -8,7 +8,7 @@ from assay_training.clip.mending import write_mending
 from assay_training.clip.tokenizer import write_tokenizer
 from assay_training.convert import System
 from assay_training.diff_agiqa.card import card
-from assay_training.diff_agiqa.checkpoint import Sources
+from assay_training.diff_agiqa.checkpoint import Sources, load_head
 from assay_training.diff_agiqa.config import FULL, SHORT_WORDS, Config
 from assay_training.diff_agiqa.export import IDS, IMAGE, MASK, export_graphs
 from assay_training.diff_agiqa.head import TOP
@@ -27,8 +27,10 @@ def prepare(sources: Sources, work: Path, *, noises: int = 1, config: Config = F
     if not 1 <= noises <= MOST_NOISES:
         raise ValueError(f"noises: expected 1 to {MOST_NOISES}, found {noises}")
     work.mkdir(parents=True, exist_ok=True)
+    head = load_head(sources.head, config)  # the file that is most likely to be wrong comes first
+    sources.check()
     tokenizer = write_tokenizer(sources.tokenizer_folder, work / "tokenizer.json", config.text)
-    graphs = export_graphs(sources, config, noises, work)
+    graphs = export_graphs(head, sources, config, noises, work)
     manifest = manifest_of(config)
     return System(
         graphs=graphs,

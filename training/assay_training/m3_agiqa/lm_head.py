@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from torch import Tensor
 
 from assay_training.checkpoints import CheckpointError, read_state
+from assay_training.json_object import read_object
 
 NAME = "lm_head.weight"
 INDEX = "model.safetensors.index.json"
@@ -32,7 +32,9 @@ def read_lm_head(path: Path, rows: int, columns: int) -> Tensor:
 def _from_folder(folder: Path) -> Tensor:
     index = folder / INDEX
     if index.is_file():
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_object(index).get("weight_map")
+        if not isinstance(places, dict):
+            raise CheckpointError(f"{index}: expected weight_map, the file of each tensor, found none")
         return _from_safetensors(folder / places[_one(places, index)])
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:

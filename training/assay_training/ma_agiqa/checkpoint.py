@@ -8,7 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from assay_training.checkpoints import CheckpointError, fit_state, looks_like, read_state, without_prefix
+from assay_training.checkpoints import (
+    CheckpointError,
+    columns,
+    fit_state,
+    looks_like,
+    read_state,
+    without_prefix,
+)
 from assay_training.ma_agiqa.model import MaAgiqa
 from assay_training.maniqa.checkpoint import DEAD, GATE, MARK, branch_sizes, branch_state, flattened
 from assay_training.maniqa.config import BranchConfig
@@ -36,7 +43,7 @@ def load(path: Path, gate: str = "linear") -> tuple[MaAgiqa, BranchConfig, int, 
                 f"{path}: no MA-AGIQA: expected {key}, found {listed(state)}{looks_like(state)}"
             )
     config = branch_sizes(state, path, "MA-AGIQA")
-    language = state[STATE].shape[-1]
+    language = columns(state, STATE, path)
     model = MaAgiqa(config, language, gate).eval().requires_grad_(False)
     return model, config, language, fit_state(model, flattened(state), path, (*DEAD, *DEAD_HEADS))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
+from assay_training.json_object import read_object
 from assay_training.serve.chat_template import ChatTemplate
 from assay_training.serve.family import Family, Loading, LoadingError
 from assay_training.serve.minicpm_v import MiniCpmV
@@ -26,12 +26,14 @@ def load(loading: Loading) -> Family:
             f"{loading.folder}: expected a folder of a model as Hugging Face stores it, found no config.json "
             "there; nothing is downloaded here"
         )
-    kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    kind = read_object(config).get("model_type")
     try:
-        return FAMILIES.get(kind, ChatTemplate)(loading)
+        return FAMILIES.get(str(kind), ChatTemplate)(loading)
     except ImportError as error:
         raise LoadingError(f"{loading.folder}: {error}; pip install -e 'training[serve]'") from None
     except LoadingError:
         raise
-    except (OSError, KeyError, TypeError, ValueError) as error:  # what transformers raises of other folders
+    except (
+        Exception
+    ) as error:  # of transformers, safetensors and torch, at folders of another kind or damaged
         raise LoadingError(f"{loading.folder}: cannot be loaded as {kind}: {str(error)[:SHOWN]}") from None

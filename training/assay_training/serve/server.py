@@ -4,33 +4,69 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
+import socket
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from assay_training.serve.answers import answer, hold
-from assay_training.serve.conversation import RequestError
+from assay_training.serve.conversation import RequestError, said
 from assay_training.serve.family import Family
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_BYTES = 256 << 20  # of a request
 MOST_WAITING = 64
+LENGTH = re.compile(r"[0-9]{1,18}")
+LINGER = 1.0  # seconds in which what a refused client still sends is dropped
 
 
 class StatesServer(ThreadingHTTPServer):
     """Serves one model under `name`. Port 0 picks a free one.
 
-    Raises ValueError without a token on addresses that others can reach.
+    Raises ValueError without a token on addresses that others can reach, and if nothing can listen there.
     """
 
     daemon_threads = True
+    request_queue_size = 128  # connections that wait to be taken: more than may ask at once
 
     def __init__(self, family: Family, name: str, host: str, port: int, token: str | None) -> None:
         if host not in LOOPBACK and not token:
             raise ValueError(f"{host} can be reached by others: give a --token-file that clients must know")
-        super().__init__((host, port), Handler)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        try:
+            super().__init__((host, port), Handler)
+        except (OSError, OverflowError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
         self.family, self.name, self.token = family, name, token
         self.turn = threading.Lock()
         self.waiting = threading.BoundedSemaphore(MOST_WAITING)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a URL."""
+        host, port = self.server_address[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def shutdown_request(self, request: socket.socket) -> None:
+        """Ends a connection; a reset while its client still sends would take the reply from it."""
+        try:
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(LINGER)
+            end = time.monotonic() + LINGER
+            while time.monotonic() < end and request.recv(1 << 16):
+                pass
+        except OSError:
+            pass  # it is gone
+        self.close_request(request)
+
+    def handle_error(self, request: object, address: object) -> None:
+        """Clients that leave are no failures of the server."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,26 +87,30 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Hidden states, or an answer."""
         known = {"/v1/states": self._states, "/v1/chat/completions": self._chat}
-        reply = known.get(self.path)
+        self.close_connection, keep = True, self.close_connection  # until its body is read
+        if not self._may_enter():
+            return
         try:
-            body = self._body()
-            if not self._may_enter():
-                return
-            if not reply:
+            if self.path not in known:
                 raise RequestError(f"no such path: {self.path}", 404)
-            self._answer(reply, _request(body, self.server.name))
+            self._answer(known[self.path], keep)
         except RequestError as error:
             self._fail(error.status, str(error))
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self.close_connection = True  # nobody waits any more
         except Exception as error:
-            self.log_error("%s: %s", type(error).__name__, error)
-            self._fail(500, f"{type(error).__name__}: {error}")
+            told = f"{type(error).__name__}: {said(error)}"
+            self.log_error("%s", told)
+            self._fail(500, told)
 
-    def _answer(self, reply, request: dict) -> None:
+    def _answer(self, reply, keep: bool) -> None:
+        """keep: whether the connection stays once the body is read, which takes a place of those waiting."""
         if not self.server.waiting.acquire(blocking=False):
             raise RequestError(f"{MOST_WAITING} questions wait already", 429)
         try:
+            body = self._body()
+            self.close_connection = keep
+            request = _request(body, self.server.name)
             with self.server.turn:
                 send = reply(request)
         finally:
@@ -87,14 +127,22 @@ class Handler(BaseHTTPRequestHandler):
         return lambda: self._json(200, found)
 
     def _body(self) -> bytes:
-        length = self.headers.get("content-length") or ""
-        if not length.isdigit():
-            self.close_connection = True
+        given = self.headers.get("content-length") or ""
+        if self.headers.get("transfer-encoding") or not LENGTH.fullmatch(given):
             raise RequestError("expected a body of a told length", 411)
-        if int(length) > MOST_BYTES:
-            self.close_connection = True
+        length = int(given)
+        if length > MOST_BYTES:
             raise RequestError(f"the request has more than {MOST_BYTES} bytes", 413)
-        return self.rfile.read(int(length))
+        if (self.headers.get("expect") or "").lower() == "100-continue":
+            super().handle_expect_100()
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise RequestError(f"expected a body of {length} bytes, found {len(body)}")
+        return body
+
+    def handle_expect_100(self) -> bool:
+        """Bodies are asked for once it is clear that they will be read."""
+        return True
 
     def _may_enter(self) -> bool:
         """Pages that a browser shows may not ask: they send an origin."""
@@ -102,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(403, "web pages may not ask")
             return False
         given = (self.headers.get("authorization") or "").removeprefix("Bearer ")
-        if self.server.token and not hmac.compare_digest(given.encode(), self.server.token.encode()):
+        if self.server.token and not hmac.compare_digest(given.encode("latin-1"), self.server.token.encode()):
             self._fail(401, "expected the token of this server as a bearer token")
             return False
         return True
@@ -115,7 +163,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in (headers | {"content-length": str(len(body))}).items():
+        ends = {"connection": "close"} if self.close_connection else {}
+        for name, value in (headers | ends | {"content-length": str(len(body))}).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -131,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
 def _request(body: bytes, name: str) -> dict:
     try:
         found = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise RequestError("the body is no JSON object")

@@ -1,17 +1,20 @@
 import inspect
 import json
+import re
 import sys
 from copy import deepcopy
 from dataclasses import replace
 from types import ModuleType
 
 import pytest
+import torch
 
 from assay_training.__main__ import main
 from assay_training.aapmt.package import prepare as aapmt
 from assay_training.acl_iqa.package import prepare as acl_iqa
 from assay_training.checkpoints import CheckpointError
 from assay_training.convert import System, make_folder
+from assay_training.onnx_export import export
 from convert.convert_world import WORDS, tokenizer
 
 
@@ -153,3 +156,46 @@ def test_the_command_line_writes_a_folder(package, system, tmp_path):
         "other.score.fp32.onnx",
         "other.score.int8.onnx",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["--id", "../x Y"], "id: expected .* found '../x Y'"),
+        (["--id", ""], "id: expected .* found ''"),
+        (["--version", "!"], "version: expected .* found '!'"),
+        (["--out", "full"], "full: expected nothing there or an earlier folder of the scorer"),
+        (["--out", "odd"], "odd.manifest.json: expected JSON"),
+        (["--out", "odd/manifest.json/x"], "expected a place in a folder; .*manifest.json is a file"),
+        (["--out", "link"], "link: expected a folder, found a link"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_weights_are_read(package, tmp_path, capsys, given, fault):
+    package.prepare = lambda *args, **options: package.calls.append(args)
+    for name in ("full", "odd", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep")
+    (tmp_path / "odd" / "manifest.json").write_text("{")
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    before = sorted(tmp_path.rglob("*"))
+    given = [str(tmp_path / word) if given[0] == "--out" and word != "--out" else word for word in given]
+    assert main(["convert", "aapmt", "--checkpoint", "c.pt", "--out", str(tmp_path / "new"), *given]) == 1
+    assert re.search(fault, capsys.readouterr().err)
+    assert not package.calls
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_weights_that_overflow_are_told_before_they_are_exported(tmp_path):
+    layer = torch.nn.Linear(2, 1)
+    torch.nn.init.constant_(layer.weight, 3e38)
+    with pytest.raises(CheckpointError, match="quality: expected finite numbers"):
+        export(layer, {"input": torch.full((1, 2), 9.0)}, ["quality"], tmp_path / "score.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", [["--scale", "nan"], ["--range", "0", "inf"]])
+def test_numbers_must_be_finite(tmp_path, capsys, given):
+    words = ["--checkpoint", "c.pt", "--trained-on", "koniq10k", "--out", str(tmp_path / "out"), *given]
+    with pytest.raises(SystemExit):
+        main(["convert", "maniqa", *words])
+    assert f"{given[0]}: expected a finite number, found {given[-1]}" in capsys.readouterr().err

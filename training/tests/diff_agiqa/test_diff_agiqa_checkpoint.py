@@ -10,6 +10,7 @@ from assay_training.clip.tokenizer import write_tokenizer
 from assay_training.diff_agiqa.checkpoint import Sources, load_head, load_text, load_unet, load_vae
 from assay_training.diff_agiqa.config import TINY
 from assay_training.diff_agiqa.ldm import RESNET, TEXT, UNET, VAE, unet_names, vae_names
+from assay_training.diff_agiqa.package import prepare
 
 PLACES = {  # names in single files and in folders
     "input_blocks.0.0.weight": "conv_in.weight",
@@ -188,3 +189,30 @@ def test_what_has_no_effect_is_ignored(sources):
         "fusion_align.0.bias",
     } <= state.keys()
     assert "cross_attentions.5.gamma" not in load_head(sources.head, TINY).state_dict()
+
+
+def test_other_files_are_recognised_before_a_tokenizer_is_looked_for(sources, tmp_path):
+    with pytest.raises(
+        CheckpointError, match=r"head\.pt: no Stable Diffusion 1\.5: .*the head of Diff-AGIQA"
+    ):
+        prepare(Sources(sources.head, sources.head), tmp_path / "work", config=TINY)
+    unet = sources.diffusion / "unet" / "diffusion_pytorch_model.safetensors"
+    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model.*keys missing.*a diffusion model"):
+        prepare(Sources(sources.diffusion, unet), tmp_path / "work", config=TINY)
+    (tmp_path / "sd").mkdir()
+    with pytest.raises(CheckpointError, match=r"no folder of diffusers with Stable Diffusion 1\.5"):
+        prepare(Sources(tmp_path / "sd", sources.head), tmp_path / "work", config=TINY)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        ("unet", "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"),
+        ("unet", "conv_in.weight"),
+        ("text_encoder", "text_model.embeddings.token_embedding.weight"),
+    ],
+)
+def test_a_number_where_a_matrix_is_expected_is_named(sources, tmp_path, part, key):
+    other = edited(sources, tmp_path, part, lambda state: state.update({key: torch.zeros(())}))
+    with pytest.raises(CheckpointError, match=f"{key}: expected .*, found .*"):
+        {"unet": load_unet, "text_encoder": load_text}[part](other, TINY)

@@ -149,3 +149,12 @@ def test_pictures_are_refused_since_nobody_is_asked_about_them(path, tmp_path, c
     given = ["--checkpoint", str(path), "--images", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(["convert", "ma-agiqa", *given]) == 1
     assert "scores need MAGAer13/mplug-owl2-llama2-7b, which conversion" in capsys.readouterr().err
+
+
+def test_a_number_where_a_matrix_is_expected_is_named(state, tmp_path):
+    state["fc4096_784_a2.0.weight"] = torch.zeros(())
+    refused(
+        state,
+        tmp_path / "odd.pt",
+        r"odd\.pt: fc4096_784_a2\.0\.weight: expected a matrix, found one of shape \(\)",
+    )

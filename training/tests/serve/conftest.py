@@ -45,6 +45,7 @@ class Reply:
 class Served:
     family: Family
     ask: Callable[..., Reply]
+    port: int
 
 
 def picture(width: int = 40, height: int = 24) -> Image.Image:
@@ -93,6 +94,6 @@ def served(folder: Path) -> Iterator[Served]:
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read(), {})
 
-    yield Served(family, ask)
+    yield Served(family, ask, server.server_port)
     server.shutdown()
     server.server_close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def write(tmp_path: Path, config: dict | None = None, **more: torch.Tensor) -> l
     return ["merge-lora", "--base", str(base), "--adapter", str(adapter), "--out", str(tmp_path / "out")]
 
 
+def low(
+    layer: str, rank: int, out: int = 5, fill: float = 0.0, dtype=torch.float32
+) -> dict[str, torch.Tensor]:
+    """A change of one layer with 4 inputs."""
+    down, up = torch.full((rank, 4), fill), torch.full((out, rank), fill)
+    return {f"{ADAPTED}{layer}.lora_A.weight": down.to(dtype), f"{ADAPTED}{layer}.lora_B.weight": up}
+
+
 @pytest.mark.parametrize(("config", "scale"), [({}, 4), ({"use_rslora": True}, 8 / 2**0.5)])
 def test_weights_get_the_change_and_the_rest_stays(tmp_path, config, scale):
     assert main(write(tmp_path, config)) == 0
@@ -65,11 +74,45 @@ def test_weights_get_the_change_and_the_rest_stays(tmp_path, config, scale):
         ({}, {f"{ADAPTED}other.weight": torch.zeros(2)}, "changes other.weight, which"),
         ({}, {f"{ADAPTED}kept": torch.zeros(7)}, "kept: expected a change of [3], found one of [7]"),
         ({}, {f"{ADAPTED}x.lora_embedding_A": torch.zeros(2)}, "expected pairs of"),
+        ({}, {f"{ADAPTED}{V}.lora_B.weight": torch.zeros(5, 2)}, "v_proj.lora_B.weight: expected ….lora_A"),
+        (
+            {},
+            low(V, 3),
+            "expected [2, …], as r of adapter_config.json says, and […, 2] beside it, found [3, 4]",
+        ),
+        ({}, low(V, 2, out=9), "v_proj.weight: expected a change of [5, 4], found one of [9, 4]"),
+        ({}, low(V, 2, fill=math.nan), "v_proj.lora_A.weight holds what is no finite number"),
+        ({}, low(V, 2, dtype=torch.int8), "expected floating-point numbers, found torch.int8"),
+        ({}, low(Q, 2, out=6, fill=1e5), "q_proj.weight: with the adapter it holds what is no finite number"),
+        ({"r": "2"}, {}, "r: expected a whole number from 1 on, found '2'"),
+        ({"r": -2}, {}, "r: expected a whole number from 1 on, found -2"),
+        ({"lora_alpha": math.nan}, {}, "lora_alpha: expected a finite number, found nan"),
     ],
 )
-def test_what_does_not_fit_is_told(tmp_path, capsys, config, more, fault):
+def test_what_does_not_fit_is_told_and_nothing_is_left(tmp_path, capsys, config, more, fault):
     assert main(write(tmp_path, config, **more)) == 1
     assert fault in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "base"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fault"),
+    [
+        ("adapter/adapter_config.json", b"{", "expected JSON"),
+        ("adapter/adapter_config.json", b"[]", "expected a JSON object, found a list"),
+        ("adapter/adapter_model.safetensors", b"12345678", "adapter_model.safetensors: "),
+        ("base/model-2.safetensors", b"12345678", "model-2.safetensors: cannot be read as safetensors"),
+        ("out", b"mine", "expected nothing there, found a file"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named_and_nothing_is_left(tmp_path, capsys, name, data, fault):
+    command = write(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(command) == 1
+    assert fault in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / name).read_bytes() == data
 
 
 def test_nothing_is_overwritten(tmp_path, capsys):
