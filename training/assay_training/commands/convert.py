@@ -122,9 +122,7 @@ def _add_m3_agiqa(systems) -> argparse.ArgumentParser:
         required=True,
         help="folder or file of the language model, for its output layer",
     )
-    m3.add_argument(
-        "--questions", choices=tuple(QUESTIONS), required=True, help="that it was trained with"
-    )
+    m3.add_argument("--questions", choices=tuple(QUESTIONS), required=True, help="that it was trained with")
     m3.add_argument("--positions", type=int, default=512, help="that are read (512; 768 for AIGIQA-20K's)")
     return m3
 

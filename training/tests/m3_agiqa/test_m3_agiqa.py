@@ -204,6 +204,15 @@ def test_another_system_is_told_at_the_command_line(made, tmp_path, capsys):
     torch.save(
         {"blip.visual_encoder.x": torch.zeros(1), "mlp.layers.0.weight": torch.zeros(1)}, tmp_path / "x.pt"
     )
-    command = ["convert", "m3-agiqa", "--checkpoint", str(tmp_path / "x.pt"), "--lm-head", str(made[1]), "--questions", "quality"]
+    command = [
+        "convert",
+        "m3-agiqa",
+        "--checkpoint",
+        str(tmp_path / "x.pt"),
+        "--lm-head",
+        str(made[1]),
+        "--questions",
+        "quality",
+    ]
     assert main([*command, "--out", str(tmp_path / "out")]) == 1
     assert "key W.weight missing. This looks like ImageReward" in capsys.readouterr().err
