@@ -36,8 +36,8 @@ def test_the_flat_head_gives_the_published_ones_score(sources):
     taps_alone = [tap[1:2] for tap in taps]
     flat = FlatHead(head, TINY)
     assert logit.std() > 1e-3
-    torch.testing.assert_close(torch.logit(flat(taps) / 5), logit, atol=2e-6, rtol=0)
-    torch.testing.assert_close(flat(taps_alone), flat(taps)[1:2], atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.logit(flat(taps) / 5), logit, atol=2e-5, rtol=0)
+    torch.testing.assert_close(flat(taps_alone), flat(taps)[1:2], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
