@@ -85,7 +85,7 @@ WAVES = 25  # most of a picture, in radians
 PROMPTS = [
     "a cat",
     "caf&eacute; \u201cna\u00c3\u00afve\u201d",  # an empty one is none, of which there is no score
-    "an oil painting of the old harbour at dusk, " * 12,  # longer than any context
+    ", ".join(["an oil painting of the old harbour at dusk"] * 12),  # longer than any context
     "湖の上の山, Ünïcödé — naïve café ☂️ 日本語",
     "\"Quoted\" $& 'and' 100%  of\tthe   rest",  # no braces: they are syntax, and the daemon takes them away
 ]
