@@ -39,8 +39,8 @@ def write_variants(
     """Writes FOLDER/NAME.STEP.VARIANT.onnx; returns the manifest's `variants`.
 
     Those of another count of windows have the files of FULL; no two files hold the same.
-    smaller: names of SMALLER. per_prompt: graphs that are run once a prompt. They keep their 32 bits where 8
-    would gain next to no time, and would do as much to a score as all others. float32: operators that keep
+    smaller: fp16, int8 or both. per_prompt: graphs that are run once a prompt. They keep their 32 bits where
+    8 would gain next to no time, and would do as much to a score as all others. float32: operators that keep
     them in 16 bits.
     """
     full = {
@@ -135,9 +135,6 @@ def _quantised(graph: GraphProto, tensor: TensorProto) -> NodeProto:
     return helper.make_node(
         "DequantizeLinear", [f"{name}_codes", f"{name}_scales"], [name], f"{name}_Dequantize", axis=0
     )
-
-
-SMALLER = {"fp16": half, "int8": eight_bits}
 
 
 def _small(graph: GraphProto) -> list[str]:
